@@ -1,0 +1,185 @@
+"""The records that cross borders between packages, and the errors that a user may see.
+
+Axis names used in every shape of this project:
+
+* ``clip``  - one piece of audio, one latent, one image (``cohort`` when padded slots are included)
+* ``time``  - audio samples; ``embed`` - CLIP space; ``width`` - one w vector; ``layer`` - one per modulated layer
+* ``rgb height width`` - image, RGB, about [-1, 1]
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+from types import MappingProxyType
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+NO_LABELS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One piece of audio that gets a face.
+
+    Attributes:
+        id: Unique within a run; for files the path relative to their folder without suffix.
+        path: Where the audio lies, as shown to the user; ``builtin:NAME`` for synthesised voices.
+        speaker: Who speaks; clips of one speaker are not independent. Empty when unknown.
+        labels: Trait name to value, e.g. ``{"sex": "female"}``; clips without a trait lack its key.
+    """
+
+    id: str
+    path: str
+    speaker: str = ""
+    labels: Mapping[str, str] = field(default_factory=lambda: NO_LABELS)
+
+
+class SkipReason(str, Enum):
+    """Why a clip got no face: the closed list behind ``skipped.csv``."""
+
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+    EMPTY = "empty"
+    SILENT = "silent"
+    TOO_SHORT = "too-short"
+    NOT_FINITE = "not-finite"
+    DUPLICATE_ID = "duplicate-id"
+    NOT_EMBEDDABLE = "not-embeddable"
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A clip that was left out, with the reason a person understands."""
+
+    id: str
+    path: str
+    reason: SkipReason
+    detail: str
+
+
+@dataclass(frozen=True)
+class ClipBatch:
+    """One cohort on its way into the module; a slot without a clip is padding.
+
+    Attributes:
+        cohort: Index of the cohort in the plan.
+        slots: One entry per slot; ``None`` where the plan had no clip or the clip was skipped.
+        waveforms: One ``[time]`` tensor per slot that has a clip, in slot order, mono, in [-1, 1].
+        skips: Clips of this cohort that were skipped.
+    """
+
+    cohort: int
+    slots: tuple[Clip | None, ...]
+    waveforms: tuple[Tensor, ...]
+    skips: tuple[Skip, ...] = ()
+
+    @property
+    def live(self) -> tuple[int, ...]:
+        """Slots that hold a clip."""
+        return tuple(i for i, clip in enumerate(self.slots) if clip is not None)
+
+    @property
+    def clips(self) -> tuple[Clip, ...]:
+        """The clips without the padding."""
+        return tuple(clip for clip in self.slots if clip is not None)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "ClipBatch":
+        """Moves the waveforms; Lightning asks for this name."""
+        moved = tuple(w.to(device, non_blocking=non_blocking) for w in self.waveforms)
+        return replace(self, waveforms=moved)
+
+
+@dataclass(frozen=True)
+class CohortResult:
+    """What the optimisation of one cohort gave, padding removed: row ``i`` belongs to ``clips[i]``.
+
+    Attributes:
+        cohort: Index of the cohort in the plan.
+        clips: The finished clips.
+        skips: Clips of this cohort that were skipped.
+        images: ``[clip, 3, R, R]``, RGB, about [-1, 1], at the final latent.
+        latents: ``[clip, ...]`` in the latent space that was optimised.
+        curves: ``[clip, num_steps + 1]``, cosine similarity to the target before each step and at the end.
+        targets: ``[clip, embed]``, unit norm.
+        frames: ``[clip, frame, 3, R, R]``, images on the way (may have no frames).
+        frame_steps: The step of each frame.
+        seeds: One seed per clip.
+    """
+
+    cohort: int
+    clips: tuple[Clip, ...]
+    skips: tuple[Skip, ...]
+    images: Float[Tensor, "clip 3 height width"]
+    latents: Float[Tensor, "clip *latent"]
+    curves: Float[Tensor, "clip step"]
+    targets: Float[Tensor, "clip embed"]
+    frames: Float[Tensor, "clip frame 3 height width"]
+    frame_steps: tuple[int, ...]
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """CLIP scores of one clip: cosine in [-1, 1] of its image with each prompt, by prompt."""
+
+    id: str
+    scores: Mapping[str, float]
+
+
+class StyleWavError(Exception):
+    """Base of every error with a message meant for the user; ``exit_code`` ends the command."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(StyleWavError):
+    """An option or configuration that cannot work."""
+
+    exit_code = 2
+
+
+class WeightsError(StyleWavError):
+    """A weight file that is missing, damaged or of the wrong kind."""
+
+    exit_code = 2
+
+
+class RunDirectoryError(StyleWavError):
+    """A run directory that is locked or belongs to another configuration."""
+
+    exit_code = 5
+
+
+class TooManySkipsError(StyleWavError):
+    """More clips were skipped than ``max_skipped_fraction`` allows."""
+
+    exit_code = 4
+
+
+class StrictError(StyleWavError):
+    """Clips were skipped although ``--strict`` was given."""
+
+    exit_code = 3
+
+
+class AudioError(StyleWavError):
+    """Audio that cannot be used: becomes a :class:`Skip`, never ends a run.
+
+    Attributes:
+        reason: One of the closed list.
+        detail: The sentence for ``skipped.csv``.
+    """
+
+    def __init__(self, reason: SkipReason, detail: str) -> None:
+        super().__init__(f"{reason.value}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+def as_path(source: str | Path) -> Path:
+    """``source`` as a path with ``~`` expanded."""
+    return Path(source).expanduser()

@@ -1,0 +1,84 @@
+"""The project's own weight format: safetensors with the architecture in its metadata.
+
+Metadata keys: ``format`` (``stylewav-pl``), ``version``, ``kind`` (``generator``, ``image_text``, ``audio``),
+``architecture`` (e.g. ``stylegan2``) and ``config`` (JSON of the constructor's arguments). Nothing in the file is code.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from stylewav_pl.types import WeightsError
+
+FORMAT = "stylewav-pl"
+VERSION = "1"
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A weight file that was read: what it is, how to build its network, and the tensors (float32)."""
+
+    path: Path
+    kind: str
+    architecture: str
+    config: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _sha256(file.read())
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def save_weights(
+    path: Path, *, kind: str, architecture: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor], dtype: torch.dtype = torch.float32
+) -> None:
+    """Writes tensors and the facts needed to rebuild their network; floating tensors are stored as ``dtype``."""
+    stored = {
+        name: tensor.detach().cpu().to(dtype if tensor.is_floating_point() else tensor.dtype).contiguous() for name, tensor in tensors.items()
+    }
+    metadata = {"format": FORMAT, "version": VERSION, "kind": kind, "architecture": architecture, "config": json.dumps(dict(config), sort_keys=True)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(stored, path, metadata=metadata)
+
+
+def read_weights(path: Path, kind: str) -> WeightFile:
+    """Reads a file written by :func:`save_weights`.
+
+    Args:
+        path: The file; its suffix does not matter.
+        kind: What the caller needs: ``generator``, ``image_text`` or ``audio``.
+
+    Raises:
+        WeightsError: The file is missing, damaged, of another format or of another kind.
+    """
+    if not path.is_file():
+        raise WeightsError(f"No weight file at {path}. Expected a registry name (`stylewav-pl weights list`) or the path of an existing file.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise WeightsError(f"{path} is a safetensors file of another program: expected format {FORMAT!r} in its metadata, found {metadata.get('format')!r}.")
+            if metadata.get("kind") != kind:
+                raise WeightsError(f"{path} holds weights of kind {metadata.get('kind')!r}, but {kind!r} is needed here.")
+            tensors = {name: _as_float32(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 - safe_open is no mapping
+    except SafetensorError as error:
+        raise WeightsError(f"{path} is not a readable weight file ({error}). Expected a .safetensors file written by stylewav-pl.") from error
+    return WeightFile(path, kind, metadata["architecture"], json.loads(metadata["config"]), tensors)
+
+
+def _as_float32(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
