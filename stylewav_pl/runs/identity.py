@@ -1,0 +1,69 @@
+"""Whether two starts mean the same run: everything that can change a result is compared, nothing else."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# What may differ between two starts of one run: where it computes, how it talks, and which clips it is given.
+FREE = frozenset(
+    {
+        "config",
+        "run",
+        "restart",
+        "strict",
+        "max_skipped_fraction",
+        "progress",
+        "trainer.accelerator",
+        "trainer.devices",
+        "trainer.num_nodes",
+        "trainer.strategy",
+        "trainer.logger",
+        "trainer.callbacks",
+        "trainer.default_root_dir",
+        "trainer.enable_progress_bar",
+        "trainer.enable_model_summary",
+        "trainer.log_every_n_steps",
+        "trainer.profiler",
+        "data.num_workers",
+    }
+)
+
+
+def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings and lists as one mapping from dotted names to leaves.
+
+    >>> flatten({"a": {"b": 1}, "c": [2]})
+    {'a.b': 1, 'c.0': 2}
+    """
+    if isinstance(value, Mapping):
+        items = [(str(key), item) for key, item in value.items()]
+    elif isinstance(value, list | tuple):
+        items = [(str(index), item) for index, item in enumerate(value)]
+    else:
+        return {prefix: value}
+    return {name: leaf for key, item in items for name, leaf in flatten(item, f"{prefix}.{key}" if prefix else key).items()}
+
+
+def is_free(name: str) -> bool:
+    """Whether the setting may differ between two starts of one run.
+
+    >>> is_free("trainer.devices"), is_free("data.sources.0.init_args.paths.3"), is_free("model.num_steps")
+    (True, True, False)
+    """
+    listed_files = name.startswith("data.sources.") and ".init_args.paths." in f"{name}."  # which files: data, not configuration
+    return listed_files or any(name == free or name.startswith(f"{free}.") for free in FREE)
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """One line for each setting that makes ``new`` another run than ``old``.
+
+    >>> differences({"model": {"num_steps": 10}}, {"model": {"num_steps": 40}})
+    ['model.num_steps: 10 -> 40']
+    """
+    before, after = flatten(old), flatten(new)
+    names = sorted(name for name in before.keys() | after.keys() if not is_free(name))
+    absent = "(absent)"
+    return [
+        f"{name}: {before.get(name, absent)!r} -> {after.get(name, absent)!r}".replace(f"'{absent}'", absent)
+        for name in names
+        if before.get(name, absent) != after.get(name, absent)
+    ]
