@@ -1,0 +1,69 @@
+"""A generator without training: a public double that makes whole pipelines testable in milliseconds."""
+
+import math
+from typing import ClassVar, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from stylewav_pl.generators.base import Generator, Noise, Styles
+
+
+class LinearGenerator(Generator):
+    """``image = tanh(sum over layers of w_layer @ M_layer)`` with seeded random matrices.
+
+    It has no noise inputs, so the ``noise`` argument is only checked. Its styles are the w vectors of the layers themselves.
+
+    Args:
+        resolution: Height and width of the image in pixels.
+        z_dim: Width of the noise.
+        w_dim: Width of w.
+        num_ws: Number of layers.
+        seed: Seed of the matrices.
+    """
+
+    architecture: ClassVar[str] = "linear"
+    z_to_w: Tensor
+    w_to_image: Tensor
+
+    def __init__(self, resolution: int = 8, *, z_dim: int = 8, w_dim: int = 16, num_ws: int = 4, seed: int = 0) -> None:
+        super().__init__()
+        self.resolution, self.z_dim, self.w_dim, self.num_ws = resolution, z_dim, w_dim, num_ws
+        random = torch.Generator().manual_seed(seed)
+        self.register_buffer("w_mean", torch.randn(w_dim, generator=random) / 2)
+        self.register_buffer("z_to_w", torch.randn(z_dim, w_dim, generator=random) / math.sqrt(z_dim))
+        pixels = torch.randn(num_ws, w_dim, 3 * resolution**2, generator=random)
+        self.register_buffer("w_to_image", pixels / math.sqrt(num_ws * w_dim))
+
+    def map(self, z: Float[Tensor, "clip ..."], truncation: float = 1.0) -> Float[Tensor, "clip width"]:
+        """``w_mean + truncation * z @ A``."""
+        if z.ndim != 2 or z.shape[1] != self.z_dim:
+            raise ValueError(f"Expected z of shape [clip, {self.z_dim}], found {list(z.shape)}.")
+        return self.w_mean + truncation * (z @ self.z_to_w)
+
+    def styles(self, ws: Float[Tensor, "clip ..."]) -> list[Float[Tensor, "clip _"]]:
+        """The w vector of each layer."""
+        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
+            raise ValueError(f"Expected ws of shape [clip, {self.num_ws}, {self.w_dim}], found {list(ws.shape)}.")
+        return list(ws.unbind(dim=1))
+
+    def synthesize(self, ws_or_styles: Float[Tensor, "clip ..."] | Styles, noise: Noise = "const") -> Float[Tensor, "clip 3 height width"]:
+        """Renders W, W+ or S to RGB images in (-1, 1)."""
+        if noise not in get_args(Noise):
+            raise ValueError(f"Expected noise to be one of {', '.join(get_args(Noise))}; found {noise!r}.")
+        pixels = torch.einsum("clw,lwp->cp", self._layers(ws_or_styles), self.w_to_image)
+        return pixels.tanh().view(-1, 3, self.resolution, self.resolution)
+
+    def _layers(self, latents: Tensor | Styles) -> Tensor:
+        if not isinstance(latents, Tensor):
+            if [style.shape[1:] for style in latents] != [(self.w_dim,)] * self.num_ws:
+                raise ValueError(f"Expected {self.num_ws} styles [clip, {self.w_dim}], found shapes {[list(style.shape) for style in latents]}.")
+            return torch.stack(list(latents), dim=1)
+        if latents.ndim == 2 and latents.shape[1] == self.w_dim:
+            return latents[:, None].expand(-1, self.num_ws, -1)
+        if latents.ndim == 3 and latents.shape[1:] == (self.num_ws, self.w_dim):
+            return latents
+        raise ValueError(
+            f"Expected W [clip, {self.w_dim}], W+ [clip, {self.num_ws}, {self.w_dim}] or a list of styles, found a tensor {list(latents.shape)}."
+        )

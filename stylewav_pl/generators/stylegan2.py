@@ -1,0 +1,218 @@
+"""StyleGAN2: mapping network, modulated convolutions, skip ToRGB; any resolution and any channel table.
+
+Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), configuration F without path regularisation.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stylewav_pl.generators.base import Generator, Noise, Styles
+from stylewav_pl.generators.stylegan2_layers import GAIN, SLOPE, EqualizedLinear, ModulatedConvolution, ToRGB, Upsample, normalize_second_moment
+from stylewav_pl.weights.store import save_weights
+
+
+class MappingNetwork(nn.Module):
+    """From noise to w: the noise is normalised, then equally wide layers with leaky ReLU.
+
+    Args:
+        z_dim: Width of the noise.
+        w_dim: Width of w and of all layers.
+        depth: Number of layers.
+        learning_rate_multiplier: See :class:`EqualizedLinear`.
+    """
+
+    def __init__(self, z_dim: int, w_dim: int, depth: int, learning_rate_multiplier: float) -> None:
+        super().__init__()
+        widths = [z_dim] + [w_dim] * depth
+        self.layers = nn.ModuleList(
+            EqualizedLinear(widths[i], widths[i + 1], learning_rate_multiplier=learning_rate_multiplier) for i in range(depth)
+        )
+
+    def forward(self, z: Float[Tensor, "clip z"]) -> Float[Tensor, "clip width"]:
+        """Maps noise to w."""
+        w = normalize_second_moment(z)
+        for layer in self.layers:
+            w = functional.leaky_relu(layer(w), SLOPE) * GAIN
+        return w
+
+
+class StyleGAN2(Generator):
+    """The generator of StyleGAN2.
+
+    Layers lie in two flat lists, from coarse to fine: ``convolutions`` (one at 4 px, then two per resolution, the first of which
+    doubles the resolution) and ``to_rgbs`` (one per resolution). Convolution ``i`` reads w vector ``i``; the ToRGB of block ``k``
+    reads vector ``2 k + 1``, which it shares with the first convolution of the next block.
+
+    Args:
+        channels: Feature channels at each resolution, for every power of two from 4 to the image's.
+        z_dim: Width of the noise.
+        w_dim: Width of w.
+        mapping_depth: Number of layers of the mapping network.
+        mapping_learning_rate_multiplier: Their learning-rate multiplier (a constant factor in the forward pass, too).
+        conv_clamp: Bound of every layer's output; ``None`` for no bound.
+
+    Raises:
+        ValueError: ``channels`` lacks a resolution or holds one that is no power of two.
+    """
+
+    architecture: ClassVar[str] = "stylegan2"
+
+    def __init__(
+        self,
+        channels: Mapping[int, int],
+        *,
+        z_dim: int = 512,
+        w_dim: int = 512,
+        mapping_depth: int = 8,
+        mapping_learning_rate_multiplier: float = 0.01,
+        conv_clamp: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.channels = _checked(channels)
+        self.resolutions = tuple(self.channels)
+        self.resolution = self.resolutions[-1]
+        self.z_dim, self.w_dim, self.conv_clamp = z_dim, w_dim, conv_clamp
+        self.num_ws = 2 * len(self.resolutions)
+        self.mapping_depth, self.mapping_learning_rate_multiplier = mapping_depth, mapping_learning_rate_multiplier
+        self.mapping = MappingNetwork(z_dim, w_dim, mapping_depth, mapping_learning_rate_multiplier)
+        self.register_buffer("w_mean", torch.zeros(w_dim))
+        self.constant = nn.Parameter(torch.randn(self.channels[4], 4, 4))
+        self.convolutions = nn.ModuleList(self._convolutions())
+        self.to_rgbs = nn.ModuleList(ToRGB(width, w_dim, clamp=conv_clamp) for width in self.channels.values())
+        self.upsample = Upsample()
+
+    def _convolutions(self) -> Iterator[ModulatedConvolution]:
+        previous = self.channels[4]
+        for resolution, width in self.channels.items():
+            if resolution > 4:
+                yield ModulatedConvolution(previous, width, self.w_dim, resolution, upsample=True, clamp=self.conv_clamp)
+            yield ModulatedConvolution(width, width, self.w_dim, resolution, upsample=False, clamp=self.conv_clamp)
+            previous = width
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON can hold them (see :meth:`from_config`)."""
+        return {
+            "channels": {str(resolution): width for resolution, width in self.channels.items()},
+            "z_dim": self.z_dim,
+            "w_dim": self.w_dim,
+            "mapping_depth": self.mapping_depth,
+            "mapping_learning_rate_multiplier": self.mapping_learning_rate_multiplier,
+            "conv_clamp": self.conv_clamp,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "StyleGAN2":
+        """Builds an untrained network from :attr:`config`."""
+        channels = {int(resolution): int(width) for resolution, width in config["channels"].items()}
+        return cls(**{**config, "channels": channels})
+
+    def to_file(self, path: Path, dtype: torch.dtype = torch.float32) -> None:
+        """Writes the network as one safetensors file that ``load_generator`` reads."""
+        save_weights(path, kind="generator", architecture=self.architecture, config=self.config, tensors=self.state_dict(), dtype=dtype)
+
+    def map(self, z: Float[Tensor, "clip ..."], truncation: float = 1.0) -> Float[Tensor, "clip width"]:
+        """Maps noise to w and pulls it towards ``w_mean``: ``w_mean + truncation * (w - w_mean)``.
+
+        Raises:
+            ValueError: ``z`` is not ``[clip, z_dim]``.
+        """
+        if z.ndim != 2 or z.shape[1] != self.z_dim:
+            raise ValueError(f"Expected z of shape [clip, {self.z_dim}], found {list(z.shape)}.")
+        return torch.lerp(self.w_mean, self.mapping(z), truncation)
+
+    def styles(self, ws: Float[Tensor, "clip ..."]) -> list[Float[Tensor, "clip _"]]:
+        """The style of each layer: convolution and ToRGB at 4 px, then convolution, convolution, ToRGB per resolution.
+
+        Raises:
+            ValueError: ``ws`` is not ``[clip, num_ws, w_dim]``.
+        """
+        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
+            raise ValueError(
+                f"Expected ws of shape [clip, {self.num_ws}, {self.w_dim}], found {list(ws.shape)}. "
+                "Give one W+ latent its clip axis with ws[None]; repeat W over the layers with w[:, None].expand(-1, num_ws, -1)."
+            )
+        return [layer.affine(ws[:, index]) for layer, index in self._layers()]
+
+    def _layers(self) -> Iterator[tuple[ModulatedConvolution | ToRGB, int]]:
+        """Every modulated layer in StyleCLIP's order, with the index of its w vector."""
+        for block, to_rgb in enumerate(self.to_rgbs):
+            for index in range(max(2 * block - 1, 0), 2 * block + 1):
+                yield self.convolutions[index], index  # type: ignore[misc]  # nn.ModuleList forgets its element type
+            yield to_rgb, 2 * block + 1  # type: ignore[misc]
+
+    def synthesize(self, ws_or_styles: Float[Tensor, "clip ..."] | Styles, noise: Noise = "const") -> Float[Tensor, "clip 3 height width"]:
+        """Renders W ``[clip, w_dim]``, W+ ``[clip, num_ws, w_dim]`` or S (the list of :meth:`styles`) to RGB, about [-1, 1].
+
+        Args:
+            ws_or_styles: The latents.
+            noise: ``const`` adds the stored noise maps, ``random`` new ones, ``none`` nothing.
+
+        Raises:
+            ValueError: The latents have another shape, or ``noise`` is another word.
+        """
+        *_, image = self.stages(ws_or_styles, noise)
+        return image
+
+    def stages(self, ws_or_styles: Float[Tensor, "clip ..."] | Styles, noise: Noise = "const") -> Iterator[Float[Tensor, "clip 3 _ _"]]:
+        """The image at 4 px, at 8 px, and so on to the full resolution; arguments as in :meth:`synthesize`."""
+        if noise not in get_args(Noise):
+            raise ValueError(f"Expected noise to be one of {', '.join(get_args(Noise))}; found {noise!r}.")
+        styles = iter(self._as_styles(ws_or_styles))
+        first = next(styles)
+        x = self.constant.expand(len(first), -1, -1, -1)
+        x = self._convolve(0, x, first, noise)
+        image = self.to_rgbs[0](x, next(styles))
+        yield image
+        for block in range(1, len(self.to_rgbs)):
+            x = self._convolve(2 * block - 1, x, next(styles), noise)
+            x = self._convolve(2 * block, x, next(styles), noise)
+            image = self.upsample(image) + self.to_rgbs[block](x, next(styles))
+            yield image
+
+    def _convolve(self, index: int, x: Tensor, style: Tensor, noise: Noise) -> Tensor:
+        layer = self.convolutions[index]
+        maps = {"const": layer.noise_const, "none": None}
+        if noise == "random":
+            size: int = layer.noise_const.shape[0]  # type: ignore[index,assignment]
+            maps["random"] = torch.randn(len(x), 1, size, size, device=x.device, dtype=x.dtype)
+        return layer(x, style, maps[noise])  # type: ignore[no-any-return]
+
+    def _as_styles(self, latents: Tensor | Styles) -> Styles:
+        if isinstance(latents, Tensor):
+            return self.styles(self.broadcast(latents))
+        expected = [layer.affine.weight.shape[0] for layer, _ in self._layers()]
+        found = [list(style.shape) for style in latents]
+        if any(len(shape) != 2 or shape[0] != found[0][0] for shape in found) or [shape[1] for shape in found] != expected:
+            raise ValueError(f"Expected {len(expected)} styles [clip, channels] with channels {expected}, found shapes {found}.")
+        return latents
+
+    def broadcast(self, latents: Float[Tensor, "clip ..."]) -> Float[Tensor, "clip layer width"]:
+        """W repeated for every layer; W+ as it is.
+
+        Raises:
+            ValueError: ``latents`` is neither ``[clip, w_dim]`` nor ``[clip, num_ws, w_dim]``.
+        """
+        if latents.ndim == 2 and latents.shape[1] == self.w_dim:
+            return latents[:, None].expand(-1, self.num_ws, -1)
+        if latents.ndim == 3 and latents.shape[1:] == (self.num_ws, self.w_dim):
+            return latents
+        raise ValueError(
+            f"Expected W [clip, {self.w_dim}], W+ [clip, {self.num_ws}, {self.w_dim}] or a list of styles, found a tensor {list(latents.shape)}."
+        )
+
+
+def _checked(channels: Mapping[int, int]) -> dict[int, int]:
+    """The channel table from coarse to fine, or an error that names what is wrong."""
+    largest = max(channels, default=4)
+    expected = [4 << exponent for exponent in range(max(int(math.log2(max(largest, 4))) - 1, 1))]
+    if sorted(channels) != expected:
+        raise ValueError(f"Expected channels for the resolutions {expected}, found {sorted(channels)}; every power of two from 4 up is needed.")
+    return {resolution: channels[resolution] for resolution in expected}

@@ -1,0 +1,141 @@
+"""The layers of StyleGAN2, written so that one convolution with shared weights serves the whole batch.
+
+Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), section 2 and appendix B. The paper scales the
+*weights* by each sample's style (its equations 1 and 3); as convolution is linear, scaling the input channels before and the output
+channels after one ordinary convolution gives the same image, and a frozen network then needs no gradient for any weight.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+SLOPE = 0.2
+GAIN = math.sqrt(2)
+EPSILON = 1e-8
+
+
+def normalize_second_moment(z: Float[Tensor, "clip z"]) -> Float[Tensor, "clip z"]:
+    """Scales each row to a mean square of one: ``z / sqrt(mean(z^2) + 1e-8)``."""
+    return z * (z.square().mean(dim=1, keepdim=True) + EPSILON).rsqrt()
+
+
+def resampling_filter(taps: Sequence[float] = (1.0, 3.0, 3.0, 1.0)) -> Float[Tensor, " taps"]:
+    """The one-dimensional binomial filter of all resampling, with sum 1."""
+    filter_taps = torch.tensor(taps)
+    return filter_taps / filter_taps.sum()
+
+
+def demodulation(style: Float[Tensor, "clip in"], weight: Float[Tensor, "out in kernel kernel"]) -> Float[Tensor, "clip out"]:
+    """The factor that brings each output channel back to unit variance: ``1 / sqrt(sum_ik (s_i w_oik)^2 + 1e-8)``."""
+    return (style.square() @ weight.square().sum(dim=(2, 3)).T + EPSILON).rsqrt()
+
+
+class EqualizedLinear(nn.Module):
+    """A linear layer whose weights have unit variance at the start and are scaled by ``1 / sqrt(fan in)`` at run time.
+
+    Args:
+        in_features: Width of the input.
+        out_features: Width of the output.
+        bias: Initial value of the bias.
+        learning_rate_multiplier: Makes the layer learn slower without changing its initial output (0.01 in the mapping network).
+    """
+
+    def __init__(self, in_features: int, out_features: int, *, bias: float = 0.0, learning_rate_multiplier: float = 1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_features, in_features) / learning_rate_multiplier)
+        self.bias = nn.Parameter(torch.full((out_features,), bias))
+        self.weight_gain = learning_rate_multiplier / math.sqrt(in_features)
+        self.bias_gain = learning_rate_multiplier
+
+    def forward(self, x: Float[Tensor, "clip in"]) -> Float[Tensor, "clip out"]:
+        """``x (gain W)^T + gain b``."""
+        return functional.linear(x, self.weight * self.weight_gain, self.bias * self.bias_gain)
+
+
+class Upsample(nn.Module):
+    """Doubles height and width: zeros between the pixels, then the resampling filter with gain 4."""
+
+    taps: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("taps", 2 * resampling_filter(), persistent=False)
+
+    def forward(self, image: Float[Tensor, "clip channels height width"]) -> Float[Tensor, "clip channels height2 width2"]:
+        """Transposed convolution with the filter as its kernel: zero insertion and filter in one step."""
+        channels = image.shape[1]
+        kernel = torch.outer(self.taps, self.taps).expand(channels, 1, -1, -1)
+        return functional.conv_transpose2d(image, kernel, stride=2, padding=1, groups=channels)
+
+    def smooth(self, x: Float[Tensor, "clip channels height width"]) -> Float[Tensor, "clip channels height2 width2"]:
+        """Only the filter, for an input that already holds the inserted zeros; ``2 R + 1`` pixels become ``2 R``."""
+        channels = x.shape[1]
+        row = self.taps.expand(channels, 1, 1, -1)
+        x = functional.conv2d(x, row, padding=(0, 1), groups=channels)
+        return functional.conv2d(x, row.transpose(2, 3), padding=(1, 0), groups=channels)
+
+
+class ModulatedConvolution(nn.Module):
+    """Style, 3x3 convolution, demodulation, noise, bias and leaky ReLU.
+
+    Args:
+        in_channels: Channels of the input, and the width of the style.
+        out_channels: Channels of the output.
+        w_dim: Width of w.
+        resolution: Height and width of the output in pixels.
+        upsample: Whether the input has half the resolution.
+        clamp: Bound of the output's magnitude; ``None`` for no bound.
+    """
+
+    noise_const: Tensor
+
+    def __init__(self, in_channels: int, out_channels: int, w_dim: int, resolution: int, *, upsample: bool, clamp: float | None) -> None:
+        super().__init__()
+        self.affine = EqualizedLinear(w_dim, in_channels, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self.weight_gain = 1 / math.sqrt(in_channels * 9)
+        self.upsample = Upsample() if upsample else None
+        self.clamp = clamp
+
+    def forward(
+        self, x: Float[Tensor, "clip in height width"], style: Float[Tensor, "clip in"], noise: Float[Tensor, "... height2 width2"] | None
+    ) -> Float[Tensor, "clip out height2 width2"]:
+        """``noise`` is added to all channels with the learned strength; ``None`` adds nothing."""
+        weight = self.weight * self.weight_gain
+        x = self._convolve(x * style[:, :, None, None], weight)
+        shift = self.bias[:, None, None]
+        if noise is not None:
+            shift = shift + self.noise_strength * noise
+        # leaky_relu(GAIN y) = GAIN leaky_relu(y), so the gain rides on the two small factors instead of on the feature map.
+        scale = GAIN * demodulation(style, weight)
+        x = functional.leaky_relu(torch.addcmul(GAIN * shift, x, scale[:, :, None, None]), SLOPE)
+        return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
+
+    def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
+        if self.upsample is None:
+            return functional.conv2d(x, weight, padding=1)
+        return self.upsample.smooth(functional.conv_transpose2d(x, weight.transpose(0, 1), stride=2))
+
+
+class ToRGB(nn.Module):
+    """Style and 1x1 convolution to three colours, without demodulation (arguments as in :class:`ModulatedConvolution`)."""
+
+    def __init__(self, in_channels: int, w_dim: int, *, clamp: float | None) -> None:
+        super().__init__()
+        self.affine = EqualizedLinear(w_dim, in_channels, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(3, in_channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(3))
+        self.weight_gain = 1 / math.sqrt(in_channels)
+        self.clamp = clamp
+
+    def forward(self, x: Float[Tensor, "clip in height width"], style: Float[Tensor, "clip in"]) -> Float[Tensor, "clip 3 height width"]:
+        """The colours that this resolution adds to the image."""
+        image = functional.conv2d(x * (style * self.weight_gain)[:, :, None, None], self.weight, self.bias)
+        return image if self.clamp is None else image.clamp(-self.clamp, self.clamp)
