@@ -2,12 +2,29 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import TypeVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
+Frozen = TypeVar("Frozen", bound="FrozenModule")
 
-class AudioEmbedder(nn.Module, ABC):
+
+class FrozenModule(nn.Module):
+    """A network that is only used: in evaluation mode whatever its owner is set to, and moved as usual."""
+
+    def train(self, mode: bool = True) -> "FrozenModule":
+        """Stays in evaluation mode: a trainer that calls ``train()`` on the whole module must not wake dropout here."""
+        return super().train(False)
+
+    def freeze(self: Frozen) -> Frozen:
+        """Turns off the gradients of all weights; gradients towards the input still flow."""
+        self.requires_grad_(False)
+        self.eval()
+        return self
+
+
+class AudioEmbedder(FrozenModule, ABC):
     """Embeds waveforms.
 
     Attributes:
@@ -30,7 +47,7 @@ class AudioEmbedder(nn.Module, ABC):
         """
 
 
-class ImageTextEmbedder(nn.Module, ABC):
+class ImageTextEmbedder(FrozenModule, ABC):
     """Embeds images and texts into one space (a CLIP model).
 
     Attributes:

@@ -1,0 +1,101 @@
+"""CLIP models of the ``open_clip`` library, and the pocket model built from the same class."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from open_clip.model import CLIP
+from torch import Tensor
+from torch.nn import functional as F
+
+from stylewav_pl.embedders.base import ImageTextEmbedder
+from stylewav_pl.embedders.preprocess import Preprocess, clip_preprocess, reference_preprocess
+from stylewav_pl.embedders.vocabulary import Vocabulary
+from stylewav_pl.types import ConfigError, WeightsError
+
+Tokenizer = Callable[[list[str]], Tensor]
+PREPROCESSES = {"clip": clip_preprocess, "reference": reference_preprocess}
+
+
+class OpenClipEmbedder(ImageTextEmbedder):
+    """A frozen CLIP model.
+
+    Args:
+        network: Any ``open_clip`` model with the interface of its ``CLIP`` class.
+        tokenizer: Texts to ids ``[text, token]``.
+        preprocess: How images in [-1, 1] become the network's input, see :mod:`stylewav_pl.embedders.preprocess`.
+    """
+
+    def __init__(self, network: CLIP, tokenizer: Tokenizer, preprocess: Preprocess = "clip") -> None:
+        super().__init__()
+        if preprocess not in PREPROCESSES:
+            raise ConfigError(f"Unknown preprocess {preprocess!r}: expected one of {', '.join(PREPROCESSES)}.")
+        self.network = network
+        self.tokenizer = tokenizer
+        self.preprocess = preprocess
+        size = network.visual.image_size
+        self.image_size = int(size if isinstance(size, int) else size[0])
+        self._texts: dict[str, Tensor] = {}
+        self.freeze()
+        self.embed_dim = self._embed_dim()
+
+    def _embed_dim(self) -> int:
+        """Width of the embedding, read from the network's output projection."""
+        projection = self.network.text_projection
+        return int(projection.shape[1] if isinstance(projection, Tensor) else projection.out_features)
+
+    def embed_image(self, images: Float[Tensor, "clip 3 height width"]) -> Float[Tensor, "clip embed"]:
+        """See :meth:`ImageTextEmbedder.embed_image`."""
+        images = images.to(self.network.logit_scale)
+        prepared = PREPROCESSES[self.preprocess](images, self.image_size)
+        return F.normalize(self.network.encode_image(prepared), dim=-1)
+
+    @torch.no_grad()
+    def embed_text(self, texts: Sequence[str]) -> Float[Tensor, "clip embed"]:
+        """See :meth:`ImageTextEmbedder.embed_text`; every text is embedded once and remembered."""
+        device = self.network.logit_scale.device
+        new = [text for text in dict.fromkeys(texts) if text not in self._texts]
+        for text, ids in zip(new, self.tokenizer(new) if new else (), strict=True):
+            # One text at a time, so that the embedding of a prompt does not depend on its company.
+            self._texts[text] = F.normalize(self.network.encode_text(ids[None].to(device)), dim=-1)[0].cpu()
+        if not texts:
+            return torch.empty(0, self.embed_dim, device=device)
+        return torch.stack([self._texts[text] for text in texts]).to(device)
+
+
+def pocket_vocabulary(config: Mapping[str, Any]) -> Vocabulary:
+    """The tokenizer of a configuration as :func:`build_pocket_clip` takes it."""
+    return Vocabulary(config["words"], config["model"]["text_cfg"]["context_length"])
+
+
+def build_pocket_clip(config: Mapping[str, Any]) -> CLIP:
+    """An untrained, trainable CLIP network for a closed word list.
+
+    Args:
+        config: ``{"model": {"embed_dim", "vision_cfg", "text_cfg"}, "words": [...]}`` in ``open_clip``'s terms;
+            ``text_cfg.vocab_size`` follows from the words and need not be given.
+
+    Raises:
+        ConfigError: ``text_cfg.vocab_size`` contradicts the words.
+    """
+    model = config["model"]
+    rows = pocket_vocabulary(config).size
+    text = {"vocab_size": rows, **model["text_cfg"]}
+    if text["vocab_size"] != rows:
+        raise ConfigError(f"text_cfg.vocab_size is {text['vocab_size']}, but the {len(config['words'])} words need {rows} rows.")
+    return CLIP(**{**model, "text_cfg": text})
+
+
+def read_pocket_clip(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> CLIP:
+    """The network of a weight file.
+
+    Raises:
+        WeightsError: The tensors do not fit the configuration.
+    """
+    try:
+        network = build_pocket_clip(config)
+        network.load_state_dict(dict(tensors))
+    except (KeyError, TypeError, RuntimeError, ConfigError) as error:
+        raise WeightsError(f"These CLIP weights do not fit their configuration: {error!r}") from error
+    return network
