@@ -1,0 +1,100 @@
+"""CLIP score: how near each final image is to a list of prompts, watched by a judge."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+from torchmetrics import MeanMetric
+
+from stylewav_pl.callbacks.images import from_bytes, to_bytes
+from stylewav_pl.embedders import load_image_text_embedder
+from stylewav_pl.embedders.base import ImageTextEmbedder
+from stylewav_pl.objectives import cosine_similarity
+from stylewav_pl.types import Clip, CohortResult, ConfigError, ScoreRow
+
+
+class ClipScore(Callback):
+    """Scores the images of each finished cohort with every prompt, and adds the rows to the step's outputs.
+
+    The judge sees images as they are written (8 bit), so that scoring the files of a run again gives the same numbers.
+    The judge should be another CLIP model than the guide; scoring with the guide mostly measures that optimisation worked.
+    """
+
+    def __init__(
+        self,
+        prompts: Mapping[str, Mapping[str, str]] | None = None,
+        judge: str | None = None,
+    ) -> None:
+        """Names prompts and judge; networks are loaded by :meth:`setup`.
+
+        Args:
+            prompts: For each trait the prompt of each label, e.g. ``{"sex": {"male": "this is a photo of a boy", ...}}``.
+                None or empty: nothing is scored.
+            judge: Registry name or weight file of the CLIP model that scores; None: the guide.
+        """
+        self.prompts = {trait: dict(by_label) for trait, by_label in (prompts or {}).items()}
+        self.judge_source = judge
+        self.judge: ImageTextEmbedder | None = None
+        self._targets: Tensor | None = None
+        self._means: dict[str, MeanMetric] = {}
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every prompt once, in order."""
+        return tuple(dict.fromkeys(text for by_label in self.prompts.values() for text in by_label.values()))
+
+    @property
+    def judge_name(self) -> str:
+        """The judge as named in manifest and report."""
+        return self.judge_source or "guide"
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Loads the judge once and embeds the prompts.
+
+        Raises:
+            ConfigError: A prompt has words that the judge does not know.
+        """
+        if not self.texts:
+            return
+        guide: Any = pl_module.guide
+        judge = guide if self.judge_source is None else load_image_text_embedder(self.judge_source, device=pl_module.device)
+        if not isinstance(judge, ImageTextEmbedder):
+            raise ConfigError(f"Expected a CLIP model as judge, found {type(judge).__name__}. Correct clip_score.judge.")
+        self.judge = judge
+        with torch.no_grad():
+            self._targets = judge.embed_text(list(self.texts)).to(pl_module.device)
+
+    @torch.no_grad()
+    def score(self, images: Float[Tensor, "clip 3 height width"], clips: tuple[Clip, ...]) -> tuple[ScoreRow, ...]:
+        """One row per clip: cosine of its image, rounded to 8 bit, with each prompt."""
+        if self.judge is None or self._targets is None or not clips:
+            return tuple(ScoreRow(clip.id, {}) for clip in clips)
+        embeddings = self.judge.embed_image(from_bytes(to_bytes(images)))
+        columns = [cosine_similarity(embeddings, target.expand_as(embeddings)).tolist() for target in self._targets.to(embeddings)]
+        return tuple(ScoreRow(clip.id, dict(zip(self.texts, row, strict=True))) for clip, row in zip(clips, zip(*columns, strict=True), strict=True))
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Scores a finished cohort; ``outputs["scores"]`` is for the callbacks that follow."""
+        result: CohortResult = outputs["result"]
+        outputs["scores"] = self.score(result.images, result.clips)
+        self._update_means(result.clips, outputs["scores"])
+
+    def on_test_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Scores images of an earlier run."""
+        outputs["scores"] = self.score(outputs["images"], outputs["clips"])
+
+    def running_means(self) -> dict[str, float]:
+        """Mean score so far of this process's clips, by ``score/<label>/<prompt>``; for live logs only."""
+        return {name: float(metric.compute()) for name, metric in self._means.items()}
+
+    def _update_means(self, clips: tuple[Clip, ...], rows: tuple[ScoreRow, ...]) -> None:
+        for clip, row in zip(clips, rows, strict=True):
+            for trait, by_label in self.prompts.items():
+                for text in by_label.values():
+                    if trait in clip.labels:
+                        name = f"score/{clip.labels[trait]}/{text}"
+                        # sync_on_compute: ranks share nothing while they run; totals come from the merged records
+                        self._means.setdefault(name, MeanMetric(sync_on_compute=False)).update(row.scores[text])

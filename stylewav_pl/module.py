@@ -1,0 +1,261 @@
+"""The system: frozen networks wired around one trainable tensor, the latents of a cohort."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Literal, cast
+
+import torch
+from jaxtyping import Float
+from lightning.pytorch import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from stylewav_pl.embedders import load_audio_embedder, load_image_text_embedder
+from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
+from stylewav_pl.generators import load_generator
+from stylewav_pl.generators.base import Generator
+from stylewav_pl.latents import LatentSpace, W
+from stylewav_pl.objectives import Objective, cosine_similarity
+from stylewav_pl.runs.plan import clip_seed
+from stylewav_pl.schedules import RampUpCosineDown, Schedule
+from stylewav_pl.types import ClipBatch, CohortResult, ConfigError, Skip, SkipReason
+
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+
+
+class StyleWav(LightningModule):
+    """Optimises one latent per clip until its image sounds like the clip.
+
+    One batch is one cohort, optimised from start to end inside ``training_step``. The cohort's latents are the only
+    trainable parameter, ``[cohort, ...]``; they and the optimiser state are reset for each cohort. The loss is a sum over
+    clips, so that no clip's gradient depends on another's.
+
+    Source: J. Ngo, "StyleWav: Guiding Image Synthesis Using Audio"; latent optimisation of StyleCLIP (Patashnik et al. 2021).
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        guide: ImageTextEmbedder,
+        audio: AudioEmbedder,
+        cohort_size: int,
+        latent_space: LatentSpace | None = None,
+        objective: Objective | None = None,
+        schedule: Schedule | None = None,
+        optimizer: OptimizerFactory | None = None,
+        num_steps: int = 10,
+        noise: Literal["const", "none"] = "const",
+        frame_steps: Sequence[int] = (),
+        seed: int = 0,
+    ) -> None:
+        """Wires built parts.
+
+        Args:
+            generator: Renders latents; frozen here.
+            guide: Embeds the images; frozen here.
+            audio: Embeds the clips; frozen here.
+            cohort_size: Slots per cohort, at least 1.
+            latent_space: What is optimised; W by default.
+            objective: What is minimised; 1 - cosine by default.
+            schedule: Learning-rate shape; StyleCLIP's by default.
+            optimizer: Builds the optimiser for the latents; Adam at 0.1 by default.
+            num_steps: Optimisation steps per cohort, at least 1.
+            noise: The generator's noise inputs: its stored constants, or none.
+            frame_steps: Steps at which an image is kept for strips, each in [0, num_steps].
+            seed: Seed of the run, from which each clip's own seed follows.
+
+        Raises:
+            ConfigError: The parts do not fit together.
+        """
+        super().__init__()
+        self.automatic_optimization = False
+        self.strict_loading = False  # checkpoints hold the latents alone
+        _check_settings(num_steps, cohort_size, frame_steps)
+        _check_fit(guide, audio)
+        self.generator = generator.eval().requires_grad_(False)
+        self.guide = guide.eval().requires_grad_(False)
+        self.audio = audio.eval().requires_grad_(False)
+        self.latent_space = latent_space or W()
+        self.objective = objective or Objective()
+        self.schedule = schedule or RampUpCosineDown()
+        self.optimizer_factory = optimizer or (lambda parameters: Adam(parameters, lr=0.1))
+        self.num_steps = num_steps
+        self.noise = noise
+        self.frame_steps = tuple(sorted(set(frame_steps)))
+        self.seed = seed
+        self.register_buffer("start", self.latent_space.start(generator), persistent=False)
+        self.latents = nn.Parameter(self.start.repeat(cohort_size, *(1 for _ in self.start.shape)))
+
+    start: Tensor
+
+    @classmethod
+    def from_sources(
+        cls,
+        generator: str | Generator = "pocket",
+        guide: str | ImageTextEmbedder = "pocket",
+        audio: str | AudioEmbedder = "pocket",
+        preprocess: Literal["clip", "reference"] = "clip",
+        latent_space: LatentSpace | None = None,
+        objective: Objective | None = None,
+        schedule: Schedule | None = None,
+        optimizer: OptimizerFactory | None = None,
+        num_steps: int = 10,
+        noise: Literal["const", "none"] = "const",
+        frame_steps: Sequence[int] = (),
+        cohort_size: int = 16,
+        seed: int = 0,
+    ) -> "StyleWav":
+        """Loads the networks and wires them; what the command line builds from a configuration.
+
+        Args:
+            generator: Registry name or weight file of the generator, or a built one.
+            guide: Registry name or weight file of the CLIP model that is optimised against, or a built one.
+            audio: Registry name or weight file of the audio encoder, or a built one.
+            preprocess: How images reach the guide: ``clip`` (resize and normalise) or ``reference`` (as StyleCLIP did).
+            latent_space: What is optimised; W by default.
+            objective: What is minimised; 1 - cosine by default.
+            schedule: Learning-rate shape; StyleCLIP's by default.
+            optimizer: Builds the optimiser for the latents; Adam at 0.1 by default.
+            num_steps: Optimisation steps per cohort, at least 1.
+            noise: The generator's noise inputs: its stored constants, or none.
+            frame_steps: Steps at which an image is kept for strips, each in [0, num_steps].
+            cohort_size: Slots per cohort; the command line takes it from the data module.
+            seed: Seed of the run; the command line takes it from ``seed_everything``.
+
+        Raises:
+            ConfigError: The parts do not fit together.
+            WeightsError: A weight file is missing, damaged or of the wrong kind.
+        """
+        return cls(
+            generator=load_generator(generator) if isinstance(generator, str) else generator,
+            guide=load_image_text_embedder(guide, preprocess=preprocess) if isinstance(guide, str) else guide,
+            audio=load_audio_embedder(audio) if isinstance(audio, str) else audio,
+            cohort_size=cohort_size,
+            latent_space=latent_space,
+            objective=objective,
+            schedule=schedule,
+            optimizer=optimizer,
+            num_steps=num_steps,
+            noise=noise,
+            frame_steps=frame_steps,
+            seed=seed,
+        )
+
+    def configure_optimizers(self) -> Optimizer:
+        """One optimiser for the one parameter."""
+        optimizer = self.optimizer_factory([self.latents])
+        for group in optimizer.param_groups:
+            group["initial_lr"] = group["lr"]
+        return optimizer
+
+    def training_step(self, batch: ClipBatch, batch_index: int) -> dict[str, CohortResult]:
+        """Clips to targets; then latents to images to similarities to gradients to latents, ``num_steps`` times."""
+        batch, targets = self.embed_targets(batch)
+        optimizer = self.restarted_optimizer()
+        curve, frames = [], {}
+        for step in range(self.num_steps):
+            images = self.render(self.latents)
+            similarities = cosine_similarity(self.guide.embed_image(images), targets)
+            loss = self.objective(similarities, self.latents, self.start).sum()
+            self.take_step(optimizer, loss, step)
+            curve.append(similarities.detach())
+            frames |= {step: images.detach()} if step in self.frame_steps else {}
+        with torch.no_grad():
+            images = self.render(self.latents)
+            curve.append(cosine_similarity(self.guide.embed_image(images), targets))
+            frames |= {self.num_steps: images} if self.num_steps in self.frame_steps else {}
+        return {"result": self.collect(batch, targets, images, torch.stack(curve, dim=1), frames)}
+
+    def predict_step(self, batch: Float[Tensor, "clip *latent"], batch_index: int) -> Float[Tensor, "clip 3 height width"]:
+        """Renders latents of an earlier run."""
+        return self.render(batch)
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The latents alone: nothing frozen is ever in a checkpoint."""
+        state: dict[str, Any] = super().state_dict(*args, **kwargs)
+        return {name: value for name, value in state.items() if name.rpartition(".")[2] == "latents"}
+
+    @torch.no_grad()
+    def embed_targets(self, batch: ClipBatch) -> tuple[ClipBatch, Float[Tensor, "cohort embed"]]:
+        """The target of each slot: unit norm, or zero in a padded slot, which then has no gradient.
+
+        Returns:
+            The batch without the clips whose embedding is not finite, and the targets.
+        """
+        targets = self.latents.new_zeros(len(batch.slots), self.guide.embed_dim)
+        if batch.waveforms:
+            targets[list(batch.live)] = self.audio.embed_audio(batch.waveforms).to(targets)
+        lost = [slot for slot in batch.live if not targets[slot].isfinite().all()]
+        targets[lost] = 0.0
+        return _without(batch, lost), targets
+
+    def render(self, latents: Float[Tensor, "clip *latent"]) -> Float[Tensor, "clip 3 height width"]:
+        """Images of latents of this module's latent space, RGB, about [-1, 1]."""
+        return self.generator.synthesize(self.latent_space.expand(latents, self.generator), noise=self.noise)
+
+    def restarted_optimizer(self) -> LightningOptimizer:
+        """Puts every latent back to the start and forgets the optimiser's moments; a cohort inherits nothing."""
+        optimizer = cast(LightningOptimizer, self.optimizers())
+        optimizer.optimizer.state.clear()
+        with torch.no_grad():
+            self.latents.copy_(self.start.expand_as(self.latents))
+        return optimizer
+
+    def take_step(self, optimizer: LightningOptimizer, loss: Float[Tensor, ""], step: int) -> None:
+        """One gradient step at the scheduled learning rate."""
+        factor = self.schedule.factor(step / self.num_steps)
+        for group in optimizer.optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        optimizer.step()
+
+    def collect(
+        self,
+        batch: ClipBatch,
+        targets: Float[Tensor, "cohort embed"],
+        images: Float[Tensor, "cohort 3 height width"],
+        curves: Float[Tensor, "cohort step"],
+        frames: dict[int, Float[Tensor, "cohort 3 height width"]],
+    ) -> CohortResult:
+        """The cohort's result without its padding."""
+        live = list(batch.live)
+        kept = torch.stack(list(frames.values()), dim=1) if frames else images.new_zeros(len(images), 0, *images.shape[1:])
+        return CohortResult(
+            cohort=batch.cohort,
+            clips=batch.clips,
+            skips=batch.skips,
+            images=images[live],
+            latents=self.latents.detach()[live].clone(),
+            curves=curves[live],
+            targets=targets[live],
+            frames=kept[live],
+            frame_steps=tuple(frames),
+            seeds=tuple(clip_seed(self.seed, clip.id) for clip in batch.clips),
+        )
+
+
+def _without(batch: ClipBatch, lost: Sequence[int]) -> ClipBatch:
+    """The batch with the clips of the ``lost`` slots turned into skips."""
+    clips = [clip for slot in lost if (clip := batch.slots[slot]) is not None]
+    skips = [Skip(clip.id, clip.path, SkipReason.NOT_EMBEDDABLE, "the audio encoder gave numbers that are not finite") for clip in clips]
+    waveforms = tuple(waveform for slot, waveform in zip(batch.live, batch.waveforms, strict=True) if slot not in lost)
+    slots = tuple(None if slot in lost else clip for slot, clip in enumerate(batch.slots))
+    return replace(batch, slots=slots, waveforms=waveforms, skips=(*batch.skips, *skips))
+
+
+def _check_settings(num_steps: int, cohort_size: int, frame_steps: Sequence[int]) -> None:
+    if num_steps < 1 or cohort_size < 1:
+        raise ConfigError(f"Expected num_steps and cohort_size of at least 1, found {num_steps} and {cohort_size}. Correct the configuration.")
+    outside = [step for step in frame_steps if not 0 <= step <= num_steps]
+    if outside:
+        raise ConfigError(f"Expected frame_steps in [0, num_steps = {num_steps}], found {outside}. Correct model.frame_steps.")
+
+
+def _check_fit(guide: ImageTextEmbedder, audio: AudioEmbedder) -> None:
+    if guide.embed_dim != audio.embed_dim:
+        raise ConfigError(
+            f"The audio encoder gives vectors of width {audio.embed_dim}, the guide of width {guide.embed_dim}: they do not share a space, so their cosine means nothing. "
+            "Choose the CLIP model that the audio encoder was trained against (Wav2CLIP: ViT-B/32; the pocket encoder: the pocket CLIP model)."
+        )
