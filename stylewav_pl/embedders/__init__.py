@@ -7,6 +7,7 @@ from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmb
 from stylewav_pl.embedders.preprocess import Preprocess
 from stylewav_pl.embedders.wav2clip import Wav2ClipEmbedder, build_audio_network
 from stylewav_pl.types import WeightsError
+from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import WeightFile, read_weights
 
 __all__ = [
@@ -60,8 +61,6 @@ def load_image_text_embedder(source: str | Path, device: str = "cpu", preprocess
 
 
 def _read(source: str | Path, kind: str) -> WeightFile:
-    from stylewav_pl.weights.registry import resolve
-
     return read_weights(resolve(source, kind), kind)
 
 

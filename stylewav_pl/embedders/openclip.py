@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stylewav_pl.embedders.base import ImageTextEmbedder
-from stylewav_pl.embedders.preprocess import Preprocess, clip_preprocess, reference_preprocess
+from stylewav_pl.embedders.preprocess import clip_preprocess, reference_preprocess
 from stylewav_pl.embedders.vocabulary import Vocabulary
 from stylewav_pl.types import ConfigError, WeightsError
 
@@ -25,9 +25,12 @@ class OpenClipEmbedder(ImageTextEmbedder):
         network: Any ``open_clip`` model with the interface of its ``CLIP`` class.
         tokenizer: Texts to ids ``[text, token]``.
         preprocess: How images in [-1, 1] become the network's input, see :mod:`stylewav_pl.embedders.preprocess`.
+
+    Raises:
+        ConfigError: There is no such preprocessing.
     """
 
-    def __init__(self, network: CLIP, tokenizer: Tokenizer, preprocess: Preprocess = "clip") -> None:
+    def __init__(self, network: CLIP, tokenizer: Tokenizer, preprocess: str = "clip") -> None:
         super().__init__()
         if preprocess not in PREPROCESSES:
             raise ConfigError(f"Unknown preprocess {preprocess!r}: expected one of {', '.join(PREPROCESSES)}.")

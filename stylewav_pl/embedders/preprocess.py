@@ -31,7 +31,7 @@ def clip_preprocess(images: Float[Tensor, "clip 3 height width"], image_size: in
     return ((images + 1) / 2 - mean) / deviation
 
 
-def reference_preprocess(images: Float[Tensor, "clip 3 size size"], image_size: int) -> Float[Tensor, "clip 3 out out"]:
+def reference_preprocess(images: Float[Tensor, "clip 3 height width"], image_size: int) -> Float[Tensor, "clip 3 size size"]:
     """StyleCLIP's enlarging and averaging as one matrix per axis, without the enlarged image in between.
 
     Raises:
