@@ -1,10 +1,31 @@
-"""Cartoon faces drawn from noise: the images that the pocket suite learns from.
+"""Cartoon faces drawn from noise, and words for them: what the pocket suite learns from.
 
 What the faces show for each sex and age is a caricature by construction; it says nothing about people.
 """
 
 from stylewav_pl.pocket.faces.attributes import CHILD_BELOW, OLD_ABOVE, Z_DIM, Attributes, attributes_of
+from stylewav_pl.pocket.faces.captions import FACT_NAMES, PROMPT_SETS, TEMPLATES, UNCLEAR, WORDS, Caption, PromptSet, caption, facts_of, fits
 from stylewav_pl.pocket.faces.drawing import Drawing, drawing_of, drawing_parameters
 from stylewav_pl.pocket.faces.renderer import render
 
-__all__ = ["CHILD_BELOW", "OLD_ABOVE", "Z_DIM", "Attributes", "Drawing", "attributes_of", "drawing_of", "drawing_parameters", "render"]
+__all__ = [
+    "CHILD_BELOW",
+    "FACT_NAMES",
+    "OLD_ABOVE",
+    "PROMPT_SETS",
+    "TEMPLATES",
+    "UNCLEAR",
+    "WORDS",
+    "Z_DIM",
+    "Attributes",
+    "Caption",
+    "Drawing",
+    "PromptSet",
+    "attributes_of",
+    "caption",
+    "drawing_of",
+    "drawing_parameters",
+    "facts_of",
+    "fits",
+    "render",
+]

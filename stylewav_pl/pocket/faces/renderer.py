@@ -1,6 +1,5 @@
 """Draws cartoon busts: layers of soft shapes from the background to the glasses."""
 
-
 import torch
 from jaxtyping import Float
 from torch import Tensor

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Plane = Float[Tensor, "#face height width"]
-Scalar = Float[Tensor, "face 1 1"]
+Plane = Float[Tensor, "#face #height #width"]
+Scalar = Float[Tensor, "#face #height #width"]  # mostly one number per face: [face, 1, 1]
 Colour = Float[Tensor, "face 3"]
 
 
