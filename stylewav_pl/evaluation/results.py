@@ -1,0 +1,101 @@
+"""Reads the records that a run left behind."""
+
+import csv
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stylewav_pl.runs.results import FIRST_COLUMNS, LAST_COLUMNS, SCORE_PREFIX
+from stylewav_pl.types import Clip, RunDirectoryError
+
+_BEFORE, _AFTER = list(FIRST_COLUMNS), list(LAST_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """One line of ``results.csv``.
+
+    Attributes:
+        clip: Who and what, with the labels that are not empty.
+        done: Whether the clip has a face; otherwise it was skipped.
+        similarity_start: Cosine of the start image to the target, in [-1, 1].
+        similarity_end: Cosine of the final image to the target.
+        scores: Prompt to cosine of the final image with it; empty when not scored.
+        seed: The clip's own seed.
+    """
+
+    clip: Clip
+    done: bool
+    similarity_start: float | None
+    similarity_end: float | None
+    scores: Mapping[str, float]
+    seed: int | None = None
+
+
+def read_results(run_directory: Path) -> list[ResultRow]:
+    """The rows of ``results.csv`` in plan order. Label columns are those between ``speaker`` and ``seed``.
+
+    Columns are taken by position, so that a label called like another column does no harm.
+
+    Raises:
+        RunDirectoryError: If the file is missing, or is no such table.
+    """
+    path = run_directory / "results.csv"
+    if not path.is_file():
+        raise RunDirectoryError(f"Expected a finished run in {run_directory}, found no results.csv. Run `stylewav-pl fit` with this --run first.")
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        lines = csv.reader(file)
+        header = next(lines, [])
+        labels = _label_columns(header, path)
+        return [_row(header, labels, cells, f"{path}, line {lines.line_num}") for cells in lines if cells]
+
+
+def _label_columns(header: list[str], path: Path) -> list[str]:
+    fixed = len(_BEFORE)
+    for start in range(fixed, len(header)):
+        rest = header[start + len(_AFTER) :]
+        if header[:fixed] == _BEFORE and header[start : start + len(_AFTER)] == _AFTER and all(name.startswith(SCORE_PREFIX) for name in rest):
+            return header[fixed:start]
+    raise RunDirectoryError(
+        f"Expected the columns {', '.join(_BEFORE)}, labels, {', '.join(_AFTER)} and scores in {path}, found {', '.join(header) or 'nothing'}. "
+        "Restore the file, or run `stylewav-pl fit` with this --run again."
+    )
+
+
+def _row(header: list[str], labels: list[str], cells: list[str], place: str) -> ResultRow:
+    if len(cells) != len(header):
+        raise RunDirectoryError(f"Expected {len(header)} cells in {place}, found {len(cells)}. Restore the file from the run.")
+    id, path, speaker = cells[: len(_BEFORE)]
+    first = len(_BEFORE) + len(labels)
+    seed, status, start, end = cells[first : first + len(_AFTER)]
+    scores = zip(header[first + len(_AFTER) :], cells[first + len(_AFTER) :], strict=True)
+    return ResultRow(
+        clip=Clip(id, path, speaker, {name: value for name, value in zip(labels, cells[len(_BEFORE) : first], strict=True) if value}),
+        done=status == "done",
+        similarity_start=_number(start, place),
+        similarity_end=_number(end, place),
+        scores={name.removeprefix(SCORE_PREFIX): value for name, cell in scores if (value := _number(cell, place)) is not None},
+        seed=_whole(seed, place),
+    )
+
+
+def _number(cell: str, place: str) -> float | None:
+    """An empty cell is no number; ``nan`` is none either, and must not pass for one."""
+    try:
+        value = float(cell) if cell else None
+    except ValueError:
+        raise _damaged(cell, place) from None
+    return value if value is None or math.isfinite(value) else None
+
+
+def _whole(cell: str, place: str) -> int | None:
+    """Not by way of float: seeds have 63 bits."""
+    try:
+        return int(cell) if cell else None
+    except ValueError:
+        raise _damaged(cell, place) from None
+
+
+def _damaged(cell: str, place: str) -> RunDirectoryError:
+    return RunDirectoryError(f"Expected a number in {place}, found {cell!r}. Restore the file from the run.")

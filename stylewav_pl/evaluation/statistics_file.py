@@ -1,0 +1,78 @@
+"""``statistics.json``: the numbers for machines, with stable keys and finite numbers only.
+
+Layout: ``{"format": 1, "traits": {TRAIT: {"verdict": ..., **fields of Evaluation}}}``; the fields are those of the records in
+:mod:`stylewav_pl.evaluation.experiment`, and what has no answer is ``{"not_computable": REASON}``.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+from stylewav_pl.evaluation.experiment import Evaluation
+from stylewav_pl.evaluation.prompts import PromptSet
+from stylewav_pl.evaluation.statistics import NotComputable
+from stylewav_pl.evaluation.verdict import verdict
+from stylewav_pl.runs.files import write_text
+from stylewav_pl.types import RunDirectoryError
+
+FILE = "statistics.json"
+
+
+def as_json(value: object) -> object:
+    """Turns a record into what JSON can say.
+
+    Raises:
+        ValueError: If a number is not finite: such a thing must never look like a result.
+
+    >>> as_json(NotComputable("a population is empty"))
+    {'not_computable': 'a population is empty'}
+    """
+    if isinstance(value, NotComputable):
+        return {"not_computable": value.reason}
+    if is_dataclass(value):
+        return _fields(value)
+    if isinstance(value, Mapping):
+        return {str(key): as_json(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_json(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"Expected a finite number for {FILE}, found {value}. State NotComputable with a reason instead.")
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(f"Expected a record, a mapping, a list or a plain value for {FILE}, found {type(value).__name__}.")
+
+
+def write_statistics(run_directory: Path, evaluations: Sequence[Evaluation]) -> Path:
+    """Writes ``statistics.json``, whole or not at all, and returns its path."""
+    traits = {evaluation.trait: {"verdict": verdict(evaluation), **_fields(evaluation)} for evaluation in evaluations}
+    path = run_directory / FILE
+    write_text(path, json.dumps({"format": 1, "traits": traits}, indent=2, allow_nan=False) + "\n")  # ASCII, whatever the labels hold
+    return path
+
+
+def read_settings(run_directory: Path) -> list[tuple[PromptSet, int, int, tuple[str, ...]]]:
+    """Prompt set, seed, permutations and notes of each trait of an earlier evaluation; empty when there was none.
+
+    Raises:
+        RunDirectoryError: If the file exists but cannot be understood.
+    """
+    path = run_directory / FILE
+    if not path.is_file():
+        return []
+    try:
+        traits = json.loads(path.read_text(encoding="utf-8"))["traits"]
+        return [
+            (PromptSet(trait, entry["prompts"]), int(entry["seed"]), int(entry["permutations"]), tuple(entry["notes"]))
+            for trait, entry in traits.items()
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise RunDirectoryError(
+            f"Expected the statistics of a run in {path}, found something else ({problem}). Delete the file and score the run again."
+        ) from problem
+
+
+def _fields(record: object) -> dict[str, object]:
+    assert is_dataclass(record)
+    return {field.name: as_json(getattr(record, field.name)) for field in fields(record)}

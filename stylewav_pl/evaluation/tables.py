@@ -1,0 +1,141 @@
+"""The numbers as plain text for a terminal of 100 columns, in the paper's layout."""
+
+import textwrap
+from collections.abc import Sequence
+
+from stylewav_pl.evaluation.experiment import Between, Comparison, Evaluation
+from stylewav_pl.evaluation.statistics import Interval, NotComputable, Welch
+from stylewav_pl.evaluation.verdict import ALPHA, p_text, verdict
+
+WIDTH = 100
+_FIRST = 31
+_CELL = 17
+
+
+def summary(evaluation: Evaluation) -> str:
+    """Everything a terminal should say after a run: the tables, the control, what to know, and the verdict."""
+    control = f"Control: labels permuted between speakers (seed {evaluation.seed}); between populations nothing may show now."
+    parts = [
+        f"Statistics for {evaluation.trait}: {_counts(evaluation)}",
+        f"The paper's table\n{paper_table(evaluation.observed, evaluation)}",
+        f"The test that counts: each prompt on its own population minus the rest\n{between_table(evaluation)}",
+        f"{control}\n{paper_table(evaluation.permuted, evaluation)}\n{control_line(evaluation.permuted)}",
+        "\n".join(f"Note: {note}" for note in caveats(evaluation)),
+        f"=> {verdict(evaluation)}",
+    ]
+    return "\n\n".join(_wrapped(part) for part in parts if part)
+
+
+def paper_table(comparison: Comparison, evaluation: Evaluation) -> str:
+    """Rows are prompts, columns are populations, the last row is Welch's test of the two prompts within a population."""
+    labels = list(evaluation.populations)
+    per_block = (WIDTH - _FIRST) // _CELL
+    blocks = [labels[start : start + per_block] for start in range(0, len(labels), per_block)]
+    return "\n\n".join(_block(comparison, block) for block in blocks)
+
+
+def between_table(evaluation: Evaluation) -> str:
+    """One row per prompt: its own population minus the rest, positive when the direction is right."""
+    heads = ("own - rest", "t", "df", "p Holm", "p permuted", "g [95 % interval]", "AUC")
+    lines = [_cut("between populations", _FIRST).ljust(_FIRST) + "".join(map(_place, heads, _WIDTHS)), "-" * WIDTH]
+    lines += [_between_line(answer, evaluation.permutation_p[answer.prompt]) for answer in evaluation.observed.between]
+    return "\n".join(lines)
+
+
+def control_line(comparison: Comparison) -> str:
+    """The tests between populations in short."""
+    found = [f"t = {answer.welch.t:.2f}" if isinstance(answer.welch, Welch) else answer.welch.reason for answer in comparison.between]
+    return f"between populations: {', '.join(found)}"
+
+
+def caveats(evaluation: Evaluation) -> list[str]:
+    """What must be known beside the numbers: about speakers, about clips left out, and the notes of the run."""
+    found = []
+    if not evaluation.speakers_known:
+        found.append("the speaker of some clips is unknown; each of these clips is counted as a speaker of its own.")
+    if evaluation.shared_speakers:
+        found.append(f"{evaluation.shared_speakers} speakers appear in more than one population and count once in each.")
+    if evaluation.unlabelled:
+        found.append(f"{evaluation.unlabelled} clips without one of the labels got a face and enter no statistic.")
+    if evaluation.unscored:
+        found.append(f"{evaluation.unscored} labelled clips have no scores and enter no statistic.")
+    return [*found, *evaluation.notes]
+
+
+def means_differ(answer: Welch | NotComputable) -> str:
+    """The paper's last row in words.
+
+    >>> means_differ(NotComputable("a population is empty"))
+    'not computable'
+    """
+    if isinstance(answer, NotComputable):
+        return "not computable"
+    return f"{'true' if answer.p < ALPHA else 'false'} ({p_text(answer.p)})"
+
+
+_WIDTHS = (11, 7, 7, 9, 11, 18, 6)
+
+
+def _counts(evaluation: Evaluation) -> str:
+    parts = [f"{label} {found.speakers} speakers, {found.clips} clips" for label, found in evaluation.populations.items()]
+    return "; ".join(parts)
+
+
+def _block(comparison: Comparison, labels: Sequence[str]) -> str:
+    within = {answer.label: answer.welch for answer in comparison.within}
+    lines = [_line("mean similarity", [f"{label} photos" for label in labels]), "-" * (_FIRST + _CELL * len(labels))]
+    lines += [_line(prompt, [_mean_text(by_label[label]) for label in labels]) for prompt, by_label in comparison.means.items()]
+    return "\n".join([*lines, _line("means differ (Welch, p < 0.05)", [means_differ(within[label]) for label in labels])])
+
+
+def _line(first: str, cells: Sequence[str]) -> str:
+    return _cut(first, _FIRST - 1).ljust(_FIRST) + "".join(_cut(cell, _CELL - 1).rjust(_CELL) for cell in cells)
+
+
+def _between_line(answer: Between, permuted: float | NotComputable) -> str:
+    head = _cut(answer.prompt, _FIRST - 1).ljust(_FIRST)
+    if isinstance(answer.welch, NotComputable):
+        return f"{head}  not computable: {answer.welch.reason}"
+    test = answer.welch
+    cells = (
+        f"{test.difference.value:+.4f}",
+        f"{test.t:.2f}",
+        f"{test.df:.1f}",
+        _number(answer.p_holm, ".1g"),
+        _number(permuted, ".1g"),
+        _interval(answer.hedges_g),
+        _number(answer.auc, ".2f"),
+    )
+    return head + "".join(map(_place, cells, _WIDTHS))
+
+
+def _mean_text(mean: float | NotComputable) -> str:
+    return "-" if isinstance(mean, NotComputable) else f"{mean:.4f}"
+
+
+def _number(value: float | NotComputable, form: str) -> str:
+    return "-" if isinstance(value, NotComputable) else format(value, form)
+
+
+def _interval(value: Interval | NotComputable) -> str:
+    return "-" if isinstance(value, NotComputable) else f"{value.value:.2f} [{value.low:.2f}, {value.high:.2f}]"
+
+
+def _place(cell: str, width: int) -> str:
+    return cell.rjust(width)
+
+
+def _cut(text: str, width: int) -> str:
+    clean = _printable(text)
+    return clean if len(clean) <= width else clean[: width - 1] + "…"
+
+
+def _printable(text: str) -> str:
+    """Labels come from folder names and files: what could steer the terminal is replaced."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _wrapped(text: str) -> str:
+    """Sentences are folded at the width; tables have none longer."""
+    lines = map(_printable, text.split("\n"))
+    return "\n".join("\n".join(textwrap.wrap(line, WIDTH)) if len(line) > WIDTH else line for line in lines)

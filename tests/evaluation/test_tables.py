@@ -1,0 +1,64 @@
+"""The terminal's tables: the paper's layout within 100 columns."""
+
+import numpy as np
+import pytest
+
+from stylewav_pl.evaluation.experiment import Evaluation, evaluate
+from stylewav_pl.evaluation.prompts import SEX, PromptSet
+from stylewav_pl.evaluation.results import ResultRow
+from stylewav_pl.evaluation.tables import WIDTH, between_table, paper_table, summary
+from stylewav_pl.evaluation.verdict import verdict
+from stylewav_pl.types import Clip
+
+
+def made_up(prompts: PromptSet, count: int, speaker: str = "s") -> Evaluation:
+    generator = np.random.default_rng(0)
+    rows = []
+    for index in range(count):
+        own = prompts.labels[index % len(prompts.labels)]
+        scores = {prompt: 0.25 + 0.1 * (label == own) + float(generator.normal(0, 0.05)) for label, prompt in prompts.prompts.items()}
+        rows.append(ResultRow(Clip(f"{index}", "", speaker and f"{speaker}{index}", {prompts.trait: own}), True, 0.1, 0.5, scores))
+    return evaluate(rows, prompts, permutations=99, notes=["not a portrait"])
+
+
+def test_the_papers_layout() -> None:
+    evaluation = made_up(SEX, 80)
+    head, _, boy, girl, welch = paper_table(evaluation.observed, evaluation).splitlines()
+    assert head.split() == ["mean", "similarity", "male", "photos", "female", "photos"]
+    assert boy.startswith("this is a photo of a boy") and girl.startswith("this is a photo of a girl")
+    means = evaluation.observed.means[SEX.sentences[0]]
+    assert [float(cell) for cell in boy.split()[-2:]] == pytest.approx([means["male"], means["female"]], abs=1e-4)
+    assert welch.count("true (p = ") == 2
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 80])
+@pytest.mark.parametrize(
+    "prompts",
+    [
+        SEX,
+        PromptSet("locale", {f"a-rather-long-locale-{i}": f"this is a photo of a person from a country with a long name {i}" for i in range(9)}),
+    ],
+)
+def test_nothing_is_wider_than_the_terminal(prompts: PromptSet, count: int) -> None:
+    text = summary(made_up(prompts, count))
+    assert max(map(len, text.splitlines())) <= WIDTH
+    assert "nan" not in text.replace("\n", " ").split()
+
+
+def test_the_summary_says_everything() -> None:
+    evaluation = made_up(SEX, 80, speaker="")
+    text = " ".join(summary(evaluation).split())
+    unknown, control = "speaker of some clips is unknown", "labels permuted between speakers (seed 0)"
+    for expected in ["male 40 speakers", control, "not a portrait", unknown, verdict(evaluation)]:
+        assert expected in text
+
+
+def test_what_is_not_computable_is_said_in_its_place() -> None:
+    evaluation = made_up(SEX, 1)
+    assert "not computable: a population is empty" in between_table(evaluation)
+    assert paper_table(evaluation.observed, evaluation).splitlines()[-1].count("not computable") == 2
+
+
+def test_user_text_cannot_move_the_cursor() -> None:
+    text = summary(made_up(PromptSet("sex", {"a\x1b[2J": "first\rprompt", "b": "second"}), 8))
+    assert "\x1b" not in text and "\r" not in text
