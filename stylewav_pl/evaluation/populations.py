@@ -1,0 +1,50 @@
+"""Which finished clips belong to which population, for pictures and pages."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+from stylewav_pl.evaluation.prompts import DEFAULT_PROMPTS, PromptSet
+from stylewav_pl.evaluation.results import ResultRow
+from stylewav_pl.evaluation.statistics_file import read_settings
+
+Populations: TypeAlias = Mapping[str, tuple[str, ...]]
+Item = TypeVar("Item")
+
+
+def group(run_directory: Path, rows: Sequence[ResultRow], trait: str | None = None) -> Populations:
+    """Ids of the finished clips by label, in the order of the prompts, then of the plan; ``""`` holds those without label.
+
+    Args:
+        run_directory: Where an earlier evaluation tells which trait it was about.
+        rows: The records.
+        trait: The label column; by default the one evaluated, else one with default prompts, else the first.
+    """
+    done = [row for row in rows if row.done]
+    prompt_set = _evaluated(run_directory, done)
+    name = trait if trait is not None else (prompt_set.trait if prompt_set else _first_label(done))
+    known = prompt_set.labels if prompt_set and prompt_set.trait == name else ()
+    found = dict.fromkeys([*known, *(row.clip.labels[name] for row in done if name in row.clip.labels), ""])
+    groups = {label: tuple(row.clip.id for row in done if row.clip.labels.get(name, "") == label) for label in found}
+    return {label: ids for label, ids in groups.items() if ids}
+
+
+def evenly(items: Sequence[Item], limit: int) -> list[Item]:
+    """At most ``limit`` items, evenly spaced from the first on.
+
+    >>> evenly("abcdefg", 3)
+    ['a', 'c', 'e']
+    """
+    count = min(limit, len(items))
+    return [items[index * len(items) // count] for index in range(count)]
+
+
+def _evaluated(run_directory: Path, done: Sequence[ResultRow]) -> PromptSet | None:
+    settings = read_settings(run_directory)
+    if settings:
+        return settings[0][0]
+    return next((prompts for trait, prompts in DEFAULT_PROMPTS.items() if any(trait in row.clip.labels for row in done)), None)
+
+
+def _first_label(done: Sequence[ResultRow]) -> str:
+    return next((name for row in done for name in row.clip.labels), "")
