@@ -1,0 +1,66 @@
+"""Random changes to faces that leave their facts alone: they make a CLIP model look at the face and not at single pixels.
+
+That matters twice here: the model must read the outputs of a generator it was mostly not trained on, and latents are optimised
+against it, which finds every weakness.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+Images = Float[Tensor, "face 3 height width"]
+
+
+def augment(images: Images, rng: Generator) -> Images:
+    """Flips, moves, turns, blurs, recolours and disturbs images in [-1, 1], each in its own way; the range may grow a little."""
+    images = move(images, rng)
+    images = blur(images, rng)
+    images = recolour(images, rng)
+    return disturb(images, rng)
+
+
+def move(images: Images, rng: Generator) -> Images:
+    """Flip, rotation up to 9 degrees, scale 0.85 to 1.15, shift up to a tenth; borders are repeated."""
+    faces = len(images)
+    angle = 0.16 * _uniform(faces, rng)
+    scale = torch.exp(0.14 * _uniform(faces, rng))
+    flip = torch.where(_uniform(faces, rng) > 0, 1.0, -1.0)
+    shift = 0.1 * _uniform(2 * faces, rng).view(faces, 2)
+    top = torch.stack([flip * angle.cos() * scale, -angle.sin() * scale, shift[:, 0]], dim=1)
+    bottom = torch.stack([flip * angle.sin() * scale, angle.cos() * scale, shift[:, 1]], dim=1)
+    grid = F.affine_grid(torch.stack([top, bottom], dim=1), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def blur(images: Images, rng: Generator) -> Images:
+    """Mixes half of the images with their 3 x 3 mean, by a random share up to 0.9."""
+    share = (0.9 * _uniform(len(images), rng)).clamp_min(0.0).view(-1, 1, 1, 1)
+    smooth = F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    return images + share * (smooth - images)
+
+
+def recolour(images: Images, rng: Generator) -> Images:
+    """Brightness, contrast, saturation and a slight colour cast."""
+    faces = len(images)
+    gray = images.mean(dim=1, keepdim=True)
+    saturation = (1 + 0.25 * _uniform(faces, rng)).view(-1, 1, 1, 1)
+    contrast = (1 + 0.2 * _uniform(faces, rng)).view(-1, 1, 1, 1)
+    cast = 0.06 * _uniform(3 * faces, rng).view(faces, 3, 1, 1)
+    light = 0.15 * _uniform(faces, rng).view(-1, 1, 1, 1)
+    return (gray + saturation * (images - gray)) * contrast + cast + light
+
+
+def disturb(images: Images, rng: Generator) -> Images:
+    """Noise of a random strength: fine for some, in blocks of 4 x 4 pixels for others, as optimised latents tend to make."""
+    faces, _, height, width = images.shape
+    fine = torch.randn(images.shape, generator=rng)
+    coarse = torch.randn(faces, 3, (height + 3) // 4, (width + 3) // 4, generator=rng)
+    coarse = F.interpolate(coarse, scale_factor=4, mode="bilinear", align_corners=False)[:, :, :height, :width]
+    strengths = 0.10 * _uniform(2 * faces, rng).view(2, faces, 1, 1, 1).clamp_min(0.0)
+    return images + strengths[0] * fine + strengths[1] * coarse
+
+
+def _uniform(count: int, rng: Generator) -> Tensor:
+    """Uniform in [-1, 1]."""
+    return 2 * torch.rand(count, generator=rng) - 1
