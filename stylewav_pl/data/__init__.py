@@ -1,0 +1,9 @@
+"""Where clips come from and how they become batches."""
+
+from stylewav_pl.data.base import ClipSource
+from stylewav_pl.data.builtin import BuiltinVoices
+from stylewav_pl.data.folder import Files, Folder
+from stylewav_pl.data.module import ClipDataModule
+from stylewav_pl.data.window import Window
+
+__all__ = ["BuiltinVoices", "ClipDataModule", "ClipSource", "Files", "Folder", "Window"]

@@ -1,0 +1,116 @@
+"""Audio files on disk."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from stylewav_pl.data.audio import decode
+from stylewav_pl.data.base import ClipSource
+from stylewav_pl.data.window import Window
+from stylewav_pl.types import Clip, ConfigError, as_path
+
+SUFFIXES = frozenset(
+    {".wav", ".wave", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".mp4", ".webm", ".mka"}
+    | {".wma", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64", ".sph", ".amr"}
+)
+
+
+class _FileSource(ClipSource):
+    """What all sources of files share: the sound of a clip is the file at its path."""
+
+    def read(self, clip: Clip, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
+        """See :meth:`ClipSource.read`."""
+        return decode(as_path(clip.path), sample_rate, window)
+
+
+class Folder(_FileSource):
+    """Every audio file below a folder, found by suffix; hidden files and other suffixes are ignored.
+
+    A file's id is its path relative to the folder without suffix. The nearest folder above it that is called like one
+    of the label values (``voices/male/me.wav``) is its label; files elsewhere have none.
+
+    Args:
+        path: The folder.
+        optional: A missing folder holds no clips instead of being an error.
+        labels: ``subfolder`` reads labels from folder names, ``none`` does not.
+        trait: The trait that the folder names tell.
+        values: Folder names that are labels; case does not matter.
+        prefix: Put before every id, with a slash; for several folders with equal file names.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        optional: bool = False,
+        labels: Literal["subfolder", "none"] = "subfolder",
+        trait: str = "sex",
+        values: Sequence[str] = ("female", "male"),
+        prefix: str = "",
+    ) -> None:
+        self.path = as_path(path)
+        self.optional = optional
+        self.labels = labels
+        self.trait = trait
+        self.values = tuple(values)
+        self.prefix = prefix
+
+    def list_clips(self) -> list[Clip]:
+        """See :meth:`ClipSource.list_clips`; sorted by relative path.
+
+        Raises:
+            ConfigError: The folder is missing and not optional, or is no folder.
+        """
+        if not self.path.is_dir():
+            if self.optional and not self.path.exists():
+                return []
+            found = "a file" if self.path.exists() else "nothing"
+            raise ConfigError(f"Expected a folder with audio files at {self.path}, found {found}. Correct the path of the data source.")
+        return [self._clip(path) for path in sorted(_audio_files(self.path), key=lambda path: path.relative_to(self.path).as_posix())]
+
+    def _clip(self, path: Path) -> Clip:
+        relative = path.relative_to(self.path)
+        id = relative.with_suffix("").as_posix()
+        return Clip(f"{self.prefix}/{id}" if self.prefix else id, path.as_posix(), labels=self._labels(relative))
+
+    def _labels(self, relative: Path) -> Mapping[str, str]:
+        names = {value.lower(): value for value in self.values} if self.labels == "subfolder" else {}
+        found = [names[part.lower()] for part in relative.parts[:-1] if part.lower() in names]
+        return {self.trait: found[-1]} if found else {}
+
+
+class Files(_FileSource):
+    """Files named one by one, whatever their suffix; the id is the file name without suffix.
+
+    Files of equal name in different folders get ``-2``, ``-3`` ... in the order given; the same file twice is one clip.
+    """
+
+    def __init__(self, paths: Sequence[str | Path]) -> None:
+        self.paths = tuple(as_path(path) for path in paths)
+
+    def list_clips(self) -> list[Clip]:
+        """See :meth:`ClipSource.list_clips`; in the order given."""
+        paths: dict[str, Path] = {}
+        for path in self.paths:
+            paths.setdefault(os.path.abspath(path), path)
+        clips: dict[str, Clip] = {}
+        for path in paths.values():
+            id, number = path.stem, 2
+            while id in clips:
+                id, number = f"{path.stem}-{number}", number + 1
+            clips[id] = Clip(id, path.as_posix())
+        return list(clips.values())
+
+
+def _audio_files(folder: Path) -> Iterator[Path]:
+    """Files with a suffix of audio below a folder, links to folders followed once."""
+    seen: set[str] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        folders[:] = [] if real in seen else sorted(name for name in folders if not name.startswith("."))
+        if real not in seen:
+            yield from (Path(parent, name) for name in files if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES)
+        seen.add(real)

@@ -1,0 +1,184 @@
+"""All clip sources of a run as one Lightning data module: one batch is one cohort."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from stylewav_pl.data.base import ClipSource
+from stylewav_pl.data.window import Window
+from stylewav_pl.runs.plan import Cohort
+from stylewav_pl.types import AudioError, Clip, ClipBatch, ConfigError, Skip, SkipReason
+
+FEW_CLIPS = 4
+
+
+class ClipDataModule(LightningDataModule):
+    """Lists, decodes and groups clips.
+
+    The plan of a run says which clips form which cohort: list the clips, make the plan, then hand this process its
+    cohorts with :meth:`assign`. A clip that cannot be used leaves its slot empty and is reported as a skip.
+
+    Args:
+        sources: Where clips come from, in this order.
+        cohort_size: How many clips are optimised side by side.
+        num_workers: Processes that decode ahead; 0 decodes in between. The result does not depend on it.
+        seconds: Longest excerpt of a recording.
+        window: Which excerpt: ``center``, ``first`` or ``loudest``.
+        min_seconds: Shorter recordings are skipped.
+
+    Attributes:
+        sample_rate: In Hz, of the waveforms; set from the audio embedder before loading.
+        cohorts: What :meth:`assign` gave.
+    """
+
+    def __init__(
+        self,
+        sources: list[ClipSource],
+        cohort_size: int = 40,
+        num_workers: int = 2,
+        seconds: float = 5.0,
+        window: str = "center",
+        min_seconds: float = 0.5,
+    ) -> None:
+        super().__init__()
+        if not sources or cohort_size < 1 or num_workers < 0:
+            raise ConfigError(
+                "The data needs at least one source, cohort_size of at least 1 and num_workers of at least 0; "
+                f"found {len(sources)} sources, {cohort_size} and {num_workers}."
+            )
+        self.sources = sources
+        self.cohort_size = cohort_size
+        self.num_workers = num_workers
+        self.window = Window(seconds, window, min_seconds)
+        self.sample_rate = 16_000
+        self.cohorts: tuple[Cohort, ...] = ()
+        self._listed: dict[str, tuple[ClipSource, Clip]] | None = None
+        self._duplicates: list[Skip] = []
+
+    def list_clips(self) -> list[Clip]:
+        """Every clip of every source, ids unique: of two clips with one id the first counts. Listed once and kept.
+
+        Raises:
+            ConfigError: A source is wrong.
+        """
+        return [clip for _, clip in self._index().values()]
+
+    @property
+    def duplicates(self) -> tuple[Skip, ...]:
+        """Clips left out because their id was taken."""
+        self._index()
+        return tuple(self._duplicates)
+
+    def assign(self, cohorts: Sequence[Cohort]) -> None:
+        """Sets what this process works on, in this order."""
+        self.cohorts = tuple(cohorts)
+
+    def load(self, id: str) -> Float[Tensor, " time"] | Skip:
+        """Decodes one clip, or says why it cannot be used."""
+        waveform = self._reader([id])[0]
+        return waveform if isinstance(waveform, Skip) else torch.from_numpy(waveform)
+
+    def train_dataloader(self) -> "CohortLoader":
+        """One :class:`ClipBatch` for each assigned cohort."""
+        ids = [id for cohort in self.cohorts for id in cohort.ids]
+        return CohortLoader(self.cohorts, {id: clip for id, (_, clip) in self._index().items()}, self._reader(ids), self.num_workers)
+
+    def _reader(self, ids: Sequence[str]) -> "ClipReader":
+        return ClipReader(ids, {id: self._index()[id] for id in ids if id in self._index()}, self.sample_rate, self.window)
+
+    def _index(self) -> dict[str, tuple[ClipSource, Clip]]:
+        if self._listed is None:
+            listed: dict[str, tuple[ClipSource, Clip]] = {}
+            found = [(source, clip) for source in self.sources for clip in source.list_clips()]
+            for owner, clip in found:
+                if clip.id in listed:
+                    first = listed[clip.id][1].path
+                    self._duplicates.append(Skip(clip.id, clip.path, SkipReason.DUPLICATE_ID, f"The id is taken by {first}. Rename one of them."))
+                else:
+                    listed[clip.id] = (owner, clip)
+            self._listed = listed
+        return self._listed
+
+
+class ClipReader(Dataset["np.ndarray | Skip"]):
+    """Clips by position: a waveform, or the skip that it becomes. Runs in worker processes.
+
+    Waveforms are numpy arrays here: tensors would each hold a file descriptor on their way between processes.
+    """
+
+    def __init__(self, ids: Sequence[str], clips: dict[str, tuple[ClipSource, Clip]], sample_rate: int, window: Window) -> None:
+        self.ids = ids
+        self.clips = clips
+        self.sample_rate = sample_rate
+        self.window = window
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, position: int) -> np.ndarray | Skip:
+        id = self.ids[position]
+        if id not in self.clips:
+            return Skip(id, "", SkipReason.MISSING, "The clip is in the plan of this run, but no data source lists it any more.")
+        source, clip = self.clips[id]
+        try:
+            return source.read(clip, self.sample_rate, self.window).numpy()
+        except AudioError as error:
+            return Skip(clip.id, clip.path, error.reason, error.detail)
+
+
+class CohortLoader:
+    """Iterates over cohorts while workers decode the clips of the next one.
+
+    Args:
+        cohorts: In the order of iteration.
+        clips: Every listed clip by id.
+        reader: The clips of all cohorts, one after the other.
+        num_workers: Decoding processes; a handful of clips is decoded without them.
+    """
+
+    def __init__(self, cohorts: Sequence[Cohort], clips: dict[str, Clip], reader: ClipReader, num_workers: int) -> None:
+        self.cohorts = cohorts
+        self.clips = clips
+        self.reader = reader
+        self.num_workers = num_workers if len(reader) > FEW_CLIPS else 0
+
+    def __len__(self) -> int:
+        return len(self.cohorts)
+
+    def __iter__(self) -> Iterator[ClipBatch]:
+        sounds = iter(self._decoded()) if len(self.reader) else iter(())
+        for cohort in self.cohorts:
+            yield assemble(cohort, self.clips, [next(sounds) for _ in cohort.ids])
+
+    def _decoded(self) -> DataLoader[np.ndarray | Skip]:
+        """Clip by clip and in order, one cohort ahead, so that all workers share the first cohort."""
+        largest = max(len(cohort.ids) for cohort in self.cohorts)
+        ahead = max(2, -(-largest // self.num_workers)) if self.num_workers else None
+        # A generator of its own: the loader draws a seed, and drawing it from the global one would move everybody's chance.
+        return DataLoader(
+            self.reader, batch_size=None, num_workers=self.num_workers, prefetch_factor=ahead, collate_fn=_unchanged, generator=torch.Generator()
+        )
+
+
+def _unchanged(item: Any) -> Any:
+    return item
+
+
+def assemble(cohort: Cohort, clips: dict[str, Clip], sounds: Sequence[np.ndarray | Skip]) -> ClipBatch:
+    """One batch: a slot for each id in plan order, empty for skipped clips and beyond the last.
+
+    Args:
+        cohort: From the plan.
+        clips: Listed clips by id.
+        sounds: What became of each id of the cohort.
+    """
+    slots = [None if isinstance(sound, Skip) else clips[id] for id, sound in zip(cohort.ids, sounds, strict=True)]
+    slots += [None] * (cohort.size - len(slots))
+    waveforms = tuple(torch.from_numpy(sound) for sound in sounds if not isinstance(sound, Skip))
+    return ClipBatch(cohort.index, tuple(slots), waveforms, tuple(sound for sound in sounds if isinstance(sound, Skip)))

@@ -1,0 +1,85 @@
+"""Which part of a longer recording is used."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from stylewav_pl.types import ConfigError
+
+Place = Literal["center", "first", "loudest"]
+PLACES = ("center", "first", "loudest")
+BLOCKS_PER_SECOND = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The excerpt of each recording; shorter recordings are used as they are.
+
+    Attributes:
+        seconds: Longest length used.
+        place: ``center``, ``first`` (from the start) or ``loudest`` (most energy, to 0.1 s).
+        min_seconds: Recordings below this length are refused.
+
+    Raises:
+        ConfigError: The values contradict each other.
+    """
+
+    seconds: float = 5.0
+    place: str = "center"
+    min_seconds: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.place not in PLACES:
+            raise ConfigError(f"Unknown window {self.place!r}: expected one of {', '.join(PLACES)}.")
+        if not 0.1 <= self.min_seconds <= self.seconds <= 3600:
+            raise ConfigError(f"Expected 0.1 <= min_seconds <= seconds <= 3600, found min_seconds {self.min_seconds} and seconds {self.seconds}.")
+
+    def length(self, rate: int) -> int:
+        """Longest excerpt in samples at ``rate`` Hz."""
+        return round(self.seconds * rate)
+
+    def span(self, frames: int, rate: int) -> tuple[int, int]:
+        """First sample and number of samples of the excerpt, for ``center`` and ``first``.
+
+        >>> Window(seconds=2.0).span(frames=50, rate=10)
+        (15, 20)
+        """
+        count = min(frames, self.length(rate))
+        return (0 if self.place == "first" else (frames - count) // 2), count
+
+    def loudest_span(self, energies: Float[np.ndarray, " block"], frames: int, rate: int) -> tuple[int, int]:
+        """The span with most energy; the earliest of equals.
+
+        Args:
+            energies: Sum of squares of each block of :func:`block_length` samples; the last block may be short.
+            frames: Number of samples.
+            rate: In Hz.
+
+        >>> Window(seconds=0.5, min_seconds=0.1).loudest_span(np.array([0.0, 0, 1, 1, 1, 1, 1, 0]), frames=80, rate=100)
+        (20, 50)
+        """
+        count = min(frames, self.length(rate))
+        block = block_length(rate)
+        starts = np.arange(0, frames - count + block, block).clip(max=frames - count)
+        until = np.concatenate([[0.0], np.cumsum(energies)])
+        edges = np.arange(len(until)) * block
+        sums = np.interp(starts + count, edges, until) - np.interp(starts, edges, until)
+        # Rounding of the running sum must not decide between equals.
+        return int(starts[np.argmax(sums >= sums.max() - 1e-9 * until[-1])]), count
+
+    def cut(self, samples: Float[np.ndarray, " time"], rate: int) -> Float[np.ndarray, " _"]:
+        """The excerpt of a recording in memory."""
+        if self.place == "loudest":
+            blocks = np.arange(0, len(samples), block_length(rate))
+            energies = np.add.reduceat(np.square(samples, dtype=np.float64), blocks) if len(samples) else np.zeros(0)
+            start, count = self.loudest_span(energies, len(samples), rate)
+        else:
+            start, count = self.span(len(samples), rate)
+        return samples[start : start + count]
+
+
+def block_length(rate: int) -> int:
+    """Samples of one energy block (0.1 s)."""
+    return max(1, rate // BLOCKS_PER_SECOND)
