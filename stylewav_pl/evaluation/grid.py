@@ -113,11 +113,12 @@ def _load(run_directory: Path, ids: Sequence[str]) -> list[Picture]:
 
 
 def _titled(populations: Populations) -> dict[str, tuple[str, ...]]:
-    return {label or ("other voices" if len(populations) > 1 else "voices"): ids for label, ids in populations.items()}
+    rest = "other voices" if len(populations) > 1 else "voices"
+    return {f"{label} voices" if label else rest: ids for label, ids in populations.items()}
 
 
 def _counted(shown: int, total: int) -> str:
-    return f"{shown} voice{'s' * (total != 1)}" if shown == total else f"{shown} of {total} voices"
+    return f"{shown} face{'s' * (total != 1)}" if shown == total else f"{shown} of {total} faces"
 
 
 def _band(title: str, note: str, faces: Sequence[Picture], across: int, size: int, width: int, tint: str) -> Image.Image:
