@@ -16,7 +16,8 @@ from torch import Tensor
 from stylewav_pl.data.window import Window, block_length
 from stylewav_pl.types import AudioError, SkipReason
 
-Samples = Float[np.ndarray, " time"]
+# Its axis has no name because its length belongs to the file's own rate.
+Samples = Float[np.ndarray, " _"]
 
 SILENCE_PEAK = 1e-3  # -60 dBFS
 LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000
@@ -48,7 +49,7 @@ def decode(path: Path, sample_rate: int, window: Window | None = None) -> Float[
     window = window or Window()
     try:
         samples, rate = _read(path, sample_rate, window)
-    except (OSError, RuntimeError, TypeError, ValueError, MemoryError) as error:
+    except (OSError, RuntimeError, ValueError, MemoryError) as error:
         raise AudioError(SkipReason.UNREADABLE, f"Cannot be read as audio: {_sentence(error)}") from error
     return finish(samples, rate, sample_rate, window)
 
@@ -100,7 +101,8 @@ def _read(path: Path, sample_rate: int, window: Window) -> tuple[Samples, int]:
 
 
 def _read_with_libsndfile(path: Path, window: Window) -> tuple[Samples, int]:
-    with soundfile.SoundFile(path) as file:
+    # By its descriptor: given a name, soundfile would trust the suffix .raw.
+    with path.open("rb") as opened, soundfile.SoundFile(opened.fileno(), closefd=False) as file:
         _check_header(file)
         start, count = _loudest(file, window) if window.place == "loudest" else window.span(file.frames, file.samplerate)
         file.seek(start)

@@ -64,7 +64,7 @@ class Window:
         block = block_length(rate)
         starts = np.arange(0, frames - count + block, block).clip(max=frames - count)
         until = np.concatenate([[0.0], np.cumsum(energies)])
-        edges = np.arange(len(until)) * block
+        edges = np.minimum(np.arange(len(until)) * block, frames)
         sums = np.interp(starts + count, edges, until) - np.interp(starts, edges, until)
         # Rounding of the running sum must not decide between equals.
         return int(starts[np.argmax(sums >= sums.max() - 1e-9 * until[-1])]), count

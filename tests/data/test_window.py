@@ -1,0 +1,49 @@
+"""Excerpts of longer recordings."""
+
+import numpy as np
+import pytest
+
+from stylewav_pl.data.window import Window
+from stylewav_pl.types import ConfigError
+
+
+def test_short_recordings_are_used_whole() -> None:
+    samples = np.arange(30.0)
+    for place in ("center", "first", "loudest"):
+        np.testing.assert_array_equal(Window(5.0, place).cut(samples, rate=10), samples)
+
+
+def test_center_and_first() -> None:
+    samples = np.arange(100.0)
+    np.testing.assert_array_equal(Window(2.0, "center").cut(samples, rate=10), np.arange(40.0, 60))
+    np.testing.assert_array_equal(Window(2.0, "first").cut(samples, rate=10), np.arange(20.0))
+
+
+@pytest.mark.parametrize("start", [0, 100, 550, 700])
+def test_loudest_finds_the_burst(start: int) -> None:
+    samples = np.zeros(1000)
+    samples[start : start + 300] = 1.0
+    excerpt = Window(3.0, "loudest").cut(samples, rate=100)
+    assert len(excerpt) == 300
+    assert excerpt.sum() >= 290  # the excerpt starts on a block of 10 samples
+
+
+def test_loudest_reaches_the_very_end() -> None:
+    samples = np.zeros(1003)
+    samples[-300:] = 1.0
+    assert Window(3.0, "loudest").cut(samples, rate=100).sum() == 300
+
+
+def test_loudest_takes_the_first_of_equals() -> None:
+    samples = np.random.default_rng(0).choice([-0.1, 0.1], 1000)
+    np.testing.assert_array_equal(Window(3.0, "loudest").cut(samples, rate=100), samples[:300])
+
+
+def test_an_empty_recording_stays_empty() -> None:
+    assert len(Window(3.0, "loudest").cut(np.zeros(0), rate=100)) == 0
+
+
+@pytest.mark.parametrize(("seconds", "place", "shortest"), [(5.0, "middle", 0.5), (0.3, "first", 0.5), (5.0, "first", 0.0), (1e9, "first", 0.5)])
+def test_contradictions_are_refused(seconds: float, place: str, shortest: float) -> None:
+    with pytest.raises(ConfigError, match=r"[Ee]xpected"):
+        Window(seconds, place, shortest)
