@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")  # Okabe and Ito: distinct for all eyes
-WIDTH_INCHES = 6.4
+WIDTH_INCHES = 5.4
 MOST_DOTS = 400
 
 
@@ -88,7 +88,7 @@ def _dots(axes: "Axes", row: int, scores: Sequence[float], colour: str) -> None:
         axes.plot([float(np.mean(scores))] * 2, [row - 0.38, row + 0.38], color=colour, linewidth=3)
 
 
-def _short(text: str, width: int = 34) -> str:
+def _short(text: str, width: int = 30) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
