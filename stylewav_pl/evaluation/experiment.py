@@ -136,7 +136,7 @@ def evaluate(
         rows: The records of a run; skipped, unlabelled and unscored clips enter nothing.
         prompt_set: Trait and prompts.
         seed: Of the permutations of labels.
-        permutations: For the permutation p value.
+        permutations: For the permutation p value; fewer, and never under 999, where speakers are many (:func:`affordable`).
         notes: Passed on to the reader, e.g. who judged.
 
     Raises:
@@ -150,6 +150,7 @@ def evaluate(
     scores = np.array([[row.scores[prompt] for prompt in prompt_set.sentences] for row in scored], dtype=np.float64)
     scores = scores.reshape(-1, len(prompt_set.sentences))
     speakers = average_by_speaker([_speaker(row) for row in scored], labels, scores)
+    permutations = affordable(permutations, len(speakers.names))
     return Evaluation(
         trait=prompt_set.trait,
         prompts=prompt_set.prompts,
@@ -169,6 +170,15 @@ def evaluate(
         permutations=permutations,
         notes=tuple(notes),
     )
+
+
+def affordable(permutations: int, speakers: int) -> int:
+    """As many permutations as take seconds, not minutes: 100 million shuffled speakers in all.
+
+    >>> affordable(9999, 80), affordable(9999, 100_000), affordable(99, 100_000)
+    (9999, 1000, 99)
+    """
+    return min(permutations, max(999, 100_000_000 // max(1, speakers)))
 
 
 def compare(speakers: Speakers, prompt_set: PromptSet) -> Comparison:

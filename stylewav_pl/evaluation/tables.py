@@ -36,7 +36,7 @@ def paper_table(comparison: Comparison, evaluation: Evaluation) -> str:
 
 def between_table(evaluation: Evaluation) -> str:
     """One row per prompt: its own population minus the rest, positive when the direction is right."""
-    heads = ("own - rest", "t", "df", "p Holm", "p permuted", "g [95 % interval]", "AUC")
+    heads = ("own - rest", "t", "df", "p Holm", "p permuted", "g [95% interval]", "AUC")
     lines = [_cut("between populations", _FIRST).ljust(_FIRST) + "".join(map(_place, heads, _WIDTHS)), "-" * WIDTH]
     lines += [_between_line(answer, evaluation.permutation_p[answer.prompt]) for answer in evaluation.observed.between]
     return "\n".join(lines)

@@ -35,7 +35,7 @@ def accuracy_sentence(evaluation: Evaluation) -> str:
     share: Interval = accuracy.share
     return (
         f"{share.value:.0%} of {accuracy.total} {noun} are nearest to the right prompt "
-        f"(95 % interval {share.low:.0%} to {share.high:.0%}; chance {1 / len(evaluation.prompts):.0%})"
+        f"(95% interval {share.low:.0%} to {share.high:.0%}; chance {1 / len(evaluation.prompts):.0%})"
     )
 
 
