@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ SILENCE_PEAK = 1e-3  # -60 dBFS
 LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000
 MOST_CHANNELS = 64
 FFMPEG_SECONDS = 1200
+# Lossy formats may miscount a little; what was cut off misses a lot.
+COMPLETE = 0.98
 # libsndfile's codes for a format or encoding it does not have: another decoder may. A damaged file stays damaged.
 FOREIGN_FORMATS = (1, 4)
 # Recorders that write to a pipe cannot know the length and claim about 2 or 4 GiB.
@@ -107,8 +110,7 @@ def _read_with_libsndfile(path: Path, window: Window) -> tuple[Samples, int]:
         start, count = _loudest(file, window) if window.place == "loudest" else window.span(file.frames, file.samplerate)
         file.seek(start)
         block = file.read(count, dtype="float32", always_2d=True)
-        # Lossy formats may miscount a little; what was cut off misses a lot.
-        if len(block) < 0.98 * count:
+        if len(block) < COMPLETE * count:
             raise AudioError(SkipReason.UNREADABLE, _truncated((start + len(block)) / file.samplerate, file.frames / file.samplerate))
         return block.mean(axis=1, dtype=np.float64), file.samplerate
 
@@ -131,10 +133,18 @@ def _truncated(found: float, promised: float) -> str:
 
 def _loudest(file: Any, window: Window) -> tuple[int, int]:
     """The loudest span, found block by block so that hours of audio need no memory."""
-    energies = [
-        np.square(block.mean(axis=1, dtype=np.float64)).sum() for block in file.blocks(block_length(file.samplerate), dtype="float32", always_2d=True)
-    ]
-    return window.loudest_span(np.nan_to_num(np.array(energies, dtype=np.float64)), file.frames, file.samplerate)
+    energies = np.array([np.square(block.mean(axis=1, dtype=np.float64)).sum() for block in _blocks(file)], dtype=np.float64)
+    return window.loudest_span(np.nan_to_num(energies), file.frames, file.samplerate)
+
+
+def _blocks(file: Any) -> Iterator[Float[np.ndarray, "time channel"]]:
+    """All blocks until the sound ends, whatever the header promises: a damaged one may promise years."""
+    length, found = block_length(file.samplerate), 0
+    while len(block := file.read(length, dtype="float32", always_2d=True)):
+        found += len(block)
+        yield block
+    if found < COMPLETE * file.frames:
+        raise AudioError(SkipReason.UNREADABLE, _truncated(found / file.samplerate, file.frames / file.samplerate))
 
 
 def _read_with_ffmpeg(path: Path, sample_rate: int) -> Samples:

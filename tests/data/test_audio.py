@@ -158,6 +158,14 @@ def _impossible_rate(path: Path) -> None:
     path.write_bytes(data)
 
 
+def _promises_days(path: Path) -> None:
+    """A flac header that claims 2**32 samples: a loop over what it promises would not end."""
+    _write(_speechlike(1.0, 16_000), path)
+    data = bytearray(path.read_bytes())
+    data[22:26] = b"\xff\xff\xff\xff"
+    path.write_bytes(data)
+
+
 def _link_to_nothing(path: Path) -> None:
     path.symlink_to(path.parent / "gone")
 
@@ -179,6 +187,7 @@ BAD: dict[str, tuple[str, SkipReason, Callable[[Path], object]]] = {
     "cut off mp3": ("a.mp3", SkipReason.UNREADABLE, lambda path: _half_of(path, _speechlike(2.0, 48_000))),
     "cut off opus": ("a.opus", SkipReason.UNREADABLE, lambda path: _half_of(path, _speechlike(2.0, 48_000), format="OGG", subtype="OPUS")),
     "impossible rate": ("a.wav", SkipReason.UNREADABLE, _impossible_rate),
+    "promises days": ("a.flac", SkipReason.UNREADABLE, _promises_days),
     "silence": ("a.wav", SkipReason.SILENT, lambda path: _write(np.zeros(16_000), path)),
     "nearly silence": ("a.wav", SkipReason.SILENT, lambda path: _write(_speechlike(1.0, 16_000) * 0.003, path, subtype="FLOAT")),
     "constant": ("a.wav", SkipReason.SILENT, lambda path: _write(np.full(16_000, 0.5), path)),
