@@ -18,6 +18,7 @@ from stylewav_pl.generators import LinearGenerator
 from stylewav_pl.pocket.faces import FACT_NAMES, PROMPT_SETS, UNCLEAR, Z_DIM, attributes_of, facts_of, render
 from stylewav_pl.pocket.recipes import clip, image_augmentation
 from stylewav_pl.pocket.recipes.clip_evaluation import balanced_accuracy, evaluate, table, zero_shot
+from stylewav_pl.types import WeightsError
 from stylewav_pl.weights.store import read_weights
 
 
@@ -77,6 +78,15 @@ def test_an_interrupted_training_goes_on_where_it_was(tiny: None, tmp_path: Path
     whole, parts = tensors(tmp_path / "whole"), tensors(tmp_path / "parts")
     assert whole.keys() == parts.keys()
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_the_generator_is_needed_after_the_drawn_steps_only(tiny: None, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"generator": tmp_path / "missing", "batch_size": 8, "threads": torch.get_num_threads(), "progress": False}
+    clip.train(tmp_path / "clip", steps=2, drawn_steps=2, **options)
+    with pytest.raises(WeightsError, match="missing"):
+        clip.train(tmp_path / "other", steps=2, drawn_steps=1, save_every=1, **options)
+    assert (tmp_path / "other.state").is_file()
+    assert not (tmp_path / "other").exists()
 
 
 def test_another_seed_gives_other_weights(tiny: None, tmp_path: Path) -> None:
