@@ -1,0 +1,209 @@
+"""Trains the pocket generator: StyleGAN2 learns to draw what the renderer draws for the same noise.
+
+Three parts, each a fixed number of iterations: the mapping network learns the numbers of the drawings (its linear head is thrown away,
+but w is semantic from then on); the synthesis network learns the images, low resolutions first, through the ToRGB of each resolution; w's mean
+is measured. Every batch is drawn anew, so nothing is seen twice. The 3x3 kernels learn by Muon, which needs several times fewer images than
+Adam here, everything else by Adam. The noise inputs are not used: their strengths stay zero.
+"""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import Adam, Optimizer
+from tqdm import tqdm
+
+from stylewav_pl.generators import StyleGAN2
+from stylewav_pl.pocket.faces import Z_DIM, drawing_parameters, render
+from stylewav_pl.pocket.recipes.muon import KernelMuon
+
+CHANNELS = {4: 96, 8: 96, 16: 64, 32: 48, 64: 24}
+MAPPING_ITERATIONS = 1500
+MAPPING_BATCH = 512
+MAPPING_RATE = 1.5e-2
+BATCH = 16
+AVERAGE_DECAY = 0.995
+MEAN_SAMPLES = 50_000
+WARM_SHARE = 0.3  # of the iterations run at the full learning rates, which then fall linearly to zero
+
+
+@dataclass(frozen=True)
+class Phase:
+    """``iterations`` batches at one image resolution."""
+
+    resolution: int
+    iterations: int
+
+
+PHASES = (Phase(16, 600), Phase(32, 1400), Phase(64, 5000))
+
+
+def build(seed: int = 0) -> StyleGAN2:
+    """The untrained network."""
+    torch.manual_seed(seed)
+    return StyleGAN2(CHANNELS, z_dim=Z_DIM, w_dim=128, mapping_depth=4, mapping_learning_rate_multiplier=1.0)
+
+
+def train(
+    output: Path,
+    *,
+    seed: int = 0,
+    scale: float = 1.0,
+    resume: bool = True,
+    device: str = "cpu",
+    threads: int = 2,
+    save_every: int = 500,
+    progress: bool = True,
+) -> None:
+    """Trains the generator and writes it (float16).
+
+    The weights written every ``save_every`` iterations are usable, though unfinished.
+
+    Args:
+        output: The weight file; ``<output>.state`` beside it holds what is needed to go on after an interruption.
+        seed: Decides on everything random; an iteration sees the same faces however often the training was interrupted.
+        scale: Factor for all iteration counts; 1 takes about 18 minutes on two cores.
+        resume: Whether to go on from the state file if there is one.
+        device: Where to train.
+        threads: Processor cores to use.
+        save_every: Iterations between two state files.
+        progress: Whether to show progress bars.
+    """
+    torch.set_num_threads(threads)
+    network = build(seed).to(device)
+    state = output.with_name(output.name + ".state")
+    going_on = resume and state.is_file()
+    if not going_on:
+        pretrain_mapping(network, seed, round(MAPPING_ITERATIONS * scale), progress)
+    training = Training(network, deepcopy(network).requires_grad_(False), make_optimisers(network))
+    first = training.restore(state) if going_on else 0
+    plan = [phase.resolution for phase in PHASES for _ in range(max(1, round(phase.iterations * scale)))]
+    bar = tqdm(range(first, len(plan)), initial=first, total=len(plan), desc="images", disable=not progress, mininterval=5)
+    for iteration in bar:
+        loss = training.step(seed, iteration, plan[iteration], rate_at(iteration / len(plan)))
+        bar.set_postfix(resolution=plan[iteration], loss=f"{loss:.4f}", refresh=False)
+        if (iteration + 1) % save_every == 0:
+            training.keep(state, iteration + 1)
+            training.write(output, seed)
+    training.write(output, seed)
+    state.unlink(missing_ok=True)
+
+
+def noise_for(seed: int, iteration: int, count: int, device: torch.device) -> Float[Tensor, "face 64"]:
+    """The noise of one iteration."""
+    rng = torch.Generator().manual_seed(seed * 10_000_019 + iteration)
+    return torch.randn(count, Z_DIM, generator=rng).to(device)
+
+
+def rate_at(progress: float) -> float:
+    """Factor of the learning rates at ``progress`` in [0, 1].
+
+    >>> rate_at(0.0), rate_at(0.3), rate_at(0.65), rate_at(1.0)
+    (1.0, 1.0, 0.5, 0.0)
+    """
+    return min(1.0, (1 - progress) / (1 - WARM_SHARE))
+
+
+def pretrain_mapping(network: StyleGAN2, seed: int, iterations: int, progress: bool) -> float:
+    """Teaches the mapping network what a linear layer needs to know the drawings; returns the last squared error (0 perfect, 1 nothing)."""
+    device = network.w_mean.device
+    parameters = drawing_parameters(torch.zeros(1, Z_DIM)).shape[1]
+    head = nn.Linear(network.w_dim, parameters).to(device)
+    optimiser = Adam([*network.mapping.parameters(), *head.parameters()], lr=MAPPING_RATE, betas=(0.9, 0.99))
+    error = torch.ones(())
+    for iteration in tqdm(range(iterations), desc="mapping", disable=not progress, mininterval=5):
+        set_rates([optimiser], rate_at(iteration / iterations))
+        z = noise_for(seed, -1 - iteration, MAPPING_BATCH, device)
+        error = functional.mse_loss(head(network.mapping(z)), drawing_parameters(z))
+        optimiser.zero_grad()
+        error.backward()
+        optimiser.step()
+    return error.item()
+
+
+def make_optimisers(network: StyleGAN2) -> list[Optimizer]:
+    """Muon for the 3x3 kernels, Adam for the rest; each group remembers its full learning rate as ``peak``."""
+    kernels = [layer.weight for layer in network.convolutions]
+    mapping = list(network.mapping.parameters())
+    special = {id(parameter) for parameter in [*kernels, *mapping]}
+    rest = [parameter for parameter in network.parameters() if id(parameter) not in special]
+    adam = Adam([{"params": mapping, "lr": 1.5e-3}, {"params": rest, "lr": 1e-2}], betas=(0.9, 0.99))
+    return [KernelMuon(kernels, lr=0.02), adam]
+
+
+def set_rates(optimisers: list[Optimizer], factor: float) -> None:
+    """Sets every learning rate to ``factor`` times its first value."""
+    for optimiser in optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = factor * group.setdefault("peak", group["lr"])
+
+
+def distillation_loss(image: Float[Tensor, "face 3 size size"], drawn: Float[Tensor, "face 3 size size"]) -> Float[Tensor, ""]:
+    """Squared error; from 32 px on also absolute errors of pixels and of edges, which keep lines sharp, and a squared error of the coarse image."""
+    error = image - drawn
+    squared = error.square().mean()
+    if image.shape[-1] < 32:
+        return squared
+    edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
+    return squared + 0.3 * error.abs().mean() + 0.3 * edges + 0.5 * functional.avg_pool2d(error, 4).square().mean()
+
+
+def image_at(network: StyleGAN2, w: Float[Tensor, "face width"], resolution: int) -> Float[Tensor, "face 3 size size"]:
+    """What the network's skip connections have drawn up to ``resolution``."""
+    return next(image for image in network.stages(w, noise="none") if image.shape[-1] == resolution)
+
+
+def drawn_at(z: Float[Tensor, "face 64"], resolution: int) -> Float[Tensor, "face 3 size size"]:
+    """The full drawing, averaged down to ``resolution``: all phases learn the same picture."""
+    return functional.adaptive_avg_pool2d(render(z, max(CHANNELS)), resolution)
+
+
+@dataclass
+class Training:
+    """What changes while the images are learned: the network, its running average and the optimisers."""
+
+    network: StyleGAN2
+    average: StyleGAN2
+    optimisers: list[Optimizer]
+
+    def step(self, seed: int, iteration: int, resolution: int, rate: float) -> float:
+        """One batch; returns its loss."""
+        set_rates(self.optimisers, rate)
+        z = noise_for(seed, iteration, BATCH, self.network.w_mean.device)
+        loss = distillation_loss(image_at(self.network, self.network.mapping(z), resolution), drawn_at(z, resolution))
+        for optimiser in self.optimisers:
+            optimiser.zero_grad()
+        loss.backward()
+        for optimiser in self.optimisers:
+            optimiser.step()
+        decay = min(AVERAGE_DECAY, (1 + iteration) / (10 + iteration))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
+        return loss.item()
+
+    def keep(self, path: Path, iteration: int) -> None:
+        """Writes the state from which :meth:`restore` goes on; a torn file is never seen."""
+        state = {"iteration": iteration, "network": self.network.state_dict(), "average": self.average.state_dict()}
+        part = path.with_name(path.name + ".part")
+        torch.save({**state, "optimisers": [optimiser.state_dict() for optimiser in self.optimisers]}, part)
+        part.replace(path)
+
+    def restore(self, path: Path) -> int:
+        """Reads what :meth:`keep` wrote; returns the next iteration."""
+        state: dict[str, Any] = torch.load(path, map_location=self.network.w_mean.device, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+        return int(state["iteration"])
+
+    def write(self, output: Path, seed: int) -> None:
+        """Measures the mean of w and writes the running average of the network."""
+        with torch.no_grad():
+            z = noise_for(seed, -1_000_000, MEAN_SAMPLES, self.average.w_mean.device)
+            self.average.w_mean.copy_(self.average.mapping(z).mean(dim=0))
+        self.average.to_file(output, torch.float16)
