@@ -1,0 +1,166 @@
+"""Trains the pocket audio encoder: Wav2CLIP's distillation (Wu et al. 2022, arXiv:2110.11499) from the frozen pocket CLIP model.
+
+An image encoder that is already in CLIP space teaches an audio encoder to put a sound where the image beside it lies. Here the "image
+beside" a voice is a face of the same sex and decile of age; with videos it is a frame. Sex cues in voices and faces are constructed by
+this package, so what the encoder knows about them is our construction too.
+"""
+
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning.pytorch as pl
+import torch
+from jaxtyping import Float
+from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
+from torch import Tensor
+from torch.nn import functional as F
+
+from stylewav_pl.embedders import load_image_text_embedder
+from stylewav_pl.embedders.wav2clip import AudioNetwork, log_power, power_spectrogram, standardize
+from stylewav_pl.generators import load_generator
+from stylewav_pl.pocket.recipes.audio_augmentation import augment_power
+from stylewav_pl.pocket.recipes.audio_losses import CrossProjectionLoss, DistillationLoss, InfoNCE
+from stylewav_pl.pocket.recipes.audio_pairs import AudioImageBatch, VoiceFaceData, make_face_bank
+from stylewav_pl.pocket.recipes.voice_bank import Voices, make_voice_bank
+from stylewav_pl.weights.store import save_weights
+
+LossName = Literal["infonce+cosine", "infonce", "cx"]
+WIDTH, HIDDEN, EMBED_DIM = 16, 256, 512
+SECONDS = 3.0
+STEPS_PER_EPOCH = 50
+FACES = 6000
+
+
+class AudioDistillation(pl.LightningModule):
+    """An audio network learns to reach the image embeddings that its data module hands over.
+
+    Args:
+        network: Trained; its projected output is what inference uses.
+        loss: Compares audio and image; its own parameters are trained along.
+        learning_rate: Peak of AdamW's learning rate: a short warm-up, then half a cosine down to zero.
+        steps: Length of the training.
+        seed: Decides the augmentation of each step.
+        augment: Whether spectrograms are augmented (off for recorded data that varies by itself).
+    """
+
+    def __init__(self, network: AudioNetwork, loss: DistillationLoss, *, learning_rate: float, steps: int, seed: int = 0, augment: bool = True) -> None:
+        super().__init__()
+        self.network, self.loss = network, loss
+        self.learning_rate, self.steps, self.seed, self.augment = learning_rate, steps, seed, augment
+
+    def forward(self, waveforms: Float[Tensor, "clip time"]) -> Float[Tensor, "clip embed"]:
+        """Unit embeddings without augmentation."""
+        return F.normalize(self.network(log_power(power_spectrogram(waveforms))), dim=-1)
+
+    def training_step(self, batch: AudioImageBatch, batch_idx: int) -> Tensor:
+        """Spectrogram, augmentation, features, projection, loss."""
+        waveforms, images = batch
+        power = power_spectrogram(waveforms)
+        if self.augment:
+            rng = torch.Generator().manual_seed(self.seed * 1_000_003 + self.global_step)
+            power = augment_power(power.cpu(), rng).to(power.device)
+        features = self.network.audio_encoder(standardize(log_power(power)).unsqueeze(1))
+        audio = self.network.audio_transform(features)
+        loss: Tensor = self.loss(features, audio, images)
+        self.log_dict({"loss": loss, "cosine": F.cosine_similarity(audio, images).mean()}, prog_bar=True)
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        """AdamW; biases and norms are not decayed."""
+        parameters = list(self.parameters())
+        groups = [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 0.02},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        optimiser = torch.optim.AdamW(groups, lr=self.learning_rate)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_at(step, self.steps))
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def rate_at(step: int, steps: int) -> float:
+    """Learning rate relative to its peak: rises over the first twentieth, then half a cosine.
+
+    >>> [round(rate_at(step, 100), 2) for step in (0, 5, 52, 100)]
+    [0.2, 1.0, 0.51, 0.0]
+    """
+    rise = max(1, steps // 20)
+    return min((step + 1) / rise, 0.5 + 0.5 * math.cos(math.pi * min(1.0, max(0, step - rise) / max(1, steps - rise))))
+
+
+def build_loss(name: LossName) -> DistillationLoss:
+    """The losses that were compared; the first is the one shipped."""
+    if name == "cx":
+        return CrossProjectionLoss(8 * WIDTH, EMBED_DIM)
+    return InfoNCE(cosine_weight=1.0, contrastive_weight=0.5) if name == "infonce+cosine" else InfoNCE()
+
+
+def train(
+    output: Path,
+    *,
+    seed: int = 0,
+    steps: int = 1000,
+    loss: LossName = "infonce+cosine",
+    voices: Voices = "all",
+    clips: int = 5000,
+    batch_size: int = 64,
+    learning_rate: float = 2e-3,
+    clip_model: str | Path = "pocket",
+    generator: str | Path | None = "pocket",
+    cache: Path | None = None,
+    threads: int = 2,
+    resume: bool = True,
+    progress: bool = True,
+) -> None:
+    """Synthesises voices, trains the encoder and writes its weights (float16).
+
+    Args:
+        output: The weight file. ``<output>.state`` beside it holds what is needed to go on after an interruption.
+        seed: Decides on everything random.
+        steps: Optimiser steps; about 0.6 s each on two cores.
+        loss: ``infonce+cosine``, ``infonce`` or ``cx`` (Wav2CLIP's own).
+        voices: ``all`` needs the program espeak-ng; ``builtin`` uses the package's synthesiser alone.
+        clips: How many voices to synthesise, one speaker each; about 0.07 s each.
+        batch_size: Pairs per step.
+        learning_rate: Peak learning rate.
+        clip_model: The frozen teacher.
+        generator: Makes half of the faces; ``None`` for drawn faces only.
+        cache: Folder of the voices; ``<output>.voices`` when not given. Kept, and used again by the same call.
+        threads: Processor cores to use.
+        resume: Whether to go on from the state file if there is one.
+        progress: Whether to show progress bars.
+
+    Raises:
+        ConfigError: espeak-ng is wanted and missing.
+        WeightsError: Teacher or generator cannot be loaded.
+    """
+    torch.set_num_threads(threads)
+    pl.seed_everything(seed, verbose=False)
+    teacher = load_image_text_embedder(clip_model)
+    faces = make_face_bank(teacher, load_generator(generator) if generator is not None else None, FACES, seed)
+    bank = make_voice_bank(cache or output.with_name(output.name + ".voices"), count=clips, seed=seed, voices=voices, progress=progress)
+    data = VoiceFaceData(bank, faces, batch_size=batch_size, seconds=SECONDS, seed=seed, steps_per_epoch=STEPS_PER_EPOCH, steps=steps)
+    network = AudioNetwork(width=WIDTH, hidden=HIDDEN, embed_dim=teacher.embed_dim)
+    module = AudioDistillation(network, build_loss(loss), learning_rate=learning_rate, steps=steps, seed=seed)
+    state = output.with_name(output.name + ".state")
+    fit(module, data, state, steps=steps, resume=resume, progress=progress)
+    save_weights(output, kind="audio", architecture="wav2clip", config=network.config, tensors=network.state_dict(), dtype=torch.float16)
+    state.unlink(missing_ok=True)
+
+
+def fit(module: AudioDistillation, data: pl.LightningDataModule, state: Path, *, steps: int, resume: bool, progress: bool) -> None:
+    """Runs Lightning's loop with a state file that is renewed after every epoch."""
+    keeper = ModelCheckpoint(dirpath=state.parent, filename=state.name, save_top_k=1, every_n_epochs=1, enable_version_counter=False)
+    keeper.FILE_EXTENSION = ""
+    trainer = pl.Trainer(
+        max_steps=steps,
+        accelerator="auto",
+        devices=1,
+        logger=False,
+        callbacks=[keeper, *([TQDMProgressBar(refresh_rate=5)] if progress else [])],
+        enable_progress_bar=progress,
+        enable_model_summary=False,
+        reload_dataloaders_every_n_epochs=1,
+        gradient_clip_val=1.0,
+    )
+    trainer.fit(module, datamodule=data, ckpt_path=str(state) if resume and state.is_file() else None)
