@@ -36,6 +36,6 @@ def _built(file: WeightFile) -> Generator:
     try:
         generator = StyleGAN2.from_config(file.config)
         generator.load_state_dict(dict(file.tensors))
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{file.path} is damaged: its configuration and tensors do not make one StyleGAN2 ({error}). Fetch it again.") from error
     return generator

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 Noise = Literal["const", "none", "random"]
-Styles = Sequence[Float[Tensor, "clip channels"]]
+Styles = Sequence[Float[Tensor, "clip _"]]
 
 
 class Generator(nn.Module, ABC):

@@ -121,14 +121,14 @@ def pretrain_mapping(network: StyleGAN2, seed: int, iterations: int, progress: b
         z = noise_for(seed, -1 - iteration, MAPPING_BATCH, device)
         error = functional.mse_loss(head(network.mapping(z)), drawing_parameters(z))
         optimiser.zero_grad()
-        error.backward()
+        error.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     return error.item()
 
 
 def make_optimisers(network: StyleGAN2) -> list[Optimizer]:
     """Muon for the 3x3 kernels, Adam for the rest; each group remembers its full learning rate as ``peak``."""
-    kernels = [layer.weight for layer in network.convolutions]
+    kernels = [parameter for parameter in network.convolutions.parameters() if parameter.ndim == 4]
     mapping = list(network.mapping.parameters())
     special = {id(parameter) for parameter in [*kernels, *mapping]}
     rest = [parameter for parameter in network.parameters() if id(parameter) not in special]
@@ -178,11 +178,12 @@ class Training:
         loss = distillation_loss(image_at(self.network, self.network.mapping(z), resolution), drawn_at(z, resolution))
         for optimiser in self.optimisers:
             optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         for optimiser in self.optimisers:
             optimiser.step()
         decay = min(AVERAGE_DECAY, (1 + iteration) / (10 + iteration))
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
         return loss.item()
 
     def keep(self, path: Path, iteration: int) -> None:

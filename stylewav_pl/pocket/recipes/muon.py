@@ -21,7 +21,7 @@ def orthogonalised(matrix: Float[Tensor, "rows columns"], iterations: int = 5) -
     a, b, c = COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
-    x = x / (x.norm() + 1e-7)
+    x = x / (x.square().sum().sqrt() + 1e-7)
     for _ in range(iterations):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x

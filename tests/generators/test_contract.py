@@ -1,0 +1,78 @@
+"""What every generator promises."""
+
+import pytest
+import torch
+
+from stylewav_pl.generators import LinearGenerator, StyleGAN2
+
+
+def small_stylegan2():
+    torch.manual_seed(0)
+    return StyleGAN2({4: 6, 8: 4}, z_dim=5, w_dim=7, mapping_depth=2)
+
+
+@pytest.fixture(params=[LinearGenerator, small_stylegan2], ids=["linear", "stylegan2"])
+def generator(request):
+    return request.param().eval().requires_grad_(False)
+
+
+def random_ws(generator, clips=3):
+    return torch.randn(clips, generator.num_ws, generator.w_dim, generator=torch.Generator().manual_seed(1))
+
+
+def test_shapes(generator):
+    w = generator.map(torch.randn(3, generator.z_dim))
+    assert w.shape == (3, generator.w_dim)
+    assert generator.w_mean.shape == (generator.w_dim,)
+    assert generator.synthesize(w).shape == (3, 3, generator.resolution, generator.resolution)
+
+
+def test_mean_is_where_truncation_zero_leads(generator):
+    torch.testing.assert_close(generator.map(torch.randn(2, generator.z_dim), truncation=0.0), generator.w_mean.expand(2, -1))
+
+
+def test_w_is_repeated_for_all_layers(generator):
+    w = torch.randn(2, generator.w_dim)
+    wide = w[:, None].expand(-1, generator.num_ws, -1)
+    torch.testing.assert_close(generator.synthesize(w), generator.synthesize(wide))
+
+
+def test_styles_give_the_image_of_their_ws(generator):
+    ws = random_ws(generator)
+    torch.testing.assert_close(generator.synthesize(generator.styles(ws)), generator.synthesize(ws))
+
+
+def test_every_layer_of_w_plus_counts(generator):
+    ws = random_ws(generator, 1).requires_grad_()
+    generator.synthesize(ws).square().sum().backward()
+    assert (ws.grad[0].abs().sum(dim=1) > 0).all()
+
+
+def test_a_clip_does_not_see_its_company(generator):
+    ws = random_ws(generator, 4)
+    torch.testing.assert_close(generator.synthesize(ws)[2:3], generator.synthesize(ws[2:3]))
+
+
+def test_empty_batches_stay_empty(generator):
+    assert generator.synthesize(torch.zeros(0, generator.w_dim)).shape == (0, 3, generator.resolution, generator.resolution)
+
+
+def test_wrong_latents_are_named(generator):
+    wrong = [torch.zeros(2, generator.w_dim + 1), torch.zeros(2, generator.num_ws + 1, generator.w_dim), torch.zeros(1, 3, 8, 8)]
+    for latents in wrong:
+        with pytest.raises(ValueError, match=r"Expected W \["):
+            generator.synthesize(latents)
+    with pytest.raises(ValueError, match=r"Expected z of shape \[clip"):
+        generator.map(torch.zeros(2, generator.z_dim + 1))
+
+
+def test_w_plus_without_clip_axis_is_named(generator):
+    with pytest.raises(ValueError, match=rf"\[clip, {generator.num_ws}, {generator.w_dim}\]"):
+        generator.styles(torch.zeros(generator.num_ws, generator.w_dim))
+
+
+def test_wrong_styles_are_named(generator):
+    styles = generator.styles(random_ws(generator))
+    for wrong in (styles[:-1], [*styles[:-1], styles[-1][:, :-1]]):
+        with pytest.raises(ValueError, match=r"Expected \d+ styles"):
+            generator.synthesize(wrong)
