@@ -19,6 +19,7 @@ from stylewav_pl.pocket.faces import FACT_NAMES, PROMPT_SETS, UNCLEAR, Z_DIM, at
 from stylewav_pl.pocket.recipes import clip, image_augmentation
 from stylewav_pl.pocket.recipes.clip_evaluation import balanced_accuracy, evaluate, table, zero_shot
 from stylewav_pl.types import WeightsError
+from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import read_weights
 
 
@@ -98,13 +99,14 @@ def test_another_seed_gives_other_weights(tiny: None, tmp_path: Path) -> None:
 def test_training_lowers_the_loss(tiny: None) -> None:
     torch.manual_seed(0)
     network = build_pocket_clip(clip.CONFIG)
-    optimisers = clip.make_optimisers(network)
+    readout = clip.make_readout()
+    optimisers = clip.make_optimisers(network, readout)
     batch = clip.make_batch(16, 0, 0, None)
     losses = []
     for _ in range(12):
-        match, choice = clip.step_losses(network, batch, 0, 0)
-        clip._update(match + choice, optimisers, 1.0)
-        losses.append((match + choice).item())
+        loss = sum(clip.step_losses(network, readout, batch, 0, 0), start=torch.zeros(()))
+        clip._update(loss, optimisers, 1.0)
+        losses.append(loss.item())
     assert losses[-1] < losses[0] - 0.3
 
 
@@ -214,3 +216,30 @@ def test_evaluation_of_an_untrained_file_names_every_prompt_set(tiny: None, tmp_
     accuracies = evaluate(tmp_path / "clip", generator=None, renders=60)
     assert set(accuracies) == set(PROMPT_SETS)
     assert table(accuracies).count("\n") == len(PROMPT_SETS) + 1
+
+
+@pytest.fixture(scope="module")
+def shipped() -> dict[str, dict[str, float]]:
+    return evaluate("pocket", renders=250, outputs=100)
+
+
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [
+        ("boy-girl", 0.97),
+        ("man-woman", 0.97),
+        ("child-adult-old", 0.92),
+        ("glasses", 0.95),
+        ("beard", 0.92),
+        ("moustache", 0.70),
+        ("hair-colour", 0.80),
+        ("hair-length", 0.95),
+        ("baldness", 0.92),
+    ],
+)
+def test_the_shipped_model_reads_unseen_faces(shipped: dict[str, dict[str, float]], name: str, least: float) -> None:
+    assert min(shipped[name].values()) >= least
+
+
+def test_the_shipped_model_knows_all_words() -> None:
+    assert read_weights(resolve("pocket", "image_text"), "image_text").config == clip.CONFIG
