@@ -6,6 +6,7 @@ this package, so what the encoder knows about them is our construction too.
 """
 
 import math
+import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,9 +45,11 @@ class AudioDistillation(pl.LightningModule):
         augment: Whether spectrograms are augmented (off for recorded data that varies by itself).
     """
 
-    def __init__(self, network: AudioNetwork, loss: DistillationLoss, *, learning_rate: float, steps: int, seed: int = 0, augment: bool = True) -> None:
+    def __init__(
+        self, network: AudioNetwork, loss: DistillationLoss, *, learning_rate: float, steps: int, seed: int = 0, augment: bool = True
+    ) -> None:
         super().__init__()
-        self.network, self.loss = network, loss
+        self.network, self.loss = network.to(memory_format=torch.channels_last), loss
         self.learning_rate, self.steps, self.seed, self.augment = learning_rate, steps, seed, augment
 
     def forward(self, waveforms: Float[Tensor, "clip time"]) -> Float[Tensor, "clip embed"]:
@@ -56,11 +59,13 @@ class AudioDistillation(pl.LightningModule):
     def training_step(self, batch: AudioImageBatch, batch_idx: int) -> Tensor:
         """Spectrogram, augmentation, features, projection, loss."""
         waveforms, images = batch
+        torch.manual_seed(self.seed * 1_000_003 + self.global_step)  # dropout, too, is the same after an interruption
         power = power_spectrogram(waveforms)
         if self.augment:
             rng = torch.Generator().manual_seed(self.seed * 1_000_003 + self.global_step)
             power = augment_power(power.cpu(), rng).to(power.device)
-        features = self.network.audio_encoder(standardize(log_power(power)).unsqueeze(1))
+        spectrogram = standardize(log_power(power)).unsqueeze(1).contiguous(memory_format=torch.channels_last)  # a third faster on a CPU
+        features = self.network.audio_encoder(spectrogram)
         audio = self.network.audio_transform(features)
         loss: Tensor = self.loss(features, audio, images)
         self.log_dict({"loss": loss, "cosine": F.cosine_similarity(audio, images).mean()}, prog_bar=True)
@@ -163,4 +168,8 @@ def fit(module: AudioDistillation, data: pl.LightningDataModule, state: Path, *,
         reload_dataloaders_every_n_epochs=1,
         gradient_clip_val=1.0,
     )
-    trainer.fit(module, datamodule=data, ckpt_path=str(state) if resume and state.is_file() else None)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)  # Lightning 2.6 with torch 2.14
+        warnings.filterwarnings("ignore", message="Checkpoint directory .* exists")  # it is the user's output folder
+        warnings.filterwarnings("ignore", message=".*does not have many workers")  # batches are slices of a file: workers would only cost
+        trainer.fit(module, datamodule=data, ckpt_path=str(state) if resume and state.is_file() else None)

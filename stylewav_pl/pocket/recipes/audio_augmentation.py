@@ -73,9 +73,9 @@ def band_limit(power: Power, rng: torch.Generator) -> Float[Tensor, "clip freque
     """A telephone's band (300 to 3400 Hz) for half of the clips, else only the lower sample rate's upper limit."""
     hertz = (torch.arange(power.shape[1]) * (SAMPLE_RATE / FFT_SIZE)).view(1, -1, 1)
     telephone = _chosen(power, 0.5, rng)
-    low = torch.where(telephone, _uniform(power, 150, 380, rng), torch.zeros(()))
-    high = torch.where(telephone, _uniform(power, 3100, 4000, rng), _uniform(power, 3400, 7600, rng))
-    depth = _uniform(power, -9, -4, rng)
+    low = torch.where(telephone, _uniform(power, 150.0, 380.0, rng), torch.zeros(()))
+    high = torch.where(telephone, _uniform(power, 3100.0, 4000.0, rng), _uniform(power, 3400.0, 7600.0, rng))
+    depth = _uniform(power, -9.0, -4.0, rng)
     octaves_outside = torch.log2(low.clamp(min=1) / hertz.clamp(min=20)).clamp(min=0) + 6 * torch.log2(hertz.clamp(min=1) / high).clamp(min=0)
     return 10 ** torch.maximum(depth, -2.4 * octaves_outside)
 

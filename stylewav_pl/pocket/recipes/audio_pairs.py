@@ -1,6 +1,5 @@
 """Pairs of a voice and a face that share sex and decile of age: what the pocket audio encoder is distilled on."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import lightning.pytorch as pl
@@ -8,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, Dataset
 
 from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.generators import Generator
@@ -61,7 +60,7 @@ def make_face_bank(clip_model: ImageTextEmbedder, generator: Generator | None, c
     return FaceBank(torch.cat(embeddings)[torch.from_numpy(cell >= 0)], cell[cell >= 0])
 
 
-class VoiceFacePairs(IterableDataset[AudioImageBatch]):
+class VoiceFacePairs(Dataset[AudioImageBatch]):
     """The batches of one epoch; batch ``i`` depends on seed and ``i`` only, so a resumed training sees what it would have seen."""
 
     def __init__(self, voices: VoiceBank, faces: FaceBank, *, batch_size: int, seconds: float, seed: int, steps: range) -> None:
@@ -71,10 +70,9 @@ class VoiceFacePairs(IterableDataset[AudioImageBatch]):
         self.members = [np.flatnonzero(faces.cell == cell) for cell in range(2 * DECILES)]
         self.cell = cells_of(voices.male, scale_of(voices.years))
 
-    def __iter__(self) -> Iterator[AudioImageBatch]:
-        """Batches of waveforms in [-1, 1] and of the image embeddings they should reach."""
-        for step in self.steps:
-            yield self.batch(np.random.default_rng([self.seed, step]))
+    def __getitem__(self, index: int) -> AudioImageBatch:
+        """A whole batch: waveforms in [-1, 1] and the image embeddings they should reach."""
+        return self.batch(np.random.default_rng([self.seed, self.steps[index]]))
 
     def __len__(self) -> int:
         """Batches in this epoch."""
@@ -107,4 +105,9 @@ class VoiceFaceData(pl.LightningDataModule):
         first = epoch * self.steps_per_epoch
         steps = range(first, min(self.steps, first + self.steps_per_epoch))
         pairs = VoiceFacePairs(self.voices, self.faces, batch_size=self.batch_size, seconds=self.seconds, seed=self.seed, steps=steps)
-        return DataLoader(pairs, batch_size=None)
+        return DataLoader(pairs, batch_size=None, collate_fn=_as_it_is)
+
+
+def _as_it_is(batch: AudioImageBatch) -> AudioImageBatch:
+    """The data set makes whole batches; the default would turn the pair into a list."""
+    return batch

@@ -24,24 +24,29 @@ Split = Literal["train", "test"]
 Wave = Float[np.ndarray, " time"]
 PROGRAM = "espeak-ng"
 
+
+def _names(line: str) -> tuple[str, ...]:
+    return tuple(line.split())
+
+
 LANGUAGES: dict[Split, tuple[str, ...]] = {
-    "train": tuple(
-        "en-us en-gb en-gb-scotland de fr-fr es es-419 it nl sv nb da fi pl cs hu ro tr id sw lt et is hr sk sq ca eu vi af eo la pt gd ms".split()
+    "train": _names(
+        "en-us en-gb en-gb-scotland de fr-fr es es-419 it nl sv nb da fi pl cs hu ro tr id sw lt et is hr sk sq ca eu vi af eo la pt gd ms"
     ),
-    "test": tuple("pt-br ga cy lv sl en-gb-x-rp az mt fr-be bs".split()),
+    "test": _names("pt-br ga cy lv sl en-gb-x-rp az mt fr-be bs"),
 }
 
 # Variant: (sex, formant scale of the variant as heard, where 1 is a man with a 17 cm tract).
 VARIANTS: dict[Split, dict[str, tuple[str, float]]] = {
     "train": {
-        **{name: ("male", 1.0) for name in "m1 m2 m3 m4 m6 m7 m8 klatt klatt2 klatt3 Andy Denis Diogo Gene Henrique Hugo Jacky Lee".split()},
-        **{name: ("male", 1.0) for name in "Mario Michael Mike adam antonio boris david ed edward iven john marcelo michel norbert".split()},
-        **{name: ("male", 1.0) for name in "pablo paul pedro quincy robert sandro travis kaukovalta gustave".split()},
-        **{name: ("female", 1.13) for name in "f1 f2 f3 f4 Alicia Andrea Annie anika steph steph2 grandma".split()},
+        **{name: ("male", 1.0) for name in _names("m1 m2 m3 m4 m6 m7 m8 klatt klatt2 klatt3 Andy Denis Diogo Gene Henrique Hugo Jacky Lee")},
+        **{name: ("male", 1.0) for name in _names("Mario Michael Mike adam antonio boris david ed edward iven john marcelo michel norbert")},
+        **{name: ("male", 1.0) for name in _names("pablo paul pedro quincy robert sandro travis kaukovalta gustave")},
+        **{name: ("female", 1.13) for name in _names("f1 f2 f3 f4 Alicia Andrea Annie anika steph steph2 grandma")},
     },
     "test": {
-        **{name: ("male", 1.0) for name in "m5 max victor miguel rob benjamin klatt4".split()},
-        **{name: ("female", 1.13) for name in "f5 belinda linda steph3 aunty".split()},
+        **{name: ("male", 1.0) for name in _names("m5 max victor miguel rob benjamin klatt4")},
+        **{name: ("female", 1.13) for name in _names("f5 belinda linda steph3 aunty")},
     },
 }
 
@@ -118,7 +123,9 @@ def _run(voice: EspeakVoice, text: str, pitch: int, speed: int) -> tuple[Wave, i
         result = subprocess.run(command, capture_output=True, check=True)
         wave, rate = soundfile.read(io.BytesIO(_with_true_length(result.stdout)), dtype="float64")
     except (OSError, subprocess.CalledProcessError, soundfile.LibsndfileError) as error:
-        raise ConfigError(f"espeak-ng could not say a text with the voice {voice.language}+{voice.variant}: {error}. Train with voices='builtin'.") from error
+        raise ConfigError(
+            f"espeak-ng could not say a text with the voice {voice.language}+{voice.variant}: {error}. Train with voices='builtin'."
+        ) from error
     return wave, rate
 
 
@@ -154,4 +161,4 @@ def _age(wave: Wave, sample_rate: int, speaker: Speaker, random: np.random.Gener
     bent = np.interp(times + bend, times, wave)
     loudness = np.sqrt(lfilter([0.002], [1, -0.998], bent**2))
     breath = lfilter([1.0, -0.8], [1.0], random.standard_normal(len(wave)))
-    return np.asarray(bent + speaker.breath * random.uniform(0.3, 1.0) * loudness * breath)
+    return np.asarray(bent + speaker.breath * random.uniform(0.5, 1.2) * loudness * breath)

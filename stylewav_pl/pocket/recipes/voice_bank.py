@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from jaxtyping import Float, Int16, Int64
 from tqdm import tqdm
 
 from stylewav_pl.pocket.recipes.espeak import Split, draw_voice, espeak_available, speak_espeak
-from stylewav_pl.pocket.voices import Sex, draw_speaker, speak
+from stylewav_pl.pocket.voices import Sex, Speaker, draw_speaker, speak
 from stylewav_pl.types import ConfigError
 
 Voices = Literal["all", "builtin"]
@@ -109,7 +109,17 @@ def _one_clip(seed: int, i: int, voices: Voices, split: Split) -> tuple[Int16[np
     random = np.random.default_rng([seed, i, 0 if split == "train" else 1])
     sex: Sex = "male" if i % 2 else "female"
     years = round(years_of(random.uniform()), 1)
-    speaker = draw_speaker(f"bank-{split}/{seed}/{i}", sex, years)
+    speaker = in_some_mood(draw_speaker(f"bank-{split}/{seed}/{i}", sex, years), random)
     espeak = voices == "all" and random.random() < ESPEAK_SHARE
     wave = speak_espeak(speaker, draw_voice(speaker, split, random), random, SECONDS) if espeak else speak(speaker, i, SECONDS)
     return np.asarray(np.round(wave * 32767), dtype=np.int16), [float(sex == "male"), years, float(espeak)]
+
+
+def in_some_mood(speaker: Speaker, random: np.random.Generator) -> Speaker:
+    """The same person calm or lively: announcers and actors speak up to seven semitones higher, with twice the range.
+
+    The vocal tract stays, so an encoder that sees this learns not to judge by pitch alone.
+    """
+    lively = random.uniform(0.0, 1.0) if random.random() < 0.4 else 0.0
+    semitones = 7.0 * lively + random.normal(0.0, 0.7)
+    return replace(speaker, pitch=speaker.pitch * 2 ** (semitones / 12), pitch_range=speaker.pitch_range * (1.0 + 1.2 * lively))

@@ -94,13 +94,13 @@ def draw_speaker(name_or_seed: str | int, sex: Sex, age: Years, *, name: str | N
         formant_scale=_formant_scale(sex, age, grown, body),
         open_quotient=float(np.clip(random.normal(0.64 if female or grown < 0.5 else 0.55, 0.05) + 0.03 * late, 0.4, 0.8)),
         tilt=float(np.exp(random.normal(np.log(1500 if female else 2100), 0.35))),
-        breath=float(np.exp(random.normal(np.log(0.05 if female else 0.03), 0.5) + 0.7 * late + 0.3 * (1 - grown))),
-        jitter=float(0.006 * np.exp(random.normal(0, 0.35) + 0.9 * late + 0.5 * (1 - grown))),
+        breath=float(np.exp(random.normal(np.log(0.05 if female else 0.03), 0.5) + 1.0 * late + 0.3 * (1 - grown))),
+        jitter=float(0.006 * np.exp(random.normal(0, 0.35) + 1.1 * late + 0.5 * (1 - grown))),
         shimmer=float(0.035 * np.exp(random.normal(0, 0.3) + 0.7 * late + 0.3 * (1 - grown))),
-        tremor=float(late * np.exp(random.normal(-0.9, 0.5))),
+        tremor=float(late * np.exp(random.normal(-0.6, 0.5))),
         creak=float(np.clip(random.beta(1.2, 3.0) * grown, 0, 1)),
-        syllable_rate=float(np.clip(random.normal(4.9 - 1.2 * late - 1.2 * (1 - grown), 0.45), 2.6, 6.5)),
-        pause=float(np.clip(random.normal(0.34 + 0.2 * late + 0.12 * (1 - grown), 0.1), 0.12, 0.9)),
+        syllable_rate=float(np.clip(random.normal(4.9 - 1.5 * late - 1.2 * (1 - grown), 0.45), 2.6, 6.5)),
+        pause=float(np.clip(random.normal(0.34 + 0.28 * late + 0.12 * (1 - grown), 0.1), 0.12, 0.9)),
     )
 
 
