@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from stylewav_pl.embedders import AudioEmbedder, LinearImageTextEmbedder, Wav2ClipEmbedder, load_audio_embedder
@@ -134,7 +133,8 @@ def test_training_learns_the_pairs(loss: str, voices: VoiceBank, faces: FaceBank
     fit(module, pairs_data(heard, faces, 30), tmp_path / "state", steps=30, resume=False, progress=False)
     embedded = Wav2ClipEmbedder(module.network).embed_audio(torch.from_numpy(heard.waveforms[:8].astype(np.float32) / 32768))
     men, women = (F.normalize(faces.embeddings[(faces.cell >= DECILES) == male].mean(dim=0), dim=0) for male in (True, False))
-    assert torch.equal((embedded @ men > embedded @ women).long(), torch.from_numpy(voices.male[:8]))
+    lean, male = embedded @ men - embedded @ women, torch.from_numpy(voices.male[:8]) == 1
+    assert lean[male].min() > lean[~male].max() + 0.05
 
 
 def test_an_interrupted_training_ends_like_an_uninterrupted_one(voices: VoiceBank, faces: FaceBank, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(voices: VoiceBan
     fit(whole, pairs_data(voices, faces, 4), tmp_path / "whole", steps=4, resume=True, progress=False)
     fit(small_module(steps=4), pairs_data(voices, faces, 4), tmp_path / "half", steps=2, resume=True, progress=False)
     resumed = small_module(steps=4)
-    nn.init.zeros_(resumed.network.audio_transform.sequential[0].weight)
+    next(resumed.network.parameters()).data.zero_()  # whatever the new module holds, the state file decides
     fit(resumed, pairs_data(voices, faces, 4), tmp_path / "half", steps=4, resume=True, progress=False)
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, resumed.network.state_dict()[name]), name
@@ -167,10 +167,10 @@ def test_voice_bank_is_resumed_and_guarded(tmp_path: Path, monkeypatch: pytest.M
     whole = make_voice_bank(tmp_path / "whole", count=4, seed=1, voices="builtin", progress=False)
     spoken = voice_bank._one_clip
 
-    def stops_at_two(seed: int, i: int, *rest: object) -> object:
+    def stops_at_two(seed: int, i: int, **rest: object) -> object:
         if i == 2:
             raise KeyboardInterrupt
-        return spoken(seed, i, *rest)  # type: ignore[arg-type]
+        return spoken(seed, i, **rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(voice_bank, "_one_clip", stops_at_two)
     with pytest.raises(KeyboardInterrupt):

@@ -143,7 +143,9 @@ def train(
     pl.seed_everything(seed, verbose=False)
     teacher = load_image_text_embedder(clip_model)
     faces = make_face_bank(teacher, load_generator(generator) if generator is not None else None, FACES, seed)
-    bank = make_voice_bank(cache or output.with_name(output.name + ".voices"), count=clips, seed=seed, voices=voices, progress=progress)
+    bank = make_voice_bank(
+        cache or output.with_name(output.name + ".voices"), count=clips, seed=seed, voices=voices, processes=threads, progress=progress
+    )
     data = VoiceFaceData(bank, faces, batch_size=batch_size, seconds=SECONDS, seed=seed, steps_per_epoch=STEPS_PER_EPOCH, steps=steps)
     network = AudioNetwork(width=WIDTH, hidden=HIDDEN, embed_dim=teacher.embed_dim)
     module = AudioDistillation(network, build_loss(loss), learning_rate=learning_rate, steps=steps, seed=seed)

@@ -1,6 +1,7 @@
 """Pairs of a voice and a face that share sex and decile of age: what the pocket audio encoder is distilled on."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
@@ -100,14 +101,13 @@ class VoiceFaceData(pl.LightningDataModule):
         self.steps_per_epoch, self.steps = steps_per_epoch, steps
 
     def train_dataloader(self) -> DataLoader[AudioImageBatch]:
-        """The batches of the current epoch."""
-        epoch = self.trainer.current_epoch if self.trainer is not None else 0
-        first = epoch * self.steps_per_epoch
+        """The batches from the current step on; counted in steps because a resumed training may be within an epoch."""
+        first = self.trainer.global_step if self.trainer is not None else 0
         steps = range(first, min(self.steps, first + self.steps_per_epoch))
         pairs = VoiceFacePairs(self.voices, self.faces, batch_size=self.batch_size, seconds=self.seconds, seed=self.seed, steps=steps)
         return DataLoader(pairs, batch_size=None, collate_fn=_as_it_is)
 
 
-def _as_it_is(batch: AudioImageBatch) -> AudioImageBatch:
+def _as_it_is(batch: Any) -> Any:
     """The data set makes whole batches; the default would turn the pair into a list."""
     return batch

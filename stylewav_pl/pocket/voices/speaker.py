@@ -113,13 +113,14 @@ def maturity(sex: Sex, age: Years) -> float:
 
 def _pitch(sex: Sex, age: Years, grown: float, deviation: float) -> float:
     late = np.clip((age - 50) / 30, 0, 1)
-    adult = 116.0 * 2 ** (late / 12) if sex == "male" else 208.0 * 2 ** (-2.0 * late / 12)
+    # old men speak higher, old women lower than young ones (Hollien & Shipp 1972; Stoicheff 1981)
+    adult = 114.0 * 2 ** (2.8 * late / 12) if sex == "male" else 209.0 * 2 ** (-2.4 * late / 12)
     child = 320.0 if sex == "female" else 312.0
     return float(np.exp(grown * np.log(adult) + (1 - grown) * np.log(child)) * 2 ** (1.9 * np.clip(deviation, -2.0, 2.0) / 12))
 
 
 def _formant_scale(sex: Sex, age: Years, grown: float, body: float) -> float:
-    adult = 1.0 if sex == "male" else 1.165
+    adult = (1.0 if sex == "male" else 1.165) * (1 - 0.03 * np.clip((age - 50) / 30, 0, 1))  # the tract lengthens with age
     child = 1.50 if sex == "female" else 1.46
     return float(np.exp(grown * np.log(adult) + (1 - grown) * np.log(child) + 0.035 * np.clip(body, -2.3, 2.3)))
 
