@@ -1,11 +1,16 @@
 """The recipe of the audio encoder: pairs that fit, losses checked by hand, augmentation that stays sane, training that resumes exactly."""
 
+import importlib.util
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from torch.nn import functional as F
 
@@ -225,3 +230,34 @@ def test_accuracies_of_a_perfect_listener_are_one(voices: VoiceBank) -> None:
     measured = accuracies(Listener(), Reader(), marked)
     assert set(measured.values()) == {1.0}
     assert {"sex, adults", "sex, children", "age"} <= set(measured)
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    """``scripts/evaluate_recordings`` as a module."""
+    path = Path(__file__).parents[2] / "scripts" / "evaluate_recordings"
+    loader = SourceFileLoader("evaluate_recordings", str(path))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[loader.name] = module
+    loader.exec_module(module)
+    return module
+
+
+def test_recordings_are_trimmed_and_joined_without_reuse(script: ModuleType, tmp_path: Path) -> None:
+    files = []
+    for i in range(9):
+        tone = 0.3 * np.sin(np.arange(32000) * 0.1) * (i + 1) / 9
+        soundfile.write(tmp_path / f"{i}.wav", np.concatenate([np.zeros(8000), tone, np.zeros(8000)]), 16000)
+        files.append(tmp_path / f"{i}.wav")
+    assert len(script.trimmed(script.decode(files[0]))) == pytest.approx(32000, abs=320)
+    made = list(script.segments(files))
+    assert [len(segment) for segment in made] == [script.SEGMENT] * 3
+    assert np.abs(made[1]).max() > 1.5 * np.abs(made[0]).max()
+
+
+def test_every_recorded_speaker_has_a_reason_for_the_label(script: ModuleType) -> None:
+    assert all(voice.sex in ("female", "male") and voice.label for voice in script.VOICES)
+    assert len({voice.name for voice in script.VOICES}) == len(script.VOICES)
+    assert min(sum(voice.sex == sex and voice.group == "adult" for voice in script.VOICES) for sex in ("female", "male")) >= 3

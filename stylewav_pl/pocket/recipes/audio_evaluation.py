@@ -81,4 +81,4 @@ def balanced(said: Int[Tensor, " clip"], truth: Int[Tensor, " clip"]) -> float:
     0.75
     """
     right: Bool[Tensor, " clip"] = said == truth
-    return float(torch.stack([right[truth == value].float().mean() for value in truth.unique()]).mean())
+    return float(torch.stack([right[truth == value].float().mean() for value in sorted(set(truth.tolist()))]).mean())
