@@ -17,7 +17,7 @@ import soxr
 from jaxtyping import Float
 from scipy.signal import lfilter
 
-from stylewav_pl.pocket.voices import Speaker
+from stylewav_pl.pocket.voices import Sex, Speaker
 from stylewav_pl.types import ConfigError
 
 Split = Literal["train", "test"]
@@ -29,6 +29,10 @@ def _names(line: str) -> tuple[str, ...]:
     return tuple(line.split())
 
 
+def _scales(line: str) -> dict[str, float]:
+    return {name: float(scale) for name, scale in (pair.split("=") for pair in line.split())}
+
+
 LANGUAGES: dict[Split, tuple[str, ...]] = {
     "train": _names(
         "en-us en-gb en-gb-scotland de fr-fr es es-419 it nl sv nb da fi pl cs hu ro tr id sw lt et is hr sk sq ca eu vi af eo la pt gd ms"
@@ -36,19 +40,23 @@ LANGUAGES: dict[Split, tuple[str, ...]] = {
     "test": _names("pt-br ga cy lv sl en-gb-x-rp az mt fr-be bs"),
 }
 
-# Variant: (sex, formant scale of the variant as heard, where 1 is a man with a 17 cm tract).
-VARIANTS: dict[Split, dict[str, tuple[str, float]]] = {
+# Variants of espeak-ng with their formants relative to its default male voice: the mean of the first three percentages in their files.
+VARIANTS: dict[Split, dict[Sex, dict[str, float]]] = {
     "train": {
-        **{name: ("male", 1.0) for name in _names("m1 m2 m3 m4 m6 m7 m8 klatt klatt2 klatt3 Andy Denis Diogo Gene Henrique Hugo Jacky Lee")},
-        **{name: ("male", 1.0) for name in _names("Mario Michael Mike adam antonio boris david ed edward iven john marcelo michel norbert")},
-        **{name: ("male", 1.0) for name in _names("pablo paul pedro quincy robert sandro travis kaukovalta gustave")},
-        **{name: ("female", 1.13) for name in _names("f1 f2 f3 f4 Alicia Andrea Annie anika steph steph2 grandma")},
+        "male": _scales(
+            "m1=0.97 m2=1.02 m3=0.96 m4=1.03 m6=1.00 m7=1.00 m8=0.97 klatt=1.00 klatt2=1.00 klatt3=1.00 Denis=0.95 "
+            "Diogo=0.97 Gene=0.93 Henrique=0.97 Hugo=0.97 Mario=0.98 Mike=0.97 adam=1.00 antonio=0.95 boris=0.87 ed=1.01 "
+            "edward=0.99 iven=0.91 john=1.00 michel=0.97 norbert=0.92 pablo=0.97 paul=1.00 pedro=0.97 quincy=0.98 "
+            "robert=0.98 sandro=1.00"
+        ),
+        "female": _scales("f1=1.12 f2=1.10 f3=1.27 f4=1.23 Alicia=1.38 Andrea=1.12 Annie=1.23 anika=0.97 steph=1.12 steph2=1.12 grandma=0.95"),
     },
     "test": {
-        **{name: ("male", 1.0) for name in _names("m5 max victor miguel rob benjamin klatt4")},
-        **{name: ("female", 1.13) for name in _names("f5 belinda linda steph3 aunty")},
+        "male": _scales("m5=0.92 max=1.00 victor=0.92 miguel=0.97 rob=0.98 benjamin=1.01 klatt4=1.00"),
+        "female": _scales("f5=1.10 belinda=1.25 linda=1.30 steph3=1.12 aunty=1.23"),
     },
 }
+ANY_VARIANT = 0.4  # of the clips use a variant of either sex, so that a timbre does not give the sex away: pitch and formants are set anyway
 
 VOWELS = ("a", "e", "i", "o", "u", "a", "e", "o", "ai", "au")
 CONSONANTS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z", "st", "tr", "pl", "h", "j")
@@ -56,11 +64,10 @@ CONSONANTS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "
 
 @dataclass(frozen=True, slots=True)
 class EspeakVoice:
-    """One way to call espeak-ng: language, variant, and the variant's sex and formant scale."""
+    """One way to call espeak-ng: language, variant, and the variant's formant scale."""
 
     language: str
     variant: str
-    sex: str
     formant_scale: float
 
 
@@ -70,12 +77,12 @@ def espeak_available() -> bool:
 
 
 def draw_voice(speaker: Speaker, split: Split, random: np.random.Generator) -> EspeakVoice:
-    """A language and a variant of the speaker's sex; a boy may get a woman's variant, whose formants are nearer to his."""
-    sex = "female" if speaker.formant_scale > 1.2 and random.random() < 0.5 else speaker.sex
-    names = [name for name, (variant_sex, _) in VARIANTS[split].items() if variant_sex == sex]
-    name = names[int(random.integers(len(names)))]
-    language = LANGUAGES[split][int(random.integers(len(LANGUAGES[split])))]
-    return EspeakVoice(language, name, *VARIANTS[split][name])
+    """A language and a variant, mostly of the speaker's sex."""
+    either = random.random() < ANY_VARIANT
+    sexes = tuple(VARIANTS[split]) if either else (speaker.sex,)
+    scales = {name: scale for sex in sexes for name, scale in VARIANTS[split][sex].items()}
+    name = str(random.choice(list(scales)))
+    return EspeakVoice(str(random.choice(LANGUAGES[split])), name, scales[name])
 
 
 def speak_espeak(speaker: Speaker, voice: EspeakVoice, random: np.random.Generator, seconds: float, sample_rate: int = 16000) -> Wave:
@@ -90,7 +97,7 @@ def speak_espeak(speaker: Speaker, voice: EspeakVoice, random: np.random.Generat
     Raises:
         ConfigError: espeak-ng is missing or refuses the voice.
     """
-    factor = float(np.clip(speaker.formant_scale / voice.formant_scale * np.exp(random.normal(0, 0.03)), 0.86, 1.6))
+    factor = float(np.clip(speaker.formant_scale / voice.formant_scale * np.exp(random.normal(0, 0.03)), 0.8, 1.65))
     words_per_minute = int(np.clip(32 * speaker.syllable_rate / factor * random.uniform(0.9, 1.1), 80, 260))
     text = _pseudo_text(random, syllables=int(speaker.syllable_rate * seconds * 1.5) + 6)
     wanted = speaker.pitch / factor

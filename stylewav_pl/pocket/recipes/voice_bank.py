@@ -131,10 +131,12 @@ def _one_clip(seed: int, i: int, *, voices: Voices, split: Split) -> Clip:
 
 
 def in_some_mood(speaker: Speaker, random: np.random.Generator) -> Speaker:
-    """The same person calm or lively: announcers and actors speak up to seven semitones higher, with twice the range.
+    """The same person calm or lively: announcers and actors speak up to six semitones higher, with twice the range.
 
     The vocal tract stays, so an encoder that sees this learns not to judge by pitch alone.
     """
-    lively = random.uniform(0.0, 1.0) if random.random() < 0.4 else 0.0
-    semitones = 7.0 * lively + random.normal(0.0, 0.7)
-    return replace(speaker, pitch=speaker.pitch * 2 ** (semitones / 12), pitch_range=speaker.pitch_range * (1.0 + 1.2 * lively))
+    chance = random.random()
+    lively = random.uniform(0.0, 1.0) if chance < 0.2 else 0.0
+    calm = random.uniform(0.0, 1.0) if chance > 0.8 else 0.0
+    semitones = 6.0 * lively - 3.0 * calm + random.normal(0.0, 0.5)
+    return replace(speaker, pitch=speaker.pitch * 2 ** (semitones / 12), pitch_range=speaker.pitch_range * (1.0 + 1.2 * lively - 0.4 * calm))
