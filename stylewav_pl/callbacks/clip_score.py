@@ -82,10 +82,6 @@ class ClipScore(Callback):
         outputs["scores"] = self.score(result.images, result.clips)
         self._update_means(result.clips, outputs["scores"])
 
-    def on_test_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Scores images of an earlier run."""
-        outputs["scores"] = self.score(outputs["images"], outputs["clips"])
-
     def running_means(self) -> dict[str, float]:
         """Mean score so far of this process's clips, by ``score/<label>/<prompt>``; for live logs only."""
         return {name: float(metric.compute()) for name, metric in self._means.items()}

@@ -139,3 +139,18 @@ class RunDirectory:
     def finished(self) -> dict[int, journal.CohortRecord]:
         """The finished cohorts by index."""
         return journal.read_all(self.path / "journal")
+
+    def read_scores(self) -> dict[str, dict[str, float]]:
+        """Scores that a later ``test`` gave, by clip and prompt; empty when there was none."""
+        if not self._scores_path.exists():
+            return {}
+        scores: dict[str, dict[str, float]] = json.loads(self._scores_path.read_text("utf-8"))
+        return scores
+
+    def write_scores(self, scores: Mapping[str, Mapping[str, float]]) -> None:
+        """Keeps scores of a later ``test``; they replace those of the journal in every table made from now on."""
+        write_json(self._scores_path, {id: dict(by_prompt) for id, by_prompt in scores.items()})
+
+    @property
+    def _scores_path(self) -> Path:
+        return self.path / "journal" / "scores.json"

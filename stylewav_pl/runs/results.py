@@ -43,8 +43,8 @@ def _result_rows(ordered: Sequence[ClipRecord | Skip], clips: Sequence[ClipRecor
             yield [row.id, row.path, "", *("" for _ in labels), "", "skipped", "", "", *("" for _ in prompts)]
         else:
             facts = [row.id, row.path, row.speaker, *(row.labels.get(name, "") for name in labels), str(row.seed), "done"]
-            numbers = [row.similarity_start, row.similarity_end, *(row.scores[prompt] for prompt in prompts)]
-            yield [*facts, *(f"{number:.6f}" for number in numbers)]
+            numbers = [row.similarity_start, row.similarity_end, *(row.scores.get(prompt) for prompt in prompts)]
+            yield [*facts, *("" if number is None else f"{number:.6f}" for number in numbers)]
 
 
 def _curve_rows(clips: Sequence[ClipRecord]) -> Iterable[list[str]]:

@@ -1,0 +1,112 @@
+"""The command ``stylewav-pl``: finds the sub-command, runs it, and turns errors into messages and exit codes.
+
+Nothing heavy is imported here, so that ``--help`` and ``--version`` answer at once.
+
+Exit codes: 0 done (skips included), 1 unexpected error, 2 wrong option, configuration or weights, 3 skips under ``--strict``,
+4 more skips than ``max_skipped_fraction``, 5 run directory locked or made by another configuration,
+75 stopped by a signal and resumable, 130 Ctrl-C.
+"""
+
+import sys
+import traceback
+from importlib import import_module
+
+from stylewav_pl import __version__
+
+INTERRUPTED = 130
+
+COMMANDS = {
+    "fit": ("experiment", "make a face for every clip, score them, write results and report"),
+    "validate": ("experiment", "check configuration, weights and data, print the plan; make nothing"),
+    "test": ("experiment", "score the images of a finished run again, with other prompts or another judge"),
+    "predict": ("experiment", "render the latents of a finished run again"),
+    "generate": ("generate", "a face for each audio file: generate voice.wav -o out/"),
+    "report": ("report", "write statistics, picture grid and report.html of a run again"),
+    "weights": ("weights", "list, verify and inspect network weights"),
+    "data": ("data", "list the clips of a configuration, or write built-in voices as audio files"),
+    "pocket": ("pocket", "train the shipped miniature networks from nothing"),
+}
+
+EXAMPLES = """examples:
+  stylewav-pl fit --config demo.yaml                voices of two sexes, faces, statistics (offline, about a minute)
+  stylewav-pl generate voice.wav other.mp3 -o out/  one face per file
+  stylewav-pl fit --config demo.yaml --help         every setting of an experiment
+
+A generated face is not a portrait of the speaker."""
+
+
+def usage() -> str:
+    """The text of ``stylewav-pl --help``."""
+    lines = [f"  {name:<10}{summary}" for name, (_, summary) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: stylewav-pl COMMAND [OPTIONS]   (stylewav-pl COMMAND --help tells the options)",
+            "",
+            "A recorded voice goes in, a face that sounds like it comes out, and statistics say",
+            "whether the faces of two groups of voices differ.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            EXAMPLES,
+        ]
+    )
+
+
+def main(args: list[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        args: The words after ``stylewav-pl``; those of the command line by default.
+
+    Returns:
+        The exit code.
+    """
+    words = sys.argv[1:] if args is None else list(args)
+    if not words or words[0] in ("-h", "--help"):
+        print(usage())
+        return 0 if words else 2
+    if words[0] in ("-V", "--version"):
+        print(f"stylewav-pl {__version__}")
+        return 0
+    if words[0] not in COMMANDS:
+        print(f"stylewav-pl: no command {words[0]!r}. Expected one of: {', '.join(COMMANDS)}. See stylewav-pl --help.", file=sys.stderr)
+        return 2
+    return _run(words[0], words[1:])
+
+
+def _run(command: str, options: list[str]) -> int:
+    try:
+        module = import_module(f"stylewav_pl.commands.{COMMANDS[command][0]}")
+        code: int = module.run(command, options)
+    except KeyboardInterrupt:
+        print("stylewav-pl: interrupted; the same command continues.", file=sys.stderr)
+        return INTERRUPTED
+    except SystemExit as end:
+        return _code_of(end)
+    except Exception as error:
+        return _report(error)
+    return code
+
+
+def _code_of(end: SystemExit) -> int:
+    if isinstance(end.__context__, KeyboardInterrupt):  # Lightning turns Ctrl-C into exit status 1
+        return INTERRUPTED
+    if end.code is None or isinstance(end.code, int):
+        return end.code or 0
+    print(end.code, file=sys.stderr)
+    return 2
+
+
+def _report(error: Exception) -> int:
+    from stylewav_pl.types import StyleWavError  # loads torch, so only when something was run
+
+    if isinstance(error, StyleWavError):
+        print(f"stylewav-pl: {error}", file=sys.stderr)
+        return error.exit_code
+    traceback.print_exc()
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

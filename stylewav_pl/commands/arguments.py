@@ -1,0 +1,54 @@
+"""Words of the command line before a parser sees them: configurations by name, and the default run directory."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from stylewav_pl.installed import configs_directory
+
+_FLAGS = ("--config", "-c")
+
+
+def expand_configs(words: Sequence[str]) -> list[str]:
+    """Replaces each configuration that is not in the working directory by the installed one of that name."""
+    return [_expand(words[index - 1] if index else "", word) for index, word in enumerate(words)]
+
+
+def _expand(before: str, word: str) -> str:
+    if before in _FLAGS:
+        return _find(word)
+    flag, equals, value = word.partition("=")
+    return f"{flag}={_find(value)}" if equals and flag in _FLAGS else word
+
+
+def _find(name: str) -> str:
+    if Path(name).exists():
+        return name
+    installed = configs_directory()
+    for candidate in (installed / name, installed / f"{name}.yaml", installed / Path(name).relative_to("configs") if name.startswith("configs/") else installed / name):
+        if candidate.is_file():
+            return str(candidate)
+    return name  # the parser says that it is missing
+
+
+def config_names(words: Sequence[str]) -> Iterator[str]:
+    """The configurations named on the command line, in order.
+
+    >>> list(config_names(["--config", "a.yaml", "-c=b/c.yaml", "--run", "out"]))
+    ['a.yaml', 'b/c.yaml']
+    """
+    for index, word in enumerate(words):
+        flag, equals, value = word.partition("=")
+        if word in _FLAGS and index + 1 < len(words):
+            yield words[index + 1]
+        elif equals and flag in _FLAGS:
+            yield value
+
+
+def run_name(words: Sequence[str]) -> str:
+    """The default run directory: ``runs/`` and the stems of all configurations.
+
+    >>> run_name(["--config", "configs/sex.yaml", "--config=configs/quick.yaml"])
+    'runs/sex+quick'
+    """
+    stems = [Path(name).stem for name in config_names(words)]
+    return f"runs/{'+'.join(stems) or 'unnamed'}"

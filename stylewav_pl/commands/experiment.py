@@ -1,0 +1,232 @@
+"""``fit``, ``validate``, ``test`` and ``predict``: one experiment from one YAML, through LightningCLI."""
+
+import platform
+import time
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from stylewav_pl import __version__
+from stylewav_pl.callbacks import AppendingCsvLogger, ClipProgress, ClipScore, LiveLog, ResultsWriter
+from stylewav_pl.commands.arguments import expand_configs, run_name
+from stylewav_pl.commands.again import render_again, score_again
+from stylewav_pl.commands.finish import Scoring, check_skips, finish_run
+from stylewav_pl.data import ClipDataModule
+from stylewav_pl.module import StyleWav
+from stylewav_pl.runs.directory import RunDirectory
+from stylewav_pl.runs.plan import cohorts_of_rank
+from stylewav_pl.strategies import IndependentStrategy
+from stylewav_pl.types import ConfigError, Skip
+from stylewav_pl.weights.registry import resolve
+from stylewav_pl.weights.store import sha256_of
+
+STOPPED = 75
+WAIT_SECONDS = 0.2
+
+# What one pass over cohorts of independent clips means in Lightning's terms; anything else is refused.
+FORCED: dict[str, Any] = {
+    "max_epochs": 1,
+    "log_every_n_steps": 1,
+    "use_distributed_sampler": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "strategy": IndependentStrategy.strategy_name,
+    "num_sanity_val_steps": 0,
+}
+CHANGEABLE = frozenset({"enable_checkpointing", "enable_model_summary"})  # harmless when somebody wants them
+
+
+class ExperimentCLI(LightningCLI):
+    """LightningCLI with a run directory: plan first, then optimise, then merge and judge."""
+
+    def __init__(self, command: str, options: list[str]) -> None:
+        """Parses and runs ``command``."""
+        self.words = expand_configs(options)
+        self.skips: list[Skip] = []
+        super().__init__(
+            StyleWav.from_sources,
+            ClipDataModule,
+            save_config_callback=None,  # it aborts on a second start; the run directory keeps the configuration
+            seed_everything_default=0,
+            trainer_defaults={**FORCED, "callbacks": [LiveLog()]},
+            args=[command, *self.words],
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds the run's own options and the callbacks that are always there; ``clip_score`` works before ``writer``."""
+        parser.add_argument("--run", type=str | None, default=None, help="Run directory; runs/<names of the configurations> by default.")
+        parser.add_argument("--restart", action="store_true", help="Move an existing run directory to <DIR>.old-N and begin anew.")
+        parser.add_argument("--strict", action="store_true", help="End with exit code 3 if a clip was skipped.")
+        parser.add_argument("--max_skipped_fraction", type=float, default=0.2, help="End with exit code 4 if more than this share was skipped.")
+        parser.add_lightning_class_args(ClipScore, "clip_score")
+        parser.add_lightning_class_args(ResultsWriter, "writer")
+        parser.add_lightning_class_args(ClipProgress, "progress")
+        parser.link_arguments("data.cohort_size", "model.cohort_size")
+        parser.link_arguments("seed_everything", "model.seed")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parses; the parent class would warn about being called from Python."""
+        self.config = parser.parse_args(args)  # type: ignore[arg-type]
+
+    def before_instantiate_classes(self) -> None:
+        """Refuses settings that contradict what a run is.
+
+        Raises:
+            ConfigError: A trainer setting cannot work here.
+        """
+        trainer = self._get(self.config, "trainer")
+        for name, value in FORCED.items():
+            if name not in CHANGEABLE and trainer[name] != value:
+                raise ConfigError(
+                    f"trainer.{name} must be {value!r} here (each clip is optimised once, by independent processes), found {trainer[name]!r}. "
+                    f"Remove trainer.{name} from the configuration."
+                )
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Builds the trainer with the run's own log file, unless the configuration names loggers."""
+        if self._get(self.config_init, "trainer").logger is None:
+            kwargs["logger"] = AppendingCsvLogger(self.run_directory.path / "log.csv")
+        kwargs["default_root_dir"] = str(self.run_directory.path)
+        return super().instantiate_trainer(**kwargs)
+
+    @property
+    def run_directory(self) -> RunDirectory:
+        """Where the run's files lie."""
+        if not hasattr(self, "_run_directory"):
+            self._run_directory = RunDirectory(Path(self._get(self.config, "run") or run_name(self.words)))
+        return self._run_directory
+
+    @property
+    def clip_score(self) -> ClipScore:
+        """The judge's callback."""
+        callback: ClipScore = self._get(self.config_init, "clip_score")
+        return callback
+
+    @property
+    def scoring(self) -> Scoring:
+        """What the statistics need to know."""
+        guide = str(self._get(self.config, "model")["guide"])
+        return Scoring(self.clip_score.prompts, guide, self.clip_score.judge_source or guide, self.model.seed)
+
+    def before_fit(self) -> None:
+        """Claims the run directory, decides the plan and takes this process's share of it."""
+        run, data = self.run_directory, self.datamodule
+        data.sample_rate = self.model.audio.sample_rate
+        first = self.trainer.global_rank == 0
+        if first:
+            self.claim()
+        ids = [clip.id for clip in data.list_clips()]
+        self.plan = run.read_plan(data.cohort_size).extended(ids)
+        if not self.plan.cohorts:
+            raise ConfigError("No audio was found: every source of data.sources is empty. Put audio files there, or correct the paths.")
+        if first:
+            run.write_plan(self.plan)
+        done = run.finished()
+        data.assign(cohorts_of_rank(self.plan.cohorts, self.trainer.global_rank, self.trainer.world_size, frozenset(done)))
+        self._get(self.config_init, "writer").bind(run, self.weights().get("generator", {}).get("sha256", ""))
+        self._get(self.config_init, "progress").bind(sum(len(cohort.ids) for cohort in data.cohorts))
+        if first and done:
+            print(f"{sum(len(done[index].clips) for index in done)} faces are there already and are not made again.")
+
+    def claim(self) -> None:
+        """Locks the run directory and checks that it belongs to this configuration and these weights."""
+        run = self.run_directory
+        if self._get(self.config, "restart") and (place := run.move_aside()):
+            print(f"The earlier run was moved to {place}.")
+        run.acquire()
+        self._dump_config()
+        # the hashes are part of what a run is: a file may change under its name
+        run.adopt({**self.config_dump, "weights": self.weights()})
+        run.write_manifest({"versions": versions(), "weights": self.weights(), "seed": self.model.seed})
+
+    def weights(self) -> dict[str, dict[str, str]]:
+        """Source and SHA-256 of each network's file; networks built in place have neither."""
+        model = self._get(self.config, "model")
+        sources = {"generator": ("generator", model["generator"]), "guide": ("image_text", model["guide"]), "audio": ("audio", model["audio"])}
+        return {
+            name: {"source": source, "sha256": sha256_of(resolve(source, kind))}
+            for name, (kind, source) in sources.items()
+            if isinstance(source, str) and source != "linear"
+        }
+
+    def after_fit(self) -> None:
+        """Waits for the other processes, then merges their journals and judges the whole; only the first process does."""
+        if self.trainer.received_sigterm:
+            raise SIGTERMException
+        if self.trainer.global_rank != 0:
+            return
+        self.wait_for_all()
+        self.skips = finish_run(self.run_directory, self.plan, self.scoring, self.datamodule.duplicates)
+        self.run_directory.release()
+        done = len(self.plan.ids) + len(self.datamodule.duplicates) - len(self.skips)
+        check_skips(self.skips, done, self._get(self.config, "strict"), self._get(self.config, "max_skipped_fraction"))
+
+    def wait_for_all(self) -> None:
+        """Returns when every cohort of the plan is in a journal; a failed process ends the job through its launcher."""
+        told = False
+        while missing := {cohort.index for cohort in self.plan.cohorts} - self.run_directory.finished().keys():
+            if self.trainer.world_size == 1:
+                raise RuntimeError(f"The run ended with cohorts {sorted(missing)} unfinished.")
+            if not told:
+                print(f"Waiting for the other processes: {len(missing)} cohorts left.")
+                told = True
+            if self.trainer.received_sigterm:
+                raise SIGTERMException
+            time.sleep(WAIT_SECONDS)
+
+    def validate(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
+        """Decodes every clip and prints the plan and the skips; optimises nothing."""
+        data = self.datamodule
+        data.sample_rate = model.audio.sample_rate
+        clips = data.list_clips()
+        plan = self.run_directory.read_plan(data.cohort_size).extended(clip.id for clip in clips)
+        self.skips = [*data.duplicates, *(loaded for clip in clips if isinstance(loaded := data.load(clip.id), Skip))]
+        self.clip_score.setup(self.trainer, model, "validate")
+        for name, facts in self.weights().items():
+            print(f"network: {name} {facts['source']} (SHA-256 {facts['sha256'][:12]}...)")
+        print(f"plan: {len(plan.ids)} clips in {len(plan.cohorts)} cohorts of {plan.cohort_size}, {model.num_steps} steps each, into {self.run_directory.path}")
+        print(f"finished already: {len(self.run_directory.finished())} cohorts")
+        print(f"cannot be used: {len(self.skips)} clips")
+        for skip in self.skips:
+            print(f"  {skip.path or skip.id}: {skip.reason.value}, {skip.detail}")
+        check_skips(self.skips, len(clips) - len(self.skips), self._get(self.config, "strict"), self._get(self.config, "max_skipped_fraction"))
+
+    def test(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
+        """Scores the images of the run again."""
+        self.clip_score.setup(self.trainer, model, "test")
+        score_again(self.run_directory, self.clip_score, self.scoring)
+
+    def predict(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
+        """Renders the latents of the run again into ``rendered/``."""
+        paths = render_again(self.run_directory, model, self.weights().get("generator", {}).get("sha256", ""))
+        print(f"{len(paths)} images in {self.run_directory.path / 'rendered'}")
+
+
+def versions() -> dict[str, str]:
+    """What computed the run."""
+    packages = ("torch", "lightning", "open_clip_torch", "torchmetrics", "soundfile", "soxr")
+    return {"stylewav-pl": __version__, "python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def run(command: str, options: list[str]) -> int:
+    """Runs ``fit``, ``validate``, ``test`` or ``predict``.
+
+    Raises:
+        StyleWavError: Something that the user can mend.
+    """
+    # several ranks on one machine share it through Lightning's own division of threads
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    try:
+        ExperimentCLI(command, options)
+    except SIGTERMException:
+        print("stylewav-pl: stopped by a signal; the same command continues.")
+        return STOPPED
+    return 0

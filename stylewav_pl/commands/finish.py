@@ -1,0 +1,104 @@
+"""The end of a run: merged tables, statistics, picture grid, report, and what the terminal says."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from stylewav_pl.evaluation.experiment import Evaluation, evaluate
+from stylewav_pl.evaluation.grid import save_grid
+from stylewav_pl.evaluation.prompts import NOT_A_PORTRAIT, PromptSet, judge_note
+from stylewav_pl.evaluation.report import write_report
+from stylewav_pl.evaluation.results import read_results
+from stylewav_pl.evaluation.statistics_file import write_statistics
+from stylewav_pl.evaluation.tables import summary
+from stylewav_pl.runs.directory import RunDirectory
+from stylewav_pl.runs.journal import CohortRecord
+from stylewav_pl.runs.plan import Plan
+from stylewav_pl.runs.results import merge
+from stylewav_pl.types import Skip, StrictError, TooManySkipsError
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What the statistics need to know about the scores.
+
+    Attributes:
+        prompts: For each trait the prompt of each label.
+        guide: Name of the CLIP model that was optimised against.
+        judge: Name of the CLIP model that scored.
+        seed: Seed of the permutations.
+    """
+
+    prompts: Mapping[str, Mapping[str, str]]
+    guide: str
+    judge: str
+    seed: int
+
+
+def finish_run(run: RunDirectory, plan: Plan, scoring: Scoring, early_skips: Sequence[Skip] = ()) -> list[Skip]:
+    """Writes everything that exists once per run, and says where it is.
+
+    Returns:
+        Every skipped clip.
+    """
+    records = with_new_scores(run, run.finished())
+    merge(run, plan, records, early_skips)
+    skips = [*early_skips, *(skip for record in records.values() for skip in record.skips)]
+    counts = {"done": sum(len(record.clips) for record in records.values()), "skipped": len(skips)}
+    # `scored_with` lets a report be made again from the directory alone
+    scored_with = {"prompts": scoring.prompts, "guide": scoring.guide, "judge": scoring.judge, "seed": scoring.seed}
+    run.write_manifest({"counts": counts, "scored_with": scored_with})
+    evaluations = evaluate_run(run, scoring)
+    print_end(run, evaluations, counts["done"], skips)
+    return skips
+
+
+def evaluate_run(run: RunDirectory, scoring: Scoring) -> list[Evaluation]:
+    """Writes ``statistics.json``, ``grid.png`` and ``report.html`` from the tables and images of a run."""
+    rows = read_results(run.path)
+    notes = [NOT_A_PORTRAIT, judge_note(scoring.guide, scoring.judge)]
+    sets = [PromptSet(trait, dict(by_label)) for trait, by_label in scoring.prompts.items()]
+    evaluations = [evaluate(rows, prompt_set, seed=scoring.seed, notes=notes) for prompt_set in sets]
+    write_statistics(run.path, evaluations)
+    if any(row.done for row in rows):
+        save_grid(run.path)
+    write_report(run.path)
+    return evaluations
+
+
+def with_new_scores(run: RunDirectory, records: Mapping[int, CohortRecord]) -> dict[int, CohortRecord]:
+    """The records with the scores of a later ``test``, where there was one, in place of the first ones."""
+    scores = run.read_scores()
+    return {
+        index: replace(record, clips=tuple(replace(clip, scores=scores.get(clip.id, clip.scores)) for clip in record.clips))
+        for index, record in records.items()
+    }
+
+
+def print_end(run: RunDirectory, evaluations: Sequence[Evaluation], done: int, skips: Sequence[Skip]) -> None:
+    """Says what was made, what was left out, what the numbers are and where everything is."""
+    for evaluation in evaluations:
+        if sum(population.clips for population in evaluation.populations.values()):
+            print(f"\n{summary(evaluation)}")
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(Counter(skip.reason.value for skip in skips).items()))
+    print(f"\n{done} faces, {len(skips)} clips skipped{f' ({reasons}; see skipped.csv)' if skips else ''}")
+    for title, name in (("pictures", "grid.png"), ("results", "results.csv"), ("numbers", "statistics.json"), ("report", "report.html")):
+        if (run.path / name).exists():
+            print(f"  {title:<9}{run.path / name}")
+
+
+def check_skips(skips: Sequence[Skip], done: int, strict: bool, max_skipped_fraction: float) -> None:
+    """Turns skips into the error that the options ask for.
+
+    Raises:
+        TooManySkipsError: The share of skipped clips is above ``max_skipped_fraction``.
+        StrictError: Anything was skipped under ``strict``.
+    """
+    total = len(skips) + done
+    if total and len(skips) / total > max_skipped_fraction:
+        raise TooManySkipsError(
+            f"{len(skips)} of {total} clips were skipped, more than max_skipped_fraction {max_skipped_fraction} allows. "
+            "See skipped.csv for the reasons; raise --max_skipped_fraction if that is as it should be."
+        )
+    if strict and skips:
+        raise StrictError(f"{len(skips)} clips were skipped, and --strict allows none. See skipped.csv for the reasons.")
