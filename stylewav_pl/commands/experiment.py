@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -20,7 +21,7 @@ from stylewav_pl.data import ClipDataModule
 from stylewav_pl.module import StyleWav
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.plan import cohorts_of_rank
-from stylewav_pl.strategies import IndependentStrategy
+from stylewav_pl.strategies import IndependentStrategy, use_threads
 from stylewav_pl.types import ConfigError, Skip
 from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import sha256_of
@@ -39,6 +40,7 @@ FORCED: dict[str, Any] = {
     "strategy": IndependentStrategy.strategy_name,
     "num_sanity_val_steps": 0,
 }
+build_module = StyleWav.from_sources  # one object: each access makes another, and jsonargparse takes a second one for a clash of names
 CHANGEABLE = frozenset({"enable_checkpointing", "enable_model_summary"})  # harmless when somebody wants them
 
 
@@ -50,7 +52,7 @@ class ExperimentCLI(LightningCLI):
         self.words = expand_configs(options)
         self.skips: list[Skip] = []
         super().__init__(
-            StyleWav.from_sources,
+            build_module,
             ClipDataModule,
             save_config_callback=None,  # it aborts on a second start; the run directory keeps the configuration
             seed_everything_default=0,
@@ -129,6 +131,7 @@ class ExperimentCLI(LightningCLI):
             raise ConfigError("No audio was found: every source of data.sources is empty. Put audio files there, or correct the paths.")
         if first:
             run.write_plan(self.plan)
+        use_threads(self.threads)
         done = run.finished()
         data.assign(cohorts_of_rank(self.plan.cohorts, self.trainer.global_rank, self.trainer.world_size, frozenset(done)))
         self._get(self.config_init, "writer").bind(run, self.weights().get("generator", {}).get("sha256", ""))
@@ -145,7 +148,13 @@ class ExperimentCLI(LightningCLI):
         self._dump_config()
         # the hashes are part of what a run is: a file may change under its name
         run.adopt({**self.config_dump, "weights": self.weights()})
-        run.write_manifest({"versions": versions(), "weights": self.weights(), "seed": self.model.seed})
+        run.write_manifest({"versions": versions(), "weights": self.weights(), "seed": self.model.seed, "threads": self.threads})
+
+    @property
+    def threads(self) -> int:
+        """Threads of each process: those of the run's first start, so that neither a resume nor more processes change a byte."""
+        threads: int = self.run_directory.read_manifest().get("threads", torch.get_num_threads())
+        return threads
 
     def weights(self) -> dict[str, dict[str, str]]:
         """Source and SHA-256 of each network's file; networks built in place have neither."""
@@ -222,7 +231,6 @@ def run(command: str, options: list[str]) -> int:
     Raises:
         StyleWavError: Something that the user can mend.
     """
-    # several ranks on one machine share it through Lightning's own division of threads
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     try:
         ExperimentCLI(command, options)
