@@ -1,8 +1,11 @@
 """``fit``, ``validate``, ``test`` and ``predict``: one experiment from one YAML, through LightningCLI."""
 
+import logging
 import platform
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -231,10 +234,28 @@ def run(command: str, options: list[str]) -> int:
     Raises:
         StyleWavError: Something that the user can mend.
     """
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     try:
-        ExperimentCLI(command, options)
+        with quiet_lightning():
+            ExperimentCLI(command, options)
     except SIGTERMException:
         print("stylewav-pl: stopped by a signal; the same command continues.")
         return STOPPED
     return 0
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Silences what Lightning says about trainings in general and what is meant to be so here."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        # frozen networks are in eval mode; Lightning 2.6 asks torch's tree library in a way that newer torch deprecates
+        for expected in (r"Found .* module\(s\) in eval mode", r".*isinstance\(treespec, LeafSpec\)", ".*does not have many workers.*"):
+            warnings.filterwarnings("ignore", message=expected)
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

@@ -87,5 +87,5 @@ def _read(path: Path) -> Iterator[CohortRecord]:
     for line in path.read_text("utf-8", "replace").split("\n"):
         try:
             yield CohortRecord.from_json(line)
-        except ValueError:
+        except (ValueError, TypeError, KeyError):
             continue  # empty, or torn by a crash: that cohort is simply not done

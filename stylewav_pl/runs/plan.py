@@ -74,7 +74,7 @@ def cohorts_of_rank(cohorts: Sequence[Cohort], rank: int, world_size: int, done:
 
 def clip_seed(seed: int, id: str) -> int:
     """The clip's own seed in [0, 2**63), from the run's seed and the clip's id alone."""
-    return int.from_bytes(hashlib.sha256(f"{seed}:{id}".encode()).digest()[:8], "big") >> 1
+    return int.from_bytes(hashlib.sha256(f"{seed}:{id}".encode("utf-8", "surrogateescape")).digest()[:8], "big") >> 1
 
 
 def stem_of(id: str) -> str:

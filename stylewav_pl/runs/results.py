@@ -8,7 +8,7 @@ from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.files import write_text
 from stylewav_pl.runs.journal import ClipRecord, CohortRecord
 from stylewav_pl.runs.plan import Plan
-from stylewav_pl.types import Skip
+from stylewav_pl.types import Skip, SkipReason
 
 FIRST_COLUMNS = ("id", "path", "speaker")
 LAST_COLUMNS = ("seed", "status", "similarity_start", "similarity_end")
@@ -57,3 +57,12 @@ def _table(rows: Iterable[Sequence[str]]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(rows)
     return buffer.getvalue()
+
+
+def read_skips(run: RunDirectory) -> list[Skip]:
+    """The rows of ``skipped.csv``; none where the file is missing."""
+    path = run.path / "skipped.csv"
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [Skip(row["id"], row["path"], SkipReason(row["reason"]), row["detail"]) for row in csv.DictReader(file)]

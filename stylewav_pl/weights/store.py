@@ -35,12 +35,11 @@ class WeightFile:
 
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file, in hex."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _sha256(file.read())
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def save_weights(
@@ -55,6 +54,24 @@ def save_weights(
     save_file(stored, path, metadata=metadata)
 
 
+def describe(path: Path) -> dict[str, str]:
+    """The metadata of a file of this project's format.
+
+    Raises:
+        WeightsError: The file is missing, damaged or of another format.
+    """
+    if not path.is_file():
+        raise WeightsError(f"No weight file at {path}. Expected a registry name (`stylewav-pl weights list`) or the path of an existing file.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata: dict[str, str] = file.metadata() or {}
+    except SafetensorError as error:
+        raise WeightsError(f"{path} is not a readable weight file ({error}). Expected a .safetensors file written by stylewav-pl.") from error
+    if metadata.get("format") != FORMAT:
+        raise WeightsError(f"{path} is of another program: expected format {FORMAT!r} in its metadata, found {metadata.get('format')!r}.")
+    return metadata
+
+
 def read_weights(path: Path, kind: str) -> WeightFile:
     """Reads a file written by :func:`save_weights`.
 
@@ -65,18 +82,11 @@ def read_weights(path: Path, kind: str) -> WeightFile:
     Raises:
         WeightsError: The file is missing, damaged, of another format or of another kind.
     """
-    if not path.is_file():
-        raise WeightsError(f"No weight file at {path}. Expected a registry name (`stylewav-pl weights list`) or the path of an existing file.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise WeightsError(f"{path} is a safetensors file of another program: expected format {FORMAT!r} in its metadata, found {metadata.get('format')!r}.")
-            if metadata.get("kind") != kind:
-                raise WeightsError(f"{path} holds weights of kind {metadata.get('kind')!r}, but {kind!r} is needed here.")
-            tensors = {name: _as_float32(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 - safe_open is no mapping
-    except SafetensorError as error:
-        raise WeightsError(f"{path} is not a readable weight file ({error}). Expected a .safetensors file written by stylewav-pl.") from error
+    metadata = describe(path)
+    if metadata.get("kind") != kind:
+        raise WeightsError(f"{path} holds weights of kind {metadata.get('kind')!r}, but {kind!r} is needed here.")
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: _as_float32(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 - safe_open is no mapping
     return WeightFile(path, kind, metadata["architecture"], json.loads(metadata["config"]), tensors)
 
 

@@ -1,0 +1,52 @@
+"""``generate``: one face per audio file; the experiment of ``configs/generate.yaml`` on the files named."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from stylewav_pl.types import ConfigError
+
+ACCELERATORS = {"auto": "auto", "cpu": "cpu", "cuda": "gpu"}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of ``generate``."""
+    options = argparse.ArgumentParser(prog="stylewav-pl generate", description="Makes one face for each audio file (wav, mp3, flac, ogg, opus, ...).")
+    options.add_argument("files", nargs="+", metavar="FILE", help="audio files; of longer recordings the middle 5 seconds are used")
+    options.add_argument("-o", "--output", required=True, metavar="DIR", help="run directory for images, strips and tables; may hold earlier results")
+    options.add_argument("--device", choices=sorted(ACCELERATORS), default="auto", help="where to compute (default: auto)")
+    options.add_argument("--generator", metavar="SOURCE", help="registry name or weight file of the generator (default: pocket)")
+    options.add_argument("--guide", metavar="SOURCE", help="registry name or weight file of the CLIP model (default: pocket)")
+    options.add_argument("--audio-encoder", metavar="SOURCE", help="registry name or weight file of the audio encoder (default: pocket)")
+    options.add_argument("--steps", type=int, metavar="N", help="optimisation steps (default: 10)")
+    return options
+
+
+def run(command: str, options: list[str]) -> int:
+    """Runs the experiment; results of files that are done already are kept.
+
+    Raises:
+        ConfigError: No file exists, or the device is not there.
+    """
+    asked = parser().parse_args(options)
+    if not any(Path(name).expanduser().is_file() for name in asked.files):
+        raise ConfigError(f"None of the files exists: {', '.join(asked.files)}. Expected the paths of audio files.")
+
+    from stylewav_pl.commands import experiment
+
+    done = experiment.run("fit", _words(asked))
+    print("A generated face is not a portrait of the speaker.", file=sys.stderr)
+    return done
+
+
+def _words(asked: argparse.Namespace) -> list[str]:
+    sources = [{"class_path": "Files", "init_args": {"paths": [str(Path(name).expanduser()) for name in asked.files]}}]
+    words = ["--config", "generate.yaml", "--run", asked.output, "--data.sources", json.dumps(sources)]
+    words += ["--trainer.accelerator", ACCELERATORS[asked.device], "--trainer.devices", "1"]
+    for setting, value in (("generator", asked.generator), ("guide", asked.guide), ("audio", asked.audio_encoder)):
+        words += [f"--model.{setting}", value] if value else []
+    if asked.steps is not None:
+        frames = sorted({round(asked.steps * share / 5) for share in range(6)})
+        words += ["--model.num_steps", str(asked.steps), "--model.frame_steps", json.dumps(frames)]
+    return words
