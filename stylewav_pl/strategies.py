@@ -74,4 +74,14 @@ def end_with_parent(parent: int, period_seconds: float = 1.0) -> None:
     threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
 
 
+def use_threads(number: int) -> None:
+    """Computes with ``number`` threads from now on, in this process and in those that it starts.
+
+    Sums come out differently in their last bits with another number of threads, and Lightning's launcher would divide the
+    cores among the processes; it leaves ``OMP_NUM_THREADS`` alone where that is set.
+    """
+    torch.set_num_threads(number)
+    os.environ["OMP_NUM_THREADS"] = str(number)
+
+
 StrategyRegistry.register("independent", IndependentStrategy, description="processes that share nothing but the run directory", override=True)

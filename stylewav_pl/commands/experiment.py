@@ -17,8 +17,8 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from stylewav_pl import __version__
 from stylewav_pl.callbacks import AppendingCsvLogger, ClipProgress, ClipScore, LiveLog, ResultsWriter
-from stylewav_pl.commands.arguments import expand_configs, run_name
 from stylewav_pl.commands.again import render_again, score_again
+from stylewav_pl.commands.arguments import expand_configs, run_name
 from stylewav_pl.commands.finish import Scoring, check_skips, finish_run
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.module import StyleWav
@@ -204,7 +204,9 @@ class ExperimentCLI(LightningCLI):
         self.clip_score.setup(self.trainer, model, "validate")
         for name, facts in self.weights().items():
             print(f"network: {name} {facts['source']} (SHA-256 {facts['sha256'][:12]}...)")
-        print(f"plan: {len(plan.ids)} clips in {len(plan.cohorts)} cohorts of {plan.cohort_size}, {model.num_steps} steps each, into {self.run_directory.path}")
+        print(
+            f"plan: {len(plan.ids)} clips in {len(plan.cohorts)} cohorts of {plan.cohort_size}, {model.num_steps} steps each, into {self.run_directory.path}"
+        )
         print(f"finished already: {len(self.run_directory.finished())} cohorts")
         print(f"cannot be used: {len(self.skips)} clips")
         for skip in self.skips:
