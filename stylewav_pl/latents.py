@@ -25,6 +25,10 @@ class LatentSpace(ABC):
         """The latent of the generator's mean w, for one clip."""
 
     @abstractmethod
+    def from_w(self, w: Float[Tensor, "clip width"], generator: Generator) -> Float[Tensor, "clip *latent"]:
+        """The latents that render the same images as ``w``."""
+
+    @abstractmethod
     def expand(self, latents: Float[Tensor, "clip *latent"], generator: Generator) -> Float[Tensor, "clip layer width"] | Styles:
         """What ``Generator.synthesize`` takes for these latents."""
 
@@ -37,6 +41,10 @@ class W(LatentSpace):
     def start(self, generator: Generator) -> Float[Tensor, " width"]:
         """The mean w."""
         return generator.w_mean.detach().clone()
+
+    def from_w(self, w: Float[Tensor, "clip width"], generator: Generator) -> Float[Tensor, "clip width"]:
+        """The w vectors themselves."""
+        return w
 
     def expand(self, latents: Float[Tensor, "clip width"], generator: Generator) -> Float[Tensor, "clip layer width"]:
         """The same w for every layer."""
@@ -51,6 +59,10 @@ class WPlus(LatentSpace):
     def start(self, generator: Generator) -> Float[Tensor, "layer width"]:
         """The mean w for every layer."""
         return generator.w_mean.detach().repeat(generator.num_ws, 1)
+
+    def from_w(self, w: Float[Tensor, "clip width"], generator: Generator) -> Float[Tensor, "clip layer width"]:
+        """The same w for every layer."""
+        return w.unsqueeze(1).repeat(1, generator.num_ws, 1)
 
     def expand(self, latents: Float[Tensor, "clip layer width"], generator: Generator) -> Float[Tensor, "clip layer width"]:
         """The latents themselves."""
@@ -67,6 +79,11 @@ class S(LatentSpace):
         mean = generator.w_mean.detach().expand(1, generator.num_ws, -1)
         with torch.no_grad():
             return torch.cat(generator.styles(mean), dim=1).squeeze(0)
+
+    @torch.no_grad()
+    def from_w(self, w: Float[Tensor, "clip width"], generator: Generator) -> Float[Tensor, "clip channels"]:
+        """The styles of w."""
+        return torch.cat(generator.styles(w.unsqueeze(1).expand(-1, generator.num_ws, -1)), dim=1)
 
     def expand(self, latents: Float[Tensor, "clip channels"], generator: Generator) -> Styles:
         """One tensor per modulated layer, in the generator's order."""

@@ -46,6 +46,7 @@ class StyleWav(LightningModule):
         optimizer: OptimizerFactory | None = None,
         num_steps: int = 10,
         noise: Literal["const", "none"] = "const",
+        start_truncation: float = 0.0,
         frame_steps: Sequence[int] = (),
         seed: int = 0,
     ) -> None:
@@ -62,6 +63,8 @@ class StyleWav(LightningModule):
             optimizer: Builds the optimiser for the latents; Adam at 0.1 by default.
             num_steps: Optimisation steps per cohort, at least 1.
             noise: The generator's noise inputs: its stored constants, or none.
+            start_truncation: 0: every clip starts at the mean w, as in the paper; above 0, at most 1: at a sample of its own, drawn
+                from the clip's seed and pulled towards the mean by this factor, so that what the voice does not say varies.
             frame_steps: Steps at which an image is kept for strips, each in [0, num_steps].
             seed: Seed of the run, from which each clip's own seed follows.
 
@@ -72,6 +75,7 @@ class StyleWav(LightningModule):
         self.automatic_optimization = False
         self.strict_loading = False  # checkpoints hold the latents alone
         _check_settings(num_steps, cohort_size, frame_steps)
+        _check_truncation(start_truncation)
         _check_fit(guide, audio)
         self.generator = generator.eval().requires_grad_(False)
         self.guide = guide.eval().requires_grad_(False)
@@ -82,6 +86,7 @@ class StyleWav(LightningModule):
         self.optimizer_factory = optimizer or (lambda parameters: Adam(parameters, lr=0.1))
         self.num_steps = num_steps
         self.noise = noise
+        self.start_truncation = start_truncation
         self.frame_steps = tuple(sorted(set(frame_steps)))
         self.seed = seed
         self.register_buffer("start", self.latent_space.start(generator), persistent=False)
@@ -102,6 +107,7 @@ class StyleWav(LightningModule):
         optimizer: OptimizerFactory | None = None,
         num_steps: int = 10,
         noise: Literal["const", "none"] = "const",
+        start_truncation: float = 0.0,
         frame_steps: Sequence[int] = (),
         cohort_size: int = 16,
         seed: int = 0,
@@ -119,6 +125,8 @@ class StyleWav(LightningModule):
             optimizer: Builds the optimiser for the latents; Adam at 0.1 by default.
             num_steps: Optimisation steps per cohort, at least 1.
             noise: The generator's noise inputs: its stored constants, or none.
+            start_truncation: 0: every clip starts at the mean w, as in the paper; above 0, at most 1: at a sample of its own, drawn
+                from the clip's seed and pulled towards the mean by this factor, so that what the voice does not say varies.
             frame_steps: Steps at which an image is kept for strips, each in [0, num_steps].
             cohort_size: Slots per cohort; the command line takes it from the data module.
             seed: Seed of the run; the command line takes it from ``seed_everything``.
@@ -138,6 +146,7 @@ class StyleWav(LightningModule):
             optimizer=optimizer,
             num_steps=num_steps,
             noise=noise,
+            start_truncation=start_truncation,
             frame_steps=frame_steps,
             seed=seed,
         )
@@ -152,12 +161,13 @@ class StyleWav(LightningModule):
     def training_step(self, batch: ClipBatch, batch_index: int) -> dict[str, CohortResult]:
         """Clips to targets; then latents to images to similarities to gradients to latents, ``num_steps`` times."""
         batch, targets = self.embed_targets(batch)
-        optimizer = self.restarted_optimizer()
+        starts = self.starts_of(batch)
+        optimizer = self.restarted_optimizer(starts)
         curve, frames = [], {}
         for step in range(self.num_steps):
             images = self.render(self.latents)
             similarities = cosine_similarity(self.guide.embed_image(images), targets)
-            loss = self.objective(similarities, self.latents, self.start).sum()
+            loss = self.objective(similarities, self.latents, starts).sum()
             self.take_step(optimizer, loss, step)
             curve.append(similarities.detach())
             frames |= {step: images.detach()} if step in self.frame_steps else {}
@@ -194,12 +204,21 @@ class StyleWav(LightningModule):
         """Images of latents of this module's latent space, RGB, about [-1, 1]."""
         return self.generator.synthesize(self.latent_space.expand(latents, self.generator), noise=self.noise)
 
-    def restarted_optimizer(self) -> LightningOptimizer:
-        """Puts every latent back to the start and forgets the optimiser's moments; a cohort inherits nothing."""
+    @torch.no_grad()
+    def starts_of(self, batch: ClipBatch) -> Float[Tensor, "cohort *latent"]:
+        """Where each slot's latent begins: at the mean, or at the clip's own sample."""
+        starts = self.start.repeat(len(batch.slots), *(1 for _ in self.start.shape))
+        if self.start_truncation and batch.clips:
+            z = torch.stack([_own_noise(clip_seed(self.seed, clip.id), self.generator.z_dim) for clip in batch.clips]).to(starts)
+            starts[list(batch.live)] = self.latent_space.from_w(self.generator.map(z, truncation=self.start_truncation), self.generator)
+        return starts
+
+    def restarted_optimizer(self, starts: Float[Tensor, "cohort *latent"]) -> LightningOptimizer:
+        """Puts every latent to its start and forgets the optimiser's moments; a cohort inherits nothing."""
         optimizer = cast(LightningOptimizer, self.optimizers())
         optimizer.optimizer.state.clear()
         with torch.no_grad():
-            self.latents.copy_(self.start.expand_as(self.latents))
+            self.latents.copy_(starts)
         return optimizer
 
     def take_step(self, optimizer: LightningOptimizer, loss: Float[Tensor, ""], step: int) -> None:
@@ -236,6 +255,11 @@ class StyleWav(LightningModule):
         )
 
 
+def _own_noise(seed: int, width: int) -> Float[Tensor, " z"]:
+    """Gaussian noise that depends on the seed alone."""
+    return torch.randn(width, generator=torch.Generator().manual_seed(seed))
+
+
 def _without(batch: ClipBatch, lost: Sequence[int]) -> ClipBatch:
     """The batch with the clips of the ``lost`` slots turned into skips."""
     clips = [clip for slot in lost if (clip := batch.slots[slot]) is not None]
@@ -253,9 +277,15 @@ def _check_settings(num_steps: int, cohort_size: int, frame_steps: Sequence[int]
         raise ConfigError(f"Expected frame_steps in [0, num_steps = {num_steps}], found {outside}. Correct model.frame_steps.")
 
 
+def _check_truncation(start_truncation: float) -> None:
+    if not 0 <= start_truncation <= 1:
+        raise ConfigError(f"Expected start_truncation in [0, 1], found {start_truncation}. Correct model.start_truncation.")
+
+
 def _check_fit(guide: ImageTextEmbedder, audio: AudioEmbedder) -> None:
     if guide.embed_dim != audio.embed_dim:
         raise ConfigError(
-            f"The audio encoder gives vectors of width {audio.embed_dim}, the guide of width {guide.embed_dim}: they do not share a space, so their cosine means nothing. "
-            "Choose the CLIP model that the audio encoder was trained against (Wav2CLIP: ViT-B/32; the pocket encoder: the pocket CLIP model)."
+            f"The audio encoder gives vectors of width {audio.embed_dim}, the guide of width {guide.embed_dim}: "
+            "they do not share a space, so their cosine means nothing. Choose the CLIP model that the audio encoder was trained against "
+            "(Wav2CLIP: ViT-B/32; the pocket encoder: the pocket CLIP model)."
         )

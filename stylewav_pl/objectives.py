@@ -5,7 +5,6 @@ Nothing here averages over clips: the mean of a batch would make a clip's step d
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -19,8 +18,10 @@ def cosine_similarity(embeddings: Float[Tensor, "clip embed"], targets: Float[Te
     return (embeddings * targets).sum(dim=-1)
 
 
-def squared_distance(latents: Float[Tensor, "clip *latent"], start: Float[Tensor, "*latent"]) -> Float[Tensor, " clip"]:
-    """Squared L2 distance of each latent to the start: ``sum_i (w_i - s_i)^2`` (StyleCLIP's editing loss, Patashnik et al. 2021).
+def squared_distance(latents: Float[Tensor, "clip *latent"], start: Float[Tensor, "*start"]) -> Float[Tensor, " clip"]:
+    """Squared L2 distance of each latent to its start, one for each clip or one for all: ``sum_i (w_i - s_i)^2``.
+
+    Source: the editing loss of StyleCLIP (Patashnik et al. 2021).
 
     >>> squared_distance(torch.tensor([[1.0, 2.0]]), torch.tensor([0.0, 0.0])).item()
     5.0
@@ -44,7 +45,7 @@ class Objective:
     logit_scale: float = 1.0
 
     def __call__(
-        self, similarities: Float[Tensor, " clip"], latents: Float[Tensor, "clip *latent"], start: Float[Tensor, "*latent"]
+        self, similarities: Float[Tensor, " clip"], latents: Float[Tensor, "clip *latent"], start: Float[Tensor, "*start"]
     ) -> Float[Tensor, " clip"]:
         """The loss of each clip.
 

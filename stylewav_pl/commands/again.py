@@ -108,5 +108,7 @@ def read_latent(path: Path, module: StyleWav, generator_sha256: str) -> Float[Te
     expected = {"space": module.latent_space.name, "generator_sha256": generator_sha256}
     for name, value in expected.items():
         if found.get(name) != value:
-            raise ConfigError(f"{path} has {name} {found.get(name)!r}, the configuration means {value!r}. Use the configuration of the run (config.yaml in it).")
+            raise ConfigError(
+                f"{path} has {name} {found.get(name)!r}, the configuration means {value!r}. Use the configuration of the run (config.yaml in it)."
+            )
     return latent

@@ -24,7 +24,11 @@ def _find(name: str) -> str:
     if Path(name).exists():
         return name
     installed = configs_directory()
-    for candidate in (installed / name, installed / f"{name}.yaml", installed / Path(name).relative_to("configs") if name.startswith("configs/") else installed / name):
+    for candidate in (
+        installed / name,
+        installed / f"{name}.yaml",
+        installed / Path(name).relative_to("configs") if name.startswith("configs/") else installed / name,
+    ):
         if candidate.is_file():
             return str(candidate)
     return name  # the parser says that it is missing

@@ -26,7 +26,9 @@ def run(command: str, options: list[str]) -> int:
     finished = RunDirectory(directory)
     facts = finished.read_manifest().get("scored_with")
     if facts is None:
-        raise RunDirectoryError(f"{finished.manifest_path} does not say how the run was scored. Score it: `stylewav-pl test --config X --run {directory}`.")
+        raise RunDirectoryError(
+            f"{finished.manifest_path} does not say how the run was scored. Score it: `stylewav-pl test --config X --run {directory}`."
+        )
     evaluations = evaluate_run(finished, Scoring(**facts))
     done = sum(row.done for row in read_results(directory))
     print_end(finished, evaluations, done, read_skips(finished))
