@@ -1,5 +1,6 @@
 """The results writer: images, latents and records of each cohort, as soon as it is done."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from PIL import Image
 from safetensors.torch import save
 
-from stylewav_pl.callbacks.images import png_metadata, to_bytes, to_picture
+from stylewav_pl.callbacks.images import png_metadata, readable, to_bytes, to_picture
 from stylewav_pl.evaluation.grid import strip
 from stylewav_pl.runs import journal
 from stylewav_pl.runs.directory import RunDirectory
@@ -55,8 +56,8 @@ class ResultsWriter(Callback):
         for index, (clip, seed) in enumerate(zip(result.clips, result.seeds, strict=True)):
             write_png(run.image_path(clip.id), Image.fromarray(pictures[index]), clip.id, seed)
             if self.latents:
-                metadata = {"id": clip.id, "space": space, "generator_sha256": self.generator_sha256}
-                data = save({"latent": result.latents[index].detach().cpu().contiguous()}, metadata=metadata)
+                metadata = {"id": readable(clip.id), "space": space, "generator_sha256": self.generator_sha256}
+                data = in_one_order(save({"latent": result.latents[index].detach().cpu().contiguous()}, metadata=metadata))
                 write_whole(run.latent_path(clip.id), lambda file, data=data: file.write(data))
             if self.strips and result.frame_steps:
                 frames = [to_picture(frame) for frame in result.frames[index]]
@@ -66,6 +67,18 @@ class ResultsWriter(Callback):
 def write_png(path: Path, picture: Image.Image, id: str, seed: int) -> None:
     """Writes a PNG with the note that it is no portrait in its metadata."""
     write_whole(path, lambda file: picture.save(file, format="PNG", pnginfo=png_metadata(id, seed)))
+
+
+def in_one_order(data: bytes) -> bytes:
+    """A safetensors file with the keys of its header sorted: the library writes metadata in an order that changes from call to call.
+
+    Format: header length (8 bytes, little-endian), JSON header padded with spaces to a multiple of 8, tensors;
+    https://github.com/huggingface/safetensors#format
+    """
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:end]), sort_keys=True, separators=(",", ":")).encode("utf-8")
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + data[end:]
 
 
 def cohort_record(result: CohortResult, scores: tuple[ScoreRow, ...]) -> CohortRecord:
