@@ -57,10 +57,10 @@ class ClipScore(Callback):
         Raises:
             ConfigError: A prompt has words that the judge does not know.
         """
-        if not self.texts:
+        if not self.texts or self.judge is not None:
             return
         guide: Any = pl_module.guide
-        judge = guide if self.judge_source is None else load_image_text_embedder(self.judge_source, device=pl_module.device)
+        judge = guide if self.judge_source is None else load_image_text_embedder(self.judge_source, device=str(pl_module.device))
         if not isinstance(judge, ImageTextEmbedder):
             raise ConfigError(f"Expected a CLIP model as judge, found {type(judge).__name__}. Correct clip_score.judge.")
         self.judge = judge
@@ -72,7 +72,8 @@ class ClipScore(Callback):
         """One row per clip: cosine of its image, rounded to 8 bit, with each prompt."""
         if self.judge is None or self._targets is None or not clips:
             return tuple(ScoreRow(clip.id, {}) for clip in clips)
-        embeddings = self.judge.embed_image(from_bytes(to_bytes(images)))
+        # a judge of its own is loaded before Lightning moves the module to its device
+        embeddings = self.judge.to(images.device).embed_image(from_bytes(to_bytes(images)))
         columns = [cosine_similarity(embeddings, target.expand_as(embeddings)).tolist() for target in self._targets.to(embeddings)]
         return tuple(ScoreRow(clip.id, dict(zip(self.texts, row, strict=True))) for clip, row in zip(clips, zip(*columns, strict=True), strict=True))
 

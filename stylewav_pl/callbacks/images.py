@@ -45,5 +45,14 @@ def png_metadata(id: str, seed: int) -> PngInfo:
     """What every written image says about itself, the note that it is no portrait first."""
     info = PngInfo()
     for key, value in {"Comment": NOT_A_PORTRAIT, "Software": f"stylewav-pl {version('stylewav-pl')}", "Clip": id, "Seed": str(seed)}.items():
-        info.add_itxt(key, value.encode("utf-8", "replace").decode("utf-8"))
+        info.add_itxt(key, readable(value))
     return info
+
+
+def readable(text: str) -> str:
+    """The text as UTF-8 can hold it; names of files may have bytes that it cannot.
+
+    >>> readable("caf\\udce9")
+    'caf?'
+    """
+    return text.encode("utf-8", "replace").decode("utf-8")

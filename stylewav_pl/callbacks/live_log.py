@@ -73,6 +73,7 @@ class AppendingCsvLogger(Logger):
         """Appends one row per metric; steps continue where an earlier start ended."""
         if self._offset is None:
             self._offset = _last_step(self.path)
+            _close_torn_row(self.path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fresh = not self.path.exists()
         with self.path.open("a", newline="", encoding="utf-8") as file:
@@ -87,3 +88,10 @@ def _last_step(path: Path) -> int:
         return 0
     with path.open(newline="", encoding="utf-8") as file:
         return max((int(row["step"]) for row in csv.DictReader(file) if (row["step"] or "").isdigit()), default=0)
+
+
+def _close_torn_row(path: Path) -> None:
+    """Ends the row that a killed process was writing, so that the next one stands on a line of its own."""
+    if path.exists() and not path.read_bytes().endswith(b"\n"):
+        with path.open("ab") as file:
+            file.write(b"\n")

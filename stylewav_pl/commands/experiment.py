@@ -126,12 +126,12 @@ class ExperimentCLI(LightningCLI):
         run, data = self.run_directory, self.datamodule
         data.sample_rate = self.model.audio.sample_rate
         first = self.trainer.global_rank == 0
+        # before anything is written: a wrong judge, prompt or folder must not become part of the run
+        self.clip_score.setup(self.trainer, self.model, "fit")
+        ids = self.listed_ids()
         if first:
             self.claim()
-        ids = [clip.id for clip in data.list_clips()]
         self.plan = run.read_plan(data.cohort_size).extended(ids)
-        if not self.plan.cohorts:
-            raise ConfigError("No audio was found: every source of data.sources is empty. Put audio files there, or correct the paths.")
         if first:
             run.write_plan(self.plan)
         use_threads(self.threads)
@@ -142,11 +142,24 @@ class ExperimentCLI(LightningCLI):
         if first and done:
             print(f"{sum(len(done[index].clips) for index in done)} faces are there already and are not made again.")
 
+    def listed_ids(self) -> list[str]:
+        """Every clip of the sources.
+
+        Raises:
+            ConfigError: There is none, and no earlier start had one.
+        """
+        ids = [clip.id for clip in self.datamodule.list_clips()]
+        if not ids and (self._get(self.config, "restart") or not self.run_directory.read_plan(1).cohorts):
+            raise ConfigError("No audio was found: every source of data.sources is empty. Put audio files there, or correct the paths.")
+        return ids
+
     def claim(self) -> None:
         """Locks the run directory and checks that it belongs to this configuration and these weights."""
         run = self.run_directory
-        if self._get(self.config, "restart") and (place := run.move_aside()):
-            print(f"The earlier run was moved to {place}.")
+        if self._get(self.config, "restart") and run.path.exists():
+            run.acquire()  # nobody may be working in it
+            run.release()
+            print(f"The earlier run was moved to {run.move_aside()}.")
         run.acquire()
         self._dump_config()
         # the hashes are part of what a run is: a file may change under its name

@@ -68,7 +68,9 @@ class RunDirectory:
             lock = FileLock(self.path / ".lock")
             lock.acquire(timeout=0)
         except Timeout as error:
-            raise RunDirectoryError(f"{self.path} is in use by another process. Wait for it to end, or choose another directory with --run.") from error
+            raise RunDirectoryError(
+                f"{self.path} is in use by another process. Wait for it to end, or choose another directory with --run."
+            ) from error
         except OSError as error:
             raise RunDirectoryError(f"{self.path} cannot be written ({error}). Choose another directory with --run.") from error
         self._lock = lock
@@ -89,7 +91,7 @@ class RunDirectory:
         if not self.config_path.exists():
             write_text(self.config_path, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
             return
-        changed = differences(yaml.safe_load(self.config_path.read_text("utf-8")), config)
+        changed = differences(yaml.safe_load(self.config_path.read_text("utf-8", "surrogateescape")), config)
         if changed:
             listed = "\n".join(f"  {line}" for line in changed)
             raise RunDirectoryError(
@@ -115,7 +117,7 @@ class RunDirectory:
         if not self.manifest_path.exists():
             return {}
         try:
-            manifest: dict[str, Any] = json.loads(self.manifest_path.read_text("utf-8"))
+            manifest: dict[str, Any] = json.loads(self.manifest_path.read_text("utf-8", "surrogateescape"))
         except ValueError as error:
             raise RunDirectoryError(f"{self.manifest_path} is damaged ({error}). Restore it, or begin anew with --restart.") from error
         return manifest
@@ -144,7 +146,7 @@ class RunDirectory:
         """Scores that a later ``test`` gave, by clip and prompt; empty when there was none."""
         if not self._scores_path.exists():
             return {}
-        scores: dict[str, dict[str, float]] = json.loads(self._scores_path.read_text("utf-8"))
+        scores: dict[str, dict[str, float]] = json.loads(self._scores_path.read_text("utf-8", "surrogateescape"))
         return scores
 
     def write_scores(self, scores: Mapping[str, Mapping[str, float]]) -> None:

@@ -1,0 +1,128 @@
+"""The results writer: files first, then the line that makes them count."""
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from PIL import Image
+from safetensors import safe_open
+
+from stylewav_pl.callbacks import ResultsWriter
+from stylewav_pl.callbacks.images import NOT_A_PORTRAIT, to_bytes
+from stylewav_pl.callbacks.writer import cohort_record
+from stylewav_pl.runs.directory import RunDirectory
+from stylewav_pl.types import Clip, CohortResult, ConfigError, ScoreRow, Skip, SkipReason
+
+TRAINER = Mock(Trainer, global_rank=3)
+MODULE = Mock(LightningModule, latent_space=SimpleNamespace(name="WPlus"))
+SKIP = Skip("c", "c.wav", SkipReason.EMPTY, "nothing in it")
+
+
+def result(ids: tuple[str, ...] = ("a", "Ä/b"), cohort: int = 5) -> CohortResult:
+    random = torch.Generator().manual_seed(0)
+    count = len(ids)
+    return CohortResult(
+        cohort=cohort,
+        clips=tuple(Clip(id, f"{id}.wav", "s", {"sex": "male"}) for id in ids),
+        skips=(SKIP,),
+        images=torch.rand(count, 3, 8, 8, generator=random) * 2.4 - 1.2,
+        latents=torch.randn(count, 4, 6, generator=random),
+        curves=torch.rand(count, 3, generator=random),
+        targets=torch.zeros(count, 4),
+        frames=torch.rand(count, 2, 3, 8, 8, generator=random),
+        frame_steps=(0, 2),
+        seeds=tuple(range(11, 11 + count)),
+    )
+
+
+def write(path: Path, outputs: dict[str, Any], **settings: bool) -> RunDirectory:
+    writer, run = ResultsWriter(**settings), RunDirectory(path)
+    writer.bind(run, "abc123")
+    writer.on_train_batch_end(TRAINER, MODULE, outputs, None, 0)
+    return run
+
+
+def test_a_writer_without_a_place_says_what_to_do() -> None:
+    with pytest.raises(ConfigError, match="call bind"):
+        ResultsWriter().on_train_batch_end(TRAINER, MODULE, {"result": result()}, None, 0)
+
+
+def test_images_are_those_of_the_result_and_say_what_they_are(tmp_path: Path) -> None:
+    run = write(tmp_path, {"result": result()})
+    for index, id in enumerate(("a", "Ä/b")):
+        with Image.open(run.image_path(id)) as picture:
+            assert np.array_equal(np.asarray(picture), to_bytes(result().images[index]).numpy())
+            assert picture.info["Comment"] == NOT_A_PORTRAIT
+            assert (picture.info["Clip"], picture.info["Seed"]) == (id, str(11 + index))
+
+
+def test_latents_have_one_tensor_and_say_whose_they_are(tmp_path: Path) -> None:
+    run = write(tmp_path, {"result": result()})
+    for index, id in enumerate(("a", "Ä/b")):
+        with safe_open(run.latent_path(id), framework="pt") as file:
+            assert list(file.keys()) == ["latent"]
+            assert torch.equal(file.get_tensor("latent"), result().latents[index])
+            assert file.metadata() == {"id": id, "space": "WPlus", "generator_sha256": "abc123"}
+
+
+def test_what_is_not_wanted_is_not_written(tmp_path: Path) -> None:
+    write(tmp_path / "lean", {"result": result()}, latents=False)
+    assert not (tmp_path / "lean" / "latents").exists()
+    assert not (tmp_path / "lean" / "strips").exists()
+    run = write(tmp_path / "rich", {"result": result()}, strips=True)
+    with Image.open(run.strip_path("a")) as picture:
+        assert picture.info["Comment"] == NOT_A_PORTRAIT
+        assert picture.width > picture.height
+
+
+def test_the_journal_of_the_rank_has_the_whole_record(tmp_path: Path) -> None:
+    scores = (ScoreRow("a", {"a boy": 0.25}), ScoreRow("Ä/b", {"a boy": -0.5}))
+    run = write(tmp_path, {"result": result(), "scores": scores})
+    assert run.journal_path(3).exists()
+    record = run.finished()[5]
+    assert record.skips == (SKIP,)
+    assert [(clip.id, clip.path, clip.speaker, clip.labels, clip.seed) for clip in record.clips] == [
+        ("a", "a.wav", "s", {"sex": "male"}, 11),
+        ("Ä/b", "Ä/b.wav", "s", {"sex": "male"}, 12),
+    ]
+    curve = result().curves[1].tolist()
+    assert (record.clips[1].similarity_start, record.clips[1].similarity_end, list(record.clips[1].curve)) == (curve[0], curve[-1], curve)
+    assert record.clips[1].scores == {"a boy": -0.5}
+
+
+def test_a_cohort_of_skips_alone_still_counts_as_done(tmp_path: Path) -> None:
+    run = write(tmp_path, {"result": result(ids=())})
+    assert run.finished()[5].clips == ()
+    assert run.finished()[5].skips == (SKIP,)
+
+
+def test_the_journal_line_comes_after_every_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OSError, match="No space left"):
+        write(tmp_path, {"result": result()})
+    assert RunDirectory(tmp_path).finished() == {}
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_names_that_are_no_utf8_are_written_too(tmp_path: Path) -> None:
+    run = write(tmp_path, {"result": result(ids=("caf\udce9",))}, strips=True)
+    assert run.finished()[5].clips[0].id == "caf\udce9"
+    assert run.image_path("caf\udce9").exists()
+    assert run.latent_path("caf\udce9").exists()
+
+
+def test_half_precision_curves_are_recorded_as_numbers() -> None:
+    small = result()
+    record = cohort_record(CohortResult(**{**{name: getattr(small, name) for name in small.__dataclass_fields__}, "curves": small.curves.half()}), ())
+    assert record.clips[0].similarity_end == float(small.curves.half()[0, -1])
+    assert record.clips[0].scores == {}

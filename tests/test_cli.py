@@ -1,0 +1,446 @@
+"""The command line in process, with linear networks and sounds written on the spot: what a user sees, from first start to last."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from PIL import Image
+from safetensors import safe_open
+
+from stylewav_pl import __version__
+from stylewav_pl.cli import main
+
+RATE = 16_000
+TABLES = ("results.csv", "curves.csv", "skipped.csv")
+
+CONFIG = """
+model: {generator: linear, guide: linear, audio: linear, num_steps: 3, frame_steps: [0, 3]}
+data:
+  cohort_size: 2
+  num_workers: 0
+  sources:
+    - class_path: Folder
+      init_args: {path: VOICES}
+clip_score:
+  prompts: {sex: {male: a boy, female: a girl}}
+writer: {strips: true}
+progress: {enabled: false}
+trainer: {accelerator: cpu}
+"""
+
+
+def write_voice(path: Path, seed: int, seconds: float = 0.6) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    time = np.arange(int(RATE * seconds)) / RATE
+    noise = np.random.default_rng(seed).normal(0, 0.05, time.size)
+    soundfile.write(path, 0.4 * np.sin(2 * np.pi * (110 + 37 * seed) * time) + noise, RATE)
+
+
+class Project:
+    """A folder with voices, one configuration and one run."""
+
+    def __init__(self, path: Path, voices: Sequence[str] = ("female/v1", "female/v3", "male/v0", "male/v2", "Loose one")) -> None:
+        self.path, self.voices, self.run, self.config = path, path / "voices", path / "run", path / "quick.yaml"
+        for seed, name in enumerate(voices):
+            write_voice(self.voices / f"{name}.wav", seed)
+        self.config.write_text(CONFIG.replace("VOICES", str(self.voices)))
+
+    def main(self, command: str, *options: str) -> int:
+        return main([command, "--config", str(self.config), "--run", str(self.run), *options])
+
+    def copy(self, path: Path) -> "Project":
+        """The run alone, over the same voices."""
+        copied = Project.__new__(Project)
+        copied.path, copied.voices, copied.run, copied.config = path, self.voices, path / "run", self.config
+        shutil.copytree(self.run, copied.run)
+        return copied
+
+    def rows(self, table: str = "results.csv") -> list[dict[str, str]]:
+        with (self.run / table).open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    def tables(self) -> dict[str, bytes]:
+        return {name: (self.run / name).read_bytes() for name in TABLES}
+
+    def pictures(self) -> dict[str, tuple[int, bytes]]:
+        return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in sorted((self.run / "images").iterdir())}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """One finished run; tests that change it work on a copy."""
+    project = Project(tmp_path_factory.mktemp("finished"))
+    assert project.main("fit") == 0
+    return project
+
+
+@pytest.fixture
+def copied(finished: Project, tmp_path: Path) -> Project:
+    return finished.copy(tmp_path)
+
+
+# The first start
+
+
+def test_fit_writes_every_file_of_a_run(finished: Project) -> None:
+    stems = {"female-v1-730c50452a", "female-v3-465c5a9610", "loose-one-a018a03c21", "male-v0-19014641da", "male-v2-9b8a7466ad"}
+    found = {path.relative_to(finished.run).as_posix() for path in finished.run.rglob("*") if path.is_file()}
+    pictures = {f"{folder}/{stem}.{suffix}" for stem in stems for folder, suffix in (("images", "png"), ("latents", "safetensors"), ("strips", "png"))}
+    names = {"config.yaml", "manifest.json", "statistics.json", "grid.png", "report.html", "log.csv", "journal/rank-00000.jsonl", *TABLES}
+    assert found - {".lock"} == pictures | names
+
+
+def test_results_are_one_row_per_clip_in_plan_order(finished: Project) -> None:
+    rows = finished.rows()
+    assert list(rows[0]) == ["id", "path", "speaker", "sex", "seed", "status", "similarity_start", "similarity_end", "score: a boy", "score: a girl"]
+    assert [row["id"] for row in rows] == ["Loose one", "female/v1", "female/v3", "male/v0", "male/v2"]
+    assert [row["sex"] for row in rows] == ["", "female", "female", "male", "male"]
+    assert {row["status"] for row in rows} == {"done"}
+    assert all(float(row["similarity_end"]) > float(row["similarity_start"]) + 0.01 for row in rows)
+
+
+def test_curves_begin_and_end_where_the_results_say(finished: Project) -> None:
+    for row, curve in zip(finished.rows(), finished.rows("curves.csv"), strict=True):
+        assert list(curve) == ["id", "0", "1", "2", "3"]
+        assert (curve["id"], curve["0"], curve["3"]) == (row["id"], row["similarity_start"], row["similarity_end"])
+
+
+def test_the_manifest_tells_plan_counts_versions_and_scoring(finished: Project) -> None:
+    manifest = json.loads((finished.run / "manifest.json").read_text())
+    assert manifest["plan"] == {"cohort_size": 2, "cohorts": [["Loose one", "female/v1"], ["female/v3", "male/v0"], ["male/v2"]]}
+    assert manifest["counts"] == {"done": 5, "skipped": 0}
+    assert manifest["versions"]["torch"] == torch.__version__.split("+")[0] or manifest["versions"]["torch"] == torch.__version__
+    assert manifest["scored_with"]["judge"] == manifest["scored_with"]["guide"] == "linear"
+
+
+def test_the_report_names_the_judge_and_says_that_faces_are_no_portraits(finished: Project) -> None:
+    page = (finished.run / "report.html").read_text("utf-8")
+    assert "not a portrait" in page
+    assert "Judge and guide are the same model" in page
+
+
+# A second start
+
+
+def test_a_second_start_makes_nothing_again(copied: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    tables, pictures, journal = copied.tables(), copied.pictures(), (copied.run / "journal/rank-00000.jsonl").read_bytes()
+    assert copied.main("fit") == 0
+    assert "5 faces are there already" in capsys.readouterr().out
+    assert copied.tables() == tables
+    assert copied.pictures() == pictures
+    assert (copied.run / "journal/rank-00000.jsonl").read_bytes() == journal
+
+
+def test_a_file_that_appears_later_is_appended(finished: Project, tmp_path: Path) -> None:
+    project = Project(tmp_path, voices=("b", "c", "d"))
+    assert project.main("fit") == 0
+    rows, pictures = project.rows(), project.pictures()
+    write_voice(project.voices / "a.wav", 9)
+    assert project.main("fit") == 0
+    assert project.rows()[:3] == rows
+    assert project.rows()[3]["id"] == "a"
+    assert {name: project.pictures()[name] for name in pictures} == pictures
+    plan = json.loads((project.run / "manifest.json").read_text())["plan"]["cohorts"]
+    assert plan == [["b", "c"], ["d"], ["a"]]
+
+
+def test_a_file_that_is_gone_changes_nothing(tmp_path: Path) -> None:
+    project = Project(tmp_path, voices=("b", "c", "d"))
+    assert project.main("fit") == 0
+    tables = project.tables()
+    (project.voices / "c.wav").unlink()
+    assert project.main("fit") == 0
+    assert project.tables() == tables
+
+
+def test_other_settings_on_the_same_run_are_refused_with_the_difference(copied: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    tables = copied.tables()
+    assert copied.main("fit", "--model.num_steps", "4") == 5
+    error = capsys.readouterr().err
+    assert "model.num_steps: 3 -> 4" in error
+    assert "--restart" in error
+    assert copied.tables() == tables
+    assert copied.main("fit") == 0  # a refusal leaves no lock behind
+
+
+def test_restart_moves_the_old_run_aside_whole(copied: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    tables = copied.tables()
+    assert copied.main("fit", "--restart", "--model.num_steps", "4") == 0
+    old = copied.run.with_name("run.old-1")
+    assert str(old) in capsys.readouterr().out
+    assert {name: (old / name).read_bytes() for name in TABLES} == tables
+    assert len(copied.rows("curves.csv")[0]) == 1 + 5
+    assert copied.main("fit", "--restart") == 0
+    assert copied.run.with_name("run.old-2").is_dir()
+    assert copied.tables() == tables
+
+
+@pytest.mark.parametrize("restart", [(), ("--restart",)], ids=["fit", "restart"])
+def test_a_run_that_another_process_works_on_is_left_alone(copied: Project, restart: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    from filelock import FileLock
+
+    with FileLock(copied.run / ".lock"):
+        assert copied.main("fit", *restart) == 5
+    assert "in use by another process" in capsys.readouterr().err
+    assert not copied.run.with_name("run.old-1").exists()
+
+
+# Bad clips
+
+
+@pytest.fixture(scope="module")
+def spoiled(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(tmp_path_factory.mktemp("spoiled"), voices=("a", "b", "c", "d", "e", "f", "g", "h", "i"))
+    (project.voices / "bad.wav").write_bytes(b"RIFF no sound here")
+    (project.voices / "void.mp3").write_bytes(b"")
+    assert project.main("fit") == 0
+    return project
+
+
+def test_a_bad_file_is_named_and_the_rest_is_finished(spoiled: Project) -> None:
+    assert [(row["id"], row["reason"]) for row in spoiled.rows("skipped.csv")] == [("bad", "unreadable"), ("void", "empty")]
+    assert all(row["detail"] and Path(row["path"]).exists() for row in spoiled.rows("skipped.csv"))
+    status = {row["id"]: row["status"] for row in spoiled.rows()}
+    assert status == {**dict.fromkeys("abcdefghi", "done"), "bad": "skipped", "void": "skipped"}
+    assert not [name for name in spoiled.pictures() if name.startswith(("bad", "void"))]
+
+
+def test_strict_ends_with_3_after_finishing_everything(spoiled: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    again = spoiled.copy(tmp_path)
+    assert again.main("fit", "--strict") == 3
+    assert "2 clips were skipped, and --strict allows none" in capsys.readouterr().err
+    assert again.tables() == spoiled.tables()
+
+
+def test_too_many_skips_end_with_4(spoiled: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    again = spoiled.copy(tmp_path)
+    assert again.main("fit", "--max_skipped_fraction", "0.1") == 4
+    assert "2 of 11 clips were skipped" in capsys.readouterr().err
+
+
+def test_neighbours_of_a_bad_clip_are_as_they_would_be_alone(spoiled: Project, tmp_path: Path) -> None:
+    clean = Project(tmp_path, voices=("a", "b", "c", "d", "e", "f", "g", "h", "i"))
+    assert clean.main("fit") == 0
+    done = {row["id"]: row for row in spoiled.rows() if row["status"] == "done"}
+    for row in clean.rows():
+        assert row["seed"] == done[row["id"]]["seed"]
+        assert float(row["similarity_end"]) == pytest.approx(float(done[row["id"]]["similarity_end"]), abs=1e-3)
+
+
+def test_only_bad_files_end_with_4_and_still_leave_the_tables(tmp_path: Path) -> None:
+    project = Project(tmp_path, voices=())
+    project.voices.mkdir()
+    (project.voices / "bad.wav").write_bytes(b"x")
+    assert project.main("fit") == 4
+    assert [row["status"] for row in project.rows()] == ["skipped"]
+
+
+def test_names_that_are_no_utf8_get_a_face(tmp_path: Path) -> None:
+    project = Project(tmp_path, voices=("a",))
+    (project.voices / "a.wav").rename(project.voices / "caf\udce9.wav")
+    assert project.main("validate") == 0
+    assert project.main("fit") == 0
+    assert project.main("fit") == 0
+    assert len(project.pictures()) == 1
+    assert b"caf\xe9,".replace(b",", b"") in (project.run / "results.csv").read_bytes()
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model.num_stepz", "4"], "num_stepz"),
+        (["--model.num_steps", "many"], "num_steps"),
+        (["--model.num_steps", "0"], "num_steps"),
+        (["--data.cohort_size", "0"], "cohort_size"),
+        (["--config", "no-such.yaml"], "no-such.yaml"),
+        (["--model.generator", "no-such-weights.pt"], "no-such-weights.pt"),
+        (["--clip_score.judge", "no-such-judge.pt"], "no-such-judge.pt"),
+        (["--trainer.strategy", "ddp"], "trainer.strategy must be 'independent'"),
+        (["--trainer.max_epochs", "2"], "trainer.max_epochs must be 1"),
+        (["--trainer.use_distributed_sampler", "true"], "trainer.use_distributed_sampler must be False"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_settings_end_with_2_and_a_sentence(
+    finished: Project, tmp_path: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    assert main(["fit", "--config", str(finished.config), "--run", str(run), *options]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert not (run / "config.yaml").exists()  # the next, corrected start is not refused
+
+
+def test_a_folder_that_is_missing_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    project = Project(tmp_path, voices=())
+    assert project.main("fit") == 2
+    assert "Expected a folder with audio files" in capsys.readouterr().err
+
+
+def test_a_folder_without_audio_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    project = Project(tmp_path, voices=())
+    project.voices.mkdir()
+    assert project.main("fit") == 2
+    assert "No audio was found" in capsys.readouterr().err
+    assert not project.run.exists()  # so that the corrected start is not refused
+
+
+def test_an_unknown_command_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fitt"]) == 2
+    assert "Expected one of: fit, validate" in capsys.readouterr().err
+    assert main([]) == 2
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_lists_every_command(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([flag]) == 0
+    out = capsys.readouterr().out
+    assert all(f"  {command} " in out for command in ("fit", "validate", "test", "predict", "generate", "report", "weights", "data", "pocket"))
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"stylewav-pl {__version__}\n"
+
+
+def test_the_help_of_fit_explains_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "Optimisation steps per cohort" in out
+    assert "--restart" in out
+
+
+# validate, test, predict
+
+
+def test_validate_makes_nothing_and_lists_the_skips(spoiled: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "new"
+    assert main(["validate", "--config", str(spoiled.config), "--run", str(run)]) == 0
+    out = capsys.readouterr().out
+    assert "plan: 11 clips in 6 cohorts of 2, 3 steps" in out
+    assert "cannot be used: 2 clips" in out
+    assert "bad.wav: unreadable" in out
+    assert not run.exists()
+
+
+def test_validate_tells_what_is_finished_and_obeys_strict(spoiled: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    tables = spoiled.tables()
+    assert spoiled.main("validate", "--strict") == 3
+    assert "finished already: 6 cohorts" in capsys.readouterr().out
+    assert spoiled.tables() == tables
+
+
+def test_scoring_again_changes_score_columns_alone(copied: Project) -> None:
+    before, pictures = copied.rows(), copied.pictures()
+    prompts = '{"sex": {"male": "a king", "female": "a queen"}}'
+    assert copied.main("test", "--clip_score.prompts", prompts) == 0
+    after = copied.rows()
+    assert list(after[0])[-2:] == ["score: a king", "score: a queen"]
+    assert [list(row.values())[:-2] for row in after] == [list(row.values())[:-2] for row in before]
+    assert copied.pictures() == pictures
+    statistics = json.dumps(json.loads((copied.run / "statistics.json").read_text()))
+    assert "a king" in statistics
+    assert "a boy" not in statistics
+
+
+def test_scoring_again_with_the_same_prompts_gives_the_same_bytes(copied: Project) -> None:
+    tables = copied.tables()
+    assert copied.main("test") == 0
+    assert copied.tables() == tables
+
+
+def test_scoring_nothing_ends_with_5_and_without_prompts_with_2(finished: Project, tmp_path: Path, copied: Project) -> None:
+    assert main(["test", "--config", str(finished.config), "--run", str(tmp_path / "none")]) == 5
+    assert copied.main("test", "--clip_score.prompts", "null") == 2
+
+
+def test_predict_renders_the_same_images(copied: Project) -> None:
+    assert copied.main("predict") == 0
+    originals = sorted((copied.run / "images").iterdir())
+    assert [path.name for path in originals] == sorted(path.name for path in (copied.run / "rendered").iterdir())
+    for path in originals:
+        with Image.open(path) as original, Image.open(copied.run / "rendered" / path.name) as rendered:
+            assert np.array_equal(np.asarray(original), np.asarray(rendered))
+
+
+def test_predict_refuses_latents_of_another_space(copied: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    assert copied.main("predict", "--model.latent_space", "WPlus") == 2
+    assert "has space 'w', the configuration means 'w+'" in capsys.readouterr().err
+
+
+# Interrupted runs
+
+
+def tear(run: Path, keep_lines: int, extra: bytes) -> None:
+    """Leaves the directory as a process that was killed leaves it."""
+    journal = run / "journal" / "rank-00000.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:keep_lines]) + extra)
+    (run / "images" / ".writing-1-male-v2.png").write_bytes(b"half")
+    for name in (*TABLES, "statistics.json", "grid.png", "report.html"):
+        (run / name).unlink()
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize(("keep_lines", "extra"), [(0, b""), (1, b""), (1, b'{"cohort": 1, "cl'), (2, b"\0\0"), (3, b"")])
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(finished: Project, copied: Project, keep_lines: int, extra: bytes) -> None:
+    tear(copied.run, keep_lines, extra)
+    kept = copied.pictures()
+    assert copied.main("fit") == 0
+    assert copied.tables() == finished.tables()
+    assert {name: data for name, (_, data) in copied.pictures().items()} == {name: data for name, (_, data) in finished.pictures().items()}
+    if keep_lines == 3:
+        assert copied.pictures() == {name: kept[name] for name in copied.pictures()}
+    for path in (finished.run / "latents").iterdir():
+        with safe_open(path, framework="pt") as one, safe_open(copied.run / "latents" / path.name, framework="pt") as other:
+            assert torch.equal(one.get_tensor("latent"), other.get_tensor("latent"))
+    assert not list(copied.run.rglob(".writing-*"))
+
+
+@pytest.mark.chaos
+def test_an_unfinished_cohort_keeps_its_company_when_a_file_came_in_between(tmp_path: Path) -> None:
+    project = Project(tmp_path, voices=("b", "c", "d"))
+    assert project.main("fit") == 0
+    whole = {name: data for name, (_, data) in project.pictures().items()}
+    rows = project.rows()
+    tear(project.run, 0, b"")
+    write_voice(project.voices / "a.wav", 9)
+    assert project.main("fit") == 0
+    assert project.rows()[:3] == rows
+    assert {name: project.pictures()[name][1] for name in whole} == whole
+
+
+@pytest.mark.chaos
+def test_an_error_in_the_middle_keeps_what_was_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: Project) -> None:
+    from stylewav_pl.callbacks import writer
+
+    project = Project(tmp_path)
+    project.voices, project.config = finished.voices, finished.config
+    monkeypatch.setattr(writer, "write_png", failing_after(3, writer.write_png))
+    assert project.main("fit") == 1
+    assert not (project.run / "results.csv").exists()
+    monkeypatch.undo()
+    assert project.main("fit") == 0
+    assert project.tables() == finished.tables()
+
+
+def failing_after(calls: int, function: Callable[..., None]) -> Callable[..., None]:
+    remaining = [calls]
+
+    def limited(*args: object, **kwargs: object) -> None:
+        remaining[0] -= 1
+        if remaining[0] < 0:
+            raise OSError(28, "No space left on device")
+        function(*args, **kwargs)
+
+    return limited
