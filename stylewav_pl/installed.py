@@ -28,4 +28,6 @@ def configs_directory(package: Path = PACKAGE) -> Path:
         return beside
     from stylewav_pl.types import ConfigError  # loads torch, so only on the way out
 
-    raise ConfigError(f"No configs at {inside} (installed package) or {beside} (checkout). Install stylewav-pl again, or give the path of a YAML file.")
+    raise ConfigError(
+        f"No configs at {inside} (installed package) or {beside} (checkout). Install stylewav-pl again, or give the path of a YAML file."
+    )

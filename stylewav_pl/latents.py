@@ -87,7 +87,7 @@ class S(LatentSpace):
 
     def expand(self, latents: Float[Tensor, "clip channels"], generator: Generator) -> Styles:
         """One tensor per modulated layer, in the generator's order."""
-        return latents.split(style_sizes(generator), dim=1)
+        return torch.split(latents, style_sizes(generator), dim=1)
 
 
 @lru_cache(maxsize=4)  # asked for at every step; a generator's architecture never changes

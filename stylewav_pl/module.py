@@ -163,7 +163,8 @@ class StyleWav(LightningModule):
         batch, targets = self.embed_targets(batch)
         starts = self.starts_of(batch)
         optimizer = self.restarted_optimizer(starts)
-        curve, frames = [], {}
+        curve: list[Tensor] = []
+        frames: dict[int, Tensor] = {}
         for step in range(self.num_steps):
             images = self.render(self.latents)
             similarities = cosine_similarity(self.guide.embed_image(images), targets)
@@ -181,7 +182,7 @@ class StyleWav(LightningModule):
         """Renders latents of an earlier run."""
         return self.render(batch)
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]  # torch's overloads differ between releases
         """The latents alone: nothing frozen is ever in a checkpoint."""
         state: dict[str, Any] = super().state_dict(*args, **kwargs)
         return {name: value for name, value in state.items() if name.rpartition(".")[2] == "latents"}

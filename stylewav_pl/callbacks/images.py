@@ -50,9 +50,9 @@ def png_metadata(id: str, seed: int) -> PngInfo:
 
 
 def readable(text: str) -> str:
-    """The text as UTF-8 can hold it; names of files may have bytes that it cannot.
+    r"""The text as UTF-8 can hold it; names of files may have bytes that it cannot.
 
-    >>> readable("caf\\udce9")
+    >>> readable("caf\udce9")
     'caf?'
     """
     return text.encode("utf-8", "replace").decode("utf-8")

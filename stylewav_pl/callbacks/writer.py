@@ -58,10 +58,15 @@ class ResultsWriter(Callback):
             if self.latents:
                 metadata = {"id": readable(clip.id), "space": space, "generator_sha256": self.generator_sha256}
                 data = in_one_order(save({"latent": result.latents[index].detach().cpu().contiguous()}, metadata=metadata))
-                write_whole(run.latent_path(clip.id), lambda file, data=data: file.write(data))
+                write_bytes(run.latent_path(clip.id), data)
             if self.strips and result.frame_steps:
                 frames = [to_picture(frame) for frame in result.frames[index]]
                 write_png(run.strip_path(clip.id), strip(frames, result.frame_steps), clip.id, seed)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes a file, whole or not at all."""
+    write_whole(path, lambda file: file.write(data))
 
 
 def write_png(path: Path, picture: Image.Image, id: str, seed: int) -> None:

@@ -31,7 +31,7 @@ def score_again(run: RunDirectory, clip_score: ClipScore, scoring: Scoring) -> N
     """
     if not clip_score.texts:
         raise ConfigError("No prompts to score with: set clip_score.prompts in the configuration.")
-    scores = {}
+    scores: dict[str, dict[str, float]] = {}
     run.acquire()
     for batch in batches(finished_clips(run)):
         images = torch.stack([read_image(run.image_path(record.id)) for record in batch])
@@ -104,7 +104,8 @@ def read_latent(path: Path, module: StyleWav, generator_sha256: str) -> Float[Te
     if not path.is_file():
         raise RunDirectoryError(f"The latent {path} is missing. It is written when writer.latents is true.")
     with safe_open(path, framework="pt") as file:
-        found, latent = file.metadata(), file.get_tensor("latent")
+        found = file.metadata()
+        latent: Tensor = file.get_tensor("latent")
     expected = {"space": module.latent_space.name, "generator_sha256": generator_sha256}
     for name, value in expected.items():
         if found.get(name) != value:

@@ -217,9 +217,8 @@ class ExperimentCLI(LightningCLI):
         self.clip_score.setup(self.trainer, model, "validate")
         for name, facts in self.weights().items():
             print(f"network: {name} {facts['source']} (SHA-256 {facts['sha256'][:12]}...)")
-        print(
-            f"plan: {len(plan.ids)} clips in {len(plan.cohorts)} cohorts of {plan.cohort_size}, {model.num_steps} steps, into {self.run_directory.path}"
-        )
+        cohorts = f"{len(plan.cohorts)} cohorts of {plan.cohort_size}"
+        print(f"plan: {len(plan.ids)} clips in {cohorts}, {model.num_steps} steps, into {self.run_directory.path}")
         print(f"finished already: {len(self.run_directory.finished())} cohorts")
         print(f"cannot be used: {len(self.skips)} clips")
         for skip in self.skips:

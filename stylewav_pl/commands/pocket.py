@@ -54,8 +54,15 @@ def train(asked: argparse.Namespace) -> None:
     else:
         from stylewav_pl.pocket.recipes import audio
 
-        teachers = {"clip_model": _trained(asked.output, "clip"), "generator": _trained(asked.output, "generator")}
-        audio.train(asked.output / "audio.safetensors", loss=asked.loss, voices=asked.voices, **teachers, **common, **steps)
+        audio.train(
+            asked.output / "audio.safetensors",
+            loss=asked.loss,
+            voices=asked.voices,
+            clip_model=_trained(asked.output, "clip"),
+            generator=_trained(asked.output, "generator"),
+            **common,
+            **steps,
+        )
 
 
 def evaluate(asked: argparse.Namespace) -> None:

@@ -49,9 +49,7 @@ class Plan:
         """
         known = set(self.ids)
         fresh = iter([id for id in dict.fromkeys(ids) if id not in known])
-        added = [
-            Cohort(index, chunk, self.cohort_size) for index, chunk in enumerate(_chunks(fresh, self.cohort_size), start=len(self.cohorts))
-        ]
+        added = [Cohort(index, chunk, self.cohort_size) for index, chunk in enumerate(_chunks(fresh, self.cohort_size), start=len(self.cohorts))]
         return Plan(self.cohort_size, (*self.cohorts, *added))
 
 

@@ -46,9 +46,7 @@ def save_weights(
     path: Path, *, kind: str, architecture: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor], dtype: torch.dtype = torch.float32
 ) -> None:
     """Writes tensors and the facts needed to rebuild their network; floating tensors are stored as ``dtype``."""
-    stored = {
-        name: tensor.detach().cpu().to(dtype if tensor.is_floating_point() else tensor.dtype).contiguous() for name, tensor in tensors.items()
-    }
+    stored = {name: tensor.detach().cpu().to(dtype if tensor.is_floating_point() else tensor.dtype).contiguous() for name, tensor in tensors.items()}
     metadata = {"format": FORMAT, "version": VERSION, "kind": kind, "architecture": architecture, "config": json.dumps(dict(config), sort_keys=True)}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(stored, path, metadata=metadata)
