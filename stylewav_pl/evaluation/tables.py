@@ -36,9 +36,13 @@ def paper_table(comparison: Comparison, evaluation: Evaluation) -> str:
 
 def between_table(evaluation: Evaluation) -> str:
     """One row per prompt: its own population minus the rest, positive when the direction is right."""
-    heads = ("own - rest", "t", "df", "p Holm", "p permuted", "g [95% interval]", "AUC")
-    lines = [_cut("between populations", _FIRST).ljust(_FIRST) + "".join(map(_place, heads, _WIDTHS)), "-" * WIDTH]
-    lines += [_between_line(answer, evaluation.permutation_p[answer.prompt]) for answer in evaluation.observed.between]
+    answers = evaluation.observed.between
+    cells = [_between_cells(answer, evaluation.permutation_p[answer.prompt]) for answer in answers]
+    widths = [max(map(len, column)) for column in zip(_HEADS, *(found for found in cells if found), strict=True)]
+    first = WIDTH - sum(widths) - _GAP * len(widths)  # long numbers take room from the prompt, never from each other
+    lines = [_row("between populations", _HEADS, widths, first), "-" * WIDTH]
+    for answer, found in zip(answers, cells, strict=True):
+        lines.append(_row(answer.prompt, found, widths, first) if found else _not_computable(answer))
     return "\n".join(lines)
 
 
@@ -73,7 +77,8 @@ def means_differ(answer: Welch | NotComputable) -> str:
     return f"{'true' if answer.p < ALPHA else 'false'} ({p_text(answer.p)})"
 
 
-_WIDTHS = (11, 7, 7, 9, 11, 18, 6)
+_HEADS = ("own - rest", "t", "df", "p Holm", "p permuted", "g [95% interval]", "AUC")
+_GAP = 2  # spaces between columns, at least
 
 
 def _counts(evaluation: Evaluation) -> str:
@@ -92,21 +97,29 @@ def _line(first: str, cells: Sequence[str]) -> str:
     return _cut(first, _FIRST - 1).ljust(_FIRST) + "".join(_cut(cell, _CELL - 1).rjust(_CELL) for cell in cells)
 
 
-def _between_line(answer: Between, permuted: float | NotComputable) -> str:
-    head = _cut(answer.prompt, _FIRST - 1).ljust(_FIRST)
+def _between_cells(answer: Between, permuted: float | NotComputable) -> tuple[str, ...]:
+    """One cell for each of the heads; none where there is no test."""
     if isinstance(answer.welch, NotComputable):
-        return f"{head}  not computable: {answer.welch.reason}"
+        return ()
     test = answer.welch
-    cells = (
+    return (
         f"{test.difference.value:+.4f}",
-        f"{test.t:.2f}",
+        _compact(test.t),
         f"{test.df:.1f}",
         _number(answer.p_holm, ".1g"),
         _number(permuted, ".1g"),
         _interval(answer.hedges_g),
         _number(answer.auc, ".2f"),
     )
-    return head + "".join(map(_place, cells, _WIDTHS))
+
+
+def _row(first: str, cells: Sequence[str], widths: Sequence[int], width: int) -> str:
+    return _cut(first, width).ljust(width) + "".join(" " * _GAP + cell.rjust(wide) for cell, wide in zip(cells, widths, strict=True))
+
+
+def _not_computable(answer: Between) -> str:
+    reason = answer.welch.reason if isinstance(answer.welch, NotComputable) else ""
+    return f"{_cut(answer.prompt, _FIRST - 1).ljust(_FIRST)}  not computable: {reason}"
 
 
 def _mean_text(mean: float | NotComputable) -> str:
@@ -118,11 +131,17 @@ def _number(value: float | NotComputable, form: str) -> str:
 
 
 def _interval(value: Interval | NotComputable) -> str:
-    return "-" if isinstance(value, NotComputable) else f"{value.value:.2f} [{value.low:.2f}, {value.high:.2f}]"
+    return "-" if isinstance(value, NotComputable) else f"{_compact(value.value)} [{_compact(value.low)}, {_compact(value.high)}]"
 
 
-def _place(cell: str, width: int) -> str:
-    return cell.rjust(width)
+def _compact(value: float) -> str:
+    """Two decimals of small numbers, three digits of large ones, so that populations without spread do not fill the line.
+
+    >>> _compact(-3.456), _compact(42.123), _compact(-123456.7)
+    ('-3.46', '42.1', '-1.23e+05')
+    """
+    size = abs(value)
+    return f"{value:.2f}" if size < 10 else f"{value:.1f}" if size < 100 else f"{value:.3g}"
 
 
 def _cut(text: str, width: int) -> str:

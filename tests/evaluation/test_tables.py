@@ -1,11 +1,14 @@
 """The terminal's tables: the paper's layout within 100 columns."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from stylewav_pl.evaluation.experiment import Evaluation, evaluate
 from stylewav_pl.evaluation.prompts import SEX, PromptSet
 from stylewav_pl.evaluation.results import ResultRow
+from stylewav_pl.evaluation.statistics import Interval, Welch
 from stylewav_pl.evaluation.tables import WIDTH, between_table, paper_table, summary
 from stylewav_pl.evaluation.verdict import verdict
 from stylewav_pl.types import Clip
@@ -57,6 +60,25 @@ def test_what_is_not_computable_is_said_in_its_place() -> None:
     evaluation = made_up(SEX, 1)
     assert "not computable: a population is empty" in between_table(evaluation)
     assert paper_table(evaluation.observed, evaluation).splitlines()[-1].count("not computable") == 2
+
+
+@pytest.mark.parametrize("size", [0.01, 9.32, -12.34, 123.4, -99999.9, 1e12])
+def test_long_numbers_never_touch_the_column_before(size: float) -> None:
+    """A cell that is wider than its head takes its room from the prompt; every row keeps all seven cells apart."""
+    evaluation = made_up(SEX, 80)
+    interval = Interval(size, size - abs(size) / 5, size + abs(size) / 5)
+    between = tuple(
+        replace(answer, welch=Welch(size, 12345.67, 1e-300, interval), p_holm=1e-300, hedges_g=interval) for answer in evaluation.observed.between
+    )
+    long = replace(evaluation, observed=replace(evaluation.observed, between=between))
+    head, rule, *rows = between_table(long).splitlines()
+    assert len(rows) == 2 and max(map(len, (head, rule, *rows))) <= WIDTH
+    for row in rows:
+        low, high = row.rpartition("[")[2].partition("]")[0].split(", ")
+        difference, t, df, p_holm, p_permuted, g = row.rpartition(" [")[0].split()[-6:]
+        assert [float(cell) for cell in (low, t, g, high)] == pytest.approx([interval.low, size, size, interval.high], rel=0.01, abs=0.005)
+        assert (float(difference), df, float(p_holm)) == (pytest.approx(size, abs=1e-4), "12345.7", 1e-300)
+        assert float(p_permuted) == pytest.approx(0.01)
 
 
 def test_user_text_cannot_move_the_cursor() -> None:
