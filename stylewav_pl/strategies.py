@@ -12,13 +12,15 @@ import warnings
 from typing import Any
 
 import torch
-from lightning.fabric.plugins.environments import LightningEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.utilities.optimizer import _optimizers_to_device
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import DDPStrategy, StrategyRegistry
 from lightning.pytorch.trainer.states import TrainerFn
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor
+
+LAUNCHED_WITH = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")  # set by Lightning's launcher
 
 
 class IndependentStrategy(DDPStrategy):
@@ -33,7 +35,7 @@ class IndependentStrategy(DDPStrategy):
     def setup_distributed(self) -> None:
         """Learns this process's rank; no process group is made."""
         self.set_world_ranks()
-        rank_zero_only.rank = self.global_rank
+        rank_zero_only.rank = self.global_rank  # type: ignore[attr-defined]  # lightning keeps the rank on the function
         if isinstance(self.cluster_environment, LightningEnvironment) and self.local_rank > 0:
             end_with_parent(os.getppid())
         # A rank may have nothing left to do; Lightning believes that to be a mistake.
@@ -52,6 +54,17 @@ class IndependentStrategy(DDPStrategy):
             self.setup_optimizers(trainer)
             _optimizers_to_device(self.optimizers, self.root_device)
         self.setup_precision_plugin()
+
+    def teardown(self) -> None:
+        """Ends as the parent class does, and forgets what the launcher told the processes that it started.
+
+        Lightning leaves these words in the environment; the next run in this process, or one that it starts, would take
+        itself for a part of this job and wait for processes that nobody starts.
+        """
+        super().teardown()
+        if isinstance(self.cluster_environment, LightningEnvironment) and self.local_rank == 0:
+            for name in LAUNCHED_WITH:
+                os.environ.pop(name, None)
 
     def reduce(self, tensor: Any, group: Any = None, reduce_op: Any = "mean") -> Tensor:
         """Nothing is shared: the tensor itself."""
