@@ -1,0 +1,98 @@
+"""What is installed: the wheel works away from the repository, the command answers at once, imports point one way."""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "THIRD_PARTY.md")
+TEMPLATES = Path(__file__).parents[1] / "stylewav_pl" / "evaluation" / "templates"
+HEAVY = ("torch", "lightning", "numpy", "scipy", "PIL", "jsonargparse")
+
+
+def run_python(*words: str, cwd: Path, path: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    """Runs this Python with ``path`` as its only PYTHONPATH."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment |= {"PYTHONPATH": str(path)} if path else {}
+    return subprocess.run([sys.executable, *words], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
+    """Built from a copy, so that no build folder appears in the repository."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in SOURCES:
+        shutil.copy(repository / name, source)
+    for name in ("configs", "stylewav_pl"):
+        shutil.copytree(repository / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    built = run_python("-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), cwd=source)
+    assert built.returncode == 0, built.stdout + built.stderr
+    (path,) = out.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel alone, unpacked by pip into a folder of its own."""
+    target = tmp_path_factory.mktemp("installed")
+    options = ("--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", "--target", str(target))
+    done = run_python("-m", "pip", "install", *options, str(wheel), cwd=target)
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_data_files(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    weights = {f"stylewav_pl/pocket/weights/{network}.safetensors" for network in ("generator", "clip", "audio")}
+    templates = {f"stylewav_pl/evaluation/templates/{path.name}" for path in TEMPLATES.iterdir() if path.is_file()}
+    assert templates
+    assert weights | templates | {"stylewav_pl/py.typed", "stylewav_pl/configs/demo.yaml", "stylewav_pl/configs/generate.yaml"} <= names
+    assert {name.split("/")[0].partition("-")[0] for name in names} == {"stylewav_pl"}
+
+
+@pytest.mark.slow
+def test_the_wheel_works_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
+    sources = '[{"class_path": "BuiltinVoices", "init_args": {"per_sex": 2}}]'
+    options = ("--data.sources", sources, "--model.num_steps", "2", "--trainer.accelerator", "cpu")
+    done = run_python("-m", "stylewav_pl.cli", "fit", "--config", "demo.yaml", *options, cwd=tmp_path, path=installed)
+    assert done.returncode == 0, done.stdout + done.stderr
+    with (tmp_path / "runs" / "demo" / "results.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4
+    assert len(list((tmp_path / "runs" / "demo" / "images").glob("*.png"))) == 4
+    where = run_python("-c", "import stylewav_pl; print(stylewav_pl.__file__)", cwd=tmp_path, path=installed)
+    assert Path(where.stdout.strip()).is_relative_to(installed)
+
+
+@pytest.mark.parametrize(("word", "expected"), [("--help", "usage: stylewav-pl"), ("--version", "stylewav-pl ")])
+def test_the_command_answers_at_once(word: str, expected: str, repository: Path, tmp_path: Path) -> None:
+    program = f"import sys; from stylewav_pl.cli import main; code = main([{word!r}]); print(*sys.modules, file=sys.stderr); sys.exit(code)"
+    seconds = []
+    for _ in range(3):  # the fastest counts: the machine may be busy with something else
+        began = time.monotonic()
+        done = run_python("-c", program, cwd=tmp_path, path=repository)
+        seconds.append(time.monotonic() - began)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(expected)
+        assert not set(HEAVY) & set(done.stderr.split())
+        if seconds[-1] < 2:
+            break
+    assert min(seconds) < 2
+
+
+def test_imports_point_one_way(repository: Path, tmp_path: Path) -> None:
+    program = shutil.which("lint-imports", path=str(Path(sys.executable).parent))
+    if program is None:
+        pytest.skip("import-linter needs Python 3.11")
+    options = ("--no-cache", "--config", str(repository / "pyproject.toml"))
+    done = run_python(program, *options, cwd=repository, path=repository)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " 0 broken" in done.stdout
