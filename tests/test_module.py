@@ -14,6 +14,7 @@ from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmb
 from stylewav_pl.generators.linear import LinearGenerator
 from stylewav_pl.latents import S, W, WPlus
 from stylewav_pl.module import StyleWav
+from stylewav_pl.objectives import Objective
 from stylewav_pl.runs.plan import clip_seed
 from stylewav_pl.schedules import RampUpCosineDown
 from stylewav_pl.types import Clip, ClipBatch, CohortResult, ConfigError, SkipReason
@@ -162,8 +163,6 @@ def test_a_clip_without_finite_embedding_becomes_a_skip() -> None:
 
 
 def test_distance_term_holds_the_latent_back() -> None:
-    from stylewav_pl.objectives import Objective
-
     free, _ = fit(module(), [batch(0, "a", "b", "c")])
     held, _ = fit(module(objective=Objective(distance_to_start=1.0)), [batch(0, "a", "b", "c")])
     start = LinearGenerator().w_mean
@@ -178,7 +177,7 @@ def test_another_optimizer_is_used_at_its_own_rate() -> None:
 
 
 def test_embedders_of_different_width_are_refused() -> None:
-    with pytest.raises(ConfigError, match="width 24.*width 16"):
+    with pytest.raises(ConfigError, match=r"width 24.*width 16"):
         module(audio=LinearAudioEmbedder(embed_dim=24))
 
 

@@ -64,7 +64,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fit(place: Path, name: str, devices: int, path: str = "", threads: str = "") -> subprocess.CompletedProcess[str]:
     """Starts the program as a user does; Lightning's launcher starts the other processes."""
     options = ["--config", "run.yaml", "--run", name, "--trainer.devices", str(devices), "--trainer.accelerator", "cpu"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [path, str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]))}
+    folders = [path, str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders))}
     for name in ("OMP_NUM_THREADS", *LAUNCHED_WITH):
         environment.pop(name, None)
     environment |= {"OMP_NUM_THREADS": threads} if threads else {}  # without: as many as the machine has cores
