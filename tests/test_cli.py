@@ -91,7 +91,9 @@ def copied(finished: Project, tmp_path: Path) -> Project:
 def test_fit_writes_every_file_of_a_run(finished: Project) -> None:
     stems = {"female-v1-730c50452a", "female-v3-465c5a9610", "loose-one-a018a03c21", "male-v0-19014641da", "male-v2-9b8a7466ad"}
     found = {path.relative_to(finished.run).as_posix() for path in finished.run.rglob("*") if path.is_file()}
-    pictures = {f"{folder}/{stem}.{suffix}" for stem in stems for folder, suffix in (("images", "png"), ("latents", "safetensors"), ("strips", "png"))}
+    pictures = {
+        f"{folder}/{stem}.{suffix}" for stem in stems for folder, suffix in (("images", "png"), ("latents", "safetensors"), ("strips", "png"))
+    }
     names = {"config.yaml", "manifest.json", "statistics.json", "grid.png", "report.html", "log.csv", "journal/rank-00000.jsonl", *TABLES}
     assert found - {".lock"} == pictures | names
 

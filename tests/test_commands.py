@@ -1,0 +1,214 @@
+"""The commands beside the experiment: one line for one face, reports, weights, voices, trainings."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+from safetensors.torch import save_file
+
+from stylewav_pl.cli import main
+from stylewav_pl.weights.registry import ENTRIES
+
+RATE = 16_000
+LINEAR = ("--generator", "linear", "--guide", "linear", "--audio-encoder", "linear", "--device", "cpu")
+
+
+def write_voice(path: Path, seed: int = 0) -> Path:
+    time = np.arange(int(0.6 * RATE)) / RATE
+    noise = np.random.default_rng(seed).normal(0, 0.05, time.size)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, 0.4 * np.sin(2 * np.pi * (110 + 37 * seed) * time) + noise, RATE)
+    return path
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def generate(*words: str | Path) -> int:
+    return main(["generate", *(str(word) for word in words), *LINEAR])
+
+
+# generate
+
+
+def test_generate_makes_an_image_and_a_strip_for_each_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [write_voice(tmp_path / name, seed) for seed, name in enumerate(("one.wav", "two.flac"))]
+    assert generate(*files, "-o", tmp_path / "out") == 0
+    for folder in ("images", "strips"):
+        assert [path.name for path in sorted((tmp_path / "out" / folder).iterdir())] == ["one.png", "two.png"]
+    with Image.open(tmp_path / "out/images/one.png") as face, Image.open(tmp_path / "out/strips/one.png") as strip:
+        assert "Not a portrait" in face.info["Comment"]
+        assert strip.width > 5 * face.width  # six pictures side by side
+    assert [row["id"] for row in rows(tmp_path / "out/results.csv")] == ["one", "two"]
+    assert "not a portrait" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name", ["Ä voice (1).wav", "-dash.wav", "no suffix", "声.WAV", "a=b,[c]{d}.wav", "100%.wav", "null.wav", "1.5.wav", 'it\'s "it".wav']
+)
+def test_generate_takes_odd_names(tmp_path: Path, name: str) -> None:
+    wav = write_voice(tmp_path / "plain.wav").rename(tmp_path / name)
+    assert generate(wav, "-o", tmp_path / "out") == 0
+    (row,) = rows(tmp_path / "out/results.csv")
+    assert (row["id"], row["status"]) == (wav.stem, "done")
+    assert len(list((tmp_path / "out/images").iterdir())) == 1
+
+
+def test_generate_keeps_what_is_done_when_files_are_added(tmp_path: Path) -> None:
+    one, two = write_voice(tmp_path / "one.wav", 1), write_voice(tmp_path / "two.wav", 2)
+    assert generate(one, "-o", tmp_path / "out") == 0
+    before = (tmp_path / "out/images/one.png").stat().st_mtime_ns
+    assert generate(one, two, "-o", tmp_path / "out") == 0
+    assert (tmp_path / "out/images/one.png").stat().st_mtime_ns == before
+    assert [row["id"] for row in rows(tmp_path / "out/results.csv")] == ["one", "two"]
+
+
+def test_generate_names_a_file_that_is_no_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"this is text")
+    assert generate(bad, "-o", tmp_path / "out") == 4
+    captured = capsys.readouterr()
+    assert "1 of 1 clips were skipped" in captured.err
+    assert "Traceback" not in captured.err
+    assert [(row["id"], row["reason"]) for row in rows(tmp_path / "out/skipped.csv")] == [("bad", "unreadable")]
+
+
+def test_generate_finishes_the_good_files_beside_bad_and_missing_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = [write_voice(tmp_path / f"{name}.wav", seed) for seed, name in enumerate("abcdefgh")]
+    (tmp_path / "bad.wav").write_bytes(b"this is text")
+    assert generate(*good, tmp_path / "bad.wav", tmp_path / "gone.wav", "-o", tmp_path / "out") == 0
+    assert len(list((tmp_path / "out/images").iterdir())) == 8
+    assert {row["id"]: row["reason"] for row in rows(tmp_path / "out/skipped.csv")} == {"bad": "unreadable", "gone": "missing"}
+
+
+def test_generate_without_any_existing_file_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate(tmp_path / "gone.wav", "-o", tmp_path / "out") == 2
+    assert "None of the files exists" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("words", [["generate"], ["generate", "a.wav"], ["generate", "a.wav", "-o", "out", "--device", "abacus"]])
+def test_generate_refuses_wrong_options(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert "usage: stylewav-pl generate" in capsys.readouterr().err
+
+
+def test_generate_obeys_the_number_of_steps(tmp_path: Path) -> None:
+    assert generate(write_voice(tmp_path / "a.wav"), "-o", tmp_path / "out", "--steps", "3") == 0
+    assert list(rows(tmp_path / "out/curves.csv")[0]) == ["id", "0", "1", "2", "3"]
+
+
+# report
+
+
+def test_report_is_written_again_from_the_directory_alone(tmp_path: Path) -> None:
+    write_voice(tmp_path / "a.wav")
+    assert generate(tmp_path / "a.wav", "-o", tmp_path / "out") == 0
+    page, table = (tmp_path / "out/report.html").read_bytes(), (tmp_path / "out/results.csv").read_bytes()
+    for name in ("report.html", "statistics.json", "grid.png"):
+        (tmp_path / "out" / name).unlink()
+    (tmp_path / "out").rename(tmp_path / "moved")
+    assert main(["report", str(tmp_path / "moved")]) == 0
+    assert (tmp_path / "moved/report.html").read_bytes().replace(b"moved", b"out") == page.replace(b"moved", b"out")
+    assert (tmp_path / "moved/statistics.json").exists()
+    assert (tmp_path / "moved/results.csv").read_bytes() == table
+
+
+def test_report_of_something_else_ends_with_5(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(tmp_path)]) == 5
+    assert "has no results.csv" in capsys.readouterr().err
+
+
+# weights
+
+
+def test_weights_list_names_every_entry(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["weights", "list"]) == 0
+    out = capsys.readouterr().out
+    assert len(out.splitlines()) >= len(ENTRIES) >= 3
+    assert all(f"{entry.name:<10}{entry.kind}" in out for entry in ENTRIES)
+
+
+def test_weights_verify_reads_every_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["weights", "verify"]) == 0
+    assert capsys.readouterr().out.count("whole, ") == len(ENTRIES)
+
+
+def test_weights_inspect_tells_what_a_file_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    generator = next(entry for entry in ENTRIES if entry.kind == "generator").locate()
+    assert main(["weights", "inspect", str(generator)]) == 0
+    out = capsys.readouterr().out
+    assert "kind          generator" in out
+    assert "w_mean" in out
+
+
+@pytest.mark.parametrize("content", ["missing", "text", "foreign"])
+def test_weights_inspect_refuses_other_files(tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]) -> None:
+    import torch
+
+    path = tmp_path / "file.safetensors"
+    if content == "text":
+        path.write_text("these are no weights")
+    if content == "foreign":
+        save_file({"a": torch.zeros(1)}, path)
+    assert main(["weights", "inspect", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert "file.safetensors" in error
+    assert "Traceback" not in error
+
+
+# data
+
+
+def test_voices_can_be_listened_to_and_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "voices", "-o", str(tmp_path / "v"), "--per-sex", "1"]) == 0
+    files = sorted((tmp_path / "v").rglob("*.wav"))
+    assert [path.parent.name for path in files] == ["female", "male"]
+    for path in files:
+        sound, rate = soundfile.read(path)
+        assert rate == RATE
+        assert 4.9 < len(sound) / rate < 5.3
+        assert np.sqrt(np.mean(sound**2)) > 0.01
+    (tmp_path / "v" / "bad.wav").write_bytes(b"x")
+    capsys.readouterr()
+    assert main(["data", "check", str(tmp_path / "v")]) == 0
+    out = capsys.readouterr().out
+    assert "3 audio files: 1 female, 1 male, 1 unlabelled" in out
+    assert "bad.wav: unreadable" in out
+
+
+def test_checking_a_folder_that_is_missing_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "check", str(tmp_path / "none")]) == 2
+    assert "Expected a folder" in capsys.readouterr().err
+
+
+# pocket and help
+
+
+@pytest.mark.parametrize("words", [["pocket", "train"], ["pocket"], ["weights"], ["data"], ["report"], ["weights", "inspect"]])
+def test_every_command_has_help_and_refuses_to_guess(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--help"]) == 0
+    assert "usage: stylewav-pl" in capsys.readouterr().out
+    assert main(words) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_an_unknown_network_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pocket", "train", "voices"]) == 2
+    assert "'faces', 'clip', 'audio'" in capsys.readouterr().err
+
+
+def test_the_manifest_of_generate_names_its_weights(tmp_path: Path) -> None:
+    write_voice(tmp_path / "a.wav")
+    assert main(["generate", str(tmp_path / "a.wav"), "-o", str(tmp_path / "out"), "--device", "cpu", "--steps", "1"]) == 0
+    weights = json.loads((tmp_path / "out/manifest.json").read_text())["weights"]
+    assert {name: facts["source"] for name, facts in weights.items()} == dict.fromkeys(("generator", "guide", "audio"), "pocket")
+    assert all(len(facts["sha256"]) == 64 for facts in weights.values())
+    with Image.open(tmp_path / "out/images/a.png") as face:
+        assert face.size == (64, 64)

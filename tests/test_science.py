@@ -1,0 +1,117 @@
+"""The acceptance of the miniature: the demonstration that ships finds what is there, and its control finds nothing."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import stats
+
+from stylewav_pl.cli import main
+from stylewav_pl.pocket.voices import Speaker, held_out_speakers, training_speakers
+from stylewav_pl.runs.directory import RunDirectory
+
+BOY, GIRL = "this is a photo of a boy", "this is a photo of a girl"
+PROMPT_OF = {"male": BOY, "female": GIRL}
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]  # 80 faces: about 40 seconds of one free core
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished run of ``fit --config demo.yaml`` in an empty working directory."""
+    place = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        assert main(["fit", "--config", "demo.yaml", "--trainer.accelerator", "cpu", "--progress.enabled", "false"]) == 0
+    return place / "runs" / "demo"
+
+
+@pytest.fixture(scope="module")
+def statistics(demo: Path) -> dict[str, Any]:
+    """The statistics of the one trait of the demonstration."""
+    found: dict[str, Any] = json.loads((demo / "statistics.json").read_text("utf-8"))["traits"]["sex"]
+    return found
+
+
+def rows(demo: Path) -> list[dict[str, str]]:
+    with (demo / "results.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_voice_has_a_face(demo: Path) -> None:
+    found = rows(demo)
+    assert {row["status"] for row in found} == {"done"}
+    assert [sum(row["sex"] == sex for row in found) for sex in ("female", "male")] == [40, 40]
+    assert len({row["speaker"] for row in found}) == 80  # independent
+    assert len(list((demo / "images").glob("*.png"))) == 80
+
+
+def test_faces_move_towards_their_voices(demo: Path) -> None:
+    gains = [float(row["similarity_end"]) - float(row["similarity_start"]) for row in rows(demo)]
+    assert sum(gain > 0 for gain in gains) >= 76
+
+
+def test_each_prompt_scores_higher_on_its_own_population(statistics: dict[str, Any]) -> None:
+    between = {entry["prompt"]: entry for entry in statistics["observed"]["between"]}
+    assert {entry["label"]: prompt for prompt, entry in between.items()} == PROMPT_OF
+    for entry in between.values():
+        assert entry["welch"]["difference"]["value"] > 0
+        assert entry["welch"]["p"] < 0.001
+        assert entry["p_holm"] < 0.001
+        assert entry["hedges_g"]["low"] > 0.8  # a large effect, not only a sure one
+
+
+def test_the_written_scores_say_the_same_without_the_package_s_statistics(demo: Path) -> None:
+    for sex, prompt in PROMPT_OF.items():
+        own = [float(row[f"score: {prompt}"]) for row in rows(demo) if row["sex"] == sex]
+        rest = [float(row[f"score: {prompt}"]) for row in rows(demo) if row["sex"] != sex]
+        welch = stats.ttest_ind(own, rest, equal_var=False)
+        assert welch.statistic > 0
+        assert welch.pvalue < 0.001
+
+
+def test_most_faces_are_nearest_to_the_right_prompt(demo: Path, statistics: dict[str, Any]) -> None:
+    right = sum(float(row[f"score: {PROMPT_OF[row['sex']]}"]) == max(float(row[f"score: {text}"]) for text in (BOY, GIRL)) for row in rows(demo))
+    assert right >= 0.85 * 80
+    assert statistics["faces_right"] == right
+    for sex in ("male", "female"):
+        assert statistics["observed"]["accuracy_by_label"][sex]["share"]["value"] >= 0.75
+
+
+def test_the_paper_s_table_has_its_signs(statistics: dict[str, Any]) -> None:
+    means = statistics["observed"]["means"]
+    assert means[BOY]["male"] > means[GIRL]["male"]
+    assert means[GIRL]["female"] > means[BOY]["female"]
+
+
+def test_permuted_labels_show_nothing(statistics: dict[str, Any]) -> None:
+    for entry in statistics["permuted"]["between"]:
+        assert abs(entry["welch"]["t"]) < 2.5
+
+
+def test_populations_look_different_in_the_pictures_themselves(demo: Path) -> None:
+    def mean_picture(sex: str, half: int) -> np.ndarray:
+        ids = [row["id"] for row in rows(demo) if row["sex"] == sex][half::2]
+        return np.mean([np.asarray(Image.open(RunDirectory(demo).image_path(id)), dtype=float) for id in ids], axis=0)
+
+    def distance(one: np.ndarray, other: np.ndarray) -> float:
+        return float(np.sqrt(np.mean((one - other) ** 2)))
+
+    within = [distance(mean_picture(sex, 0), mean_picture(sex, 1)) for sex in ("female", "male")]
+    assert distance(mean_picture("female", 0), mean_picture("male", 1)) > 2 * max(within)
+
+
+def test_no_speaker_of_the_demonstration_was_trained_on() -> None:
+    def voice(speaker: Speaker) -> str:
+        return repr(replace(speaker, name=""))  # names are numbers within a list; what is heard are the other fields
+
+    held_out = [voice(speaker) for speaker in held_out_speakers(40)]
+    trained = {voice(speaker) for seed in range(3) for speaker in training_speakers(1000, seed=seed)}
+    assert len(set(held_out)) == 80
+    assert not trained & set(held_out)
+    assert voice(training_speakers(3)[2]) in trained  # the comparison can find somebody
