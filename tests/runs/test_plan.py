@@ -68,7 +68,7 @@ def test_plain_ids_are_their_own_stem(id: str) -> None:
 
 
 HARD_IDS = [
-    "Voice", "voice", "VOICE", "a/b", "a-b", "a b", "ä", "ö", "声", "声音", "\u0061\u0308", "x" * 101, "x" * 102, "X" * 300, ".", "..", "-a", "_a", "",
+    "Voice", "voice", "VOICE", "a/b", "a-b", "a b", "ä", "ö", "声", "声音", "\u0061\u0308", "x" * 101, "X" * 300, ".", "..", "-a", "_a", "",
     "a\nb", "a\x00b", "caf\udce9", "../../etc/passwd", "a\\b", "a:b", "a?b",
 ]  # fmt: skip
 
