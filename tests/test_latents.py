@@ -90,3 +90,13 @@ def test_gradient_reaches_the_latent_of_its_own_clip_only(space: LatentSpace) ->
     assert latents.grad is not None
     assert latents.grad[1].abs().sum() > 0
     assert latents.grad[[0, 2]].abs().sum() == 0
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
+def test_any_w_can_be_written_in_every_space(space: LatentSpace, generator: Generator) -> None:
+    with torch.no_grad():
+        w = walk(generator)
+        latents = space.from_w(w, generator)
+        assert latents.shape == (2, *space.start(generator).shape)
+        found = generator.synthesize(space.expand(latents, generator))
+        torch.testing.assert_close(found, generator.synthesize(w), atol=1e-5, rtol=0)

@@ -176,12 +176,30 @@ def test_another_optimizer_is_used_at_its_own_rate() -> None:
     assert (moved > 0).all() and (moved < 1e-2).all(), "SGD at 0.001; Adam would have moved every coordinate by 0.1"
 
 
+@pytest.mark.parametrize("space", [W(), WPlus(), S()], ids=lambda space: space.name)
+def test_a_clip_may_start_at_a_sample_of_its_own(space) -> None:
+    """Drawn from run seed and id alone, pulled to the mean by the truncation; the same in another slot and company."""
+    settings = {"latent_space": space, "start_truncation": 0.5, "frame_steps": (0,), "seed": 3}
+    (result,), _ = fit(module(**settings), [batch(0, "a", None, "b")])
+    (other,), _ = fit(module(**settings), [batch(0, "c", "b", None)])
+    generator = LinearGenerator()
+    for row, id in enumerate("ab"):
+        z = torch.randn(generator.z_dim, generator=torch.Generator().manual_seed(clip_seed(3, id)))
+        w = generator.w_mean + 0.5 * (generator.map(z[None]) - generator.w_mean)
+        torch.testing.assert_close(result.frames[row, 0], generator.synthesize(w)[0])
+    assert not torch.allclose(result.frames[0], result.frames[1], atol=0.01), "two clips, two starts"
+    torch.testing.assert_close(other.latents[1], result.latents[1], atol=1e-5, rtol=0)
+
+
 def test_embedders_of_different_width_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"width 24.*width 16"):
         module(audio=LinearAudioEmbedder(embed_dim=24))
 
 
-@pytest.mark.parametrize("settings", [{"frame_steps": (11,)}, {"frame_steps": (-1,)}, {"num_steps": 0}, {"cohort_size": 0}])
+REFUSED = [{"frame_steps": (11,)}, {"frame_steps": (-1,)}, {"num_steps": 0}, {"cohort_size": 0}, {"start_truncation": 1.5}]
+
+
+@pytest.mark.parametrize("settings", REFUSED)
 def test_settings_that_cannot_work_are_refused(settings) -> None:
     with pytest.raises(ConfigError, match=r"Expected .*found"):
         module(**settings)

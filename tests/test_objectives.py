@@ -30,6 +30,12 @@ def test_squared_distance_over_all_axes_of_a_latent(shape: tuple[int, ...]) -> N
         assert value == pytest.approx(sum((a - b) ** 2 for a, b in pairs))
 
 
+def test_each_clip_may_have_a_start_of_its_own() -> None:
+    latents, starts = random(4, 3), random(4, 3, seed=1)
+    expected = torch.cat([squared_distance(latents[[row]], starts[row]) for row in range(4)])
+    assert torch.equal(squared_distance(latents, starts), expected)
+
+
 def test_objective_is_the_weighted_sum_of_each_clip() -> None:
     similarities, latents, start = torch.tensor([0.2, -0.5], dtype=torch.float64), random(2, 3, 4), random(3, 4, seed=1)
     objective = Objective(similarity=2.0, distance_to_start=0.3, logit_scale=1 / 7)
