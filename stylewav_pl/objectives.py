@@ -12,6 +12,7 @@ from torch import Tensor
 def cosine_similarity(embeddings: Float[Tensor, "clip embed"], targets: Float[Tensor, "clip embed"]) -> Float[Tensor, " clip"]:
     """Cosine of unit vectors, in [-1, 1]: ``sum_i e_i t_i``.
 
+    >>> import torch
     >>> cosine_similarity(torch.tensor([[0.6, 0.8]]), torch.tensor([[1.0, 0.0]])).item()
     0.6000000238418579
     """
@@ -23,6 +24,7 @@ def squared_distance(latents: Float[Tensor, "clip *latent"], start: Float[Tensor
 
     Source: the editing loss of StyleCLIP (Patashnik et al. 2021).
 
+    >>> import torch
     >>> squared_distance(torch.tensor([[1.0, 2.0]]), torch.tensor([0.0, 0.0])).item()
     5.0
     """
@@ -49,6 +51,7 @@ class Objective:
     ) -> Float[Tensor, " clip"]:
         """The loss of each clip.
 
+        >>> import torch
         >>> Objective(distance_to_start=0.5)(torch.tensor([0.25]), torch.tensor([[1.0]]), torch.tensor([0.0])).item()
         1.25
         """

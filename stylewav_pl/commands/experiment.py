@@ -54,16 +54,20 @@ class ExperimentCLI(LightningCLI):
         """Parses and runs ``command``."""
         self.words = expand_configs(options)
         self.skips: list[Skip] = []
-        super().__init__(
-            build_module,
-            ClipDataModule,
-            save_config_callback=None,  # it aborts on a second start; the run directory keeps the configuration
-            seed_everything_default=0,
-            trainer_defaults={**FORCED, "callbacks": [LiveLog()]},
-            args=[command, *self.words],
-            auto_configure_optimizers=False,
-            load_from_checkpoint_support=False,
-        )
+        try:
+            super().__init__(
+                build_module,
+                ClipDataModule,
+                save_config_callback=None,  # it aborts on a second start; the run directory keeps the configuration
+                seed_everything_default=0,
+                trainer_defaults={**FORCED, "callbacks": [LiveLog()]},
+                args=[command, *self.words],
+                auto_configure_optimizers=False,
+                load_from_checkpoint_support=False,
+            )
+        finally:
+            if hasattr(self, "_run_directory"):  # after an error, the same process may want to continue
+                self._run_directory.release()
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the run's own options and the callbacks that are always there; ``clip_score`` works before ``writer``."""
