@@ -69,6 +69,14 @@ def test_generate_keeps_what_is_done_when_files_are_added(tmp_path: Path) -> Non
     assert [row["id"] for row in rows(tmp_path / "out/results.csv")] == ["one", "two"]
 
 
+def test_generate_makes_the_good_faces_beside_many_bad_files(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"this is text")
+    good = write_voice(tmp_path / "good.wav")
+    assert generate(bad, good, "-o", tmp_path / "out") == 0
+    assert [row["status"] for row in rows(tmp_path / "out/results.csv")] == ["skipped", "done"]
+
+
 def test_generate_names_a_file_that_is_no_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"this is text")

@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--generator", metavar="SOURCE", help="registry name or weight file of the generator (default: pocket)")
     options.add_argument("--guide", metavar="SOURCE", help="registry name or weight file of the CLIP model (default: pocket)")
     options.add_argument("--audio-encoder", metavar="SOURCE", help="registry name or weight file of the audio encoder (default: pocket)")
-    options.add_argument("--steps", type=int, metavar="N", help="optimisation steps (default: 10)")
+    options.add_argument("--steps", type=int, metavar="N", help="optimisation steps (default: 20)")
     return options
 
 
