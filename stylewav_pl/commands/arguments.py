@@ -23,12 +23,8 @@ def _expand(before: str, word: str) -> str:
 def _find(name: str) -> str:
     if Path(name).exists():
         return name
-    installed = configs_directory()
-    for candidate in (
-        installed / name,
-        installed / f"{name}.yaml",
-        installed / Path(name).relative_to("configs") if name.startswith("configs/") else installed / name,
-    ):
+    installed, plain = configs_directory(), name.removeprefix("configs/")
+    for candidate in (installed / plain, installed / f"{plain}.yaml"):
         if candidate.is_file():
             return str(candidate)
     return name  # the parser says that it is missing

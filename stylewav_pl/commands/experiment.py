@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,6 @@ class ExperimentCLI(LightningCLI):
     def __init__(self, command: str, options: list[str]) -> None:
         """Parses and runs ``command``."""
         self.words = expand_configs(options)
-        self.skips: list[Skip] = []
         try:
             super().__init__(
                 build_module,
@@ -66,8 +66,8 @@ class ExperimentCLI(LightningCLI):
                 load_from_checkpoint_support=False,
             )
         finally:
-            if hasattr(self, "_run_directory"):  # after an error, the same process may want to continue
-                self._run_directory.release()
+            if "run_directory" in self.__dict__:  # parsing came far enough; after an error the same process may want to continue
+                self.run_directory.release()
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the run's own options and the callbacks that are always there; ``clip_score`` works before ``writer``."""
@@ -106,12 +106,10 @@ class ExperimentCLI(LightningCLI):
         kwargs["default_root_dir"] = str(self.run_directory.path)
         return super().instantiate_trainer(**kwargs)
 
-    @property
+    @cached_property
     def run_directory(self) -> RunDirectory:
         """Where the run's files lie."""
-        if not hasattr(self, "_run_directory"):
-            self._run_directory = RunDirectory(Path(self._get(self.config, "run") or run_name(self.words)))
-        return self._run_directory
+        return RunDirectory(Path(self._get(self.config, "run") or run_name(self.words)))
 
     @property
     def clip_score(self) -> ClipScore:
@@ -141,7 +139,7 @@ class ExperimentCLI(LightningCLI):
         use_threads(self.threads)
         done = run.finished()
         data.assign(cohorts_of_rank(self.plan.cohorts, self.trainer.global_rank, self.trainer.world_size, frozenset(done)))
-        self._get(self.config_init, "writer").bind(run, self.weights().get("generator", {}).get("sha256", ""))
+        self._get(self.config_init, "writer").bind(run, self.generator_sha256)
         self._get(self.config_init, "progress").bind(sum(len(cohort.ids) for cohort in data.cohorts))
         if first and done:
             print(f"{sum(len(done[index].clips) for index in done)} faces are there already and are not made again.")
@@ -167,8 +165,8 @@ class ExperimentCLI(LightningCLI):
         run.acquire()
         self._dump_config()
         # the hashes are part of what a run is: a file may change under its name
-        run.adopt({**self.config_dump, "weights": self.weights()})
-        run.write_manifest({"versions": versions(), "weights": self.weights(), "seed": self.model.seed, "threads": self.threads})
+        run.adopt({**self.config_dump, "weights": self.weights})
+        run.write_manifest({"versions": versions(), "weights": self.weights, "seed": self.model.seed, "threads": self.threads})
 
     @property
     def threads(self) -> int:
@@ -176,8 +174,9 @@ class ExperimentCLI(LightningCLI):
         threads: int = self.run_directory.read_manifest().get("threads", torch.get_num_threads())
         return threads
 
+    @cached_property
     def weights(self) -> dict[str, dict[str, str]]:
-        """Source and SHA-256 of each network's file; networks built in place have neither."""
+        """Source and SHA-256 of each network's file, read once; networks built in place have neither."""
         model = self._get(self.config, "model")
         sources = {"generator": ("generator", model["generator"]), "guide": ("image_text", model["guide"]), "audio": ("audio", model["audio"])}
         return {
@@ -186,6 +185,11 @@ class ExperimentCLI(LightningCLI):
             if isinstance(source, str) and source != "linear"
         }
 
+    @property
+    def generator_sha256(self) -> str:
+        """What the latents of a run are tied to; empty for a generator built in place."""
+        return self.weights.get("generator", {}).get("sha256", "")
+
     def after_fit(self) -> None:
         """Waits for the other processes, then merges their journals and judges the whole; only the first process does."""
         if self.trainer.received_sigterm:
@@ -193,10 +197,9 @@ class ExperimentCLI(LightningCLI):
         if self.trainer.global_rank != 0:
             return
         self.wait_for_all()
-        self.skips = finish_run(self.run_directory, self.plan, self.scoring, self.datamodule.duplicates)
-        self.run_directory.release()
-        done = len(self.plan.ids) + len(self.datamodule.duplicates) - len(self.skips)
-        check_skips(self.skips, done, self._get(self.config, "strict"), self._get(self.config, "max_skipped_fraction"))
+        skips = finish_run(self.run_directory, self.plan, self.scoring, self.datamodule.duplicates)
+        done = len(self.plan.ids) + len(self.datamodule.duplicates) - len(skips)
+        check_skips(skips, done, self._get(self.config, "strict"), self._get(self.config, "max_skipped_fraction"))
 
     def wait_for_all(self) -> None:
         """Returns when every cohort of the plan is in a journal; a failed process ends the job through its launcher."""
@@ -217,17 +220,17 @@ class ExperimentCLI(LightningCLI):
         data.sample_rate = model.audio.sample_rate
         clips = data.list_clips()
         plan = self.run_directory.read_plan(data.cohort_size).extended(clip.id for clip in clips)
-        self.skips = [*data.duplicates, *(loaded for clip in clips if isinstance(loaded := data.load(clip.id), Skip))]
+        skips = [*data.duplicates, *(loaded for clip in clips if isinstance(loaded := data.load(clip.id), Skip))]
         self.clip_score.setup(self.trainer, model, "validate")
-        for name, facts in self.weights().items():
+        for name, facts in self.weights.items():
             print(f"network: {name} {facts['source']} (SHA-256 {facts['sha256'][:12]}...)")
         cohorts = f"{len(plan.cohorts)} cohorts of {plan.cohort_size}"
         print(f"plan: {len(plan.ids)} clips in {cohorts}, {model.num_steps} steps, into {self.run_directory.path}")
         print(f"finished already: {len(self.run_directory.finished())} cohorts")
-        print(f"cannot be used: {len(self.skips)} clips")
-        for skip in self.skips:
+        print(f"cannot be used: {len(skips)} clips")
+        for skip in skips:
             print(f"  {skip.path or skip.id}: {skip.reason.value}, {skip.detail}")
-        check_skips(self.skips, len(clips) - len(self.skips), self._get(self.config, "strict"), self._get(self.config, "max_skipped_fraction"))
+        check_skips(skips, len(clips) - len(skips), self._get(self.config, "strict"), self._get(self.config, "max_skipped_fraction"))
 
     def test(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Scores the images of the run again."""
@@ -236,7 +239,7 @@ class ExperimentCLI(LightningCLI):
 
     def predict(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Renders the latents of the run again into ``rendered/``."""
-        paths = render_again(self.run_directory, model, self.weights().get("generator", {}).get("sha256", ""))
+        paths = render_again(self.run_directory, model, self.generator_sha256)
         print(f"{len(paths)} images in {self.run_directory.path / 'rendered'}")
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from stylewav_pl.evaluation.experiment import Evaluation, evaluate
 from stylewav_pl.evaluation.grid import save_grid
@@ -46,8 +46,7 @@ def finish_run(run: RunDirectory, plan: Plan, scoring: Scoring, early_skips: Seq
     skips = [*early_skips, *(skip for record in records.values() for skip in record.skips)]
     counts = {"done": sum(len(record.clips) for record in records.values()), "skipped": len(skips)}
     # `scored_with` lets a report be made again from the directory alone
-    scored_with = {"prompts": scoring.prompts, "guide": scoring.guide, "judge": scoring.judge, "seed": scoring.seed}
-    run.write_manifest({"counts": counts, "scored_with": scored_with})
+    run.write_manifest({"counts": counts, "scored_with": asdict(scoring)})
     evaluations = evaluate_run(run, scoring)
     print_end(run, evaluations, counts["done"], skips)
     return skips

@@ -41,3 +41,17 @@ class Generator(nn.Module, ABC):
         self, ws_or_styles: Float[Tensor, "clip width"] | Float[Tensor, "clip layer width"] | Styles, noise: Noise = "const"
     ) -> Float[Tensor, "clip 3 height width"]:
         """Renders W (broadcast to all layers), W+ or S to RGB images, about [-1, 1]."""
+
+    def broadcast(self, latents: Float[Tensor, "clip ..."]) -> Float[Tensor, "clip layer width"]:
+        """W repeated for every layer; W+ as it is.
+
+        Raises:
+            ValueError: ``latents`` is neither ``[clip, w_dim]`` nor ``[clip, num_ws, w_dim]``.
+        """
+        if latents.ndim == 2 and latents.shape[1] == self.w_dim:
+            return latents[:, None].expand(-1, self.num_ws, -1)
+        if latents.ndim == 3 and latents.shape[1:] == (self.num_ws, self.w_dim):
+            return latents
+        raise ValueError(
+            f"Expected W [clip, {self.w_dim}], W+ [clip, {self.num_ws}, {self.w_dim}] or a list of styles, found a tensor {list(latents.shape)}."
+        )

@@ -60,10 +60,4 @@ class LinearGenerator(Generator):
             if [style.shape[1:] for style in latents] != [(self.w_dim,)] * self.num_ws:
                 raise ValueError(f"Expected {self.num_ws} styles [clip, {self.w_dim}], found shapes {[list(style.shape) for style in latents]}.")
             return torch.stack(list(latents), dim=1)
-        if latents.ndim == 2 and latents.shape[1] == self.w_dim:
-            return latents[:, None].expand(-1, self.num_ws, -1)
-        if latents.ndim == 3 and latents.shape[1:] == (self.num_ws, self.w_dim):
-            return latents
-        raise ValueError(
-            f"Expected W [clip, {self.w_dim}], W+ [clip, {self.num_ws}, {self.w_dim}] or a list of styles, found a tensor {list(latents.shape)}."
-        )
+        return self.broadcast(latents)

@@ -194,20 +194,6 @@ class StyleGAN2(Generator):
             raise ValueError(f"Expected {len(expected)} styles [clip, channels] with channels {expected}, found shapes {found}.")
         return latents
 
-    def broadcast(self, latents: Float[Tensor, "clip ..."]) -> Float[Tensor, "clip layer width"]:
-        """W repeated for every layer; W+ as it is.
-
-        Raises:
-            ValueError: ``latents`` is neither ``[clip, w_dim]`` nor ``[clip, num_ws, w_dim]``.
-        """
-        if latents.ndim == 2 and latents.shape[1] == self.w_dim:
-            return latents[:, None].expand(-1, self.num_ws, -1)
-        if latents.ndim == 3 and latents.shape[1:] == (self.num_ws, self.w_dim):
-            return latents
-        raise ValueError(
-            f"Expected W [clip, {self.w_dim}], W+ [clip, {self.num_ws}, {self.w_dim}] or a list of styles, found a tensor {list(latents.shape)}."
-        )
-
 
 def _checked(channels: Mapping[int, int]) -> dict[int, int]:
     """The channel table from coarse to fine, or an error that names what is wrong."""
