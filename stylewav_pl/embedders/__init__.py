@@ -33,8 +33,7 @@ def load_audio_embedder(source: str | Path, device: str = "cpu") -> AudioEmbedde
     """
     if source == "linear":
         return LinearAudioEmbedder().to(device)
-    file = _read(source, "audio")
-    _expect_architecture(file, "wav2clip")
+    file = _read(source, "audio", "wav2clip")
     return Wav2ClipEmbedder(build_audio_network(file.config, file.tensors)).to(device)
 
 
@@ -54,16 +53,13 @@ def load_image_text_embedder(source: str | Path, device: str = "cpu", preprocess
     # open_clip takes seconds to import: only who needs it pays.
     from stylewav_pl.embedders.openclip import OpenClipEmbedder, pocket_vocabulary, read_pocket_clip
 
-    file = _read(source, "image_text")
-    _expect_architecture(file, "openclip")
+    file = _read(source, "image_text", "openclip")
     network = read_pocket_clip(file.config, file.tensors)
     return OpenClipEmbedder(network, pocket_vocabulary(file.config), preprocess).to(device)
 
 
-def _read(source: str | Path, kind: str) -> WeightFile:
-    return read_weights(resolve(source, kind), kind)
-
-
-def _expect_architecture(file: WeightFile, architecture: str) -> None:
+def _read(source: str | Path, kind: str, architecture: str) -> WeightFile:
+    file = read_weights(resolve(source, kind), kind)
     if file.architecture != architecture:
         raise WeightsError(f"{file.path} holds the architecture {file.architecture!r}, but {architecture!r} is needed here.")
+    return file
