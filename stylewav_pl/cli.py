@@ -12,6 +12,7 @@ import traceback
 from importlib import import_module
 
 from stylewav_pl import __version__
+from stylewav_pl.errors import StyleWavError
 
 INTERRUPTED = 130
 
@@ -99,8 +100,6 @@ def _code_of(end: SystemExit) -> int:
 
 
 def _report(error: Exception) -> int:
-    from stylewav_pl.types import StyleWavError  # loads torch, so only when something was run
-
     if isinstance(error, StyleWavError):
         print(f"stylewav-pl: {error}", file=sys.stderr)
         return error.exit_code

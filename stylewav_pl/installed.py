@@ -5,6 +5,8 @@ Imports nothing heavy: the command line uses this before torch is loaded.
 
 from pathlib import Path
 
+from stylewav_pl.errors import ConfigError
+
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -26,8 +28,6 @@ def configs_directory(package: Path = PACKAGE) -> Path:
     # Without its pyproject.toml a neighbour named "configs" may belong to anybody, e.g. in site-packages.
     if beside.is_dir() and (package.parent / "pyproject.toml").is_file():
         return beside
-    from stylewav_pl.types import ConfigError  # loads torch, so only on the way out
-
     raise ConfigError(
         f"No configs at {inside} (installed package) or {beside} (checkout). Install stylewav-pl again, or give the path of a YAML file."
     )

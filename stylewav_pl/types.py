@@ -12,11 +12,17 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from stylewav_pl.errors import ConfigError as ConfigError
+from stylewav_pl.errors import RunDirectoryError as RunDirectoryError
+from stylewav_pl.errors import StrictError as StrictError
+from stylewav_pl.errors import StyleWavError as StyleWavError
+from stylewav_pl.errors import TooManySkipsError as TooManySkipsError
+from stylewav_pl.errors import WeightsError as WeightsError
 
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
@@ -128,42 +134,6 @@ class ScoreRow:
 
     id: str
     scores: Mapping[str, float]
-
-
-class StyleWavError(Exception):
-    """Base of every error with a message meant for the user; ``exit_code`` ends the command."""
-
-    exit_code: ClassVar[int] = 1
-
-
-class ConfigError(StyleWavError):
-    """An option or configuration that cannot work."""
-
-    exit_code = 2
-
-
-class WeightsError(StyleWavError):
-    """A weight file that is missing, damaged or of the wrong kind."""
-
-    exit_code = 2
-
-
-class RunDirectoryError(StyleWavError):
-    """A run directory that is locked or belongs to another configuration."""
-
-    exit_code = 5
-
-
-class TooManySkipsError(StyleWavError):
-    """More clips were skipped than ``max_skipped_fraction`` allows."""
-
-    exit_code = 4
-
-
-class StrictError(StyleWavError):
-    """Clips were skipped although ``--strict`` was given."""
-
-    exit_code = 3
 
 
 class AudioError(StyleWavError):

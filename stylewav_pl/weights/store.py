@@ -4,7 +4,6 @@ Metadata keys: ``format`` (``stylewav-pl``), ``version``, ``kind`` (``generator`
 ``architecture`` (e.g. ``stylegan2``) and ``config`` (JSON of the constructor's arguments). Nothing in the file is code.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from stylewav_pl.types import WeightsError
+from stylewav_pl.errors import WeightsError
+from stylewav_pl.weights.digest import sha256_of as sha256_of
 
 FORMAT = "stylewav-pl"
 VERSION = "1"
@@ -31,15 +31,6 @@ class WeightFile:
     architecture: str
     config: Mapping[str, Any]
     tensors: Mapping[str, Tensor]
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def save_weights(

@@ -1,0 +1,42 @@
+"""The errors that a user may see; :mod:`stylewav_pl.types` has them too.
+
+Imports nothing heavy: the command line reports an error without loading torch.
+"""
+
+from typing import ClassVar
+
+
+class StyleWavError(Exception):
+    """Base of every error with a message meant for the user; ``exit_code`` ends the command."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(StyleWavError):
+    """An option or configuration that cannot work."""
+
+    exit_code = 2
+
+
+class WeightsError(StyleWavError):
+    """A weight file that is missing, damaged or of the wrong kind."""
+
+    exit_code = 2
+
+
+class RunDirectoryError(StyleWavError):
+    """A run directory that is locked or belongs to another configuration."""
+
+    exit_code = 5
+
+
+class TooManySkipsError(StyleWavError):
+    """More clips were skipped than ``max_skipped_fraction`` allows."""
+
+    exit_code = 4
+
+
+class StrictError(StyleWavError):
+    """Clips were skipped although ``--strict`` was given."""
+
+    exit_code = 3
