@@ -11,6 +11,7 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from stylewav_pl.data.window import windows_of
 from stylewav_pl.embedders import load_audio_embedder, load_image_text_embedder
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
 from stylewav_pl.generators import load_generator
@@ -196,10 +197,15 @@ class StyleWav(LightningModule):
         """
         targets = self.latents.new_zeros(len(batch.slots), self.guide.embed_dim)
         if batch.waveforms:
-            targets[list(batch.live)] = self.audio.embed_audio(batch.waveforms).to(targets)
+            targets[list(batch.live)] = self._embed(batch).to(targets)
         lost = [slot for slot in batch.live if not targets[slot].isfinite().all()]
         targets[lost] = 0.0
         return _without(batch, lost), targets
+
+    def _embed(self, batch: ClipBatch) -> Float[Tensor, "clip embed"]:
+        if batch.averaged is None:
+            return self.audio.embed_audio(batch.waveforms)
+        return self.audio.embed_windows([windows_of(waveform, batch.averaged) for waveform in batch.waveforms])
 
     def render(self, latents: Float[Tensor, "clip *latent"]) -> Float[Tensor, "clip 3 height width"]:
         """Images of latents of this module's latent space, RGB, about [-1, 1]."""

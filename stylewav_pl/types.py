@@ -76,12 +76,14 @@ class ClipBatch:
         slots: One entry per slot; ``None`` where the plan had no clip or the clip was skipped.
         waveforms: One ``[time]`` tensor per slot that has a clip, in slot order, mono, in [-1, 1].
         skips: Clips of this cohort that were skipped.
+        averaged: Length in samples of the windows in which longer waveforms are embedded and averaged; ``None``: never.
     """
 
     cohort: int
     slots: tuple[Clip | None, ...]
     waveforms: tuple[Tensor, ...]
     skips: tuple[Skip, ...] = ()
+    averaged: int | None = None
 
     @property
     def live(self) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """StyleWav through a real Trainer, with linear doubles and hand-made cohorts."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -160,6 +161,15 @@ def test_a_clip_without_finite_embedding_becomes_a_skip() -> None:
     assert [(skip.id, skip.path, skip.reason) for skip in result.skips] == [("bad", "bad.wav", SkipReason.NOT_EMBEDDABLE)]
     assert torch.equal(result.latents, clean.latents), "the bad clip's slot is padding"
     assert result.latents.isfinite().all()
+
+
+def test_a_long_recording_is_embedded_in_windows_and_averaged() -> None:
+    long = torch.cat([waveform("x"), waveform("y")])
+    averaged = replace(batch(0, "a", "long", None, long=long), averaged=800)
+    (result,), _ = fit(module(), [averaged])
+    audio = LinearAudioEmbedder()
+    one, x, y = audio.embed_audio([waveform("a"), waveform("x"), waveform("y")])
+    torch.testing.assert_close(result.targets, torch.stack([one, F.normalize(x + y, dim=0)]))
 
 
 def test_distance_term_holds_the_latent_back() -> None:

@@ -14,13 +14,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stylewav_pl.data.window import Window, block_length
+from stylewav_pl.data.window import SILENCE_PEAK, Window, block_length
 from stylewav_pl.types import AudioError, SkipReason
 
 # Its axis has no name because its length belongs to the file's own rate.
 Samples = Float[np.ndarray, " _"]
 
-SILENCE_PEAK = 1e-3  # -60 dBFS
 LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000
 MOST_CHANNELS = 64
 FFMPEG_SECONDS = 1200
@@ -44,7 +43,7 @@ def decode(path: Path, sample_rate: int, window: Window | None = None) -> Float[
         window: Which part; by default the central 5 s.
 
     Returns:
-        ``[time]``, float32, mono, in [-1, 1]; at most ``window.seconds`` long.
+        ``[time]``, float32, mono, in [-1, 1]; at most ``window.length(sample_rate)`` samples.
 
     Raises:
         AudioError: The file cannot be used.

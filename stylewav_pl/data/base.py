@@ -30,7 +30,7 @@ class ClipSource(ABC):
             window: Which part of it.
 
         Returns:
-            Mono, float32, in [-1, 1], at most ``window.seconds`` long.
+            Mono, float32, in [-1, 1], at most ``window.length(sample_rate)`` samples.
 
         Raises:
             AudioError: This clip cannot be used.

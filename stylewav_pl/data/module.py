@@ -28,8 +28,9 @@ class ClipDataModule(LightningDataModule):
         sources: Where clips come from, in this order.
         cohort_size: How many clips are optimised side by side.
         num_workers: Processes that decode ahead; 0 decodes in between. The result does not depend on it.
-        seconds: Longest excerpt of a recording.
-        window: Which excerpt: ``center``, ``first`` or ``loudest``.
+        seconds: Longest excerpt of a recording; shorter ones are used as they are, never padded.
+        window: Which excerpt: ``center``, ``first``, ``loudest``, or ``mean-of-windows``: all of it (at most the central five
+            minutes), embedded window by window, and the unit vectors averaged.
         min_seconds: Shorter recordings are skipped.
 
     Attributes:
@@ -121,6 +122,11 @@ class ClipReader(Dataset["np.ndarray | Skip"]):
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def averaged(self) -> int | None:
+        """See :meth:`Window.averaged`."""
+        return self.window.averaged(self.sample_rate)
+
     def __getitem__(self, position: int) -> np.ndarray | Skip:
         id = self.ids[position]
         if id not in self.clips:
@@ -154,7 +160,7 @@ class CohortLoader:
     def __iter__(self) -> Iterator[ClipBatch]:
         sounds = iter(self._decoded()) if len(self.reader) else iter(())
         for cohort in self.cohorts:
-            yield assemble(cohort, self.clips, [next(sounds) for _ in cohort.ids])
+            yield assemble(cohort, self.clips, [next(sounds) for _ in cohort.ids], self.reader.averaged)
 
     def _decoded(self) -> DataLoader[np.ndarray | Skip]:
         """Clip by clip and in order, one cohort ahead, so that all workers share the first cohort."""
@@ -170,15 +176,16 @@ def _unchanged(item: Any) -> Any:
     return item
 
 
-def assemble(cohort: Cohort, clips: dict[str, Clip], sounds: Sequence[np.ndarray | Skip]) -> ClipBatch:
+def assemble(cohort: Cohort, clips: dict[str, Clip], sounds: Sequence[np.ndarray | Skip], averaged: int | None = None) -> ClipBatch:
     """One batch: a slot for each id in plan order, empty for skipped clips and beyond the last.
 
     Args:
         cohort: From the plan.
         clips: Listed clips by id.
         sounds: What became of each id of the cohort.
+        averaged: See :meth:`Window.averaged`.
     """
     slots = [None if isinstance(sound, Skip) else clips[id] for id, sound in zip(cohort.ids, sounds, strict=True)]
     slots += [None] * (cohort.size - len(slots))
     waveforms = tuple(torch.from_numpy(sound) for sound in sounds if not isinstance(sound, Skip))
-    return ClipBatch(cohort.index, tuple(slots), waveforms, tuple(sound for sound in sounds if isinstance(sound, Skip)))
+    return ClipBatch(cohort.index, tuple(slots), waveforms, tuple(sound for sound in sounds if isinstance(sound, Skip)), averaged)

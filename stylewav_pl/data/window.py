@@ -1,16 +1,19 @@
 """Which part of a longer recording is used."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
+from torch import Tensor
 
 from stylewav_pl.types import ConfigError
 
-Place = Literal["center", "first", "loudest"]
-PLACES = ("center", "first", "loudest")
+Place = Literal["center", "first", "loudest", "mean-of-windows"]
+PLACES = get_args(Place)
 BLOCKS_PER_SECOND = 10
+AVERAGED_SECONDS = 300.0  # enough to know a voice, and hundreds of clips still fit in memory
+SILENCE_PEAK = 1e-3  # -60 dBFS
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +21,9 @@ class Window:
     """The excerpt of each recording; shorter recordings are used as they are.
 
     Attributes:
-        seconds: Longest length used.
-        place: ``center``, ``first`` (from the start) or ``loudest`` (most energy, to 0.1 s).
+        seconds: Longest length that is embedded at once.
+        place: ``center``, ``first`` (from the start), ``loudest`` (most energy, to 0.1 s), or ``mean-of-windows``: the central
+            five minutes, to be embedded window by window (:func:`windows_of`) and averaged.
         min_seconds: Recordings below this length are refused.
 
     Raises:
@@ -38,10 +42,18 @@ class Window:
 
     def length(self, rate: int) -> int:
         """Longest excerpt in samples at ``rate`` Hz."""
-        return round(self.seconds * rate)
+        return round((max(self.seconds, AVERAGED_SECONDS) if self.place == "mean-of-windows" else self.seconds) * rate)
+
+    def averaged(self, rate: int) -> int | None:
+        """Samples of each of the windows that are averaged; ``None`` where the excerpt is embedded as one.
+
+        >>> Window(place="center").averaged(16_000), Window(place="mean-of-windows").averaged(16_000)
+        (None, 80000)
+        """
+        return round(self.seconds * rate) if self.place == "mean-of-windows" else None
 
     def span(self, frames: int, rate: int) -> tuple[int, int]:
-        """First sample and number of samples of the excerpt, for ``center`` and ``first``.
+        """First sample and number of samples of the excerpt, for every place but ``loudest``.
 
         >>> Window(seconds=2.0).span(frames=50, rate=10)
         (15, 20)
@@ -78,6 +90,27 @@ class Window:
         else:
             start, count = self.span(len(samples), rate)
         return samples[start : start + count]
+
+
+def windows_of(waveform: Float[Tensor, " time"], length: int) -> list[Float[Tensor, " _"]]:
+    """The fewest windows of one length that cover a recording, silent ones left out; a shorter recording is its own window.
+
+    Windows are spread evenly: neighbours overlap a little, and no short rest remains that would have to be padded.
+
+    Args:
+        waveform: At least one sample.
+        length: Of a window, in samples.
+
+    >>> [window.tolist() for window in windows_of(Tensor([0, 1, 2, 3, 4]), 2)]
+    [[0.0, 1.0], [1.0, 2.0], [3.0, 4.0]]
+    """
+    last = len(waveform) - length
+    if last <= 0:
+        return [waveform]
+    gaps = -(-len(waveform) // length) - 1
+    windows = [waveform[start : start + length] for start in (last * index // gaps for index in range(gaps + 1))]
+    # What the networks make of silence is arbitrary: it must not weigh as much as a voice.
+    return [window for window in windows if (window - window.mean()).abs().max() >= SILENCE_PEAK] or windows
 
 
 def block_length(rate: int) -> int:

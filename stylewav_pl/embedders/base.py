@@ -4,8 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TypeVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 Frozen = TypeVar("Frozen", bound="FrozenModule")
 
@@ -45,6 +47,16 @@ class AudioEmbedder(FrozenModule, ABC):
         Returns:
             ``[clip, embed]``, unit L2 norm.
         """
+
+    def embed_windows(self, windows: Sequence[Sequence[Float[Tensor, " _"]]]) -> Float[Tensor, "clip embed"]:
+        """Embeds clips that consist of several windows each: the mean of their unit vectors, at unit length again.
+
+        Args:
+            windows: For each clip at least one window ``[time]``.
+        """
+        embeddings = self.embed_audio([window for clip in windows for window in clip])
+        means = [rows.mean(dim=0) for rows in torch.split(embeddings, [len(clip) for clip in windows])]
+        return F.normalize(torch.stack(means), dim=-1)
 
 
 class ImageTextEmbedder(FrozenModule, ABC):

@@ -104,6 +104,18 @@ def test_load_gives_a_waveform_or_the_skip(voices: Path) -> None:
     assert skip.reason is SkipReason.SILENT
 
 
+@pytest.mark.parametrize("place", ["center", "first", "loudest", "mean-of-windows"])
+def test_only_the_mean_of_windows_is_embedded_in_pieces(tmp_path: Path, place: str) -> None:
+    for name, seconds in (("long", 3.0), ("short", 0.5)):
+        soundfile.write(tmp_path / f"{name}.wav", np.random.default_rng(0).uniform(-0.3, 0.3, int(seconds * 8000)), 8000)
+    module = ClipDataModule([Folder(tmp_path)], cohort_size=2, num_workers=0, seconds=1.0, window=place)
+    module.assign([Cohort(0, ("long", "short"), 2)])
+    (batch,) = module.train_dataloader()
+    averaged = place == "mean-of-windows"
+    assert batch.averaged == (16_000 if averaged else None)
+    assert [len(waveform) for waveform in batch.waveforms] == [48_000 if averaged else 16_000, 8000], "resampled, never padded"
+
+
 def test_loading_does_not_touch_the_global_chance(voices: Path) -> None:
     torch.manual_seed(0)
     expected = torch.rand(3)

@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 
-from stylewav_pl.data.window import Window
+from stylewav_pl.data.window import PLACES, Window, windows_of
 from stylewav_pl.types import ConfigError
 
 
 def test_short_recordings_are_used_whole() -> None:
     samples = np.arange(30.0)
-    for place in ("center", "first", "loudest"):
+    for place in PLACES:
         np.testing.assert_array_equal(Window(5.0, place).cut(samples, rate=10), samples)
 
 
@@ -47,3 +48,24 @@ def test_an_empty_recording_stays_empty() -> None:
 def test_contradictions_are_refused(seconds: float, place: str, shortest: float) -> None:
     with pytest.raises(ConfigError, match=r"[Ee]xpected"):
         Window(seconds, place, shortest)
+
+
+@pytest.mark.parametrize("length", [1, 39, 40, 41, 79, 80, 81, 250, 1234])
+def test_windows_cover_everything_at_one_length(length: int) -> None:
+    windows = windows_of(torch.arange(1.0, length + 1), 40)
+    assert {len(window) for window in windows} == {min(length, 40)}
+    assert len(windows) == -(-length // 40), "no more windows than needed"
+    assert torch.cat(windows).unique().tolist() == list(range(1, length + 1))
+
+
+def test_silent_windows_do_not_count() -> None:
+    waveform = torch.cat([torch.full((400,), 0.2), torch.linspace(-0.5, 0.5, 400)])
+    assert [window[0].item() for window in windows_of(waveform, 400)] == [-0.5]
+    assert len(windows_of(torch.zeros(800), 400)) == 2, "if there is nothing else, silence is what there is"
+
+
+def test_the_mean_of_windows_needs_the_whole_recording_up_to_five_minutes() -> None:
+    window = Window(2.0, "mean-of-windows")
+    np.testing.assert_array_equal(window.cut(np.arange(2999.0), rate=10), np.arange(2999.0))
+    np.testing.assert_array_equal(window.cut(np.arange(3100.0), rate=10), np.arange(50.0, 3050))
+    assert Window(600.0, "mean-of-windows").length(10) == 6000, "a window may itself be longer"

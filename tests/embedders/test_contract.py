@@ -69,6 +69,16 @@ def test_clips_of_different_lengths_are_not_padded(make: Callable[[], AudioEmbed
 
 
 @audio
+def test_windows_are_averaged_within_their_clip(make: Callable[[], AudioEmbedder]) -> None:
+    embedder = make()
+    windows = [_noise(length, seed=length) for length in (8000, 8001, 9000)]
+    long, short = embedder.embed_windows([windows[:2], windows[2:]])
+    one, two, three = embedder.embed_audio(windows)
+    torch.testing.assert_close(long, (one + two) / (one + two).norm(), atol=1e-6, rtol=0)
+    torch.testing.assert_close(short, three, atol=1e-6, rtol=0)
+
+
+@audio
 def test_audio_matters(make: Callable[[], AudioEmbedder]) -> None:
     low, high = torch.sin(torch.arange(8000) * 0.05), torch.sin(torch.arange(8000) * 1.5)
     one, other = make().embed_audio([low, high])
