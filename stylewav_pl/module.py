@@ -9,6 +9,7 @@ from jaxtyping import Float
 from lightning.pytorch import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
 from stylewav_pl.data.window import windows_of
@@ -166,8 +167,10 @@ class StyleWav(LightningModule):
         optimizer = self.restarted_optimizer(starts)
         curve: list[Tensor] = []
         frames: dict[int, Tensor] = {}
+        looks: list[Tensor] = []
         for step in range(self.num_steps):
             images = self.render(self.latents)
+            looks += [] if looks else [thumbnails(images.detach())]
             similarities = cosine_similarity(self.guide.embed_image(images), targets)
             loss = self.objective(similarities, self.latents, starts).sum()
             self.take_step(optimizer, loss, step)
@@ -175,9 +178,10 @@ class StyleWav(LightningModule):
             frames |= {step: images.detach()} if step in self.frame_steps else {}
         with torch.no_grad():
             images = self.render(self.latents)
-            curve.append(cosine_similarity(self.guide.embed_image(images), targets))
+            embeddings = self.guide.embed_image(images)
+            curve.append(cosine_similarity(embeddings, targets))
             frames |= {self.num_steps: images} if self.num_steps in self.frame_steps else {}
-        return {"result": self.collect(batch, targets, images, torch.stack(curve, dim=1), frames)}
+        return {"result": self.collect(batch, targets, images, torch.stack(curve, dim=1), frames, embeddings, looks[0])}
 
     def predict_step(self, batch: Float[Tensor, "clip *latent"], batch_index: int) -> Float[Tensor, "clip 3 height width"]:
         """Renders latents of an earlier run."""
@@ -244,6 +248,8 @@ class StyleWav(LightningModule):
         images: Float[Tensor, "cohort 3 height width"],
         curves: Float[Tensor, "cohort step"],
         frames: dict[int, Float[Tensor, "cohort 3 height width"]],
+        embeddings: Float[Tensor, "cohort embed"],
+        starts: Float[Tensor, "cohort 3 small small"],
     ) -> CohortResult:
         """The cohort's result without its padding."""
         live = list(batch.live)
@@ -259,7 +265,18 @@ class StyleWav(LightningModule):
             frames=kept[live],
             frame_steps=tuple(frames),
             seeds=tuple(clip_seed(self.seed, clip.id) for clip in batch.clips),
+            embeddings=embeddings[live],
+            starts=starts[live],
         )
+
+
+def thumbnails(images: Float[Tensor, "clip 3 height width"], pixels: int = 128) -> Float[Tensor, "clip 3 small small"]:
+    """The images at ``pixels`` squared, smaller ones as they are: a cohort of large start images would fill the device's memory.
+
+    >>> thumbnails(torch.zeros(2, 3, 1024, 1024)).shape, thumbnails(torch.zeros(2, 3, 64, 64)).shape
+    (torch.Size([2, 3, 128, 128]), torch.Size([2, 3, 64, 64]))
+    """
+    return F.adaptive_avg_pool2d(images, pixels) if images.shape[-1] > pixels else images
 
 
 def _own_noise(seed: int, width: int) -> Float[Tensor, " z"]:

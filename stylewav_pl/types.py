@@ -116,6 +116,8 @@ class CohortResult:
         frames: ``[clip, frame, 3, R, R]``, images on the way (may have no frames).
         frame_steps: The step of each frame.
         seeds: One seed per clip.
+        embeddings: ``[clip, embed]``, unit norm, what the guide sees in the final images.
+        starts: ``[clip, 3, r, r]``, thumbnails of the images before the first step.
     """
 
     cohort: int
@@ -128,6 +130,8 @@ class CohortResult:
     frames: Float[Tensor, "clip frame 3 height width"]
     frame_steps: tuple[int, ...]
     seeds: tuple[int, ...]
+    embeddings: Float[Tensor, "clip embed"]
+    starts: Float[Tensor, "clip 3 small small"]
 
 
 @dataclass(frozen=True, slots=True)

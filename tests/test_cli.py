@@ -100,7 +100,8 @@ def test_fit_writes_every_file_of_a_run(finished: Project) -> None:
         f"{folder}/{stem}.{suffix}" for stem in stems for folder, suffix in (("images", "png"), ("latents", "safetensors"), ("strips", "png"))
     }
     names = {"config.yaml", "manifest.json", "statistics.json", "grid.png", "report.html", "log.csv", "journal/rank-00000.jsonl", *TABLES}
-    assert found - {".lock"} == pictures | names
+    cohorts = {f"journal/cohort-{index:06}.{suffix}" for index in range(3) for suffix in ("safetensors", "jpg")}
+    assert found - {".lock"} == pictures | names | cohorts | {"journal/prompts.safetensors"}
 
 
 def test_results_are_one_row_per_clip_in_plan_order(finished: Project) -> None:

@@ -14,7 +14,7 @@ from stylewav_pl.commands.experiment import FORCED
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
 from stylewav_pl.generators.linear import LinearGenerator
 from stylewav_pl.latents import S, W, WPlus
-from stylewav_pl.module import StyleWav
+from stylewav_pl.module import StyleWav, thumbnails
 from stylewav_pl.objectives import Objective
 from stylewav_pl.runs.plan import clip_seed
 from stylewav_pl.schedules import RampUpCosineDown
@@ -106,7 +106,14 @@ def test_curve_image_latent_and_frames_belong_together() -> None:
     torch.testing.assert_close(result.frames[:, 1], images)
     torch.testing.assert_close(result.frames[:, 0], generator.synthesize(generator.w_mean.expand(3, -1)))
     torch.testing.assert_close(result.targets, audio.embed_audio([waveform(name) for name in "abc"]))
-    torch.testing.assert_close(result.curves[:, -1], F.cosine_similarity(guide.embed_image(images), result.targets))
+    torch.testing.assert_close(result.embeddings, guide.embed_image(images))
+    torch.testing.assert_close(result.curves[:, -1], F.cosine_similarity(result.embeddings, result.targets))
+    torch.testing.assert_close(result.starts, result.frames[:, 0])
+
+
+def test_start_images_are_kept_small() -> None:
+    images = torch.rand(2, 3, 512, 512)
+    torch.testing.assert_close(thumbnails(images, 128)[1, 2, 3, 5], images[1, 2, 12:16, 20:24].mean())
 
 
 def test_steps_are_those_of_a_hand_written_loop() -> None:

@@ -1,6 +1,7 @@
 """The results writer: images, latents and records of each cohort, as soon as it is done."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from safetensors.torch import save
 
 from stylewav_pl.callbacks.images import png_metadata, readable, to_bytes, to_picture
 from stylewav_pl.evaluation.grid import strip
+from stylewav_pl.evaluation.starts import write_sheet
 from stylewav_pl.runs import journal
 from stylewav_pl.runs.directory import RunDirectory
+from stylewav_pl.runs.embeddings import CohortEmbeddings, write_embeddings
 from stylewav_pl.runs.files import write_whole
 from stylewav_pl.runs.journal import ClipRecord, CohortRecord
 from stylewav_pl.types import CohortResult, ConfigError, ScoreRow
@@ -32,10 +35,15 @@ class ResultsWriter(Callback):
         self.strips = strips
         self.run: RunDirectory | None = None
         self.generator_sha256 = ""
+        self._began = time.monotonic()
 
     def bind(self, run: RunDirectory, generator_sha256: str) -> None:
         """Tells where to write and which generator the latents belong to; called before the first cohort."""
         self.run, self.generator_sha256 = run, generator_sha256
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Starts the cohort's clock."""
+        self._began = time.monotonic()
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Writes the cohort that has just been finished.
@@ -48,7 +56,9 @@ class ResultsWriter(Callback):
         result: CohortResult = outputs["result"]
         scores: tuple[ScoreRow, ...] = outputs.get("scores", ())
         self.write_files(self.run, result, getattr(pl_module, "latent_space").name)  # noqa: B009 - typed as Module
-        journal.append(self.run.journal_path(trainer.global_rank), cohort_record(result, scores))
+        write_evidence(self.run, result)
+        record = cohort_record(result, scores, seconds=round(time.monotonic() - self._began, 3))
+        journal.append(self.run.journal_path(trainer.global_rank), record)
 
     def write_files(self, run: RunDirectory, result: CohortResult, space: str) -> None:
         """Writes the pictures and latents of a cohort, each whole or not at all."""
@@ -62,6 +72,14 @@ class ResultsWriter(Callback):
             if self.strips and result.frame_steps:
                 frames = [to_picture(frame) for frame in result.frames[index]]
                 write_png(run.strip_path(clip.id), strip(frames, result.frame_steps), clip.id, seed)
+
+
+def write_evidence(run: RunDirectory, result: CohortResult) -> None:
+    """Writes what the report needs to say where a trait gets lost: targets, embedded images, and how the images began."""
+    if result.clips:
+        targets, images = (tensor.detach().to("cpu", torch.float32).numpy() for tensor in (result.targets, result.embeddings))
+        write_embeddings(run.embeddings_path(result.cohort), CohortEmbeddings(tuple(clip.id for clip in result.clips), targets, images))
+        write_sheet(run.starts_path(result.cohort), list(to_bytes(result.starts).cpu().numpy()))
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -86,7 +104,7 @@ def in_one_order(data: bytes) -> bytes:
     return len(header).to_bytes(8, "little") + header + data[end:]
 
 
-def cohort_record(result: CohortResult, scores: tuple[ScoreRow, ...]) -> CohortRecord:
+def cohort_record(result: CohortResult, scores: tuple[ScoreRow, ...], seconds: float = 0.0) -> CohortRecord:
     """The journal's record of a finished cohort."""
     by_id = {row.id: dict(row.scores) for row in scores}
     curves = result.curves.detach().to("cpu", torch.float64).tolist()
@@ -94,4 +112,4 @@ def cohort_record(result: CohortResult, scores: tuple[ScoreRow, ...]) -> CohortR
         ClipRecord(clip.id, clip.path, clip.speaker, dict(clip.labels), seed, curve[0], curve[-1], by_id.get(clip.id, {}), tuple(curve))
         for clip, seed, curve in zip(result.clips, result.seeds, curves, strict=True)
     )
-    return CohortRecord(result.cohort, clips, result.skips)
+    return CohortRecord(result.cohort, clips, result.skips, seconds)

@@ -13,7 +13,8 @@ from torch import Tensor
 from stylewav_pl.callbacks import ClipScore
 from stylewav_pl.callbacks.images import from_picture, to_picture
 from stylewav_pl.callbacks.writer import write_png
-from stylewav_pl.commands.finish import Scoring, finish_run
+from stylewav_pl.commands.finish import Scoring, finish_run, record_prompts
+from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.module import StyleWav
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.journal import ClipRecord
@@ -22,7 +23,7 @@ from stylewav_pl.types import Clip, ConfigError, RunDirectoryError
 BATCH = 64
 
 
-def score_again(run: RunDirectory, clip_score: ClipScore, scoring: Scoring) -> None:
+def score_again(run: RunDirectory, guide: ImageTextEmbedder, clip_score: ClipScore, scoring: Scoring) -> None:
     """Scores the written images with other prompts or another judge; tables, statistics and report follow.
 
     Raises:
@@ -38,6 +39,7 @@ def score_again(run: RunDirectory, clip_score: ClipScore, scoring: Scoring) -> N
         rows = clip_score.score(images, tuple(Clip(record.id, record.path) for record in batch))
         scores |= {row.id: dict(row.scores) for row in rows}
     run.write_scores(scores)
+    record_prompts(run, guide, clip_score.texts)
     finish_run(run, run.read_plan(1), scoring)
     run.release()
 

@@ -20,7 +20,7 @@ from stylewav_pl import __version__
 from stylewav_pl.callbacks import AppendingCsvLogger, ClipProgress, ClipScore, LiveLog, ResultsWriter
 from stylewav_pl.commands.again import render_again, score_again
 from stylewav_pl.commands.arguments import expand_configs, run_name
-from stylewav_pl.commands.finish import Scoring, check_skips, finish_run
+from stylewav_pl.commands.finish import Scoring, check_skips, finish_run, record_prompts
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.module import StyleWav
 from stylewav_pl.runs.directory import RunDirectory
@@ -136,6 +136,7 @@ class ExperimentCLI(LightningCLI):
         self.plan = run.read_plan(data.cohort_size).extended(ids)
         if first:
             run.write_plan(self.plan)
+            record_prompts(run, self.model.guide, self.clip_score.texts)
         use_threads(self.threads)
         done = run.finished()
         data.assign(cohorts_of_rank(self.plan.cohorts, self.trainer.global_rank, self.trainer.world_size, frozenset(done)))
@@ -235,7 +236,7 @@ class ExperimentCLI(LightningCLI):
     def test(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Scores the images of the run again."""
         self.clip_score.setup(self.trainer, model, "test")
-        score_again(self.run_directory, self.clip_score, self.scoring)
+        score_again(self.run_directory, model.guide, self.clip_score, self.scoring)
 
     def predict(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Renders the latents of the run again into ``rendered/``."""

@@ -4,6 +4,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
+import torch
+
+from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.evaluation.experiment import Evaluation, evaluate
 from stylewav_pl.evaluation.grid import save_grid
 from stylewav_pl.evaluation.prompts import NOT_A_PORTRAIT, PromptSet, judge_note
@@ -12,10 +15,11 @@ from stylewav_pl.evaluation.results import read_results
 from stylewav_pl.evaluation.statistics_file import write_statistics
 from stylewav_pl.evaluation.tables import summary
 from stylewav_pl.runs.directory import RunDirectory
+from stylewav_pl.runs.embeddings import write_prompts
 from stylewav_pl.runs.journal import CohortRecord
 from stylewav_pl.runs.plan import Plan
 from stylewav_pl.runs.results import merge
-from stylewav_pl.types import Skip, StrictError, TooManySkipsError
+from stylewav_pl.types import ConfigError, Skip, StrictError, TooManySkipsError
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,19 @@ def finish_run(run: RunDirectory, plan: Plan, scoring: Scoring, early_skips: Seq
     evaluations = evaluate_run(run, scoring)
     print_end(run, evaluations, counts["done"], skips)
     return skips
+
+
+def record_prompts(run: RunDirectory, guide: ImageTextEmbedder, texts: Sequence[str]) -> None:
+    """Keeps the prompts as the guide embeds them: with the clips' targets they say what the audio encoder hears.
+
+    A guide that does not know a word (another judge scores then) records nothing.
+    """
+    try:
+        with torch.no_grad():
+            vectors = guide.embed_text(list(texts)).cpu().numpy() if texts else ()
+    except ConfigError:
+        vectors = ()
+    write_prompts(run.prompts_path, dict(zip(texts, vectors, strict=bool(len(vectors)))))
 
 
 def evaluate_run(run: RunDirectory, scoring: Scoring) -> list[Evaluation]:

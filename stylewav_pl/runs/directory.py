@@ -57,6 +57,19 @@ class RunDirectory:
         """The journal that process ``rank`` appends to."""
         return self.path / "journal" / f"rank-{rank:05d}.jsonl"
 
+    def embeddings_path(self, cohort: int) -> Path:
+        """Targets and embedded images of a cohort."""
+        return self.path / "journal" / f"cohort-{cohort:06d}.safetensors"
+
+    def starts_path(self, cohort: int) -> Path:
+        """The sheet of a cohort's start images."""
+        return self.path / "journal" / f"cohort-{cohort:06d}.jpg"
+
+    @property
+    def prompts_path(self) -> Path:
+        """The prompts as the guide embeds them."""
+        return self.path / "journal" / "prompts.safetensors"
+
     def acquire(self) -> None:
         """Claims the directory for this process until :meth:`release` or exit.
 

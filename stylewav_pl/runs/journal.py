@@ -38,16 +38,22 @@ class ClipRecord:
 
 @dataclass(frozen=True)
 class CohortRecord:
-    """One journal line: a cohort that was optimised to the end."""
+    """One journal line: a cohort that was optimised to the end.
+
+    Attributes:
+        seconds: How long it took, scores included; the one number here that differs from start to start.
+    """
 
     cohort: int
     clips: tuple[ClipRecord, ...]
     skips: tuple[Skip, ...]
+    seconds: float = 0.0
 
     def to_json(self) -> str:
         """One line of JSON without a line break."""
         skips = [{**asdict(skip), "reason": skip.reason.value} for skip in self.skips]
-        return json.dumps({"cohort": self.cohort, "clips": [asdict(clip) for clip in self.clips], "skips": skips}, allow_nan=False)
+        clips = [asdict(clip) for clip in self.clips]
+        return json.dumps({"cohort": self.cohort, "clips": clips, "skips": skips, "seconds": self.seconds}, allow_nan=False)
 
     @classmethod
     def from_json(cls, line: str) -> "CohortRecord":
@@ -55,7 +61,7 @@ class CohortRecord:
         value: dict[str, Any] = json.loads(line)
         clips = tuple(ClipRecord(**{**clip, "curve": tuple(clip["curve"])}) for clip in value["clips"])
         skips = tuple(Skip(**{**skip, "reason": SkipReason(skip["reason"])}) for skip in value["skips"])
-        return cls(value["cohort"], clips, skips)
+        return cls(value["cohort"], clips, skips, value.get("seconds", 0.0))
 
 
 def append(path: Path, record: CohortRecord) -> None:

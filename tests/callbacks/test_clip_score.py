@@ -32,7 +32,18 @@ def set_up(score: ClipScore, guide: Any = None) -> ClipScore:
 def result(count: int = 3, seed: int = 0) -> CohortResult:
     empty = torch.zeros(count, 0, 3, 16, 16)
     return CohortResult(
-        0, CLIPS[:count], (), images(count, seed), torch.zeros(count, 4), torch.zeros(count, 2), torch.zeros(count, 4), empty, (), (0,) * count
+        0,
+        CLIPS[:count],
+        (),
+        images(count, seed),
+        torch.zeros(count, 4),
+        torch.zeros(count, 2),
+        torch.zeros(count, 4),
+        empty,
+        (),
+        (0,) * count,
+        embeddings=torch.zeros(count, 4),
+        starts=torch.zeros(count, 3, 16, 16),
     )
 
 

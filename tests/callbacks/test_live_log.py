@@ -50,7 +50,20 @@ def cohort(count: int, end: float) -> CohortResult:
     curves = torch.tensor([0.0, end]).expand(count, 2)
     clips = tuple(Clip(str(index), "", labels={"sex": "male"}) for index in range(count))
     nothing = torch.zeros(count, 0, 3, 8, 8)
-    return CohortResult(0, clips, (), torch.zeros(count, 3, 8, 8), torch.zeros(count, 4), curves, torch.zeros(count, 4), nothing, (), (0,) * count)
+    return CohortResult(
+        0,
+        clips,
+        (),
+        torch.zeros(count, 3, 8, 8),
+        torch.zeros(count, 4),
+        curves,
+        torch.zeros(count, 4),
+        nothing,
+        (),
+        (0,) * count,
+        torch.zeros(count, 4),
+        torch.zeros(count, 3, 8, 8),
+    )
 
 
 def test_one_row_per_cohort_over_clips_done(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The results writer: files first, then the line that makes them count."""
 
 import os
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,9 @@ from safetensors import safe_open
 from stylewav_pl.callbacks import ResultsWriter
 from stylewav_pl.callbacks.images import NOT_A_PORTRAIT, to_bytes
 from stylewav_pl.callbacks.writer import cohort_record
+from stylewav_pl.evaluation.starts import read_tile
 from stylewav_pl.runs.directory import RunDirectory
+from stylewav_pl.runs.embeddings import all_embeddings
 from stylewav_pl.types import Clip, CohortResult, ConfigError, ScoreRow, Skip, SkipReason
 
 TRAINER = Mock(Trainer, global_rank=3)
@@ -38,6 +41,8 @@ def result(ids: tuple[str, ...] = ("a", "Ä/b"), cohort: int = 5) -> CohortResul
         frames=torch.rand(count, 2, 3, 8, 8, generator=random),
         frame_steps=(0, 2),
         seeds=tuple(range(11, 11 + count)),
+        embeddings=torch.randn(count, 4, generator=random),
+        starts=torch.rand(count, 3, 8, 8, generator=random) * 2.4 - 1.2,
     )
 
 
@@ -94,6 +99,26 @@ def test_the_journal_of_the_rank_has_the_whole_record(tmp_path: Path) -> None:
     curve = result().curves[1].tolist()
     assert (record.clips[1].similarity_start, record.clips[1].similarity_end, list(record.clips[1].curve)) == (curve[0], curve[-1], curve)
     assert record.clips[1].scores == {"a boy": -0.5}
+
+
+def test_what_was_heard_and_seen_lies_beside_the_journal(tmp_path: Path) -> None:
+    run = write(tmp_path, {"result": result()})
+    ((index, found),) = all_embeddings(tmp_path)
+    assert (index, found.ids) == (5, ("a", "Ä/b"))
+    assert np.array_equal(found.targets, result().targets.numpy())
+    assert np.array_equal(found.images, result().embeddings.numpy())
+    with Image.open(run.starts_path(5)) as sheet:
+        brightness = [np.asarray(read_tile(sheet, index)).mean() for index in range(2)]
+    assert brightness == pytest.approx([to_bytes(start).float().mean().item() for start in result().starts], abs=2)
+
+
+def test_the_journal_says_how_long_a_cohort_took(tmp_path: Path) -> None:
+    writer, run = ResultsWriter(), RunDirectory(tmp_path)
+    writer.bind(run, "abc123")
+    writer.on_train_batch_start(TRAINER, MODULE, None, 0)
+    time.sleep(0.05)
+    writer.on_train_batch_end(TRAINER, MODULE, {"result": result()}, None, 0)
+    assert 0.05 <= run.finished()[5].seconds < 30
 
 
 def test_a_cohort_of_skips_alone_still_counts_as_done(tmp_path: Path) -> None:
