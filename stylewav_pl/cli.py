@@ -7,14 +7,19 @@ Exit codes: 0 done (skips included), 1 unexpected error, 2 wrong option, configu
 75 stopped by a signal and resumable, 130 Ctrl-C.
 """
 
+import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 
 from stylewav_pl import __version__
 from stylewav_pl.errors import StyleWavError
 
 INTERRUPTED = 130
+OFFLINE = "--offline"
+OFFLINE_VARIABLES = ("STYLEWAV_OFFLINE", "HF_HUB_OFFLINE")
 
 COMMANDS = {
     "fit": ("experiment", "make a face for every clip, score them, write results and report"),
@@ -23,7 +28,7 @@ COMMANDS = {
     "predict": ("experiment", "render the latents of a finished run again"),
     "generate": ("generate", "a face for each audio file: generate voice.wav -o out/"),
     "report": ("report", "write statistics, picture grid and report.html of a run again"),
-    "weights": ("weights", "list, verify and inspect network weights"),
+    "weights": ("weights", "list, fetch, verify and inspect network weights"),
     "data": ("data", "list the clips of a configuration, or write built-in voices as audio files"),
     "pocket": ("pocket", "train the shipped miniature networks from nothing"),
 }
@@ -49,6 +54,8 @@ def usage() -> str:
             "commands:",
             *lines,
             "",
+            "  --offline with any command: never use the network (as STYLEWAV_OFFLINE=1 does)",
+            "",
             EXAMPLES,
         ]
     )
@@ -63,7 +70,8 @@ def main(args: list[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    words = sys.argv[1:] if args is None else list(args)
+    given = sys.argv[1:] if args is None else list(args)
+    words = [word for word in given if word != OFFLINE]
     if not words or words[0] in ("-h", "--help"):
         print(usage())
         return 0 if words else 2
@@ -73,7 +81,21 @@ def main(args: list[str] | None = None) -> int:
     if words[0] not in COMMANDS:
         print(f"stylewav-pl: no command {words[0]!r}. Expected one of: {', '.join(COMMANDS)}. See stylewav-pl --help.", file=sys.stderr)
         return 2
-    return _run(words[0], words[1:])
+    with _network(off=OFFLINE in given):
+        return _run(words[0], words[1:])
+
+
+@contextmanager
+def _network(off: bool) -> Iterator[None]:
+    """Switches the network off for what runs inside, the processes it starts included."""
+    before = {name: os.environ.get(name) for name in OFFLINE_VARIABLES}
+    os.environ.update(dict.fromkeys(OFFLINE_VARIABLES, "1") if off else {})
+    try:
+        yield
+    finally:
+        for name, value in before.items() if off else ():
+            os.environ.pop(name, None)
+            os.environ.update({name: value} if value is not None else {})
 
 
 def _run(command: str, options: list[str]) -> int:

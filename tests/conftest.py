@@ -13,6 +13,9 @@ from typing import Any
 # Read when the libraries are imported, and inherited by the processes that tests start; so set before anything else.
 _CACHE = Path(tempfile.gettempdir()) / f"stylewav-pl-tests-{os.getuid()}"
 os.environ.update(
+    STYLEWAV_CACHE=str(_CACHE / "stylewav-pl"),
+    STYLEWAV_ACCEPT_LICENCE="",
+    STYLEWAV_OFFLINE="",
     HF_HUB_OFFLINE="1",
     TRANSFORMERS_OFFLINE="1",
     HF_HOME=str(_CACHE / "huggingface"),

@@ -138,14 +138,38 @@ def test_report_of_something_else_ends_with_5(tmp_path: Path, capsys: pytest.Cap
 
 def test_weights_list_names_every_entry(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["weights", "list"]) == 0
-    out = capsys.readouterr().out
-    assert len(out.splitlines()) >= len(ENTRIES) >= 3
-    assert all(f"{entry.name:<10}{entry.kind}" in out for entry in ENTRIES)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) >= len(ENTRIES) >= 3
+    for entry in ENTRIES:
+        assert any(line.split()[:2] == [entry.name, entry.kind] and entry.licence in line.split() for line in lines)
 
 
-def test_weights_verify_reads_every_file(capsys: pytest.CaptureFixture[str]) -> None:
+def test_weights_list_says_what_must_be_accepted_and_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["weights", "list", "--json"]) == 0
+    facts = {(fact["name"], fact["kind"]): fact for fact in json.loads(capsys.readouterr().out)}
+    assert len(facts) == len(ENTRIES)
+    pocket, faces = facts["pocket", "generator"], facts["ffhq-1024", "generator"]
+    assert (pocket["state"], pocket["licence_accepted"], pocket["from"]) == ("packaged", True, "package")
+    assert (faces["state"], faces["licence_accepted"], faces["size"]) == ("-", False, 381_624_121)
+    assert faces["sha256"].startswith("a205a346") and faces["urls"][0].endswith("/ffhq.pkl")
+
+
+def test_weights_verify_reads_every_packaged_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["weights", "verify"]) == 0
-    assert capsys.readouterr().out.count("whole, ") == len(ENTRIES)
+    assert capsys.readouterr().out.count("whole, ") == 3
+    assert main(["weights", "verify", "ffhq-1024"]) == 2
+    assert "ffhq-1024 is not in the cache" in capsys.readouterr().err
+
+
+def test_weights_fetch_refuses_before_it_asks_anybody(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["weights", "fetch", "ffhq-1024"]) == 2
+    assert "--accept-licence nvidia-stylegan2-ada" in capsys.readouterr().err
+    assert main(["weights", "fetch", "wav2clip", "--offline"]) == 2
+    assert "the network is switched off" in capsys.readouterr().err
+    assert main(["weights", "fetch", "no-such-weights"]) == 2
+    assert "ffhq-1024" in capsys.readouterr().err
+    assert main(["weights", "fetch", "wav2clip", "--accept-licence", "mit"]) == 2
+    assert "nvidia-stylegan2-ada" in capsys.readouterr().err
 
 
 def test_weights_inspect_tells_what_a_file_holds(capsys: pytest.CaptureFixture[str]) -> None:
