@@ -16,10 +16,11 @@ from importlib import import_module
 
 from stylewav_pl import __version__
 from stylewav_pl.errors import StyleWavError
+from stylewav_pl.weights.offline import OFFLINE, is_offline
 
 INTERRUPTED = 130
-OFFLINE = "--offline"
-OFFLINE_VARIABLES = ("STYLEWAV_OFFLINE", "HF_HUB_OFFLINE")
+OFFLINE_FLAG = "--offline"
+OFFLINE_VARIABLES = (OFFLINE, "HF_HUB_OFFLINE")  # the second is read by the library of the Hugging Face hub
 
 COMMANDS = {
     "fit": ("experiment", "make a face for every clip, score them, write results and report"),
@@ -71,7 +72,7 @@ def main(args: list[str] | None = None) -> int:
         The exit code.
     """
     given = sys.argv[1:] if args is None else list(args)
-    words = [word for word in given if word != OFFLINE]
+    words = [word for word in given if word != OFFLINE_FLAG]
     if not words or words[0] in ("-h", "--help"):
         print(usage())
         return 0 if words else 2
@@ -81,7 +82,7 @@ def main(args: list[str] | None = None) -> int:
     if words[0] not in COMMANDS:
         print(f"stylewav-pl: no command {words[0]!r}. Expected one of: {', '.join(COMMANDS)}. See stylewav-pl --help.", file=sys.stderr)
         return 2
-    with _network(off=OFFLINE in given):
+    with _network(off=OFFLINE_FLAG in given or is_offline()):
         return _run(words[0], words[1:])
 
 

@@ -19,7 +19,6 @@ from stylewav_pl.runs.files import write_json
 from stylewav_pl.weights.digest import sha256_of
 
 DIRECTORY = "STYLEWAV_CACHE"
-OFFLINE = "STYLEWAV_OFFLINE"
 HASHES = "weights.lock.json"
 LICENCES = "licences.json"
 
@@ -28,11 +27,6 @@ def cache_directory() -> Path:
     """Where fetched files are kept: ``STYLEWAV_CACHE``, else the user's cache directory."""
     chosen = os.environ.get(DIRECTORY)
     return Path(chosen).expanduser().absolute() if chosen else Path(pooch.os_cache("stylewav-pl"))
-
-
-def is_offline() -> bool:
-    """Whether ``STYLEWAV_OFFLINE`` (or ``--offline``) forbids the network."""
-    return os.environ.get(OFFLINE, "").lower() not in ("", "0", "false", "no")
 
 
 @dataclass(frozen=True)

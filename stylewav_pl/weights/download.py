@@ -69,7 +69,8 @@ def download(url: str, part: Path, label: str, patience: Patience) -> None:
         except InterruptedDownloadError as error:
             failures = 1 if _size(part) > before else failures + 1
             if failures >= patience.attempts:
-                raise UnavailableError(f"{error}; {_size(part) / 1e6:.1f} MB are kept and will be continued") from error
+                kept = f"; {_size(part) / 1e6:.1f} MB are kept and will be continued" if _size(part) else ""
+                raise UnavailableError(f"{error}{kept}") from error
             time.sleep(patience.pause * 2 ** (failures - 1))
         else:
             _note(part).unlink(missing_ok=True)
@@ -132,12 +133,12 @@ def _write(response: requests.Response, url: str, part: Path, start: int, label:
     free = shutil.disk_usage(part.parent).free
     if total is not None and total - start > free:
         raise OSError(errno.ENOSPC, f"{(total - start) / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free")
-    _note(part).write_text(json.dumps({"url": url, "validator": _validator(response)}), "utf-8")
     # disable=None: no bar where nobody watches
     with (
         part.open("ab" if start else "wb") as file,
         tqdm(total=total, initial=start, desc=label, unit="B", unit_scale=True, disable=None, file=sys.stderr) as bar,
     ):
+        _note(part).write_text(json.dumps({"url": url, "validator": _validator(response)}), "utf-8")  # after older bytes are gone
         for block in response.iter_content(BLOCK):
             if file.tell() == 0 and block.lstrip()[:16].lower().startswith(HTML_STARTS):
                 raise UnavailableError("the server answered with a web page instead of the file")
@@ -147,6 +148,8 @@ def _write(response: requests.Response, url: str, part: Path, start: int, label:
         os.fsync(file.fileno())
     if total is not None and _size(part) != total:
         raise InterruptedDownloadError(f"the connection closed after {_size(part)} of {total} bytes")
+    if not _size(part):
+        raise UnavailableError("the server sent an empty file")
 
 
 def _validator(response: requests.Response) -> str:

@@ -53,6 +53,16 @@ RESTRICTED = {
 }
 
 
+def describe(name: str) -> str:
+    """The licence and, where there is one, the limit to know.
+
+    >>> describe("MIT")
+    'MIT'
+    """
+    licence = RESTRICTED.get(name)
+    return f"{licence.title}. {licence.terms} {licence.url}" if licence else name
+
+
 def is_accepted(name: str) -> bool:
     """Whether weights under this licence may be fetched without asking again."""
     return name not in RESTRICTED or name in _named_by_environment() or name in cache.read(cache.LICENCES)
@@ -85,10 +95,8 @@ def require(name: str, weights: str) -> None:
     if name in _named_by_environment():
         accept([name])
         return
-    licence = RESTRICTED[name]
     raise WeightsError(
-        f"{weights} comes under a licence that must be accepted first.\n"
-        f"  {licence.title}\n  {licence.terms}\n  {licence.url}\n"
+        f"{weights} comes under a licence that must be accepted first.\n  {describe(name)}\n"
         f"If you accept it: stylewav-pl weights fetch {weights} --accept-licence {name}\n"
         f"or, in a job that nobody watches: {ACCEPT}={name}"
     )

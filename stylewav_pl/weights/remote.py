@@ -1,5 +1,6 @@
 """Weights that others publish: fetched once into the cache, under the hash they are known by."""
 
+import glob
 import re
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from stylewav_pl.weights import cache, licences
 from stylewav_pl.weights.digest import sha256_of
 from stylewav_pl.weights.download import Patience, UnavailableError, download
 from stylewav_pl.weights.entry import Entry
+from stylewav_pl.weights.offline import OFFLINE, is_offline
 
 WAIT_SECONDS = 3600.0  # for another process that fetches the same file
 
@@ -80,6 +82,8 @@ class RemoteWeights(Entry):
         Raises:
             WeightsError: It is not there, or it is another file than expected and was put aside.
         """
+        if self.is_verified and self._is_good():
+            return self.path
         with self._alone():
             problem = "in the cache is not the expected file" if self.path.is_file() else "is not in the cache"
             if not self._adopted():
@@ -123,16 +127,16 @@ class RemoteWeights(Entry):
         return f"expected SHA-256 {self.expected}, found {found}; not used, moved to {aside}"
 
     def _fetch(self) -> None:
-        if cache.is_offline():
-            raise WeightsError(f"{self.name} is not in the cache, and the network is switched off ({cache.OFFLINE}).\n{self.by_hand()}")
+        if is_offline():
+            raise WeightsError(f"{self.name} is not in the cache, and the network is switched off ({OFFLINE}).\n{self.by_hand()}")
         licences.require(self.licence, self.name)
         size = f"{self.size / 1e6:.0f} MB" if self.size else "size unknown"
-        _say(f"Fetching {self.name} ({size}, licence {self.licence}) into {self.path.parent}")
+        _say(f"Fetching {self.name} ({size}) into {self.path.parent}\n  licence: {licences.describe(self.licence)}")
         failures = []
-        for url in self.urls:
+        for number, url in enumerate(self.urls):
             _say(f"  from {url}")
             try:
-                self._fetch_from(url)
+                self._fetch_from(url, self.path.with_name(f"{self.file}.part{number}"))
             except UnavailableError as error:
                 failures.append(f"  {url}: {error}")
             except OSError as error:
@@ -141,13 +145,14 @@ class RemoteWeights(Entry):
                 return
         raise WeightsError("\n".join([f"{self.name} could not be fetched:", *failures, self.by_hand()]))
 
-    def _fetch_from(self, url: str) -> None:
-        part = self.path.with_name(f"{self.file}.part")
+    def _fetch_from(self, url: str, part: Path) -> None:
         download(url, part, self.name, self.patience)
         if self.expected and sha256_of(part) != self.expected:
             raise UnavailableError(self._put_aside(part))
         part.replace(self.path)
         self._record()
+        for left in self.path.parent.glob(f"{glob.escape(self.file)}.part*"):  # begun at other addresses
+            left.unlink()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -109,6 +109,12 @@ def test_a_missing_file_is_asked_for_once(site, part):
     assert not part.exists()
 
 
+def test_an_empty_file_is_refused(site, url, part):
+    site.files["/file"] = b""
+    with pytest.raises(UnavailableError, match="empty"):
+        download(url, part, "file", QUICK)
+
+
 def test_a_busy_server_is_asked_again(site, url, part):
     site.statuses = [503, 429]
     download(url, part, "file", QUICK)

@@ -54,7 +54,7 @@ def test_fetched_once(weights, site, capsys):
     assert entry.is_verified
     assert left_in_cache(entry) == ["net.pkl"]
     told = capsys.readouterr().err
-    assert all(words in told for words in (site.url, "0 MB", "licence MIT", str(entry.path.parent), sha256(CONTENT)))
+    assert all(words in told for words in (site.url, "0 MB", "licence: MIT", str(entry.path.parent), sha256(CONTENT)))
     assert weights().locate().read_bytes() == CONTENT
     assert len(site.asked) == 1
     assert capsys.readouterr().err == ""
@@ -72,6 +72,17 @@ def test_mirrors_are_tried_in_order(weights, site):
     entry = weights("/gone", "/tampered", "/file", "/never", sha256=sha256(CONTENT))
     assert entry.locate().read_bytes() == CONTENT
     assert [path for path, _ in site.asked] == ["/gone", "/tampered", "/file"]
+
+
+def test_what_was_begun_at_one_address_is_not_lost_at_the_next(weights, site):
+    site.files["/file"] = site.files["/other"] = CONTENT * 3
+    site.cuts = [BLOCK, 0, 0, 0]
+    entry = weights("/file", "/other")
+    with pytest.raises(WeightsError, match="will be continued"):
+        entry.locate()
+    assert entry.locate().read_bytes() == CONTENT * 3
+    assert site.asked[-1] == ("/file", f"bytes={BLOCK}-")
+    assert left_in_cache(entry) == ["net.pkl"]
 
 
 def test_when_nobody_has_it_every_address_is_named(weights, site):
@@ -143,10 +154,11 @@ def test_a_licence_must_be_accepted_before_anything_is_asked(weights, site):
     assert site.asked == []
 
 
-def test_a_licence_is_accepted_once(weights, monkeypatch):
+def test_a_licence_is_accepted_once(weights, capsys):
     accept([NON_COMMERCIAL])
     entry = weights(licence=NON_COMMERCIAL)
     entry.locate().unlink()
+    assert RESTRICTED[NON_COMMERCIAL].terms in capsys.readouterr().err  # shown although it was accepted before anybody saw it
     assert entry.locate().is_file()
     other = list(RESTRICTED)[1]
     with pytest.raises(WeightsError, match=other):
@@ -209,6 +221,7 @@ def test_a_verified_file_needs_no_writing(weights, monkeypatch):
     monkeypatch.setattr(Path, "mkdir", read_only)
     monkeypatch.setattr(remote, "FileLock", read_only)
     assert entry.locate() == entry.path
+    assert entry.verify() == entry.path
     monkeypatch.setattr(cache.Record, "describes", lambda record, path: False)  # touched, but of the same content
     assert entry.locate() == entry.path
 
