@@ -40,3 +40,9 @@ class StrictError(StyleWavError):
     """Clips were skipped although ``--strict`` was given."""
 
     exit_code = 3
+
+
+def one_line(error: Exception, longest: int = 300) -> str:
+    """The beginning of an error's text in one line; its type where it has no text."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= longest else f"{text[:longest]} ..."

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
 from stylewav_pl.data.window import windows_of
-from stylewav_pl.embedders import load_audio_embedder, load_image_text_embedder
+from stylewav_pl.embedders import WAV2CLIP_GUIDE, load_audio_embedder, load_image_text_embedder
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
 from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
@@ -118,7 +118,7 @@ class StyleWav(LightningModule):
 
         Args:
             generator: Registry name or weight file of the generator, or a built one.
-            guide: Registry name or weight file of the CLIP model that is optimised against, or a built one.
+            guide: The CLIP model that is optimised against: registry name, weight file, ``open_clip:MODEL/TAG[@FILE]``, or a built one.
             audio: Registry name or weight file of the audio encoder, or a built one.
             preprocess: How images reach the guide: ``clip`` (resize and normalise) or ``reference`` (as StyleCLIP did).
             latent_space: What is optimised; W by default.
@@ -201,7 +201,8 @@ class StyleWav(LightningModule):
         """
         targets = self.latents.new_zeros(len(batch.slots), self.guide.embed_dim)
         if batch.waveforms:
-            targets[list(batch.live)] = self._embed(batch).to(targets)
+            with torch.autocast(self.device.type, enabled=False):  # once per clip: precision costs nothing
+                targets[list(batch.live)] = self._embed(batch).to(targets)
         lost = [slot for slot in batch.live if not targets[slot].isfinite().all()]
         targets[lost] = 0.0
         return _without(batch, lost), targets
@@ -307,9 +308,9 @@ def _check_truncation(start_truncation: float) -> None:
 
 
 def _check_fit(guide: ImageTextEmbedder, audio: AudioEmbedder) -> None:
-    if guide.embed_dim != audio.embed_dim:
+    if guide.embed_dim != audio.embed_dim or not guide.space.may_be(audio.space):
         raise ConfigError(
-            f"The audio encoder gives vectors of width {audio.embed_dim}, the guide of width {guide.embed_dim}: "
-            "they do not share a space, so their cosine means nothing. Choose the CLIP model that the audio encoder was trained against "
-            "(Wav2CLIP: ViT-B/32; the pocket encoder: the pocket CLIP model)."
+            f"The audio encoder gives vectors of width {audio.embed_dim} (CLIP space: {audio.space}), the guide of width {guide.embed_dim} "
+            f"({guide.space}): they do not share a space, so their cosine means nothing. Choose the CLIP model that the audio encoder was "
+            f"trained against: for the published Wav2CLIP {WAV2CLIP_GUIDE}, for the pocket encoder the pocket CLIP model."
         )

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torch.optim import SGD
 
 from stylewav_pl.commands.experiment import FORCED
+from stylewav_pl.embedders.base import Space
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
 from stylewav_pl.generators.linear import LinearGenerator
 from stylewav_pl.latents import S, W, WPlus
@@ -211,6 +212,25 @@ def test_a_clip_may_start_at_a_sample_of_its_own(space) -> None:
 def test_embedders_of_different_width_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"width 24.*width 16"):
         module(audio=LinearAudioEmbedder(embed_dim=24))
+
+
+def test_embedders_of_two_spaces_are_refused_although_their_widths_agree() -> None:
+    audio, guide = LinearAudioEmbedder(), LinearImageTextEmbedder()
+    audio.space = Space("ViT-B-32", "openai")
+    for space in (Space("ViT-B-32", "openai"), Space("ViT-B-32"), Space()):
+        guide.space = space
+        StyleWav(LinearGenerator(), guide, audio, cohort_size=1)
+    for space in (Space("RN101", "openai"), Space("ViT-B-32", "laion2b_s34b_b79k"), Space("ViT-B-16")):
+        guide.space = space
+        with pytest.raises(ConfigError, match=r"ViT-B-32/openai.*for the published Wav2CLIP open_clip:ViT-B-32-quickgelu/openai"):
+            StyleWav(LinearGenerator(), guide, audio, cohort_size=1)
+
+
+def test_half_precision_does_not_reach_the_targets() -> None:
+    model = module()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        _, targets = model.embed_targets(batch(0, "a", "b", "c"))
+    assert torch.equal(targets, model.embed_targets(batch(0, "a", "b", "c"))[1])
 
 
 REFUSED = [{"frame_steps": (11,)}, {"frame_steps": (-1,)}, {"num_steps": 0}, {"cohort_size": 0}, {"start_truncation": 1.5}]

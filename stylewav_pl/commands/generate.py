@@ -13,12 +13,20 @@ ACCELERATORS = {"auto": "auto", "cpu": "cpu", "cuda": "gpu"}
 def parser() -> argparse.ArgumentParser:
     """The options of ``generate``."""
     options = argparse.ArgumentParser(prog="stylewav-pl generate", description="Makes one face for each audio file (wav, mp3, flac, ogg, opus, ...).")
-    options.add_argument("files", nargs="+", metavar="FILE", help="audio files; of longer recordings the middle 5 seconds are used")
+    options.add_argument("files", nargs="+", metavar="FILE", help="audio files; of longer recordings 5 seconds are used, see --window")
     options.add_argument("-o", "--output", required=True, metavar="DIR", help="run directory for images, strips and tables; may hold earlier results")
     options.add_argument("--device", choices=sorted(ACCELERATORS), default="auto", help="where to compute (default: auto)")
     options.add_argument("--generator", metavar="SOURCE", help="registry name or weight file of the generator (default: pocket)")
-    options.add_argument("--guide", metavar="SOURCE", help="registry name or weight file of the CLIP model (default: pocket)")
-    options.add_argument("--audio-encoder", metavar="SOURCE", help="registry name or weight file of the audio encoder (default: pocket)")
+    options.add_argument(
+        "--audio-encoder", metavar="SOURCE", help="registry name or weight file (Wav2CLIP.pt) of the audio encoder (default: pocket)"
+    )
+    options.add_argument(
+        "--guide",
+        metavar="SOURCE",
+        help="registry name or weight file of the CLIP model, open_clip:MODEL/TAG or open_clip:MODEL/TAG@FILE "
+        "(default: the one that the audio encoder was trained against)",
+    )
+    options.add_argument("--window", metavar="PART", help="of longer recordings: first, center (default), loudest or mean-of-windows (all of it)")
     options.add_argument("--steps", type=int, metavar="N", help="optimisation steps (default: 20)")
     return options
 
@@ -41,11 +49,15 @@ def run(command: str, options: list[str]) -> int:
 
 
 def _words(asked: argparse.Namespace) -> list[str]:
+    from stylewav_pl.embedders import matching_guide
+
     sources = [{"class_path": "Files", "init_args": {"paths": [str(Path(name).expanduser()) for name in asked.files]}}]
+    guide = asked.guide or (asked.audio_encoder and matching_guide(asked.audio_encoder))
     words = ["--config", "generate.yaml", "--run", asked.output, "--data.sources", json.dumps(sources)]
     words += ["--trainer.accelerator", ACCELERATORS[asked.device], "--trainer.devices", "1"]
-    for setting, value in (("generator", asked.generator), ("guide", asked.guide), ("audio", asked.audio_encoder)):
+    for setting, value in (("generator", asked.generator), ("guide", guide), ("audio", asked.audio_encoder)):
         words += [f"--model.{setting}", value] if value else []
+    words += ["--data.window", asked.window] if asked.window else []
     if asked.steps is not None:
         frames = sorted({round(asked.steps * share / 5) for share in range(6)})
         words += ["--model.num_steps", str(asked.steps), "--model.frame_steps", json.dumps(frames)]

@@ -2,30 +2,37 @@
 
 from pathlib import Path
 
-from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
+from stylewav_pl.embedders.base import OPENAI_VIT_B_32, POCKET, AudioEmbedder, ImageTextEmbedder, Space
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
 from stylewav_pl.embedders.preprocess import Preprocess
 from stylewav_pl.embedders.wav2clip import Wav2ClipEmbedder, build_audio_network
 from stylewav_pl.types import WeightsError
+from stylewav_pl.weights.open_clip_name import parse_open_clip
 from stylewav_pl.weights.registry import resolve
-from stylewav_pl.weights.store import WeightFile, read_weights
+from stylewav_pl.weights.state_dict import read_state_dict
+from stylewav_pl.weights.store import WeightFile, is_own_format, read_weights
 
 __all__ = [
     "AudioEmbedder",
     "ImageTextEmbedder",
     "LinearAudioEmbedder",
     "LinearImageTextEmbedder",
+    "Space",
     "Wav2ClipEmbedder",
     "load_audio_embedder",
     "load_image_text_embedder",
+    "matching_guide",
 ]
+
+WAV2CLIP_GUIDE = "open_clip:ViT-B-32-quickgelu/openai"
 
 
 def load_audio_embedder(source: str | Path, device: str = "cpu") -> AudioEmbedder:
     """A frozen audio embedder.
 
     Args:
-        source: A registry name (``pocket``), ``linear`` for the untrained double, or the path of a weight file.
+        source: A registry name (``pocket``), ``linear`` for the untrained double, or the path of a weight file: this
+            project's own format or the published ``Wav2CLIP.pt``, told apart by content.
         device: Where it will run.
 
     Raises:
@@ -33,15 +40,23 @@ def load_audio_embedder(source: str | Path, device: str = "cpu") -> AudioEmbedde
     """
     if source == "linear":
         return LinearAudioEmbedder().to(device)
-    file = _read(source, "audio", "wav2clip")
-    return Wav2ClipEmbedder(build_audio_network(file.config, file.tensors)).to(device)
+    path = resolve(source, "audio")
+    if is_own_format(path):
+        file = _read(path, "audio", "wav2clip")
+        return Wav2ClipEmbedder(build_audio_network(file.config, file.tensors)).to(device)
+    # The authors' package imports much: only who needs it pays.
+    from stylewav_pl.embedders.wav2clip_published import PublishedWav2Clip
+
+    return PublishedWav2Clip(read_state_dict(path), path).to(device)
 
 
 def load_image_text_embedder(source: str | Path, device: str = "cpu", preprocess: Preprocess = "clip") -> ImageTextEmbedder:
     """A frozen CLIP model for images and texts.
 
     Args:
-        source: A registry name (``pocket``), ``linear`` for the untrained double, or the path of a weight file.
+        source: A registry name (``pocket``), ``linear`` for the untrained double, a model of the ``open_clip`` library
+            (``open_clip:ViT-B-32-quickgelu/openai``, see :mod:`stylewav_pl.weights.open_clip_name`), or the path of a weight file:
+            this project's own format or one of OpenAI's, told apart by content.
         device: Where it will run.
         preprocess: How images become the network's input, see :mod:`stylewav_pl.embedders.preprocess`; the double has no choice.
 
@@ -52,14 +67,27 @@ def load_image_text_embedder(source: str | Path, device: str = "cpu", preprocess
         return LinearImageTextEmbedder().to(device)
     # open_clip takes seconds to import: only who needs it pays.
     from stylewav_pl.embedders.openclip import OpenClipEmbedder, pocket_vocabulary, read_pocket_clip
+    from stylewav_pl.embedders.openclip_published import load_published_clip
 
-    file = _read(source, "image_text", "openclip")
+    name, path = parse_open_clip(source), resolve(source, "image_text")
+    if name or not is_own_format(path):
+        return load_published_clip(name, path, preprocess).to(device)
+    file = _read(path, "image_text", "openclip")
     network = read_pocket_clip(file.config, file.tensors)
-    return OpenClipEmbedder(network, pocket_vocabulary(file.config), preprocess).to(device)
+    return OpenClipEmbedder(network, pocket_vocabulary(file.config), preprocess, space=POCKET).to(device)
 
 
-def _read(source: str | Path, kind: str, architecture: str) -> WeightFile:
-    file = read_weights(resolve(source, kind), kind)
+def matching_guide(audio: str | Path) -> str:
+    """Source of the CLIP model whose space an audio encoder was trained to reach; the pocket one where its file does not tell.
+
+    Raises:
+        WeightsError: See :func:`load_audio_embedder`.
+    """
+    return WAV2CLIP_GUIDE if load_audio_embedder(audio).space == OPENAI_VIT_B_32 else "pocket"
+
+
+def _read(path: Path, kind: str, architecture: str) -> WeightFile:
+    file = read_weights(path, kind)
     if file.architecture != architecture:
         raise WeightsError(f"{file.path} holds the architecture {file.architecture!r}, but {architecture!r} is needed here.")
     return file

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from typing import TypeVar
 
 import torch
@@ -10,6 +11,34 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Frozen = TypeVar("Frozen", bound="FrozenModule")
+
+
+@dataclass(frozen=True)
+class Space:
+    """The CLIP model whose space vectors lie in: a cosine means something only within one space.
+
+    Attributes:
+        model: Its architecture, e.g. ``ViT-B-32``; empty where the weight file does not tell.
+        weights: Which training of it, e.g. ``openai``; empty where the weight file does not tell.
+    """
+
+    model: str = ""
+    weights: str = ""
+
+    def may_be(self, other: "Space") -> bool:
+        """Whether nothing that is known tells the two apart.
+
+        >>> Space("ViT-B-32", "openai").may_be(Space("ViT-B-32")), Space("ViT-B-32").may_be(Space("RN101"))
+        (True, False)
+        """
+        return all(not mine or not theirs or mine == theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True))
+
+    def __str__(self) -> str:
+        return f"{self.model or 'unknown'}/{self.weights or 'unknown'}"
+
+
+OPENAI_VIT_B_32 = Space("ViT-B-32", "openai")
+POCKET = Space("pocket")
 
 
 class FrozenModule(nn.Module):
@@ -32,10 +61,12 @@ class AudioEmbedder(FrozenModule, ABC):
     Attributes:
         sample_rate: In Hz, what the waveforms must have.
         embed_dim: Width of the embedding.
+        space: Whose space it was trained to reach.
     """
 
     sample_rate: int
     embed_dim: int
+    space: Space = Space()
 
     @abstractmethod
     def embed_audio(self, waveforms: Float[Tensor, "clip time"] | Sequence[Float[Tensor, " _"]]) -> Float[Tensor, "clip embed"]:
@@ -65,10 +96,12 @@ class ImageTextEmbedder(FrozenModule, ABC):
     Attributes:
         embed_dim: Width of the embedding.
         image_size: Height and width in pixels that the network itself sees.
+        space: Its own.
     """
 
     embed_dim: int
     image_size: int
+    space: Space = Space()
 
     @abstractmethod
     def embed_image(self, images: Float[Tensor, "clip 3 height width"]) -> Float[Tensor, "clip embed"]:

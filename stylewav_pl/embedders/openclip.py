@@ -5,17 +5,17 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from open_clip.model import CLIP
+from open_clip.model import CLIP, CustomTextCLIP
 from torch import Tensor
 from torch.nn import functional as F
 
-from stylewav_pl.embedders.base import ImageTextEmbedder
-from stylewav_pl.embedders.preprocess import clip_preprocess, reference_preprocess
+from stylewav_pl.embedders.base import ImageTextEmbedder, Space
+from stylewav_pl.embedders.preprocess import Training, clip_preprocess, reference_preprocess
 from stylewav_pl.embedders.vocabulary import Vocabulary
 from stylewav_pl.types import ConfigError, WeightsError
 
 Tokenizer = Callable[[list[str]], Tensor]
-PREPROCESSES = {"clip": clip_preprocess, "reference": reference_preprocess}
+PREPROCESSES = ("clip", "reference")
 
 
 class OpenClipEmbedder(ImageTextEmbedder):
@@ -25,18 +25,29 @@ class OpenClipEmbedder(ImageTextEmbedder):
         network: Any ``open_clip`` model with the interface of its ``CLIP`` class.
         tokenizer: Texts to ids ``[text, token]``.
         preprocess: How images in [-1, 1] become the network's input, see :mod:`stylewav_pl.embedders.preprocess`.
+        training: What the network was trained on, for ``clip``; by default as OpenAI's.
+        space: Which model and weights these are.
 
     Raises:
         ConfigError: There is no such preprocessing.
     """
 
-    def __init__(self, network: CLIP, tokenizer: Tokenizer, preprocess: str = "clip") -> None:
+    def __init__(
+        self,
+        network: CLIP | CustomTextCLIP,
+        tokenizer: Tokenizer,
+        preprocess: str = "clip",
+        training: Training | None = None,
+        space: Space | None = None,
+    ) -> None:
         super().__init__()
         if preprocess not in PREPROCESSES:
             raise ConfigError(f"Unknown preprocess {preprocess!r}: expected one of {', '.join(PREPROCESSES)}.")
         self.network = network
         self.tokenizer = tokenizer
         self.preprocess = preprocess
+        self.training_data = training or Training()
+        self.space = space or Space()
         size = network.visual.image_size
         self.image_size = int(size if isinstance(size, int) else size[0])
         self._texts: dict[str, Tensor] = {}
@@ -44,15 +55,20 @@ class OpenClipEmbedder(ImageTextEmbedder):
         self.embed_dim = self._embed_dim()
 
     def _embed_dim(self) -> int:
-        """Width of the embedding, read from the network's output projection."""
+        """Width of the embedding, read from the network's text tower."""
+        if not isinstance(self.network, CLIP):
+            return int(self.network.text.output_dim)
         projection = self.network.text_projection
         return int(projection.shape[1] if isinstance(projection, Tensor) else projection.out_features)
 
     def embed_image(self, images: Float[Tensor, "clip 3 height width"]) -> Float[Tensor, "clip embed"]:
         """See :meth:`ImageTextEmbedder.embed_image`."""
         images = images.to(self.network.logit_scale)
-        prepared = PREPROCESSES[self.preprocess](images, self.image_size)
-        return F.normalize(self.network.encode_image(prepared), dim=-1)
+        if self.preprocess == "reference":
+            prepared = reference_preprocess(images, self.image_size)
+        else:
+            prepared = clip_preprocess(images, self.image_size, self.training_data)
+        return F.normalize(self.network.encode_image(prepared).float(), dim=-1)
 
     @torch.no_grad()
     def embed_text(self, texts: Sequence[str]) -> Float[Tensor, "clip embed"]:

@@ -2,9 +2,11 @@
 
 * ``clip`` - what CLIP models were trained on: [0, 1], bicubic resize, mean and deviation normalised.
 * ``reference`` - StyleCLIP's path (Patashnik et al. 2021, arXiv:2103.17249): enlarged seven times by repetition, then
-  averaged over blocks of size / 32, and left in [-1, 1]. Needed to compare with results made that way.
+  averaged over blocks of size / 32, and left in [-1, 1]. Needed to compare with results made that way. Repeating and
+  averaging weigh each pixel by the area that it shares with the new one, which is how other sizes than 224 are reached.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
@@ -17,17 +19,31 @@ from stylewav_pl.types import ConfigError
 
 Preprocess = Literal["clip", "reference"]
 
-CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-REFERENCE_GRID = 32
+
+@dataclass(frozen=True)
+class Training:
+    """How the images were prepared that a CLIP model was trained on; the defaults are OpenAI's, which most others kept.
+
+    Attributes:
+        mean: Of red, green and blue in [0, 1], subtracted.
+        deviation: Of the same, divided by.
+        interpolation: Of the resize.
+    """
+
+    mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
+    deviation: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
+    interpolation: str = "bicubic"
 
 
-def clip_preprocess(images: Float[Tensor, "clip 3 height width"], image_size: int) -> Float[Tensor, "clip 3 size size"]:
+def clip_preprocess(
+    images: Float[Tensor, "clip 3 height width"], image_size: int, training: Training | None = None
+) -> Float[Tensor, "clip 3 size size"]:
     """Images in [-1, 1] as CLIP was trained to see them; not clamped, so that gradients survive outside the range."""
+    training = training or Training()
     if images.shape[-2:] != (image_size, image_size):
-        images = F.interpolate(images, size=(image_size, image_size), mode="bicubic", antialias=True, align_corners=False)
-    mean = images.new_tensor(CLIP_MEAN).view(3, 1, 1)
-    deviation = images.new_tensor(CLIP_STD).view(3, 1, 1)
+        images = F.interpolate(images, size=(image_size, image_size), mode=training.interpolation, antialias=True, align_corners=False)
+    mean = images.new_tensor(training.mean).view(3, 1, 1)
+    deviation = images.new_tensor(training.deviation).view(3, 1, 1)
     return ((images + 1) / 2 - mean) / deviation
 
 
@@ -35,27 +51,26 @@ def reference_preprocess(images: Float[Tensor, "clip 3 height width"], image_siz
     """StyleCLIP's enlarging and averaging as one matrix per axis, without the enlarged image in between.
 
     Raises:
-        ConfigError: The image or the tower's size is no multiple of 32, or the image is not square.
+        ConfigError: The image is not square.
     """
     height, width = images.shape[-2:]
-    if height != width or height % REFERENCE_GRID or image_size % REFERENCE_GRID:
-        raise ConfigError(
-            f"preprocess 'reference' needs square images whose size, like the CLIP model's, is a multiple of {REFERENCE_GRID}; "
-            f"found {height}x{width} for a model of {image_size}. Use preprocess: clip."
-        )
-    matrix = reference_matrix(height, image_size).to(images)
+    if height != width:
+        raise ConfigError(f"preprocess 'reference' needs square images, found {height}x{width}. Use preprocess: clip.")
+    matrix = reference_matrix(height, image_size, images.device, images.dtype)
     return matrix @ images @ matrix.T
 
 
 @lru_cache(maxsize=8)
-def reference_matrix(size: int, image_size: int) -> Float[Tensor, "out size"]:
-    """The map of one axis: repeat every pixel ``image_size / 32`` times, then average blocks of ``size / 32``.
+@torch.inference_mode(False)  # whoever asks first: the matrix must also serve where gradients are computed
+def reference_matrix(size: int, image_size: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32) -> Float[Tensor, "out size"]:
+    """The map of one axis: new pixel ``i`` is the mean of the old axis from ``i * size / image_size`` to the next, fractions included.
+
+    With 224 and multiples of 32 this is to repeat every pixel 7 times and to average blocks of ``size / 32``.
 
     >>> reference_matrix(64, 96)[:2, :2].tolist()
     [[1.0, 0.0], [0.5, 0.5]]
     """
-    repeats, block = image_size // REFERENCE_GRID, size // REFERENCE_GRID
-    enlarged = torch.arange(size * repeats)
-    matrix = torch.zeros(image_size, size)
-    shares = torch.full(enlarged.shape, 1 / block)
-    return matrix.index_put_((enlarged // block, enlarged // repeats), shares, accumulate=True)
+    # In units of 1 / image_size of an old pixel every edge is a whole number.
+    new, old = torch.arange(image_size + 1)[:, None] * size, torch.arange(size + 1) * image_size
+    overlap = torch.minimum(new[1:], old[1:]) - torch.maximum(new[:-1], old[:-1])
+    return (overlap.clamp(min=0).double() / size).to(device, dtype)

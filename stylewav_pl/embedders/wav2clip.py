@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stylewav_pl.embedders.base import AudioEmbedder
+from stylewav_pl.embedders.base import POCKET, AudioEmbedder
 from stylewav_pl.types import AudioError, SkipReason, WeightsError
 
 SAMPLE_RATE = 16_000
@@ -162,12 +162,13 @@ def build_audio_network(config: Mapping[str, Any], tensors: Mapping[str, Tensor]
 
 
 class Wav2ClipEmbedder(AudioEmbedder):
-    """The frozen Wav2CLIP: waveforms to unit vectors."""
+    """A frozen encoder of this project's own format, such as the pocket one: waveforms to unit vectors."""
 
     def __init__(self, network: AudioNetwork) -> None:
         super().__init__()
         self.sample_rate = SAMPLE_RATE
         self.embed_dim = network.embed_dim
+        self.space = POCKET
         self.network = network
         self.freeze()
 
@@ -186,11 +187,20 @@ class Wav2ClipEmbedder(AudioEmbedder):
         return embeddings
 
 
+def check_length(waveform: Float[Tensor, " time"]) -> None:
+    """Refuses what the reflected edges of the first window do not fit into.
+
+    Raises:
+        AudioError: 256 samples or fewer.
+    """
+    if waveform.shape[-1] <= FFT_SIZE // 2:
+        raise AudioError(SkipReason.TOO_SHORT, f"Wav2CLIP needs more than {FFT_SIZE // 2} samples, found {waveform.shape[-1]}.")
+
+
 def _rows_of_equal_length(waveforms: Float[Tensor, "clip time"] | Sequence[Float[Tensor, " _"]]) -> list[list[int]]:
     """Indices of waveforms grouped by length, at most ``LARGEST_BATCH`` in a group."""
     groups: dict[int, list[int]] = defaultdict(list)
     for row, waveform in enumerate(waveforms):
-        if waveform.shape[-1] <= FFT_SIZE // 2:
-            raise AudioError(SkipReason.TOO_SHORT, f"Wav2CLIP needs more than {FFT_SIZE // 2} samples, found {waveform.shape[-1]}.")
+        check_length(waveform)
         groups[waveform.shape[-1]].append(row)
     return [rows[start : start + LARGEST_BATCH] for rows in groups.values() for start in range(0, len(rows), LARGEST_BATCH)]

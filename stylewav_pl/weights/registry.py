@@ -4,6 +4,7 @@ from pathlib import Path
 
 from stylewav_pl.errors import WeightsError
 from stylewav_pl.weights.entry import Entry, PackagedWeights
+from stylewav_pl.weights.open_clip_name import FORMS, parse_open_clip
 from stylewav_pl.weights.published import PUBLISHED
 
 ENTRIES: tuple[Entry, ...] = (
@@ -20,7 +21,7 @@ def resolve(source: str | Path, kind: str) -> Path:
     A registry name comes first; write ``./pocket`` for a file of that name.
 
     Args:
-        source: A registry name or the path of a file.
+        source: A registry name, the path of a file, or a CLIP model of the ``open_clip`` library (see :mod:`.open_clip_name`).
         kind: ``generator``, ``image_text`` or ``audio``.
 
     Raises:
@@ -29,12 +30,17 @@ def resolve(source: str | Path, kind: str) -> Path:
     named = {entry.name: entry for entry in ENTRIES if entry.kind == kind}
     if isinstance(source, str) and source in named:
         return named[source].locate()
+    if open_clip_model := parse_open_clip(source):
+        if kind != "image_text":
+            raise WeightsError(f"{source} is a CLIP model, but weights of kind {kind!r} are needed here.")
+        return open_clip_model.locate()
     path = Path(source).expanduser()
     if path.is_file():
         return path
     names = ", ".join(sorted(named)) or "there is none"
+    also = f", or {FORMS}" if kind == "image_text" else ""
     found = f"the folder {source}" if path.is_dir() else f"{str(source)!r}, which is neither"
-    raise WeightsError(f"Expected a weight name of kind {kind!r} ({names}) or the path of an existing file; found {found}.")
+    raise WeightsError(f"Expected a weight name of kind {kind!r} ({names}) or the path of an existing file{also}; found {found}.")
 
 
 def entries_named(names: list[str]) -> list[Entry]:

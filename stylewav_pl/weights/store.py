@@ -61,6 +61,15 @@ def describe(path: Path) -> dict[str, str]:
     return metadata
 
 
+def is_own_format(path: Path) -> bool:
+    """Whether a file was written by :func:`save_weights`; damaged files count as foreign."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return (file.metadata() or {}).get("format") == FORMAT
+    except SafetensorError:
+        return False
+
+
 def read_weights(path: Path, kind: str) -> WeightFile:
     """Reads a file written by :func:`save_weights`.
 

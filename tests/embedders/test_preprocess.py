@@ -25,10 +25,43 @@ def test_reference_rows_are_averages() -> None:
     torch.testing.assert_close(matrix.sum(dim=0), torch.full((1024,), 224 / 1024))
 
 
-@pytest.mark.parametrize(("shape", "image_size"), [((1, 3, 100, 100), 224), ((1, 3, 64, 128), 224), ((1, 3, 64, 64), 100)])
-def test_reference_refuses_sizes_it_cannot_map(shape: tuple[int, ...], image_size: int) -> None:
-    with pytest.raises(ConfigError, match="multiple of 32"):
-        reference_preprocess(torch.zeros(shape), image_size)
+SIZES = [224, 288, 336, 384, 448]
+
+
+def _naive(size: int, image_size: int) -> tuple[nn.Module, nn.Module]:
+    """StyleCLIP's two steps; 336 is no multiple of 32, but 21 times enlarged and averaged over size / 16 is the same scale."""
+    grid = 32 if image_size % 32 == 0 else 16
+    return nn.Upsample(scale_factor=image_size // grid), nn.AvgPool2d(size // grid)
+
+
+@pytest.mark.parametrize("image_size", SIZES)
+def test_reference_equals_enlarging_and_pooling_for_every_model(image_size: int) -> None:
+    image = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    upsample, pool = _naive(256, image_size)
+    naive = pool(upsample(image[:, :1]))
+    torch.testing.assert_close(reference_preprocess(image, image_size)[:, :1], naive, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("image_size", SIZES)
+@pytest.mark.parametrize("size", [256, 512, 1024])
+def test_reference_matrix_equals_enlarging_and_pooling_of_a_line(size: int, image_size: int) -> None:
+    line = torch.rand(1, 1, size, generator=torch.Generator().manual_seed(size))
+    upsample, pool = _naive(size, image_size)
+    naive = nn.AvgPool1d(pool.kernel_size)(upsample(line))[0, 0]
+    torch.testing.assert_close(reference_matrix(size, image_size) @ line[0, 0], naive, atol=1e-6, rtol=0)
+
+
+def test_reference_matrix_serves_gradients_whoever_made_it() -> None:
+    with torch.inference_mode():
+        reference_preprocess(torch.zeros(1, 3, 96, 96), 48)
+    image = torch.zeros(1, 3, 96, 96, requires_grad=True)
+    reference_preprocess(image, 48).sum().backward()
+    torch.testing.assert_close(image.grad, torch.full_like(image, 0.25))
+
+
+def test_reference_refuses_images_that_are_not_square() -> None:
+    with pytest.raises(ConfigError, match="64x128"):
+        reference_preprocess(torch.zeros(1, 3, 64, 128), 224)
 
 
 def test_clip_needs_no_resize_at_its_own_size() -> None:

@@ -1,0 +1,82 @@
+"""``generate`` with networks of others: from an audio file to a picture, with small files of the published layouts."""
+
+import csv
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from open_clip import factory
+from PIL import Image
+from wav2clip.model.encoder import MLPLayers, ResNetExtractor
+
+from stylewav_pl.cli import main
+from stylewav_pl.commands.generate import _words, parser
+from stylewav_pl.weights.store import sha256_of
+
+SMALL = {
+    "embed_dim": 512,
+    "vision_cfg": {"image_size": 64, "patch_size": 16, "width": 64, "layers": 1},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A voice, an audio encoder in the published layout, and the weights of a small CLIP model as wide as the real one."""
+    folder = tmp_path_factory.mktemp("files")
+    torch.manual_seed(0)
+    parts = {"audio_encoder": ResNetExtractor(scenario="supervise").encoder, "audio_transform": MLPLayers()}
+    tensors = {f"{part}.{name}": tensor for part, network in parts.items() for name, tensor in network.state_dict().items()}
+    torch.save(tensors, folder / "Wav2CLIP.pt")
+    torch.save(factory.CLIP(**SMALL, quick_gelu=True).state_dict(), folder / "CLIP.pt")
+    soundfile.write(folder / "voice.wav", np.random.default_rng(0).uniform(-0.3, 0.3, 90_000), 16_000)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def small_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small networks under the names of the real ones, which take seconds to build."""
+    small = {name: SMALL for name in ("ViT-B-32-quickgelu", "RN101-quickgelu")}
+    monkeypatch.setattr(factory, "_MODEL_CONFIGS", {**factory._MODEL_CONFIGS, **small})
+
+
+def _generate(files: Path, output: Path, *options: str) -> int:
+    encoder = ["--audio-encoder", str(files / "Wav2CLIP.pt"), "--generator", "linear", "--device", "cpu", "--steps", "4"]
+    return main(["generate", str(files / "voice.wav"), "-o", str(output), *encoder, *options])
+
+
+def test_a_voice_becomes_a_picture(files: Path, tmp_path: Path) -> None:
+    guide = f"open_clip:ViT-B-32-quickgelu/openai@{files / 'CLIP.pt'}"
+    assert _generate(files, tmp_path / "out", "--guide", guide, "--window", "mean-of-windows") == 0
+    with Image.open(tmp_path / "out" / "images" / "voice.png") as image:
+        assert image.size == (8, 8)
+    with (tmp_path / "out" / "results.csv").open(newline="", encoding="utf-8") as table:
+        (row,) = csv.DictReader(table)
+    assert row["status"] == "done"
+    assert float(row["similarity_end"]) > float(row["similarity_start"])
+    weights = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))["weights"]
+    assert weights["guide"] == {"source": guide, "sha256": sha256_of(files / "CLIP.pt")}
+    assert weights["audio"]["sha256"] == sha256_of(files / "Wav2CLIP.pt")
+
+
+def test_a_guide_of_another_space_is_refused_with_the_right_one(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _generate(files, tmp_path / "out", "--guide", f"open_clip:RN101-quickgelu/openai@{files / 'CLIP.pt'}") == 2
+    told = capsys.readouterr().err
+    assert "ViT-B-32/openai" in told and "RN101/openai" in told
+    assert "for the published Wav2CLIP open_clip:ViT-B-32-quickgelu/openai" in told
+    assert _generate(files, tmp_path / "out", "--guide", "pocket") == 2
+    assert "they do not share a space" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_a_guide_the_one_that_fits_is_taken(files: Path) -> None:
+    asked = parser().parse_args(["voice.wav", "-o", "out", "--audio-encoder", str(files / "Wav2CLIP.pt")])
+    assert ("--model.guide", "open_clip:ViT-B-32-quickgelu/openai") in pairwise(_words(asked))
+    asked.audio_encoder = "pocket"
+    assert ("--model.guide", "pocket") in pairwise(_words(asked))
+    asked.guide = "my.safetensors"
+    assert ("--model.guide", "my.safetensors") in pairwise(_words(asked))
