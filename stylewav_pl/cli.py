@@ -30,7 +30,7 @@ COMMANDS = {
     "generate": ("generate", "a face for each audio file: generate voice.wav -o out/"),
     "report": ("report", "write statistics, picture grid and report.html of a run again"),
     "weights": ("weights", "list, fetch, verify and inspect network weights"),
-    "data": ("data", "list the clips of a configuration, or write built-in voices as audio files"),
+    "data": ("data", "what a Common Voice release or a folder holds, a selection as shards, built-in voices as files"),
     "pocket": ("pocket", "train the shipped miniature networks from nothing"),
 }
 

@@ -6,7 +6,8 @@ Must not import stylewav_pl: jaxtyping's import hook, which checks shapes under 
 import os
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,83 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def repository() -> Path:
     """The top directory of the repository."""
     return REPOSITORY
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One row of a Common Voice table, in the words of the old releases."""
+
+    name: str
+    speaker: str
+    gender: str = ""
+    age: str = ""
+    accent: str = ""
+    sentence: str = "one two three four five six seven"
+    seconds: float = 5.25
+
+
+class Release:
+    """Writes tables as a Common Voice release of a certain number has them: folders, file names, columns and spellings."""
+
+    NEW_GENDERS = {"male": "male_masculine", "female": "female_feminine"}  # noqa: RUF012
+
+    def __init__(self, root: Path, number: float) -> None:
+        self.root, self.number = root, number
+
+    def folder(self, locale: str = "en") -> Path:
+        return self.root / locale if self.number >= 5 else self.root
+
+    def columns(self) -> list[str]:
+        sentence = ["sentence_id", "sentence", "sentence_domain"] if self.number >= 17 else ["sentence"]
+        accent = ["accents" if self.number >= 17 else "accent"]
+        late = [*(["variant"] if self.number >= 13 else []), *(["locale", "segment"] if self.number >= 5 else [])]
+        return ["client_id", "path", *sentence, "up_votes", "down_votes", "age", "gender", *accent, *late]
+
+    def write(self, recordings: Sequence[Recording], locale: str = "en", split: str = "validated") -> None:
+        folder = self.folder(locale)
+        (folder / "clips").mkdir(parents=True, exist_ok=True)
+        lines = [self.columns(), *([self._cell(row, column, locale) for column in self.columns()] for row in recordings)]
+        self._write(folder / f"{split}.tsv", lines)
+        times = [[f"{row.name}.mp3", str(round(row.seconds * 1000))] for row in recordings]
+        if self.number >= 16.1:
+            self._write(folder / "clip_durations.tsv", [["clip", "duration[ms]"], *times])
+        elif self.number >= 14:
+            self._write(folder / "times.txt", times)
+
+    def _cell(self, row: Recording, column: str, locale: str) -> str:
+        gender = self.NEW_GENDERS.get(row.gender, row.gender) if self.number >= 17 else row.gender
+        path = row.name if self.number < 2 else f"{row.name}.mp3"
+        known = {"client_id": row.speaker, "path": path, "age": row.age, "gender": gender, "locale": locale, "sentence": row.sentence}
+        return {**known, "accent": row.accent, "accents": row.accent, "up_votes": "2", "down_votes": "0"}.get(column, "")
+
+    def _write(self, path: Path, lines: Sequence[Sequence[str]]) -> None:
+        path.write_text("".join("\t".join(line) + "\n" for line in lines), "utf-8")
+
+
+@pytest.fixture(scope="session")
+def release() -> type[Release]:
+    """Miniature releases: ``release(root, number).write([...])``."""
+    return Release
+
+
+@pytest.fixture(scope="session")
+def recording() -> type[Recording]:
+    """Rows for :class:`Release`."""
+    return Recording
+
+
+@pytest.fixture(scope="session")
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Built-in voices as mp3 and wav files, 5.25 s each, by sex; nobody's real voice."""
+    import soundfile
+
+    from stylewav_pl.data import BuiltinVoices, Window
+
+    folder, voices = tmp_path_factory.mktemp("spoken"), BuiltinVoices(per_sex=1)
+    paths = {}
+    for clip in voices.list_clips():
+        wave = voices.read(clip, 16_000, Window(seconds=6.0)).numpy()
+        for suffix in ("mp3", "wav"):
+            paths[f"{clip.labels['sex']}.{suffix}"] = path = folder / f"{clip.labels['sex']}.{suffix}"
+            soundfile.write(path, wave, 16_000)
+    return paths

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -221,6 +223,37 @@ def test_checking_a_folder_that_is_missing_ends_with_2(tmp_path: Path, capsys: p
 
 
 # pocket and help
+
+
+def test_data_common_voice_shows_the_funnel(release: Any, recording: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    people = [(sex, place) for sex in ("female", "male") for place in range(101)]
+    rows = [recording(f"{sex}-{place}", f"{sex}-{place}", sex, "thirties") for sex, place in people]
+    release(tmp_path, 25).write(rows, split="train")  # without a single sound: nothing is decoded
+    assert main(["data", "common-voice", str(tmp_path), "--config", "sex.yaml"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"one clip per speaker +101 +101\n +sampled +100 +100\n", out)
+    release(tmp_path, 25).write(rows[2:], split="train")
+    assert main(["data", "common-voice", str(tmp_path), "--config", "sex.yaml"]) == 2
+    assert re.search(r"female has 99 of 100[\s\S]+one clip per speaker +101 +99", capsys.readouterr().err)
+    assert main(["data", "common-voice", str(tmp_path), "--config", "demo.yaml"]) == 2
+    assert "no source CommonVoice" in capsys.readouterr().err
+
+
+def test_data_shards_writes_the_selection(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "voices.yaml"
+    source = "{class_path: Sample, init_args: {source: {class_path: BuiltinVoices, init_args: {per_sex: 3, seconds: 0.6}}, trait: sex, "
+    config.write_text(f"data: {{sources: [{source} populations: {{female: {{count: 2}}}}}}}}]}}\n")
+    assert main(["data", "shards", "--config", str(config), "-o", str(tmp_path / "shards"), "--clips-per-shard", "1"]) == 0
+    assert "2 clips in" in capsys.readouterr().out
+    assert sorted(path.name for path in (tmp_path / "shards").iterdir()) == ["clips-00000.tar", "clips-00001.tar", "shards.json"]
+
+
+@pytest.mark.parametrize("text", ["data: {sources: 3}", "data: [", "just words", "data: {sources: [{class_path: Nonsense}]}", None])
+def test_data_of_a_wrong_configuration(text: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if text is not None:
+        (tmp_path / "wrong.yaml").write_text(text)
+    assert main(["data", "shards", "--config", str(tmp_path / "wrong.yaml"), "-o", str(tmp_path / "shards")]) == 2
+    assert "wrong.yaml" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["pocket", "train"], ["pocket"], ["weights"], ["data"], ["report"], ["weights", "inspect"]])

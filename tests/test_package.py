@@ -54,7 +54,7 @@ def test_the_wheel_holds_the_data_files(wheel: Path) -> None:
     weights = {f"stylewav_pl/pocket/weights/{network}.safetensors" for network in ("generator", "clip", "audio")}
     templates = {f"stylewav_pl/evaluation/templates/{path.name}" for path in TEMPLATES.iterdir() if path.is_file()}
     assert templates
-    assert weights | templates | {"stylewav_pl/py.typed", "stylewav_pl/configs/demo.yaml", "stylewav_pl/configs/generate.yaml"} <= names
+    assert weights | templates | {"stylewav_pl/py.typed", "stylewav_pl/configs/demo.yaml", "stylewav_pl/configs/overlays/quick.yaml"} <= names
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"stylewav_pl"}
 
 

@@ -1,30 +1,100 @@
-"""``data``: the built-in voices as audio files, and what a folder of recordings holds."""
+"""``data``: what a folder of recordings or a Common Voice release holds, its selection as shards, and the built-in voices as files."""
 
 import argparse
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from stylewav_pl.data import BuiltinVoices, ClipDataModule, Folder
-from stylewav_pl.types import Skip
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser
+
+from stylewav_pl.commands.arguments import expand_configs
+from stylewav_pl.data import BuiltinVoices, ClipDataModule, CommonVoice, Folder
+from stylewav_pl.data.funnel import table
+from stylewav_pl.data.shards import write_shards
+from stylewav_pl.types import ConfigError, Skip
 
 SAMPLE_RATE = 16_000
 
 
 def run(command: str, options: list[str]) -> int:
-    """Runs ``voices`` or ``check``."""
-    parser = argparse.ArgumentParser(prog="stylewav-pl data", description="Audio that goes in.")
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    """Runs ``voices``, ``check``, ``common-voice`` or ``shards``."""
+    asked = parser().parse_args(expand_configs(options))
+    match asked.action:
+        case "voices":
+            write_voices(asked.output, asked.per_sex)
+        case "check":
+            check_folder(asked.folder)
+        case "common-voice":
+            show_funnel(asked.root, asked.config)
+        case "shards":
+            shards(asked.config, asked.output, asked.clips_per_shard)
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of ``data``."""
+    options = argparse.ArgumentParser(prog="stylewav-pl data", description="Audio that goes in.")
+    actions = options.add_subparsers(dest="action", required=True, metavar="ACTION")
     voices = actions.add_parser("voices", help="write built-in voices as wav files, to listen to them")
     voices.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     voices.add_argument("--per-sex", type=int, default=4, metavar="N", help="voices of each sex (default: 4)")
     check = actions.add_parser("check", help="decode every file of a folder and say what can be used")
     check.add_argument("folder", type=Path, metavar="DIR")
-    asked = parser.parse_args(options)
-    if asked.action == "voices":
-        write_voices(asked.output, asked.per_sex)
-    else:
-        check_folder(asked.folder)
-    return 0
+    release = actions.add_parser("common-voice", help="how many clips of an unpacked release each rule of a configuration leaves")
+    release.add_argument("root", type=Path, metavar="ROOT", help="the folder that unpacking gave")
+    writing = actions.add_parser("shards", help="write the clips of a configuration as webdataset shards, for your own storage")
+    writing.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    writing.add_argument("--clips-per-shard", type=int, default=1000, metavar="N", help="clips in each file (default: 1000)")
+    for action in (release, writing):
+        action.add_argument("--config", action="append", required=True, metavar="YAML", help="experiment; may be repeated, later ones count")
+    return options
+
+
+def show_funnel(root: Path, configs: Sequence[str]) -> None:
+    """Prints how the configuration's selection comes about in the release at ``root``.
+
+    Raises:
+        ConfigError: The configuration uses no Common Voice, or a population is short of clips.
+    """
+    sources = [source for source in load_data(configs).sources if isinstance(source, CommonVoice)]
+    if not sources:
+        raise ConfigError(f"{' + '.join(configs)} has no source CommonVoice. Take one that has, e.g. sex.yaml.")
+    for source in sources:
+        source.root = root.expanduser()
+        print(f"{table(source.funnel)}\n")
+
+
+def shards(configs: Sequence[str], output: Path, clips_per_shard: int) -> None:
+    """Writes the clips of a configuration as webdataset shards and says what was left out."""
+    data = load_data(configs)
+    skips = write_shards(data, output, clips_per_shard)
+    for skip in skips:
+        print(f"  left out: {skip.path}: {skip.reason.value}, {skip.detail}")
+    print(f"{len(data.list_clips()) + len(data.duplicates) - len(skips)} clips in {output}")
+    print("For your own storage: Common Voice asks its users not to publish copies.")
+
+
+def load_data(configs: Sequence[str]) -> ClipDataModule:
+    """The data of an experiment alone: no network is loaded.
+
+    Raises:
+        ConfigError: A file is missing or is no such configuration.
+    """
+    merged: dict[str, Any] = {}
+    for name in configs:
+        try:
+            merged |= (yaml.safe_load(Path(name).read_text("utf-8")) or {}).get("data", {})
+        except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
+            raise ConfigError(f"Expected an experiment configuration at {name}: {error}") from error
+    options = ArgumentParser(exit_on_error=False)
+    options.add_class_arguments(ClipDataModule, "data")
+    try:
+        data: ClipDataModule = options.instantiate_classes(options.parse_object({"data": merged})).data
+    except ArgumentError as error:
+        raise ConfigError(f"The section `data` of {' + '.join(configs)} cannot be used: {error}") from error
+    return data
 
 
 def write_voices(output: Path, per_sex: int) -> None:

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -22,8 +23,10 @@ from stylewav_pl.commands.again import render_again, score_again
 from stylewav_pl.commands.arguments import expand_configs, run_name
 from stylewav_pl.commands.finish import Scoring, check_skips, finish_run, record_prompts
 from stylewav_pl.data import ClipDataModule
+from stylewav_pl.data.funnel import table
 from stylewav_pl.module import StyleWav
 from stylewav_pl.runs.directory import RunDirectory
+from stylewav_pl.runs.files import write_json
 from stylewav_pl.runs.plan import cohorts_of_rank
 from stylewav_pl.strategies import IndependentStrategy, use_threads
 from stylewav_pl.types import ConfigError, Skip
@@ -165,8 +168,10 @@ class ExperimentCLI(LightningCLI):
             print(f"The earlier run was moved to {run.move_aside()}.")
         run.acquire()
         self._dump_config()
-        # the hashes are part of what a run is: a file may change under its name
-        run.adopt({**self.config_dump, "weights": self.weights})
+        # the hashes are part of what a run is: a file may change under its name, and a table of clips too
+        run.adopt({**self.config_dump, "weights": self.weights, "samples": self.datamodule.samples})
+        if funnel := self.datamodule.funnel:
+            write_json(run.path / "funnel.json", [asdict(stage) for stage in funnel])
         run.write_manifest({"versions": versions(), "weights": self.weights, "seed": self.model.seed, "threads": self.threads})
 
     @property
@@ -225,6 +230,8 @@ class ExperimentCLI(LightningCLI):
         self.clip_score.setup(self.trainer, model, "validate")
         for name, facts in self.weights.items():
             print(f"network: {name} {facts['source']} (SHA-256 {facts['sha256'][:12]}...)")
+        if data.funnel:
+            print(table(data.funnel))
         cohorts = f"{len(plan.cohorts)} cohorts of {plan.cohort_size}"
         print(f"plan: {len(plan.ids)} clips in {cohorts}, {model.num_steps} steps, into {self.run_directory.path}")
         print(f"finished already: {len(self.run_directory.finished())} cohorts")

@@ -1,16 +1,25 @@
 """The contract of every clip source: which clips there are, and their sound."""
 
 from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
 
+from stylewav_pl.data.funnel import Stage
 from stylewav_pl.data.window import Window
 from stylewav_pl.types import Clip
 
 
 class ClipSource(ABC):
-    """Lists clips and reads them; sources are pickled into worker processes."""
+    """Lists clips and reads them; sources are pickled into worker processes.
+
+    Attributes:
+        draws: Whether the clips are a random sample: a run keeps to the sample that it began with.
+    """
+
+    draws: ClassVar[bool] = False
 
     @abstractmethod
     def list_clips(self) -> list[Clip]:
@@ -19,6 +28,11 @@ class ClipSource(ABC):
         Raises:
             ConfigError: The source itself is missing or wrong.
         """
+
+    @property
+    def funnel(self) -> list[Stage]:
+        """How many clips each rule of the selection left; empty for a source that takes every clip."""
+        return []
 
     @abstractmethod
     def read(self, clip: Clip, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
@@ -35,3 +49,7 @@ class ClipSource(ABC):
         Raises:
             AudioError: This clip cannot be used.
         """
+
+    def file_of(self, clip: Clip) -> Path | None:
+        """The file that a listed clip is; none where its sound is made or lies inside something else."""
+        return None

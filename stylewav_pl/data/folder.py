@@ -10,8 +10,11 @@ from torch import Tensor
 
 from stylewav_pl.data.audio import decode
 from stylewav_pl.data.base import ClipSource
+from stylewav_pl.data.labels import read_labels
 from stylewav_pl.data.window import Window
-from stylewav_pl.types import Clip, ConfigError, as_path
+from stylewav_pl.types import NO_LABELS, Clip, ConfigError, as_path
+
+LABELS = "labels.csv"
 
 SUFFIXES = frozenset(
     {".wav", ".wave", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".mp4", ".webm", ".mka"}
@@ -19,15 +22,19 @@ SUFFIXES = frozenset(
 )
 
 
-class _FileSource(ClipSource):
+class FileSource(ClipSource):
     """What all sources of files share: the sound of a clip is the file at its path."""
 
     def read(self, clip: Clip, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
         """See :meth:`ClipSource.read`."""
         return decode(as_path(clip.path), sample_rate, window)
 
+    def file_of(self, clip: Clip) -> Path:
+        """See :meth:`ClipSource.file_of`."""
+        return as_path(clip.path)
 
-class Folder(_FileSource):
+
+class Folder(FileSource):
     """Every audio file below a folder, found by suffix; hidden files and other suffixes are ignored.
 
     A file's id is its path relative to the folder without suffix. The nearest folder above it that is called like one
@@ -36,7 +43,8 @@ class Folder(_FileSource):
     Args:
         path: The folder.
         optional: A missing folder holds no clips instead of being an error.
-        labels: ``subfolder`` reads labels from folder names, ``none`` does not.
+        labels: ``subfolder`` reads labels from folder names; ``csv`` from the table ``labels.csv`` in the folder (columns ``id`` or ``path``,
+            ``speaker`` where known, and one for each trait); ``none`` gives none.
         trait: The trait that the folder names tell.
         values: Folder names that are labels; case does not matter.
         prefix: Put before every id, with a slash; for several folders with equal file names.
@@ -46,7 +54,7 @@ class Folder(_FileSource):
         self,
         path: str | Path,
         optional: bool = False,
-        labels: Literal["subfolder", "none"] = "subfolder",
+        labels: Literal["subfolder", "csv", "none"] = "subfolder",
         trait: str = "sex",
         values: Sequence[str] = ("female", "male"),
         prefix: str = "",
@@ -62,27 +70,42 @@ class Folder(_FileSource):
         """See :meth:`ClipSource.list_clips`; sorted by relative path.
 
         Raises:
-            ConfigError: The folder is missing and not optional, or is no folder.
+            ConfigError: The folder is missing and not optional, or is no folder, or its table of labels is wrong.
         """
         if not self.path.is_dir():
             if self.optional and not self.path.exists():
                 return []
             found = "a file" if self.path.exists() else "nothing"
             raise ConfigError(f"Expected a folder with audio files at {self.path}, found {found}. Correct the path of the data source.")
-        return [self._clip(path) for path in sorted(_audio_files(self.path), key=lambda path: path.relative_to(self.path).as_posix())]
+        paths = sorted(audio_files(self.path), key=lambda path: path.relative_to(self.path).as_posix())
+        return self._told(paths) if self.labels == "csv" else [self._clip(path, labels=self._folder_label(path)) for path in paths]
 
-    def _clip(self, path: Path) -> Clip:
-        relative = path.relative_to(self.path)
-        id = relative.with_suffix("").as_posix()
-        return Clip(f"{self.prefix}/{id}" if self.prefix else id, path.as_posix(), labels=self._labels(relative))
+    def _told(self, paths: Sequence[Path]) -> list[Clip]:
+        """Every file with what the table says; a row without its file is a clip too, and becomes a skip with a reason."""
+        rows = {row.name: row for row in read_labels(self.path / LABELS)}
+        found = [(path, rows.pop(self._relative(path), None) or rows.pop(self._id(path), None)) for path in paths]
+        clips = [self._clip(path, row.speaker if row else "", row.labels if row else NO_LABELS) for path, row in found]
+        return clips + [Clip(self._prefixed(row.name), (self.path / row.name).as_posix(), row.speaker, row.labels) for row in rows.values()]
 
-    def _labels(self, relative: Path) -> Mapping[str, str]:
+    def _clip(self, path: Path, speaker: str = "", labels: Mapping[str, str] = NO_LABELS) -> Clip:
+        return Clip(self._prefixed(self._id(path)), path.as_posix(), speaker, labels)
+
+    def _prefixed(self, id: str) -> str:
+        return f"{self.prefix}/{id}" if self.prefix else id
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.path).as_posix()
+
+    def _id(self, path: Path) -> str:
+        return path.relative_to(self.path).with_suffix("").as_posix()
+
+    def _folder_label(self, path: Path) -> Mapping[str, str]:
         names = {value.lower(): value for value in self.values} if self.labels == "subfolder" else {}
-        found = [names[part.lower()] for part in relative.parts[:-1] if part.lower() in names]
-        return {self.trait: found[-1]} if found else {}
+        found = [names[part.lower()] for part in path.relative_to(self.path).parts[:-1] if part.lower() in names]
+        return {self.trait: found[-1]} if found else NO_LABELS
 
 
-class Files(_FileSource):
+class Files(FileSource):
     """Files named one by one, whatever their suffix; the id is the file name without suffix.
 
     Files of equal name in different folders get ``-2``, ``-3`` ... in the order given; the same file twice is one clip.
@@ -105,7 +128,7 @@ class Files(_FileSource):
         return list(clips.values())
 
 
-def _audio_files(folder: Path) -> Iterator[Path]:
+def audio_files(folder: Path) -> Iterator[Path]:
     """Files with a suffix of audio below a folder, links to folders followed once."""
     seen: set[str] = set()
     for parent, folders, files in os.walk(folder, followlinks=True):

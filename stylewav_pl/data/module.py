@@ -1,7 +1,8 @@
 """All clip sources of a run as one Lightning data module: one batch is one cohort."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -11,11 +12,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from stylewav_pl.data.base import ClipSource
+from stylewav_pl.data.funnel import Stage
 from stylewav_pl.data.window import Window
 from stylewav_pl.runs.plan import Cohort
 from stylewav_pl.types import AudioError, Clip, ClipBatch, ConfigError, Skip, SkipReason
 
 FEW_CLIPS = 4
+Item = TypeVar("Item")
 
 
 class ClipDataModule(LightningDataModule):
@@ -32,6 +35,11 @@ class ClipDataModule(LightningDataModule):
         window: Which excerpt: ``center``, ``first``, ``loudest``, or ``mean-of-windows``: all of it (at most the central five
             minutes), embedded window by window, and the unit vectors averaged.
         min_seconds: Shorter recordings are skipped.
+        max_clips: Takes only so many clips, evenly spread over the list; for quick runs.
+
+    Sources that choose among their clips say how in :attr:`funnel`; ``fit`` writes it to ``funnel.json`` in the run directory, a list of
+    ``{"source": ..., "population": ..., "stage": ..., "count": ...}`` in the order of the rules (``population`` is empty where the number is
+    about the whole source).
 
     Attributes:
         sample_rate: In Hz, of the waveforms; set from the audio embedder before loading.
@@ -46,6 +54,7 @@ class ClipDataModule(LightningDataModule):
         seconds: float = 5.0,
         window: str = "center",
         min_seconds: float = 0.5,
+        max_clips: int | None = None,
     ) -> None:
         super().__init__()
         if not sources or cohort_size < 1 or num_workers < 0:
@@ -53,7 +62,10 @@ class ClipDataModule(LightningDataModule):
                 "The data needs at least one source, cohort_size of at least 1 and num_workers of at least 0; "
                 f"found {len(sources)} sources, {cohort_size} and {num_workers}."
             )
+        if max_clips is not None and max_clips < 1:
+            raise ConfigError(f"Expected max_clips of at least 1, or null for all clips; found {max_clips}.")
         self.sources = sources
+        self.max_clips = max_clips
         self.cohort_size = cohort_size
         self.num_workers = num_workers
         self.window = Window(seconds, window, min_seconds)
@@ -70,11 +82,26 @@ class ClipDataModule(LightningDataModule):
         """
         return [clip for _, clip in self._index().values()]
 
+    def source_of(self, id: str) -> ClipSource:
+        """The source that lists the clip."""
+        return self._index()[id][0]
+
     @property
     def duplicates(self) -> tuple[Skip, ...]:
         """Clips left out because their id was taken."""
         self._index()
         return tuple(self._duplicates)
+
+    @property
+    def funnel(self) -> list[Stage]:
+        """How many clips each rule of each choosing source left."""
+        return [stage for source in self.sources for stage in source.funnel]
+
+    @property
+    def samples(self) -> dict[str, str]:
+        """SHA-256 over the ids of each sample that was drawn, by position of its source: another sample makes another run."""
+        drawn = {str(place): [clip.id for clip in source.list_clips()] for place, source in enumerate(self.sources) if source.draws}
+        return {place: sha256("\n".join(ids).encode("utf-8", "surrogateescape")).hexdigest() for place, ids in drawn.items()}
 
     def assign(self, cohorts: Sequence[Cohort]) -> None:
         """Sets what this process works on, in this order."""
@@ -103,8 +130,19 @@ class ClipDataModule(LightningDataModule):
                     self._duplicates.append(Skip(clip.id, clip.path, SkipReason.DUPLICATE_ID, f"The id is taken by {first}. Rename one of them."))
                 else:
                     listed[clip.id] = (owner, clip)
-            self._listed = listed
+            self._listed = evenly_spread(listed, self.max_clips)
         return self._listed
+
+
+def evenly_spread(listed: Mapping[str, Item], most: int | None) -> dict[str, Item]:
+    """At most so many entries, evenly spaced from the first on.
+
+    >>> evenly_spread({"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}, 2)
+    {'a': 1, 'c': 3}
+    """
+    names = list(listed)
+    count = len(names) if most is None else min(most, len(names))
+    return {name: listed[name] for name in (names[place * len(names) // count] for place in range(count))}
 
 
 class ClipReader(Dataset["np.ndarray | Skip"]):

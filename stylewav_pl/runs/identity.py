@@ -49,8 +49,9 @@ def is_free(name: str) -> bool:
     >>> is_free("trainer.devices"), is_free("data.sources.0.init_args.paths.3"), is_free("model.num_steps")
     (True, True, False)
     """
-    listed_files = name.startswith("data.sources.") and ".init_args.paths." in f"{name}."  # which files: data, not configuration
-    return listed_files or any(name == free or name.startswith(f"{free}.") for free in FREE)
+    # which files, and where a release was unpacked: data, not configuration (a sample that was drawn is compared by its ids)
+    data = name.startswith("data.sources.") and (".init_args.paths." in f"{name}." or name.endswith(".init_args.root"))
+    return data or any(name == free or name.startswith(f"{free}.") for free in FREE)
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,181 @@
+"""Clips of an unpacked Common Voice release, chosen by the rules of an experiment."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import polars as pl
+import soundfile
+
+from stylewav_pl.data.common_voice_tables import find_locales, read_clips
+from stylewav_pl.data.folder import FileSource
+from stylewav_pl.data.funnel import Funnel, Stage
+from stylewav_pl.data.populations import Population, Populations, spellings
+from stylewav_pl.types import Clip, ConfigError, as_path
+
+# What every clip is labelled with beside the trait, where its speaker told.
+SEXES = {value: label for label in ("female", "male") for value in spellings([label])}
+DECADES = {
+    **{"twenties": "20s", "thirties": "30s", "forties": "40s", "fourties": "40s", "fifties": "50s"},
+    **{"sixties": "60s", "seventies": "70s", "eighties": "80s", "nineties": "90s"},
+}
+MOST_VALUES_SHOWN = 12
+
+
+class CommonVoice(FileSource):
+    """A random sample of a release, population by population.
+
+    Clips are labelled with the trait, and with sex, age (``20s``) and locale where known. Ids are file names without suffix.
+    Values of the trait that no population accepts are left out and counted. Where the release has no table of durations (before the
+    14th), files are opened one by one in the order of the draw until the sample is complete.
+
+    Args:
+        root: The folder that unpacking gave, with a folder per locale; a single locale's folder works too.
+        trait: What the populations differ in: ``sex`` (column ``gender``), ``age``, ``locale``, ``accent`` or any column.
+        populations: Label to accepted values and count; see :class:`Population`.
+        locales: Languages to draw from; all that are there by default.
+        splits: Tables to draw from: ``train``, ``dev``, ``test``, ``validated``, ``other``, ...
+        seconds: Shortest and longest duration.
+        min_words: Fewest words of the sentence, as separated by spaces; 1 for languages that are written without.
+        where: Further conditions: column to accepted values.
+        clips_per_speaker: Most clips of one speaker.
+        include_teens: Also use speakers of the age group ``teens``, who may be minors.
+        seed: Another seed draws other clips.
+
+    Raises:
+        ConfigError: The settings contradict each other.
+    """
+
+    draws: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        root: str | Path,
+        trait: str,
+        populations: dict[str, Population],
+        locales: list[str] | None = None,
+        splits: Sequence[str] = ("validated",),
+        seconds: tuple[float, float] = (5.0, 5.5),
+        min_words: int = 7,
+        where: dict[str, list[str]] | None = None,
+        clips_per_speaker: int = 1,
+        include_teens: bool = False,
+        seed: int = 0,
+    ) -> None:
+        if not splits or not 0 < seconds[0] <= seconds[1]:
+            raise ConfigError(f"Expected at least one split and 0 < shortest <= longest seconds, found splits {list(splits)} and seconds {seconds}.")
+        self.root = as_path(root)
+        self.populations = Populations(trait, populations, clips_per_speaker, seed)
+        if "teens" in self.populations.labels and not include_teens:
+            raise ConfigError("A population asks for teens, who may be minors. Set include_teens: true if that is meant.")
+        self.locales = locales
+        self.splits = tuple(splits)
+        self.seconds = seconds
+        self.min_words = min_words
+        self.where = where or {}
+        self.include_teens = include_teens
+        self._listed: list[Clip] | None = None
+        self._funnel: Funnel | None = None
+
+    def list_clips(self) -> list[Clip]:
+        """See :meth:`ClipSource.list_clips`; the populations take turns. Chosen once and kept.
+
+        Raises:
+            ConfigError: No such release, locale, table or column, or too few clips for a population.
+        """
+        if self._listed is None:
+            self._listed = self._choose()
+        return self._listed
+
+    @property
+    def funnel(self) -> list[Stage]:
+        """See :attr:`ClipSource.funnel`."""
+        self.list_clips()
+        return self._funnel.stages if self._funnel else []
+
+    def _choose(self) -> list[Clip]:
+        locales = find_locales(self.root, self.locales)
+        funnel = Funnel(self._name([locale.name for locale in locales]))
+        frame = pl.concat([read_clips(locale, self.splits, self._columns) for locale in locales])
+        counts, candidates = self._filter(frame)
+        self._count(counts, funnel)
+        ids = candidates["path"].str.split("/").list.last().str.replace(r"\.[^.]*$", "").to_list()
+        lengths = _Lengths(candidates, self.seconds)
+        drawn = self.populations.draw(ids, candidates["speaker"].to_list(), candidates["label"].to_list(), funnel, lengths.fit)
+        if lengths.measured:
+            funnel.add("files opened for their duration", {"": lengths.measured})
+        self._funnel = funnel
+        return [self._clip(ids[position], candidates.row(position, named=True)) for position in drawn]
+
+    @property
+    def _columns(self) -> list[str]:
+        return list(dict.fromkeys([self.populations.trait, *self.where]))
+
+    def _name(self, locales: Sequence[str]) -> str:
+        where = "".join(f", {column}: {' or '.join(values)}" for column, values in self.where.items())
+        return f"{self.root.resolve().name} {' '.join(locales)} ({', '.join(self.splits)}{where})"
+
+    def _filter(self, frame: pl.LazyFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """How many rows meet which rules, and the rows that meet all; nothing else of the tables stays in memory."""
+        value = pl.col(f"trait: {self.populations.trait}")
+        elsewhere = pl.any_horizontal([pl.lit(False), *(~pl.col(f"trait: {name}").is_in(spellings(given)) for name, given in self.where.items())])
+        teens = pl.lit(False) if self.include_teens else pl.col("age") == "teens"
+        label = value.replace_strict(self.populations.labels, default=None, return_dtype=pl.String)
+        rules = frame.with_columns(
+            label=label,
+            left_out=pl.when(elsewhere).then(pl.lit("outside of `where`"))
+            .when(teens).then(pl.lit("teens, who may be minors"))
+            .when(label.is_null()).then(pl.when(value == "").then(pl.lit("not told")).otherwise(value)),
+            fits=pl.col("seconds").is_between(*self.seconds),
+            words=pl.col("sentence").fill_null("").str.count_matches(r"\S+") >= self.min_words,
+        )  # fmt: skip
+        counts = rules.group_by("left_out", "label", "fits", "words").len()
+        chosen = rules.filter(pl.col("left_out").is_null() & pl.col("fits").fill_null(True) & pl.col("words"))
+        both = pl.collect_all([counts, chosen.select("speaker", "path", "label", "gender", "age", "locale", "seconds")], engine="streaming")
+        return both[0], both[1]
+
+    def _count(self, counts: pl.DataFrame, funnel: Funnel) -> None:
+        """The stages that need no draw."""
+        funnel.add("rows", {"": int(counts["len"].sum())})
+        left_out = counts.drop_nulls("left_out").group_by("left_out").agg(pl.col("len").sum()).sort("len", "left_out", descending=[True, False])
+        for value, count in left_out.head(MOST_VALUES_SHOWN).iter_rows():
+            funnel.add(f"left out: {value}", {"": count})
+        if others := int(left_out[MOST_VALUES_SHOWN:]["len"].sum()):
+            funnel.add(f"left out: {left_out.height - MOST_VALUES_SHOWN} other values", {"": others})
+        kept = counts.filter(pl.col("left_out").is_null())
+        self._add("labelled", kept, funnel)
+        if kept["fits"].is_not_null().any():
+            kept = kept.filter(pl.col("fits").fill_null(True))
+            unknown = int(kept.filter(pl.col("fits").is_null())["len"].sum())
+            self._add(f"{self.seconds[0]:g} to {self.seconds[1]:g} s{' or not known' if unknown else ''}", kept, funnel)
+        self._add(f"at least {self.min_words} words", kept.filter("words"), funnel)
+
+    def _add(self, stage: str, kept: pl.DataFrame, funnel: Funnel) -> None:
+        sums = dict(kept.group_by("label").agg(pl.col("len").sum()).iter_rows())
+        funnel.add(stage, {label: int(sums.get(label, 0)) for label in self.populations.counts})
+
+    def _clip(self, id: str, row: dict[str, str]) -> Clip:
+        known = {"sex": SEXES.get(row["gender"]), "age": DECADES.get(row["age"]), "locale": row["locale"]}
+        labels = {name: label for name, label in known.items() if label}
+        return Clip(id, row["path"], speaker=row["speaker"], labels={**labels, self.populations.trait: row["label"]})
+
+
+class _Lengths:
+    """Says whether a candidate's duration fits, and opens the file where no table tells."""
+
+    def __init__(self, candidates: pl.DataFrame, seconds: tuple[float, float]) -> None:
+        self.known = candidates["seconds"].is_not_null().to_list()
+        self.paths = candidates["path"]
+        self.seconds = seconds
+        self.measured = 0
+
+    @property
+    def fit(self) -> Callable[[int], bool]:
+        return lambda position: self.known[position] or self._fits(self.paths[position])
+
+    def _fits(self, path: str) -> bool:
+        self.measured += 1
+        try:
+            return self.seconds[0] <= float(soundfile.info(path).duration) <= self.seconds[1]
+        except (OSError, RuntimeError):
+            return False  # a file that cannot be opened is not drawn

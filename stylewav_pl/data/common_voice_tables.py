@@ -1,0 +1,134 @@
+"""The tables of an unpacked Common Voice release, any from the first to the 25th, read lazily and by column name.
+
+Facts: https://github.com/common-voice/cv-dataset, datasets/scripted-speech (README and CHANGELOG).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from stylewav_pl.types import ConfigError
+
+# The names of a trait's column over the releases; any other trait is a column of its own name.
+COLUMNS = {"sex": ("gender",), "gender": ("gender",), "accent": ("accents", "accent"), "accents": ("accents", "accent")}
+REQUIRED = ("client_id", "path", "sentence")
+DURATIONS = ("clip_durations.tsv", "times.txt")  # since release 16.1; releases 14 to 16.0
+
+
+@dataclass(frozen=True, slots=True)
+class Locale:
+    """One language of a release: a folder with tables and ``clips/``."""
+
+    name: str
+    folder: Path
+
+
+def find_locales(root: Path, names: Sequence[str] | None) -> list[Locale]:
+    """The locales below ``root``, or the one that ``root`` itself is (as releases before the fifth unpack).
+
+    Args:
+        root: The folder that unpacking gave.
+        names: The locales wanted; all that are there by default.
+
+    Raises:
+        ConfigError: There is no release, or a wanted locale is missing.
+    """
+    if (root / "clips").is_dir():
+        return [Locale(names[0] if names and len(names) == 1 else root.resolve().name, root)]
+    found = {folder.parent.name: folder.parent for folder in root.glob("*/clips")}
+    if not found:
+        deeper = sorted({str(folder.parent.parent) for folder in root.glob("*/*/clips")})
+        hint = f"; found one in {', '.join(deeper)}" if deeper else ", found nothing" if not root.exists() else ", found none"
+        raise ConfigError(
+            f"Expected an unpacked Common Voice release at {root} (a folder <locale>/ with clips/, train.tsv, validated.tsv ...){hint}. "
+            "Correct `root`, or link the release there."
+        )
+    missing = sorted(set(names or ()) - found.keys())
+    if missing:
+        raise ConfigError(f"The release at {root} has no locale {', '.join(missing)}; found {', '.join(sorted(found))}. Correct `locales`.")
+    return [Locale(name, found[name]) for name in (names or sorted(found))]
+
+
+def read_clips(locale: Locale, splits: Sequence[str], wanted: Sequence[str]) -> pl.LazyFrame:
+    """Every clip of one locale.
+
+    Args:
+        locale: Where.
+        splits: Names of tables without suffix; a clip in two of them counts once.
+        wanted: Traits, with the names of :data:`COLUMNS` or a table's own; ``locale`` is always there.
+
+    Returns:
+        Strings ``speaker``, ``path`` (of the audio file), ``sentence``, ``trait: <name>`` for each wanted trait, ``gender``, ``age``, and
+        ``seconds`` (null where no table tells). Trait values are lower case, empty where the speaker did not tell.
+
+    Raises:
+        ConfigError: A table or a column is missing.
+    """
+    tables = [_read_split(locale, split, wanted) for split in splits]
+    clips = tables[0] if len(tables) == 1 else pl.concat(tables).unique("file", keep="any")
+    durations = _read_durations(locale.folder)
+    joined = clips.with_columns(seconds=pl.lit(None, pl.Float64)) if durations is None else clips.join(durations, on="file", how="left")
+    return joined.with_columns(path=pl.lit(f"{(locale.folder / 'clips').as_posix()}/") + pl.col("file")).drop("file")
+
+
+def _read_split(locale: Locale, split: str, wanted: Sequence[str]) -> pl.LazyFrame:
+    path = locale.folder / f"{split}.tsv"
+    if not path.is_file():
+        found = ", ".join(sorted(table.stem for table in locale.folder.glob("*.tsv"))) or "none"
+        raise ConfigError(f"Expected the table {path}, found {found} in its folder. Correct `splits` or `locales`.")
+    table = _scan(path)
+    names = table.collect_schema().names()
+    missing = [name for name in REQUIRED if name not in names]
+    if missing:
+        raise ConfigError(f"{path} lacks the columns {', '.join(missing)}; found {', '.join(names)}. Expected a table of clips.")
+    file = pl.col("path").str.strip_chars()
+    return table.select(
+        speaker=pl.col("client_id"),
+        # the first releases left the suffix out
+        file=pl.when(file.str.contains(r"\.[A-Za-z0-9]{2,4}$")).then(file).otherwise(file + ".mp3"),
+        sentence=pl.col("sentence"),
+        gender=_value("gender", names, path, locale) if "gender" in names else pl.lit(""),
+        age=_value("age", names, path, locale) if "age" in names else pl.lit(""),
+        locale=pl.lit(locale.name),
+        **{f"trait: {trait}": _value(trait, names, path, locale) for trait in wanted},
+    )
+
+
+def _value(trait: str, names: Sequence[str], path: Path, locale: Locale) -> pl.Expr:
+    """A trait's value as it is compared: lower case, without surrounding space."""
+    if trait == "locale":  # the column came with the fifth release; the folder says the same
+        return pl.lit(locale.name.lower())
+    column = next((name for name in COLUMNS.get(trait, (trait,)) if name in names), None)
+    if column is None:
+        raise ConfigError(f"{path} has no column for the trait {trait!r}; found {', '.join(names)}. Choose one of these as trait.")
+    return pl.col(column).fill_null("").str.strip_chars().str.to_lowercase()
+
+
+def _read_durations(folder: Path) -> pl.LazyFrame | None:
+    """``file`` and ``seconds``, or nothing where the release has no such table."""
+    path = next((folder / name for name in DURATIONS if (folder / name).is_file()), None)
+    if path is None:
+        return None
+    # file and milliseconds, by position: the header changed its words, and times.txt may have none
+    table = _scan(path, header=False)
+    file, milliseconds = table.collect_schema().names()[:2]
+    name = pl.col(file).str.strip_chars().str.split("/").list.last()
+    seconds = pl.col(milliseconds).str.strip_chars().cast(pl.Float64, strict=False) / 1000
+    return table.select(file=name, seconds=seconds).filter(pl.col("seconds") > 0).unique("file", keep="any")
+
+
+def _scan(path: Path, header: bool = True) -> pl.LazyFrame:
+    """Tab-separated text without quoting, as it is published: a quotation mark is a character of the sentence."""
+    return pl.scan_csv(
+        path,
+        has_header=header,
+        separator="\t",
+        quote_char=None,
+        infer_schema=False,
+        encoding="utf8-lossy",
+        # lines that are not whole
+        extra_columns="ignore",
+        missing_columns="insert",
+    )

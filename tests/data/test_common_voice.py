@@ -1,0 +1,234 @@
+"""Miniature releases, old and new: what is read, what is left out, what is drawn."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stylewav_pl.data import ClipDataModule, CommonVoice, Population
+from stylewav_pl.types import ConfigError, Skip
+
+SEXES = {"male": Population(2), "female": Population(2)}
+
+
+@pytest.fixture
+def rows(recording: Any) -> list[Any]:
+    """Three usable men and women, and one of each kind that is left out."""
+    people = [(f"{sex}{number}", sex) for sex in ("male", "female") for number in range(3)]
+    usable = [recording(f"common_voice_en_{name}", name, sex, "fourties", "us") for name, sex in people]
+    return [
+        *usable,
+        recording("again", "male0", "male", "fourties"),
+        recording("unlabelled", "p1"),
+        recording("other", "p2", "other"),
+        recording("young", "p3", "female", "teens"),
+        recording("short", "p4", "male", seconds=4.99),
+        recording("long", "p5", "male", seconds=5.51),
+        recording("few", "p6", "female", sentence="one two three four five six"),
+        recording("torn-1", "p7", "female"),
+        recording("torn-2", "p7", "male"),
+        recording("quoted", "p8", "", sentence='"Hello there, she said and never closed the quotation'),
+    ]
+
+
+def counts(source: CommonVoice) -> dict[tuple[str, str], int]:
+    return {(stage.stage, stage.population): stage.count for stage in source.funnel}
+
+
+@pytest.mark.parametrize("number", [14, 16.1, 17, 25])
+def test_releases_with_durations(release: Any, rows: list[Any], tmp_path: Path, number: float) -> None:
+    release(tmp_path, number).write(rows)
+    source = CommonVoice(tmp_path, "sex", SEXES)
+    clips = source.list_clips()
+    assert [clip.labels["sex"] for clip in clips] == ["male", "female", "male", "female"]
+    assert {clip.speaker for clip in clips} <= {f"{sex}{place}" for sex in ("male", "female") for place in range(3)}
+    assert all(clip.labels["age"] == "40s" and clip.labels["locale"] == "en" for clip in clips)
+    assert all(clip.path == (tmp_path / "en" / "clips" / f"{clip.id}.mp3").as_posix() for clip in clips)
+    assert counts(source) == {
+        ("rows", ""): 16,
+        ("left out: not told", ""): 2,
+        ("left out: other", ""): 1,
+        ("left out: teens, who may be minors", ""): 1,
+        **{("labelled", "male"): 7, ("labelled", "female"): 5},
+        **{("5 to 5.5 s", "male"): 5, ("5 to 5.5 s", "female"): 5},
+        **{("at least 7 words", "male"): 5, ("at least 7 words", "female"): 4},
+        **{("of speakers in one population", "male"): 4, ("of speakers in one population", "female"): 3},
+        **{("one clip per speaker", "male"): 3, ("one clip per speaker", "female"): 3},
+        **{("sampled", "male"): 2, ("sampled", "female"): 2},
+    }
+
+
+@pytest.mark.parametrize("number", [1, 3, 5, 13])
+def test_releases_without_durations_open_files_in_the_order_of_the_draw(
+    release: Any, rows: list[Any], spoken: dict[str, Path], tmp_path: Path, number: float
+) -> None:
+    old = release(tmp_path, number)
+    old.write(rows)
+    for row in rows:
+        if row.name not in ("short", "long") and row.gender in ("male", "female"):
+            os.link(spoken[f"{row.gender}.mp3"], old.folder() / "clips" / f"{row.name}.mp3")
+    source = CommonVoice(tmp_path, "sex", {"male": Population(3), "female": Population(3)}, locales=["en"])
+    assert {clip.speaker for clip in source.list_clips()} == {f"{sex}{place}" for sex in ("male", "female") for place in range(3)}
+    found = counts(source)
+    assert ("5 to 5.5 s", "male") not in found
+    assert 6 <= found["files opened for their duration", ""] <= 9  # "short" and "long" have no file and may come first
+    assert {clip.labels["locale"] for clip in source.list_clips()} == {"en"}
+
+
+def test_sound_comes_through_the_data_module(release: Any, recording: Any, spoken: dict[str, Path], tmp_path: Path) -> None:
+    new = release(tmp_path, 25)
+    new.write([recording("a", "ann", "female"), recording("b", "bob", "male")])
+    shutil.copy(spoken["female.mp3"], new.folder() / "clips" / "a.mp3")
+    data = ClipDataModule([CommonVoice(tmp_path, "sex", {"male": Population(1), "female": Population(1)})], num_workers=0)
+    waveform = data.load("a")
+    assert not isinstance(waveform, Skip)
+    assert waveform.shape == (80_000,)
+    gone = data.load("b")
+    assert isinstance(gone, Skip)  # a file that is gone is named, not a reason to stop
+    assert len(data.samples) == 1
+    assert data.funnel == data.sources[0].funnel
+
+
+def test_a_sample_does_not_depend_on_the_order_of_the_rows(release: Any, rows: list[Any], tmp_path: Path) -> None:
+    samples = []
+    for name, ordered in (("one", rows), ("other", rows[::-1])):
+        release(tmp_path / name, 25).write(ordered)
+        samples.append([clip.id for clip in CommonVoice(tmp_path / name, "sex", SEXES).list_clips()])
+    assert samples[0] == samples[1]
+
+
+def test_a_clip_in_two_splits_counts_once(release: Any, rows: list[Any], tmp_path: Path) -> None:
+    release(tmp_path, 17).write(rows)
+    release(tmp_path, 17).write(rows[:4], split="train")
+    release(tmp_path, 17).write(rows)  # the durations of all
+    source = CommonVoice(tmp_path, "sex", SEXES, splits=["train", "validated"])
+    assert counts(source)["rows", ""] == 16
+    few = CommonVoice(tmp_path, "sex", {"male": Population(3), "female": Population(1)}, splits=["train"])
+    assert {clip.speaker for clip in few.list_clips()} == {"male0", "male1", "male2", "female0"}
+
+
+def test_teens_are_used_when_asked_for(release: Any, rows: list[Any], tmp_path: Path) -> None:
+    release(tmp_path, 25).write(rows)
+    ages = {"10s": Population(1, ["teens"]), "40s": Population(1, ["forties"])}
+    with pytest.raises(ConfigError, match="include_teens"):
+        CommonVoice(tmp_path, "age", ages)
+    clips = CommonVoice(tmp_path, "age", ages, include_teens=True).list_clips()
+    assert (clips[0].labels["age"], clips[0].labels["sex"]) == ("10s", "female")
+    assert clips[1].labels["age"] == "40s"
+
+
+def test_several_locales(release: Any, recording: Any, tmp_path: Path) -> None:
+    for locale in ("de", "en", "fr"):
+        release(tmp_path, 25).write([recording(f"common_voice_{locale}_{place}", f"{locale}{place}", "male") for place in range(3)], locale)
+    source = CommonVoice(tmp_path, "locale", {"german": Population(2, ["de"]), "en": Population(2)}, locales=["de", "en"])
+    assert sorted(clip.labels["locale"] for clip in source.list_clips()) == ["en", "en", "german", "german"]
+    assert counts(source)["rows", ""] == 6
+    alone = CommonVoice(tmp_path / "de", "locale", {"de": Population(3)})  # the folder of one locale
+    assert len(alone.list_clips()) == 3
+    with pytest.raises(ConfigError, match="no locale it; found de, en, fr"):
+        CommonVoice(tmp_path, "sex", SEXES, locales=["it"]).list_clips()
+
+
+@pytest.mark.parametrize(("number", "trait"), [(5, "accent"), (17, "accent"), (17, "accents")])
+def test_accent_and_accents(release: Any, rows: list[Any], tmp_path: Path, number: float, trait: str) -> None:
+    release(tmp_path, number).write(rows)
+    shutil.copy(_times(tmp_path, rows), tmp_path / "en" / "clip_durations.tsv")
+    clips = CommonVoice(tmp_path, trait, {"American": Population(6, ["US"])}).list_clips()
+    assert {clip.labels[trait] for clip in clips} == {"American"}
+
+
+def _times(folder: Path, rows: list[Any]) -> Path:
+    """A table of durations with the header that the README of the releases tells, and paths in front of the names."""
+    path = folder / "times.tsv"
+    path.write_text("filename\tduration[ms]\n" + "".join(f"clips/{row.name}.mp3\t{row.seconds * 1000:.0f}\n" for row in rows))
+    return path
+
+
+def test_any_column_and_further_conditions(release: Any, rows: list[Any], tmp_path: Path) -> None:
+    release(tmp_path, 25).write(rows)
+    women = CommonVoice(tmp_path, "age", {"40s": Population(3, ["fourties"])}, where={"gender": ["female"]})
+    assert {clip.labels["sex"] for clip in women.list_clips()} == {"female"}
+    assert counts(women)["left out: outside of `where`", ""] == 10
+    assert "gender: female" in women.funnel[0].source
+    assert len(CommonVoice(tmp_path, "up_votes", {"two": Population(5, ["2"])}).list_clips()) == 5
+    with pytest.raises(ConfigError, match="no column for the trait 'shoe size'; found client_id, path"):
+        CommonVoice(tmp_path, "shoe size", {"42": Population(1)}).list_clips()
+
+
+def test_lines_that_are_not_whole_do_no_harm(release: Any, rows: list[Any], tmp_path: Path) -> None:
+    release(tmp_path, 25).write(rows)
+    table = tmp_path / "en" / "validated.tsv"
+    table.write_bytes(table.read_bytes() + b"speaker\tfile.mp3\tcut off\n" + b"\t".join([b"too", b"many"] * 20) + b"\n" + b"bad\xff\tx.mp3\n")
+    source = CommonVoice(tmp_path, "sex", SEXES)
+    assert len(source.list_clips()) == 4
+    assert counts(source)["rows", ""] == 19
+
+
+def test_too_few_clips_show_the_funnel(release: Any, rows: list[Any], tmp_path: Path) -> None:
+    release(tmp_path, 25).write(rows)
+    with pytest.raises(ConfigError, match=r"male has 3 of 4[\s\S]*left out: not told +2[\s\S]*at least 7 words +5 +4"):
+        CommonVoice(tmp_path, "sex", {"male": Population(4), "female": Population(3)}).list_clips()
+
+
+def _nothing(tmp_path: Path) -> Path:
+    return tmp_path / "nowhere"
+
+
+def _parent(tmp_path: Path) -> Path:
+    (tmp_path / "cv-corpus" / "en" / "clips").mkdir(parents=True)
+    return tmp_path
+
+
+def _no_table(tmp_path: Path) -> Path:
+    (tmp_path / "en" / "clips").mkdir(parents=True)
+    (tmp_path / "en" / "train.tsv").touch()
+    return tmp_path
+
+
+def _foreign_table(tmp_path: Path) -> Path:
+    _no_table(tmp_path)
+    (tmp_path / "en" / "validated.tsv").write_text("path\tsentence\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("root", "message"),
+    [(_nothing, "found nothing"), (_parent, "found one in .*cv-corpus"), (_no_table, "validated.tsv, found train"), (_foreign_table, "client_id")],
+)
+def test_what_is_no_release_is_named(root: Callable[[Path], Path], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        CommonVoice(root(tmp_path), "sex", SEXES).list_clips()
+
+
+@pytest.mark.parametrize("settings", [{"splits": []}, {"seconds": (5.5, 5.0)}, {"seconds": (0.0, 1.0)}])
+def test_impossible_settings_are_refused(tmp_path: Path, settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="Expected at least one split"):
+        CommonVoice(tmp_path, "sex", SEXES, **settings)
+
+
+@pytest.mark.slow
+def test_large_tables_take_little_computing(tmp_path: Path) -> None:
+    rows, people = 250_000, 9_000
+    chance = np.random.default_rng(0)
+    who, seconds, words = chance.integers(0, people, rows), chance.uniform(1, 10, rows), chance.integers(1, 16, rows)
+    genders, sentence = ("", "male_masculine", "female_feminine"), ["word " * count for count in range(16)]
+    folder = tmp_path / "en"
+    (folder / "clips").mkdir(parents=True)
+    with (folder / "validated.tsv").open("w") as table, (folder / "clip_durations.tsv").open("w") as times:
+        table.write("client_id\tpath\tsentence\tage\tgender\n")
+        times.write("clip\tduration[ms]\n")
+        for row, (speaker, length, count) in enumerate(zip(who.tolist(), seconds.tolist(), words.tolist(), strict=True)):
+            table.write(f"{speaker:0128x}\t{row}.mp3\t{sentence[count]}\ttwenties\t{genders[speaker % 3]}\n")
+            times.write(f"{row}.mp3\t{length * 1000:.0f}\n")
+    source = CommonVoice(tmp_path, "sex", {"male": Population(100), "female": Population(100)})
+    began = time.process_time()
+    assert len(source.list_clips()) == 200
+    assert time.process_time() - began < 15  # about a second; 2.5 million rows take ten times as much and must stay below 30 s
+    fits, enough = (np.round(seconds, 3) >= 5) & (np.round(seconds, 3) <= 5.5), words >= 7
+    for remainder, label in ((1, "male"), (2, "female")):
+        assert counts(source)["at least 7 words", label] == int((fits & enough & (who % 3 == remainder)).sum())
