@@ -139,15 +139,13 @@ def _write(response: requests.Response, url: str, part: Path, start: int, label:
         tqdm(total=total, initial=start, desc=label, unit="B", unit_scale=True, disable=None, file=sys.stderr) as bar,
     ):
         _note(part).write_text(json.dumps({"url": url, "validator": _validator(response)}), "utf-8")  # after older bytes are gone
-        for block in response.iter_content(BLOCK):
+        for block in response.iter_content(BLOCK):  # raises when fewer bytes come than were announced
             if file.tell() == 0 and block.lstrip()[:16].lower().startswith(HTML_STARTS):
                 raise UnavailableError("the server answered with a web page instead of the file")
             file.write(block)
             bar.update(len(block))
         file.flush()
         os.fsync(file.fileno())
-    if total is not None and _size(part) != total:
-        raise InterruptedDownloadError(f"the connection closed after {_size(part)} of {total} bytes")
     if not _size(part):
         raise UnavailableError("the server sent an empty file")
 

@@ -17,6 +17,7 @@ class Site:
         tag: The ETag of every file; empty for none.
         has_ranges: Whether parts may be asked for.
         cuts: After how many bytes of an answer the connection is closed.
+        stalls: Whether a cut connection stays open and silent instead.
         statuses: Answers without a file.
         pause: Seconds before each answer.
         asked: Path and Range header of every request.
@@ -28,6 +29,7 @@ class Site:
         self.tag = '"1"'
         self.has_ranges = True
         self.cuts: list[int] = []
+        self.stalls = False
         self.statuses: list[int] = []
         self.pause = 0.0
         self.asked: list[tuple[str, str]] = []
@@ -66,6 +68,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         end = start + site.cuts.pop(0) if site.cuts else len(content)
         self.wfile.write(content[start:end])
+        if end < len(content) and site.stalls:
+            site.closing.wait()
 
     def log_message(self, format: str, *args: object) -> None:
         pass

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -247,16 +248,40 @@ print(entry.locate().stat().st_size, "torch" in sys.modules)
 """
 
 
-def test_two_processes_fetch_a_file_once(weights, site, repository):
-    site.pause = 1.0
+def start(site, repository: Path, count: int) -> "list[subprocess.Popen[str]]":
+    """Processes that fetch the site's file, all imports behind them."""
     words, environment = [sys.executable, "-c", FETCHING, f"{site.url}/file"], {**os.environ, "PYTHONPATH": str(repository)}
-    weights()
-    both = [subprocess.Popen(words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    for process in both:
+    processes = [subprocess.Popen(words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+    for process in processes:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
-    for process in both:  # both begin while the server thinks about the first answer
+    for process in processes:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    assert [process.communicate()[0].split() for process in both] == [[str(len(CONTENT)), "False"]] * 2
+    return processes
+
+
+def test_two_processes_fetch_a_file_once(weights, site, repository):
+    weights()
+    site.pause = 1.0  # so both are there before the first has its answer
+    processes = start(site, repository, 2)
+    assert [process.communicate()[0].split() for process in processes] == [[str(len(CONTENT)), "False"]] * 2
     assert len(site.asked) == 1
+
+
+@pytest.mark.chaos
+def test_what_a_killed_process_had_is_continued(weights, site, repository):
+    entry = weights()
+    site.files["/file"] = CONTENT * 10
+    site.cuts, site.stalls = [2 * BLOCK], True
+    (process,) = start(site, repository, 1)
+    part = entry.path.with_name("net.pkl.part0")
+    while not (part.exists() and part.stat().st_size >= BLOCK):  # the rest may be in a buffer
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    had = part.stat().st_size
+    assert not entry.path.exists()
+    assert entry.locate().read_bytes() == CONTENT * 10
+    assert site.asked[-1] == ("/file", f"bytes={had}-")
