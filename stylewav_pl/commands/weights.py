@@ -9,7 +9,8 @@ from stylewav_pl.errors import WeightsError
 from stylewav_pl.weights import cache, licences
 from stylewav_pl.weights.digest import sha256_of
 from stylewav_pl.weights.entry import Entry
-from stylewav_pl.weights.registry import ENTRIES, entries_named
+from stylewav_pl.weights.open_clip_name import parse_open_clip
+from stylewav_pl.weights.registry import ENTRIES, entries_named, resolve
 from stylewav_pl.weights.remote import RemoteWeights
 
 
@@ -56,7 +57,8 @@ def list_entries(as_json: bool) -> None:
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     needed = sorted({fact["licence"] for fact in facts if not fact["licence_accepted"]})
-    print(f"\ncache: {cache.cache_directory()} (choose another with {cache.DIRECTORY})")
+    print("\nguides, besides: open_clip:MODEL/TAG, any CLIP model of the open_clip library")
+    print(f"cache: {cache.cache_directory()} (choose another with {cache.DIRECTORY})")
     if needed:
         print(f"To be accepted before fetching (--accept-licence NAME, or {licences.ACCEPT}=NAME): {', '.join(needed)}")
 
@@ -92,11 +94,13 @@ def megabytes(size: int | None) -> str:
 
 
 def fetch(names: list[str], accepted: list[str]) -> None:
-    """Fetches weights that are not there yet, and prints where they are."""
-    entries = entries_named(names)
+    """Fetches weights that are not there yet, and prints where they are; any CLIP model of ``open_clip`` has a name, too."""
+    registered = {entry.name for entry in ENTRIES}
+    models = [name for name in names if name not in registered and parse_open_clip(name)]
+    entries = [entry for name in names if name not in models for entry in entries_named([name])]
     licences.accept(accepted)
-    for entry in entries:
-        print(entry.locate())
+    for path in (*(entry.locate() for entry in entries), *(resolve(model, "image_text") for model in models)):
+        print(path)
 
 
 def verify(names: list[str]) -> None:

@@ -1,6 +1,8 @@
 """Published weights as a user meets them: accepted, fetched, listed, verified, and named in a configuration."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from stylewav_pl.commands import weights as command
 from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators import load_generator
 from stylewav_pl.weights import registry
+from stylewav_pl.weights.open_clip_name import OpenClipName
 from stylewav_pl.weights.remote import RemoteWeights
 
 GENERATOR = Path(registry.ENTRIES[0].locate())
@@ -65,3 +68,17 @@ def test_offline_may_be_said_anywhere_and_ends_with_the_command(place, site, cap
     assert "put it at" in capsys.readouterr().err
     assert site.asked == []
     assert main(["weights", "fetch", "some-net"]) == 0
+
+
+def test_any_clip_model_can_be_fetched_by_its_name(site, monkeypatch, tmp_path, capsys):
+    asked = []
+    monkeypatch.setattr(OpenClipName, "locate", lambda self: asked.append((self.model, self.tag)) or tmp_path / "file")
+    assert main(["weights", "fetch", "open_clip:RN50/yfcc15m"]) == 0
+    assert asked == [("RN50", "yfcc15m")]
+    assert capsys.readouterr().out.strip() == str(tmp_path / "file")
+    assert main(["weights", "fetch", "open_clip:RN50/no-such-tag"]) == 2
+
+
+def test_listing_loads_no_network_library(repository):
+    program = "import sys; from stylewav_pl.cli import main; main(['weights', 'list']); sys.exit(bool({'torch', 'open_clip'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", program], cwd=repository, stdout=subprocess.DEVNULL, check=False).returncode == 0
