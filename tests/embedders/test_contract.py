@@ -1,14 +1,18 @@
 """What every embedder promises, over all members."""
 
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
+from wav2clip.model.encoder import MLPLayers, ResNetExtractor
 
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
 from stylewav_pl.embedders.openclip import OpenClipEmbedder, build_pocket_clip, pocket_vocabulary
 from stylewav_pl.embedders.wav2clip import AudioNetwork, Wav2ClipEmbedder
+from stylewav_pl.embedders.wav2clip_published import PublishedWav2Clip
 
 CLIP_CONFIG = {
     "model": {
@@ -30,9 +34,16 @@ def _openclip(preprocess: str = "clip") -> ImageTextEmbedder:
     return OpenClipEmbedder(build_pocket_clip(CLIP_CONFIG), pocket_vocabulary(CLIP_CONFIG), preprocess)
 
 
-AUDIO = [LinearAudioEmbedder, _wav2clip]
+@cache
+def _published() -> AudioEmbedder:
+    torch.manual_seed(0)
+    parts = {"audio_encoder": ResNetExtractor(scenario="supervise").encoder, "audio_transform": MLPLayers([512, 16, 12])}
+    return PublishedWav2Clip({f"{part}.{name}": tensor for part in parts for name, tensor in parts[part].state_dict().items()}, Path("Wav2CLIP.pt"))
+
+
+AUDIO = [LinearAudioEmbedder, _wav2clip, _published]
 IMAGE_TEXT = [LinearImageTextEmbedder, _openclip, lambda: _openclip("reference")]
-audio = pytest.mark.parametrize("make", AUDIO, ids=["linear", "wav2clip"])
+audio = pytest.mark.parametrize("make", AUDIO, ids=["linear", "wav2clip", "published"])
 image_text = pytest.mark.parametrize("make", IMAGE_TEXT, ids=["linear", "openclip", "openclip-reference"])
 
 
