@@ -18,7 +18,12 @@ from PIL import Image
 from safetensors import safe_open
 
 from stylewav_pl import __version__
+from stylewav_pl.callbacks.images import from_picture
 from stylewav_pl.cli import main
+from stylewav_pl.embedders import load_image_text_embedder
+from stylewav_pl.runs.plan import stem_of
+from stylewav_pl.weights.registry import resolve
+from stylewav_pl.weights.store import sha256_of
 
 RATE = 16_000
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -369,7 +374,46 @@ def test_scoring_again_with_the_same_prompts_gives_the_same_bytes(copied: Projec
 
 def test_scoring_nothing_ends_with_5_and_without_prompts_with_2(finished: Project, tmp_path: Path, copied: Project) -> None:
     assert main(["test", "--config", str(finished.config), "--run", str(tmp_path / "none")]) == 5
+    assert not (tmp_path / "none").exists(), "a mistyped name leaves no directory behind"
     assert copied.main("test", "--clip_score.prompts", "null") == 2
+
+
+def test_scoring_again_through_an_overlay_with_another_judge_names_both_everywhere(tmp_path: Path) -> None:
+    project = Project(tmp_path, voices=("female/v1", "male/v0"))
+    write_voice(project.voices / "male/v0.flac", 0)  # a second file of one id: in no journal, and still not forgotten
+    assert project.main("fit", "--max_skipped_fraction", "1") == 0
+    before = project.tables()
+    overlay = tmp_path / "other-eyes.yaml"
+    overlay.write_text("clip_score: {judge: pocket, prompts: {sex: {male: a photo of a man, female: a photo of a woman}}}\n")
+    assert project.main("test", "--config", str(overlay)) == 0
+    sha256 = sha256_of(resolve("pocket", "image_text"))
+    scored = json.loads((project.run / "manifest.json").read_text())["scored_with"]
+    assert (scored["judge"], scored["guide"], scored["judge_sha256"]) == ("pocket", "linear", sha256)
+    page = (project.run / "report.html").read_text("utf-8")
+    assert "guided by linear and judged by pocket" in page
+    assert sha256 in page
+    assert "a photo of a woman" in page
+    rows = project.rows()
+    assert list(rows[0])[-2:] == ["score: a photo of a man", "score: a photo of a woman"]
+    judge = load_image_text_embedder("pocket")
+    with Image.open(project.run / "images" / f"{stem_of(rows[0]['id'])}.png") as picture:
+        seen = judge.embed_image(from_picture(picture)[None])
+    expected = (seen @ judge.embed_text(["a photo of a man", "a photo of a woman"]).T)[0].tolist()
+    assert [float(value) for value in list(rows[0].values())[-2:]] == pytest.approx(expected, abs=2e-6)
+    assert project.tables()["skipped.csv"] == before["skipped.csv"]
+    assert [row["reason"] for row in project.rows("skipped.csv")] == ["duplicate-id"]
+
+
+def test_the_guide_under_another_name_is_still_the_guide(tmp_path: Path) -> None:
+    project = Project(tmp_path, voices=("female/v1", "male/v0"))
+    copy = shutil.copy(resolve("pocket", "image_text"), tmp_path / "other-name.safetensors")
+    networks = ["--model.generator", "pocket", "--model.guide", "pocket", "--model.audio", "pocket"]
+    prompts = '{"sex": {"male": "a photo of a man", "female": "a photo of a woman"}}'
+    assert project.main("fit", *networks, "--clip_score.judge", str(copy), "--clip_score.prompts", prompts) == 0
+    manifest = json.loads((project.run / "manifest.json").read_text())
+    assert manifest["weights"]["judge"] == {"source": str(copy), "sha256": manifest["weights"]["guide"]["sha256"]}
+    assert manifest["scored_with"]["judge"] == "pocket"
+    assert "Judge and guide are the same model" in (project.run / "report.html").read_text("utf-8")
 
 
 def test_predict_renders_the_same_images(copied: Project) -> None:

@@ -19,6 +19,7 @@ CONFIGS = sorted(configs_directory().glob("*.yaml"))
 OVERLAYS = sorted((configs_directory() / "overlays").glob("*.yaml"))
 COMMON_VOICE = {"sex.yaml": 200, "age.yaml": 400, "locale.yaml": 250}  # clips
 OFFLINE = [path for path in CONFIGS if "generator: pocket" in path.read_text("utf-8")]
+LOGGING = sorted((configs_directory() / "logging").glob("*.yaml"))
 
 
 def opening(path: Path) -> str:
@@ -159,3 +160,20 @@ def test_a_release_may_move_but_not_change(common_voice: Path, tmp_path: Path, c
     (tmp_path / "there" / "en" / "clip_durations.tsv").symlink_to(common_voice / "common-voice" / "en" / "clip_durations.tsv")
     assert main(["fit", *options, "--data.sources.root", str(tmp_path / "there")]) == 5
     assert "samples.0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", LOGGING, ids=lambda path: path.name)
+def test_an_overlay_for_logging_says_how_to_use_it_and_is_understood(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = opening(path).splitlines()
+    assert any(line == f"stylewav-pl fit --config demo.yaml --config logging/{path.name}" for line in lines)
+    for word in ("Shown:", "Again:", "Note:"):
+        assert any(line.startswith(word) for line in lines), f"{path.name} does not tell its {word}"
+    voices = '[{"class_path": "BuiltinVoices", "init_args": {"per_sex": 1}}]'
+    options = ["--config", "demo.yaml", "--config", f"logging/{path.name}", "--run", str(tmp_path / "run"), "--data.sources", voices]
+    assert main(["validate", *options, "--trainer.accelerator", "cpu"]) == 0
+    assert "plan: 2 clips" in capsys.readouterr().out
+    assert not (tmp_path / "run").exists(), "a logger that nobody used has written nothing"
+
+
+def test_there_is_an_overlay_for_every_dashboard() -> None:
+    assert {"wandb.yaml", "tensorboard.yaml"} <= {path.name for path in LOGGING}

@@ -1,5 +1,6 @@
 """CLIP score: how near each final image is to a list of prompts, watched by a judge."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,11 +8,11 @@ import torch
 from jaxtyping import Float
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
-from torchmetrics import MeanMetric
 
 from stylewav_pl.callbacks.images import from_bytes, to_bytes
 from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.embedders.base import ImageTextEmbedder
+from stylewav_pl.evaluation.population_score import PopulationScore
 from stylewav_pl.objectives import cosine_similarity
 from stylewav_pl.types import Clip, CohortResult, ConfigError, ScoreRow
 
@@ -39,7 +40,8 @@ class ClipScore(Callback):
         self.judge_source = judge
         self.judge: ImageTextEmbedder | None = None
         self._targets: Tensor | None = None
-        self._means: dict[str, MeanMetric] = {}
+        # the processes of a job share nothing while they work: this one's clips alone, and never a wait for the others
+        self.means = PopulationScore(len(self.populations), len(self.texts), sync_on_compute=False)
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -47,9 +49,9 @@ class ClipScore(Callback):
         return tuple(dict.fromkeys(text for by_label in self.prompts.values() for text in by_label.values()))
 
     @property
-    def judge_name(self) -> str:
-        """The judge as named in manifest and report."""
-        return self.judge_source or "guide"
+    def populations(self) -> tuple[tuple[str, str], ...]:
+        """Trait and label of every population that has a prompt, in order."""
+        return tuple((trait, label) for trait, by_label in self.prompts.items() for label in by_label)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Loads the judge once and embeds the prompts.
@@ -67,6 +69,14 @@ class ClipScore(Callback):
         with torch.no_grad():
             self._targets = judge.embed_text(list(self.texts)).to(pl_module.device)
 
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Scores a finished cohort; ``outputs["scores"]`` is for the callbacks that follow."""
+        result: CohortResult = outputs["result"]
+        rows = outputs["scores"] = self.score(result.images, result.clips)
+        if self.texts and rows:
+            members = [[clip.labels.get(trait) == label for trait, label in self.populations] for clip in result.clips]
+            self.means.update(torch.tensor([[row.scores[text] for text in self.texts] for row in rows]), torch.tensor(members))
+
     @torch.no_grad()
     def score(self, images: Float[Tensor, "clip 3 height width"], clips: tuple[Clip, ...]) -> tuple[ScoreRow, ...]:
         """One row per clip: cosine of its image, rounded to 8 bit, with each prompt."""
@@ -77,21 +87,13 @@ class ClipScore(Callback):
         columns = [cosine_similarity(embeddings, target.expand_as(embeddings)).tolist() for target in self._targets.to(embeddings)]
         return tuple(ScoreRow(clip.id, dict(zip(self.texts, row, strict=True))) for clip, row in zip(clips, zip(*columns, strict=True), strict=True))
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Scores a finished cohort; ``outputs["scores"]`` is for the callbacks that follow."""
-        result: CohortResult = outputs["result"]
-        outputs["scores"] = self.score(result.images, result.clips)
-        self._update_means(result.clips, outputs["scores"])
-
-    def running_means(self) -> dict[str, float]:
-        """Mean score so far of this process's clips, by ``score/<label>/<prompt>``; for live logs only."""
-        return {name: float(metric.compute()) for name, metric in self._means.items()}
-
-    def _update_means(self, clips: tuple[Clip, ...], rows: tuple[ScoreRow, ...]) -> None:
-        for clip, row in zip(clips, rows, strict=True):
-            for trait, by_label in self.prompts.items():
-                for text in by_label.values():
-                    if trait in clip.labels:
-                        name = f"score/{clip.labels[trait]}/{text}"
-                        # sync_on_compute: ranks share nothing while they run; totals come from the merged records
-                        self._means.setdefault(name, MeanMetric(sync_on_compute=False)).update(row.scores[text])
+    def running_means(self) -> dict[tuple[str, str, str], float]:
+        """Mean score so far of this process's clips by trait, label and prompt of that trait; populations without clips are left out."""
+        if not self.means.update_called:
+            return {}
+        return {
+            (trait, label, text): mean
+            for (trait, label), row in zip(self.populations, self.means.compute().tolist(), strict=True)
+            for text, mean in zip(self.texts, row, strict=True)
+            if text in self.prompts[trait].values() and not math.isnan(mean)
+        }

@@ -18,13 +18,21 @@ from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.module import StyleWav
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.journal import ClipRecord
-from stylewav_pl.types import Clip, ConfigError, RunDirectoryError
+from stylewav_pl.runs.results import read_skips
+from stylewav_pl.types import Clip, ConfigError, RunDirectoryError, SkipReason
 
 BATCH = 64
 
 
-def score_again(run: RunDirectory, guide: ImageTextEmbedder, clip_score: ClipScore, scoring: Scoring) -> None:
+def score_again(run: RunDirectory, guide: ImageTextEmbedder, clip_score: ClipScore, scoring: Scoring, device: torch.device) -> None:
     """Scores the written images with other prompts or another judge; tables, statistics and report follow.
+
+    Args:
+        run: A run with finished clips.
+        guide: What the run was guided by.
+        clip_score: Prompts and judge, set up.
+        scoring: The same in words, for the statistics.
+        device: Where the judge works.
 
     Raises:
         ConfigError: There is nothing to score with.
@@ -33,14 +41,16 @@ def score_again(run: RunDirectory, guide: ImageTextEmbedder, clip_score: ClipSco
     if not clip_score.texts:
         raise ConfigError("No prompts to score with: set clip_score.prompts in the configuration.")
     scores: dict[str, dict[str, float]] = {}
+    clips = finished_clips(run)
     run.acquire()
-    for batch in batches(finished_clips(run)):
-        images = torch.stack([read_image(run.image_path(record.id)) for record in batch])
+    for batch in batches(clips):
+        images = torch.stack([read_image(run.image_path(record.id)) for record in batch]).to(device)
         rows = clip_score.score(images, tuple(Clip(record.id, record.path) for record in batch))
         scores |= {row.id: dict(row.scores) for row in rows}
     run.write_scores(scores)
     record_prompts(run, guide, clip_score.texts)
-    finish_run(run, run.read_plan(1), scoring)
+    duplicates = [skip for skip in read_skips(run) if skip.reason is SkipReason.DUPLICATE_ID]  # in no journal: they never were in the plan
+    finish_run(run, run.read_plan(1), scoring, duplicates)
     run.release()
 
 

@@ -18,12 +18,13 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from stylewav_pl import __version__
-from stylewav_pl.callbacks import AppendingCsvLogger, ClipProgress, ClipScore, LiveLog, ResultsWriter
+from stylewav_pl.callbacks import ClipProgress, ClipScore, Dashboard, ResultsWriter
 from stylewav_pl.commands.again import render_again, score_again
 from stylewav_pl.commands.arguments import expand_configs, run_name
 from stylewav_pl.commands.finish import Scoring, check_skips, finish_run, record_prompts
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.funnel import table
+from stylewav_pl.loggers import CsvLog
 from stylewav_pl.module import StyleWav
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.files import write_json
@@ -57,23 +58,27 @@ class ExperimentCLI(LightningCLI):
     def __init__(self, command: str, options: list[str]) -> None:
         """Parses and runs ``command``."""
         self.words = expand_configs(options)
+        self.failed = True
         try:
             super().__init__(
                 build_module,
                 ClipDataModule,
                 save_config_callback=None,  # it aborts on a second start; the run directory keeps the configuration
                 seed_everything_default=0,
-                trainer_defaults={**FORCED, "callbacks": [LiveLog()]},
+                trainer_defaults=FORCED,
                 args=[command, *self.words],
                 auto_configure_optimizers=False,
                 load_from_checkpoint_support=False,
             )
+            self.failed = False
         finally:
+            if "trainer" in self.__dict__:
+                self.dashboard.close(self.trainer.loggers, self.failed)
             if "run_directory" in self.__dict__:  # parsing came far enough; after an error the same process may want to continue
                 self.run_directory.release()
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Adds the run's own options and the callbacks that are always there; ``clip_score`` works before ``writer``."""
+        """Adds the run's own options and the callbacks that are always there, each working on what those before it have done."""
         parser.add_argument("--run", type=str | None, default=None, help="Run directory; runs/<names of the configurations> by default.")
         parser.add_argument("--restart", action="store_true", help="Move an existing run directory to <DIR>.old-N and begin anew.")
         parser.add_argument("--strict", action="store_true", help="End with exit code 3 if a clip was skipped.")
@@ -81,6 +86,7 @@ class ExperimentCLI(LightningCLI):
         parser.add_lightning_class_args(ClipScore, "clip_score")
         parser.add_lightning_class_args(ResultsWriter, "writer")
         parser.add_lightning_class_args(ClipProgress, "progress")
+        parser.add_lightning_class_args(Dashboard, "dashboard")
         parser.link_arguments("data.cohort_size", "model.cohort_size")
         parser.link_arguments("seed_everything", "model.seed")
 
@@ -103,9 +109,11 @@ class ExperimentCLI(LightningCLI):
                 )
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Builds the trainer with the run's own log file, unless the configuration names loggers."""
-        if self._get(self.config_init, "trainer").logger is None:
-            kwargs["logger"] = AppendingCsvLogger(self.run_directory.path / "log.csv")
+        """Builds the trainer with the loggers that the configuration names, and the run's own log file beside them."""
+        named = self._get(self.config_init, "trainer").logger
+        if named is not False:
+            listed = named if isinstance(named, list) else [] if named in (None, True) else [named]
+            kwargs["logger"] = [*listed, CsvLog()]
         kwargs["default_root_dir"] = str(self.run_directory.path)
         return super().instantiate_trainer(**kwargs)
 
@@ -121,10 +129,20 @@ class ExperimentCLI(LightningCLI):
         return callback
 
     @property
+    def dashboard(self) -> Dashboard:
+        """The callback that shows how the run goes."""
+        callback: Dashboard = self._get(self.config_init, "dashboard")
+        return callback
+
+    @property
     def scoring(self) -> Scoring:
         """What the statistics need to know."""
         guide = str(self._get(self.config, "model")["guide"])
-        return Scoring(self.clip_score.prompts, guide, self.clip_score.judge_source or guide, self.model.seed)
+        hashes = {name: self.weights.get(name, {}).get("sha256", "") for name in ("guide", "judge")}
+        judge = self.clip_score.judge_source or guide
+        if judge == guide or hashes["judge"] == hashes["guide"] != "":  # the same file under another name is no second opinion
+            judge, hashes["judge"] = guide, hashes["guide"]
+        return Scoring(self.clip_score.prompts, guide, judge, self.model.seed, hashes["judge"])
 
     def before_fit(self) -> None:
         """Claims the run directory, decides the plan and takes this process's share of it."""
@@ -145,8 +163,10 @@ class ExperimentCLI(LightningCLI):
         data.assign(cohorts_of_rank(self.plan.cohorts, self.trainer.global_rank, self.trainer.world_size, frozenset(done)))
         self._get(self.config_init, "writer").bind(run, self.generator_sha256)
         self._get(self.config_init, "progress").bind(sum(len(cohort.ids) for cohort in data.cohorts))
+        clips_done = sum(len(record.clips) for record in done.values())
+        self.dashboard.bind(self.trainer.loggers, run.path, self.trainer.global_rank, clips_done, self.config_dump if first else {})
         if first and done:
-            print(f"{sum(len(done[index].clips) for index in done)} faces are there already and are not made again.")
+            print(f"{clips_done} faces are there already and are not made again.")
 
     def listed_ids(self) -> list[str]:
         """Every clip of the sources.
@@ -182,9 +202,10 @@ class ExperimentCLI(LightningCLI):
 
     @cached_property
     def weights(self) -> dict[str, dict[str, str]]:
-        """Source and SHA-256 of each network's file, read once; networks built in place have neither."""
+        """Source and SHA-256 of each network's file, read once; networks built in place have neither, nor has a judge that is the guide."""
         model = self._get(self.config, "model")
         sources = {"generator": ("generator", model["generator"]), "guide": ("image_text", model["guide"]), "audio": ("audio", model["audio"])}
+        sources["judge"] = ("image_text", self.clip_score.judge_source if self.clip_score.texts else None)
         return {
             name: {"source": source, "sha256": sha256_of(resolve(source, kind))}
             for name, (kind, source) in sources.items()
@@ -204,6 +225,7 @@ class ExperimentCLI(LightningCLI):
             return
         self.wait_for_all()
         skips = finish_run(self.run_directory, self.plan, self.scoring, self.datamodule.duplicates)
+        self.dashboard.finish(self.trainer.loggers, self.run_directory.path)
         done = len(self.plan.ids) + len(self.datamodule.duplicates) - len(skips)
         check_skips(skips, done, self._get(self.config, "strict"), self._get(self.config, "max_skipped_fraction"))
 
@@ -243,7 +265,9 @@ class ExperimentCLI(LightningCLI):
     def test(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Scores the images of the run again."""
         self.clip_score.setup(self.trainer, model, "test")
-        score_again(self.run_directory, model.guide, self.clip_score, self.scoring)
+        score_again(self.run_directory, model.guide, self.clip_score, self.scoring, self.trainer.strategy.root_device)
+        self.dashboard.bind(self.trainer.loggers, self.run_directory.path, self.trainer.global_rank)
+        self.dashboard.finish(self.trainer.loggers, self.run_directory.path)
 
     def predict(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Renders the latents of the run again into ``rendered/``."""

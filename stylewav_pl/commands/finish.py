@@ -31,12 +31,14 @@ class Scoring:
         guide: Name of the CLIP model that was optimised against.
         judge: Name of the CLIP model that scored.
         seed: Seed of the permutations.
+        judge_sha256: Hash of the judge's weight file; empty for a network built in place.
     """
 
     prompts: Mapping[str, Mapping[str, str]]
     guide: str
     judge: str
     seed: int
+    judge_sha256: str = ""
 
 
 def finish_run(run: RunDirectory, plan: Plan, scoring: Scoring, early_skips: Sequence[Skip] = ()) -> list[Skip]:

@@ -12,6 +12,7 @@ FREE = frozenset(
         "strict",
         "max_skipped_fraction",
         "progress",
+        "dashboard",
         "trainer.accelerator",
         "trainer.devices",
         "trainer.num_nodes",

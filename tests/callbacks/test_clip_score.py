@@ -79,8 +79,6 @@ def test_another_judge_than_the_guide_scores() -> None:
     same, other = set_up(ClipScore(PROMPTS, judge="linear"), guide), set_up(ClipScore(PROMPTS), guide)
     assert same.judge is not guide
     assert other.judge is guide
-    assert same.judge_name == "linear"
-    assert other.judge_name == "guide"
 
 
 def test_without_prompts_nothing_is_loaded_and_rows_are_empty() -> None:
@@ -108,6 +106,14 @@ def test_rows_reach_the_callbacks_that_follow_and_means_are_of_the_right_clips()
         totals["male"].append(rows[0].scores["a boy"])
         totals["old"].append(rows[1].scores["an old person"])
     means = score.running_means()
-    assert means["score/male/a boy"] == pytest.approx(sum(totals["male"]) / 2, abs=1e-6)
-    assert means["score/old/an old person"] == pytest.approx(sum(totals["old"]) / 2, abs=1e-6)
-    assert {name.split("/")[1] for name in means} == {"male", "female", "old"}  # clip c has no label
+    assert means["sex", "male", "a boy"] == pytest.approx(sum(totals["male"]) / 2, abs=1e-6)
+    assert means["age", "old", "an old person"] == pytest.approx(sum(totals["old"]) / 2, abs=1e-6)
+    assert {(trait, label) for trait, label, _ in means} == {("sex", "male"), ("sex", "female"), ("age", "old")}  # nobody is young, c is nobody
+
+
+def test_means_are_of_this_process_even_inside_a_group() -> None:
+    assert ClipScore(PROMPTS).means.sync_on_compute is False, "a rank that asks for its own means must not wait for the others"
+
+
+def test_before_the_first_clip_there_is_no_mean() -> None:
+    assert set_up(ClipScore(PROMPTS)).running_means() == {}

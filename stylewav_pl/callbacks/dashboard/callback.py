@@ -1,0 +1,158 @@
+"""The callback that turns cohort results into named numbers, pictures and histograms, and hands them to the trainer's loggers."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import Logger
+from PIL import Image
+
+from stylewav_pl.callbacks.clip_score import ClipScore
+from stylewav_pl.callbacks.dashboard import names
+from stylewav_pl.callbacks.dashboard.ending import Ending
+from stylewav_pl.callbacks.dashboard.window import Window, deserves_a_look, deserves_a_row, memory
+from stylewav_pl.callbacks.images import to_bytes
+from stylewav_pl.evaluation.grid import picture_grid
+from stylewav_pl.loggers import RunLogger
+from stylewav_pl.types import CohortResult, ScoreRow
+
+MOST_POPULATIONS = 8
+
+
+class Dashboard(Callback):
+    """Shows how a run goes, in every logger of the trainer; the names are those of :mod:`stylewav_pl.callbacks.dashboard.names`.
+
+    Volume: a row of numbers per cohort for the first 1000 cohorts, then 500 for each doubling; pictures and histograms after
+    1, 2, 4, 8, ... cohorts. So two million clips in cohorts of 256 give 2500 rows and 13 looks of at most 8 pictures, and at the
+    end one table of ``table_rows``. Nothing else grows with the number of clips.
+
+    Loggers of Lightning itself get the numbers, those of :mod:`stylewav_pl.loggers` everything. A logger that fails is left
+    alone from then on, with a message: a dashboard never ends a run.
+    """
+
+    def __init__(self, faces: int = 16, table_rows: int = 200, every_rank: bool = False) -> None:
+        """Says how much is shown.
+
+        Args:
+            faces: Most faces of a population in one picture while the run works; 0: no pictures.
+            table_rows: Most clips in the table at the end.
+            every_rank: Every process shows its own numbers and faces; otherwise only the first.
+        """
+        self.faces = faces
+        self.table_rows = table_rows
+        self.every_rank = every_rank
+        self.clips_done = 0
+        self._settings: Mapping[str, Any] = {}
+        self._cohorts = 0
+        self._window = Window(time.monotonic())
+        self._given_up: list[Logger] = []
+
+    def bind(self, loggers: Sequence[Logger], run_path: Path, rank: int, clips_done: int = 0, settings: Mapping[str, Any] | None = None) -> None:
+        """Tells the loggers where the run is, and this process what is done already; called before the first cohort.
+
+        Args:
+            loggers: The trainer's.
+            run_path: The run directory.
+            rank: Which process this is.
+            clips_done: Clips of the run that were finished before this start.
+            settings: The configuration, for the loggers that keep it.
+        """
+        self.clips_done, self._settings = clips_done, settings or {}
+        for logger in loggers:
+            if isinstance(logger, RunLogger):
+                logger.bind(run_path, rank)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts the clock; shows the configuration and the learning rate of a cohort."""
+        self._window = Window(time.monotonic())
+        if not self._shows(trainer):
+            return
+        module: Any = pl_module
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        rates = [rate * module.schedule.factor(step / module.num_steps) for step in range(module.num_steps)]
+        first = self.clips_done == 0  # a resumed run has its curve
+        self._tell(trainer.loggers, lambda logger: _open(logger, self._settings, rates if first else []))
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Adds a finished cohort, and shows what is due."""
+        result: CohortResult = outputs["result"]
+        if not result.clips or not self._shows(trainer):
+            return
+        self.clips_done += len(result.clips)
+        self._cohorts += 1
+        self._window.add(result.curves)
+        step, score = self.clips_done, _clip_score(trainer)
+        if deserves_a_row(self._cohorts):
+            row = self._row(trainer, pl_module, score)
+            self._tell(trainer.loggers, lambda logger: logger.log_metrics(row, step), strangers=True)
+        if deserves_a_look(self._cohorts) and any(map(_wants_more_than_numbers, trainer.loggers)):
+            faces, histograms = self._faces(result, score), _histograms(result, outputs.get("scores", ()))
+            self._tell(trainer.loggers, lambda logger: _look(logger, faces, histograms, step))
+
+    def finish(self, loggers: Sequence[Logger], run_path: Path) -> None:
+        """Shows the whole run, once its tables, statistics and report are written."""
+        ending = Ending(run_path, self.table_rows)
+        self._tell(loggers, ending.show)
+
+    def close(self, loggers: Sequence[Logger], failed: bool = False) -> None:
+        """Ends the loggers."""
+        self._tell(loggers, lambda logger: logger.close(failed))
+
+    def _shows(self, trainer: Trainer) -> bool:
+        return bool(trainer.loggers) and (self.every_rank or trainer.global_rank == 0)
+
+    def _row(self, trainer: Trainer, pl_module: LightningModule, score: ClipScore | None) -> dict[str, float]:
+        now = time.monotonic()
+        numbers = {**self._window.numbers(now), **memory(pl_module.device)}
+        numbers |= {names.score(*population): mean for population, mean in (score.running_means() if score else {}).items()}
+        self._window = Window(now)
+        return {names.own(trainer.global_rank, name): value for name, value in numbers.items()}
+
+    def _faces(self, result: CohortResult, score: ClipScore | None) -> dict[str, Image.Image]:
+        """A few faces of each population of the first trait that is scored, in the order of its prompts."""
+        trait, labels = next(iter(score.prompts.items())) if score and score.prompts else ("", {})
+        found = [clip.labels.get(trait, names.EVERYBODY) for clip in result.clips]
+        chosen = {label: [row for row, of in enumerate(found) if of == label][: self.faces] for label in dict.fromkeys([*labels, *found])}
+        shown = [(label, rows) for label, rows in chosen.items() if rows][:MOST_POPULATIONS]
+        return {label: picture_grid({label: list(to_bytes(result.images[rows]).cpu().numpy())}, columns=8) for label, rows in shown}
+
+    def _tell(self, loggers: Sequence[Logger], act: Callable[[Any], None], strangers: bool = False) -> None:
+        for logger in loggers:
+            if logger in self._given_up or not (strangers or isinstance(logger, RunLogger)):
+                continue
+            try:
+                act(logger)
+            except Exception as problem:  # whatever a service, a disk or a library does: the faces matter more
+                self._given_up.append(logger)
+                print(f"stylewav-pl: {type(logger).__name__} is left alone from now on, the run goes on without it: {problem!r}", file=sys.stderr)
+
+
+def _wants_more_than_numbers(logger: Logger) -> bool:
+    return isinstance(logger, RunLogger) and not logger.only_numbers
+
+
+def _open(logger: RunLogger, settings: Mapping[str, Any], rates: Sequence[float]) -> None:
+    logger.log_hyperparams(dict(settings))
+    logger.log_curve(names.LEARNING_RATE, rates)
+
+
+def _look(logger: RunLogger, faces: Mapping[str, Image.Image], histograms: Mapping[str, np.ndarray], step: int) -> None:
+    for label, picture in faces.items():
+        logger.log_picture(names.faces(label), picture, step)
+    for name, values in histograms.items():
+        logger.log_histogram(names.histogram(name, live=True), values, step)
+
+
+def _clip_score(trainer: Trainer) -> ClipScore | None:
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return next((callback for callback in callbacks if isinstance(callback, ClipScore)), None)
+
+
+def _histograms(result: CohortResult, scores: Sequence[ScoreRow]) -> dict[str, np.ndarray]:
+    prompts = dict.fromkeys(prompt for row in scores for prompt in row.scores)
+    by_prompt = {names.score(prompt): np.array([row.scores[prompt] for row in scores]) for prompt in prompts}
+    return {"similarity_end": result.curves[:, -1].double().cpu().numpy(), **by_prompt}

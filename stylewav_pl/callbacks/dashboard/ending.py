@@ -1,0 +1,150 @@
+"""What a dashboard shows of a run that is done, read from the files of its directory."""
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image
+
+from stylewav_pl.callbacks.dashboard import names
+from stylewav_pl.evaluation.grid import load_face
+from stylewav_pl.evaluation.populations import evenly, group
+from stylewav_pl.evaluation.results import ResultRow, read_results
+from stylewav_pl.evaluation.statistics_file import FILE as STATISTICS
+from stylewav_pl.evaluation.statistics_file import read_settings
+from stylewav_pl.loggers import Cell, RunLogger
+from stylewav_pl.runs.directory import RunDirectory
+
+THUMBNAIL_PIXELS = 96
+FILES = ("report.html", STATISTICS)
+
+
+class Ending:
+    """The finished run; each part is read when a logger asks for it, and once for all loggers."""
+
+    def __init__(self, run_path: Path, table_rows: int) -> None:
+        """Names the run.
+
+        Args:
+            run_path: A run directory with its tables.
+            table_rows: Most rows of the table of clips; of more an evenly spaced sample is shown.
+        """
+        self.run_path = run_path
+        self.table_rows = table_rows
+
+    def show(self, logger: RunLogger) -> None:
+        """Hands everything to a logger; the x-axis is the number of all clips."""
+        counts = RunDirectory(self.run_path).read_manifest()["counts"]
+        step = counts["done"]
+        if not logger.only_numbers:
+            for name, values in self.histograms.items():
+                logger.log_histogram(name, values, step)
+            for name, curve in self.curves.items():
+                logger.log_curve(name, curve)
+            if self.grid:
+                logger.log_picture(names.GRID, self.grid, step)
+            logger.log_table(names.TABLE, *self.table, step)
+            logger.log_files(names.FILES, [path for name in FILES if (path := self.run_path / name).is_file()])
+        logger.log_summary({**facts(self.run_path / STATISTICS), **{f"clips/{name}": count for name, count in counts.items()}}, step)
+
+    @cached_property
+    def rows(self) -> list[ResultRow]:
+        """The clips that have a face."""
+        return [row for row in read_results(self.run_path) if row.done]
+
+    @cached_property
+    def histograms(self) -> dict[str, Float[np.ndarray, " clip"]]:
+        """Final similarities of all clips, and scores of each population with each prompt."""
+        found = {names.histogram("similarity_end"): [row.similarity_end for row in self.rows if row.similarity_end is not None]}
+        for prompts, *_ in read_settings(self.run_path):
+            for label, prompt in product(prompts.labels, prompts.sentences):
+                members = [row for row in self.rows if row.clip.labels.get(prompts.trait) == label and prompt in row.scores]
+                found[names.histogram(names.score(prompts.trait, label, prompt))] = [row.scores[prompt] for row in members]
+        return {name: np.array(values) for name, values in found.items() if values}
+
+    @cached_property
+    def curves(self) -> dict[str, list[float]]:
+        """Mean similarity at each step, of everybody and of each population."""
+        label_of = {id: label for label, ids in group(self.run_path, self.rows).items() for id in ids if label}
+        sums: dict[str, tuple[int, Float[np.ndarray, " step"]]] = {}
+        for id, curve in read_curves(self.run_path / "curves.csv"):
+            for label in filter(None, (names.EVERYBODY, label_of.get(id))):
+                count, total = sums.get(label, (0, np.zeros(len(curve))))
+                sums[label] = count + 1, total + curve
+        return {names.curve(label): (total / count).tolist() for label, (count, total) in sums.items()}
+
+    @cached_property
+    def grid(self) -> Image.Image | None:
+        """The faces of all populations, None where there is no picture."""
+        path = self.run_path / "grid.png"
+        if not path.is_file():
+            return None
+        with Image.open(path) as picture:
+            return picture.convert("RGB")
+
+    @cached_property
+    def table(self) -> tuple[list[str], list[list[Cell]]]:
+        """Columns and rows of a sample of the clips."""
+        labels = list(dict.fromkeys(label for row in self.rows for label in row.clip.labels))
+        prompts = list(dict.fromkeys(prompt for row in self.rows for prompt in row.scores))
+        columns = ["face", "id", "speaker", *labels, "similarity_start", "similarity_end", *(f"score: {prompt}" for prompt in prompts)]
+        return columns, [
+            [
+                thumbnail(self.run_path, row.clip.id),
+                row.clip.id,
+                row.clip.speaker,
+                *(row.clip.labels.get(label, "") for label in labels),
+                row.similarity_start,
+                row.similarity_end,
+                *(row.scores.get(prompt) for prompt in prompts),
+            ]
+            for row in evenly(self.rows, self.table_rows)
+        ]
+
+
+def read_curves(path: Path) -> Iterator[tuple[str, Float[np.ndarray, " step"]]]:
+    """Id and similarity curve of each clip, one after the other; none where the file is missing."""
+    if path.is_file():
+        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            lines = csv.reader(file)
+            next(lines, None)
+            yield from ((cells[0], np.array([float(cell) for cell in cells[1:]])) for cells in lines if len(cells) > 1 and all(cells[1:]))
+
+
+def facts(path: Path) -> dict[str, str | int | float]:
+    """The numbers and verdicts of ``statistics.json`` by name; empty where the file is missing."""
+    if not path.is_file():
+        return {}
+    traits = json.loads(path.read_text("utf-8"))["traits"]
+    return {f"statistics/{name}": value for name, value in leaves(traits) if not isinstance(value, str) or name.endswith("/verdict")}
+
+
+def leaves(value: object, prefix: str = "") -> Iterator[tuple[str, str | int | float]]:
+    """Names and values below ``value``; a record in a list is named by its label.
+
+    >>> dict(leaves({"sex": {"between": [{"label": "male", "p": 0.5}, {"label": "female", "p": None}]}}))
+    {'sex/between/male/label': 'male', 'sex/between/male/p': 0.5, 'sex/between/female/label': 'female'}
+    """
+    if isinstance(value, Mapping):
+        named = [(str(name), entry) for name, entry in value.items()]
+    elif isinstance(value, list):
+        named = [(str(entry.get("label", place)) if isinstance(entry, dict) else str(place), entry) for place, entry in enumerate(value)]
+    else:
+        if isinstance(value, str | int | float):
+            yield prefix, value
+        return
+    for name, entry in named:
+        yield from leaves(entry, f"{prefix}/{name}" if prefix else name)
+
+
+def thumbnail(run_path: Path, id: str) -> Image.Image | None:
+    """A small copy of the clip's image, None where it is missing."""
+    face = load_face(run_path, id)
+    if face is not None:
+        face.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), Image.Resampling.LANCZOS)
+    return face
