@@ -68,12 +68,11 @@ class WandbLog(RunLogger):
 
     @property
     def run_id(self) -> str:
-        """The id of the W&B run, made at the first start of the run directory."""
-        path = self.run_path / "wandb" / "run-id"
+        """The id of this process's W&B run, made at the first start of the run directory."""
+        path = self.run_path / "wandb" / (f"run-id-rank-{self.rank}" if self.rank else "run-id")
         if not path.exists():
             write_text(path, secrets.token_hex(4) + "\n")
-        id = path.read_text("utf-8").strip()
-        return f"{id}-rank-{self.rank}" if self.rank else id
+        return path.read_text("utf-8").strip()
 
     def _start(self) -> Any:
         import wandb  # here: it takes seconds to import
@@ -92,14 +91,15 @@ class WandbLog(RunLogger):
         return self._init(wandb, "offline")
 
     def _init(self, wandb: Any, mode: str) -> Any:
+        name = self.run_name or self.run_path.resolve().name
         run = wandb.init(
             project=self.project,
             entity=self.entity,
-            name=self.run_name or self.run_path.resolve().name,
+            name=f"{name}, rank {self.rank}" if self.rank else name,
             tags=self.tags,
             dir=str(self.run_path),
             id=self.run_id,
-            group=self.run_id.partition("-rank-")[0],
+            group=name,
             resume="allow",
             reinit="create_new",  # a W&B run of somebody else in this process is none of our business
             mode=mode,
