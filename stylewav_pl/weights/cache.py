@@ -17,7 +17,6 @@ from filelock import FileLock
 from stylewav_pl.errors import WeightsError
 from stylewav_pl.runs.files import write_json
 from stylewav_pl.weights.digest import sha256_of
-from stylewav_pl.weights.offline import is_offline as is_offline
 
 DIRECTORY = "STYLEWAV_CACHE"
 HASHES = "weights.lock.json"
