@@ -71,6 +71,15 @@ def test_generate_keeps_what_is_done_when_files_are_added(tmp_path: Path) -> Non
     assert [row["id"] for row in rows(tmp_path / "out/results.csv")] == ["one", "two"]
 
 
+def test_generate_computes_no_more_slots_than_files(tmp_path: Path) -> None:
+    one, two = write_voice(tmp_path / "one.wav"), write_voice(tmp_path / "two.wav", seed=1)
+    for files, size in (((one, two), 2), ((one,), 2), ((one, two, write_voice(tmp_path / "three.wav", seed=2)), 2)):
+        assert generate(*files, "-o", tmp_path / "out") == 0
+        plan = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))["plan"]
+        assert plan["cohort_size"] == size, "decided at the first start"
+    assert plan["cohorts"] == [["one", "two"], ["three"]]
+
+
 def test_generate_makes_the_good_faces_beside_many_bad_files(tmp_path: Path) -> None:
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"this is text")

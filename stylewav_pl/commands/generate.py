@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stylewav_pl.types import ConfigError
 
+SIDE_BY_SIDE = 8
 ACCELERATORS = {"auto": "auto", "cpu": "cpu", "cuda": "gpu"}
 
 
@@ -50,10 +51,14 @@ def run(command: str, options: list[str]) -> int:
 
 def _words(asked: argparse.Namespace) -> list[str]:
     from stylewav_pl.embedders import matching_guide
+    from stylewav_pl.runs.directory import RunDirectory
 
     sources = [{"class_path": "Files", "init_args": {"paths": [str(Path(name).expanduser()) for name in asked.files]}}]
     guide = asked.guide or (asked.audio_encoder and matching_guide(asked.audio_encoder))
     words = ["--config", "generate.yaml", "--run", asked.output, "--data.sources", json.dumps(sources)]
+    # Empty slots cost as much as faces; but a run keeps the cohorts that it began with.
+    cohort_size = RunDirectory(Path(asked.output)).read_plan(min(SIDE_BY_SIDE, len(asked.files))).cohort_size
+    words += ["--data.cohort_size", str(cohort_size)]
     words += ["--trainer.accelerator", ACCELERATORS[asked.device], "--trainer.devices", "1"]
     for setting, value in (("generator", asked.generator), ("guide", guide), ("audio", asked.audio_encoder)):
         words += [f"--model.{setting}", value] if value else []
