@@ -29,7 +29,7 @@ COMMANDS = {
     "predict": ("experiment", "render the latents of a finished run again"),
     "generate": ("generate", "a face for each audio file: generate voice.wav -o out/"),
     "report": ("report", "write statistics, picture grid and report.html of a run again"),
-    "weights": ("weights", "list, fetch, verify and inspect network weights"),
+    "weights": ("weights", "list, fetch, verify, inspect and convert network weights"),
     "data": ("data", "what a Common Voice release or a folder holds, a selection as shards, built-in voices as files"),
     "pocket": ("pocket", "train the shipped miniature networks from nothing"),
 }

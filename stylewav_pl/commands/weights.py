@@ -16,7 +16,7 @@ from stylewav_pl.weights.remote import RemoteWeights
 
 def parser() -> argparse.ArgumentParser:
     """The actions and their options."""
-    options = argparse.ArgumentParser(prog="stylewav-pl weights", description="Lists, fetches, verifies and inspects network weights.")
+    options = argparse.ArgumentParser(prog="stylewav-pl weights", description="Lists, fetches, verifies, inspects and converts network weights.")
     actions = options.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="every name that a configuration may use; size, licence, whether it is in the cache")
     listing.add_argument("--json", action="store_true", help="all that is known of them, for programs")
@@ -27,12 +27,15 @@ def parser() -> argparse.ArgumentParser:
     )
     verifying = actions.add_parser("verify", help="check the hash of what is in the cache, and read packaged files completely")
     verifying.add_argument("names", nargs="*", metavar="NAME", help="default: all that are there")
-    actions.add_parser("inspect", help="what a weight file holds").add_argument("file", type=Path, metavar="FILE")
+    actions.add_parser("inspect", help="what a weight file of any known format holds").add_argument("file", type=Path, metavar="FILE")
+    converting = actions.add_parser("convert", help="write a generator of any known format as safetensors of this project")
+    converting.add_argument("source", metavar="SOURCE", help="weight file or name")
+    converting.add_argument("target", type=Path, metavar="TARGET", help="file to write")
     return options
 
 
 def run(command: str, options: list[str]) -> int:
-    """Runs ``list``, ``fetch``, ``verify`` or ``inspect``."""
+    """Runs one of the actions."""
     asked = parser().parse_args(options)
     if asked.action == "list":
         list_entries(as_json=asked.json)
@@ -41,7 +44,12 @@ def run(command: str, options: list[str]) -> int:
     elif asked.action == "verify":
         verify(asked.names)
     else:
-        inspect_file(asked.file)
+        from stylewav_pl.commands import weight_files  # loads torch
+
+        if asked.action == "inspect":
+            weight_files.inspect_file(asked.file.expanduser())
+        else:
+            weight_files.convert_file(asked.source, asked.target.expanduser())
     return 0
 
 
@@ -127,16 +135,3 @@ def read_completely(entry: Entry) -> None:
     if broken:
         raise WeightsError(f"{path} holds numbers that are not finite in {', '.join(broken)}. Install stylewav-pl again.")
     print(f"{entry.name} ({entry.kind}): whole, {len(tensors)} tensors, SHA-256 {sha256_of(path)}")
-
-
-def inspect_file(path: Path) -> None:
-    """Prints kind, architecture, configuration and tensors of a file of this project's format."""
-    from stylewav_pl.weights.store import describe, read_weights  # loads torch
-
-    kind = describe(path).get("kind", "")
-    file = read_weights(path, kind)
-    parameters = sum(tensor.numel() for tensor in file.tensors.values())
-    print(f"{path}\nkind          {file.kind}\narchitecture  {file.architecture}\nnumbers       {parameters:,} in {len(file.tensors)} tensors")
-    print(f"SHA-256       {sha256_of(path)}\nconfiguration {json.dumps(dict(file.config), ensure_ascii=False)}")
-    for name, tensor in file.tensors.items():
-        print(f"  {name:<48}{tuple(tensor.shape)}")

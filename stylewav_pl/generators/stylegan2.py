@@ -4,7 +4,8 @@ Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
@@ -14,23 +15,33 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stylewav_pl.generators.base import Generator, Noise, Styles
-from stylewav_pl.generators.stylegan2_layers import GAIN, SLOPE, EqualizedLinear, ModulatedConvolution, ToRGB, Upsample, normalize_second_moment
+from stylewav_pl.generators.stylegan2_layers import (
+    BINOMIAL,
+    GAIN,
+    SLOPE,
+    EqualizedLinear,
+    ModulatedConvolution,
+    ToRGB,
+    Upsample,
+    normalize_second_moment,
+)
 from stylewav_pl.weights.store import save_weights
 
 
 class MappingNetwork(nn.Module):
-    """From noise to w: the noise is normalised, then equally wide layers with leaky ReLU.
+    """From noise to w: the noise is normalised, then layers with leaky ReLU.
 
     Args:
         z_dim: Width of the noise.
-        w_dim: Width of w and of all layers.
+        w_dim: Width of w.
+        width: Width of the layers in between.
         depth: Number of layers.
         learning_rate_multiplier: See :class:`EqualizedLinear`.
     """
 
-    def __init__(self, z_dim: int, w_dim: int, depth: int, learning_rate_multiplier: float) -> None:
+    def __init__(self, z_dim: int, w_dim: int, width: int, depth: int, learning_rate_multiplier: float) -> None:
         super().__init__()
-        widths = [z_dim] + [w_dim] * depth
+        widths = [z_dim] + [width] * (depth - 1) + [w_dim] * (depth > 0)
         self.layers = nn.ModuleList(
             EqualizedLinear(widths[i], widths[i + 1], learning_rate_multiplier=learning_rate_multiplier) for i in range(depth)
         )
@@ -55,11 +66,13 @@ class StyleGAN2(Generator):
         z_dim: Width of the noise.
         w_dim: Width of w.
         mapping_depth: Number of layers of the mapping network.
+        mapping_width: Width between its layers; ``None`` for that of w.
         mapping_learning_rate_multiplier: Their learning-rate multiplier (a constant factor in the forward pass, too).
         conv_clamp: Bound of every layer's output; ``None`` for no bound.
+        resample_taps: The filter of all upsampling in one dimension, of any scale.
 
     Raises:
-        ValueError: ``channels`` lacks a resolution or holds one that is no power of two.
+        ValueError: ``channels`` lacks a resolution or holds one that is no power of two, or the filter has an odd number of taps.
     """
 
     architecture: ClassVar[str] = "stylegan2"
@@ -71,8 +84,10 @@ class StyleGAN2(Generator):
         z_dim: int = 512,
         w_dim: int = 512,
         mapping_depth: int = 8,
+        mapping_width: int | None = None,
         mapping_learning_rate_multiplier: float = 0.01,
         conv_clamp: float | None = None,
+        resample_taps: Sequence[float] = BINOMIAL,
     ) -> None:
         super().__init__()
         self.channels = _checked(channels)
@@ -81,19 +96,21 @@ class StyleGAN2(Generator):
         self.z_dim, self.w_dim, self.conv_clamp = z_dim, w_dim, conv_clamp
         self.num_ws = 2 * len(self.resolutions)
         self.mapping_depth, self.mapping_learning_rate_multiplier = mapping_depth, mapping_learning_rate_multiplier
-        self.mapping = MappingNetwork(z_dim, w_dim, mapping_depth, mapping_learning_rate_multiplier)
+        self.mapping_width, self.resample_taps = mapping_width or w_dim, tuple(resample_taps)
+        self.mapping = MappingNetwork(z_dim, w_dim, self.mapping_width, mapping_depth, mapping_learning_rate_multiplier)
         self.register_buffer("w_mean", torch.zeros(w_dim))
         self.constant = nn.Parameter(torch.randn(self.channels[4], 4, 4))
         self.convolutions = nn.ModuleList(self._convolutions())
         self.to_rgbs = nn.ModuleList(ToRGB(width, w_dim, clamp=conv_clamp) for width in self.channels.values())
-        self.upsample = Upsample()
+        self.upsample = Upsample(self.resample_taps)
 
     def _convolutions(self) -> Iterator[ModulatedConvolution]:
         previous = self.channels[4]
+        layer = partial(ModulatedConvolution, w_dim=self.w_dim, clamp=self.conv_clamp, taps=self.resample_taps)
         for resolution, width in self.channels.items():
             if resolution > 4:
-                yield ModulatedConvolution(previous, width, self.w_dim, resolution, upsample=True, clamp=self.conv_clamp)
-            yield ModulatedConvolution(width, width, self.w_dim, resolution, upsample=False, clamp=self.conv_clamp)
+                yield layer(previous, width, resolution=resolution, upsample=True)
+            yield layer(width, width, resolution=resolution, upsample=False)
             previous = width
 
     @property
@@ -104,8 +121,10 @@ class StyleGAN2(Generator):
             "z_dim": self.z_dim,
             "w_dim": self.w_dim,
             "mapping_depth": self.mapping_depth,
+            "mapping_width": self.mapping_width,
             "mapping_learning_rate_multiplier": self.mapping_learning_rate_multiplier,
             "conv_clamp": self.conv_clamp,
+            "resample_taps": list(self.resample_taps),
         }
 
     @classmethod

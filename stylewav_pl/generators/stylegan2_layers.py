@@ -16,6 +16,7 @@ from torch.nn import functional
 SLOPE = 0.2
 GAIN = math.sqrt(2)
 EPSILON = 1e-8
+BINOMIAL = (1.0, 3.0, 3.0, 1.0)
 
 
 def normalize_second_moment(z: Float[Tensor, "clip z"]) -> Float[Tensor, "clip z"]:
@@ -23,8 +24,8 @@ def normalize_second_moment(z: Float[Tensor, "clip z"]) -> Float[Tensor, "clip z
     return z * (z.square().mean(dim=1, keepdim=True) + EPSILON).rsqrt()
 
 
-def resampling_filter(taps: Sequence[float] = (1.0, 3.0, 3.0, 1.0)) -> Float[Tensor, " taps"]:
-    """The one-dimensional binomial filter of all resampling, with sum 1."""
+def resampling_filter(taps: Sequence[float] = BINOMIAL) -> Float[Tensor, " taps"]:
+    """The one-dimensional filter of all resampling, with sum 1."""
     filter_taps = torch.tensor(taps)
     return filter_taps / filter_taps.sum()
 
@@ -57,26 +58,36 @@ class EqualizedLinear(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Doubles height and width: zeros between the pixels, then the resampling filter with gain 4."""
+    """Doubles height and width: zeros between the pixels, then the resampling filter with gain 4.
+
+    Args:
+        taps: The filter in one dimension, of any scale.
+
+    Raises:
+        ValueError: The number of taps is odd, which would move the image by half a pixel.
+    """
 
     taps: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, taps: Sequence[float] = BINOMIAL) -> None:
         super().__init__()
-        self.register_buffer("taps", 2 * resampling_filter(), persistent=False)
+        if len(taps) % 2 or not taps:
+            raise ValueError(f"Expected a resampling filter with an even number of taps, found {list(taps)}.")
+        self.register_buffer("taps", 2 * resampling_filter(taps), persistent=False)
+        self.padding = len(taps) // 2 - 1
 
     def forward(self, image: Float[Tensor, "clip channels height width"]) -> Float[Tensor, "clip channels height2 width2"]:
         """Transposed convolution with the filter as its kernel: zero insertion and filter in one step."""
         channels = image.shape[1]
         kernel = torch.outer(self.taps, self.taps).expand(channels, 1, -1, -1)
-        return functional.conv_transpose2d(image, kernel, stride=2, padding=1, groups=channels)
+        return functional.conv_transpose2d(image, kernel, stride=2, padding=self.padding, groups=channels)
 
     def smooth(self, x: Float[Tensor, "clip channels height width"]) -> Float[Tensor, "clip channels height2 width2"]:
         """Only the filter, for an input that already holds the inserted zeros; ``2 R + 1`` pixels become ``2 R``."""
         channels = x.shape[1]
-        row = self.taps.expand(channels, 1, 1, -1)
-        x = functional.conv2d(x, row, padding=(0, 1), groups=channels)
-        return functional.conv2d(x, row.transpose(2, 3), padding=(1, 0), groups=channels)
+        row = self.taps.flip(0).expand(channels, 1, 1, -1)  # flipped: a convolution, where conv2d correlates
+        x = functional.conv2d(x, row, padding=(0, self.padding), groups=channels)
+        return functional.conv2d(x, row.transpose(2, 3), padding=(self.padding, 0), groups=channels)
 
 
 class ModulatedConvolution(nn.Module):
@@ -89,11 +100,22 @@ class ModulatedConvolution(nn.Module):
         resolution: Height and width of the output in pixels.
         upsample: Whether the input has half the resolution.
         clamp: Bound of the output's magnitude; ``None`` for no bound.
+        taps: See :class:`Upsample`.
     """
 
     noise_const: Tensor
 
-    def __init__(self, in_channels: int, out_channels: int, w_dim: int, resolution: int, *, upsample: bool, clamp: float | None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        w_dim: int,
+        resolution: int,
+        *,
+        upsample: bool,
+        clamp: float | None,
+        taps: Sequence[float] = BINOMIAL,
+    ) -> None:
         super().__init__()
         self.affine = EqualizedLinear(w_dim, in_channels, bias=1.0)
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
@@ -101,7 +123,7 @@ class ModulatedConvolution(nn.Module):
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("noise_const", torch.randn(resolution, resolution))
         self.weight_gain = 1 / math.sqrt(in_channels * 9)
-        self.upsample = Upsample() if upsample else None
+        self.upsample = Upsample(taps) if upsample else None
         self.clamp = clamp
 
     def forward(

@@ -12,10 +12,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from stylewav_pl.errors import WeightsError
+from stylewav_pl.runs.files import write_whole
 from stylewav_pl.weights.digest import sha256_of as sha256_of
 
 FORMAT = "stylewav-pl"
@@ -39,8 +40,7 @@ def save_weights(
     """Writes tensors and the facts needed to rebuild their network; floating tensors are stored as ``dtype``."""
     stored = {name: tensor.detach().cpu().to(dtype if tensor.is_floating_point() else tensor.dtype).contiguous() for name, tensor in tensors.items()}
     metadata = {"format": FORMAT, "version": VERSION, "kind": kind, "architecture": architecture, "config": json.dumps(dict(config), sort_keys=True)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(stored, path, metadata=metadata)
+    write_whole(path, lambda file: file.write(save(stored, metadata)))
 
 
 def describe(path: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from slow_stylegan2 import Modulated, Values, slow_image, slow_map
 
 from stylewav_pl.generators import StyleGAN2
 
@@ -22,80 +23,28 @@ def generator():
     return network
 
 
-def activation(x):
-    return torch.where(x >= 0, x, 0.2 * x) * 2**0.5
+def values_of(network):
+    def layer(one):
+        noise = (one.noise_strength, one.noise_const) if hasattr(one, "noise_const") else ()
+        return Modulated(one.weight, one.bias, one.affine.weight, one.affine.bias, *noise)
 
-
-def filtered_up(image):
-    """Zero insertion and the outer product of [1, 3, 3, 1], gain 4, each output pixel by the definition of the sum."""
-    size = image.shape[-1]
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=image.dtype) / 8
-    zeros = image.new_zeros(*image.shape[:-2], 2 * size + 3, 2 * size + 3)  # two zeros before the first pixel, one after the last
-    zeros[..., 2 : 2 * size + 2 : 2, 2 : 2 * size + 2 : 2] = image
-    out = torch.zeros_like(zeros[..., : 2 * size, : 2 * size])
-    for row in range(4):
-        for column in range(4):
-            out = out + 4 * taps[row] * taps[column] * zeros[..., row : row + 2 * size, column : column + 2 * size]
-    return out
-
-
-def correlated(image, weight):
-    """A 3x3 correlation of one image [in, H, W] with zero borders, tap by tap."""
-    size = image.shape[-1]
-    padded = torch.nn.functional.pad(image, (1, 1, 1, 1))
-    return sum(
-        torch.einsum("oi,ihw->ohw", weight[:, :, row, column], padded[:, row : row + size, column : column + size])
-        for row in range(3)
-        for column in range(3)
+    return Values(
+        [(one.weight, one.bias) for one in network.mapping.layers],
+        network.mapping_learning_rate_multiplier,
+        network.w_mean,
+        network.constant,
+        [layer(one) for one in network.convolutions],
+        [layer(one) for one in network.to_rgbs],
+        network.resample_taps,
+        network.conv_clamp,
     )
-
-
-def convolved_up(image, weight):
-    """The weights stamped at every other pixel, then the filter: a transposed convolution by its definition."""
-    size = image.shape[-1]
-    stamped = image.new_zeros(weight.shape[0], 2 * size + 1, 2 * size + 1)
-    for row in range(3):
-        for column in range(3):
-            stamp = torch.einsum("oi,ihw->ohw", weight[:, :, row, column], image)
-            stamped = stamped + torch.zeros_like(stamped).index_put(
-                (
-                    torch.arange(weight.shape[0])[:, None, None],
-                    (torch.arange(size) * 2 + row)[None, :, None],
-                    (torch.arange(size) * 2 + column)[None, None, :],
-                ),
-                stamp,
-            )
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=image.dtype) / 4
-    padded = torch.nn.functional.pad(stamped, (1, 1, 1, 1))
-    return sum(taps[row] * taps[column] * padded[:, row : row + 2 * size, column : column + 2 * size] for row in range(4) for column in range(4))
-
-
-def slow_image(network, ws, noise):
-    """One image [3, R, R] from ws [layer, w_dim] with weights modulated for this sample, as the paper writes it."""
-    x = network.constant
-    image = None
-    for block, to_rgb in enumerate(network.to_rgbs):
-        for index in [0] if block == 0 else [2 * block - 1, 2 * block]:
-            layer = network.convolutions[index]
-            style = layer.affine.weight @ ws[index] / 9**0.5 + layer.affine.bias
-            weight = layer.weight / (9 * layer.weight.shape[1]) ** 0.5 * style[None, :, None, None]
-            weight = weight / (weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
-            x = convolved_up(x, weight) if block > 0 and index == 2 * block - 1 else correlated(x, weight)
-            if noise == "const":
-                x = x + layer.noise_strength * layer.noise_const
-            x = activation(x + layer.bias[:, None, None])
-        style = to_rgb.affine.weight @ ws[2 * block + 1] / 9**0.5 + to_rgb.affine.bias
-        weight = to_rgb.weight[:, :, 0, 0] / to_rgb.weight.shape[1] ** 0.5 * style
-        colours = torch.einsum("oi,ihw->ohw", weight, x) + to_rgb.bias[:, None, None]
-        image = colours if image is None else filtered_up(image) + colours
-    return image
 
 
 @pytest.mark.parametrize("noise", ["const", "none"])
 def test_image_and_gradient_equal_the_slow_implementation(generator, noise):
     ws = torch.randn(3, generator.num_ws, 9, dtype=torch.float64, requires_grad=True)
     image = generator.synthesize(ws, noise)
-    slow = torch.stack([slow_image(generator, one, noise) for one in ws])
+    slow = torch.stack([slow_image(values_of(generator), one, noise) for one in ws])
     torch.testing.assert_close(image, slow, atol=DOUBLE_TOLERANCE, rtol=0)
     inputs = [ws, *(p for name, p in generator.named_parameters() if not name.startswith("mapping") and (noise == "const" or "noise" not in name))]
     weight = torch.randn_like(image)
@@ -107,10 +56,7 @@ def test_image_and_gradient_equal_the_slow_implementation(generator, noise):
 
 def test_mapping_equals_the_slow_implementation(generator):
     z = 3 * torch.randn(4, 6, dtype=torch.float64)
-    x = z / (z.square().mean(dim=1, keepdim=True) + 1e-8).sqrt()
-    for layer in generator.mapping.layers:
-        x = activation((x @ layer.weight.T) * 0.1 / x.shape[1] ** 0.5 + 0.1 * layer.bias)
-    torch.testing.assert_close(generator.map(z), x, atol=DOUBLE_TOLERANCE, rtol=0)
+    torch.testing.assert_close(generator.map(z), slow_map(values_of(generator), z), atol=DOUBLE_TOLERANCE, rtol=0)
 
 
 def test_truncation_moves_towards_the_mean(generator):

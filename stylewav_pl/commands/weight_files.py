@@ -1,0 +1,60 @@
+"""``weights inspect`` and ``weights convert``: what is in a weight file of any known format, and the same in the project's own."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from stylewav_pl.errors import WeightsError
+from stylewav_pl.generators import StyleGAN2, load_generator
+from stylewav_pl.generators.formats import read_published
+from stylewav_pl.generators.loading import MEAN, check
+from stylewav_pl.weights.contents import is_safetensors
+from stylewav_pl.weights.digest import sha256_of
+from stylewav_pl.weights.store import describe, read_weights
+
+
+def inspect_file(path: Path) -> None:
+    """Prints what a weight file is, every dimension and every tensor; generators may be of any published format.
+
+    Raises:
+        WeightsError: There is no such file, or it holds no weights that can be used here.
+    """
+    if not path.is_file():
+        raise WeightsError(f"No weight file at {path}. Expected the path of an existing file.")
+    if is_safetensors(path) and (kind := describe(path).get("kind", "")) != "generator":
+        file = read_weights(path, kind)
+        _print_facts(path, {"kind": kind, "architecture": file.architecture, **file.config}, file.tensors)
+        return
+    published = read_published(path)
+    check(path, published)
+    facts: dict[str, Any] = {"kind": "generator", "architecture": published.architecture, "format": published.format}
+    facts |= {"resolution": max(map(int, published.config["channels"])), **published.config}
+    facts["mean w"] = "in the file" if MEAN in published.tensors else "not in the file; estimated when it is loaded"
+    _print_facts(path, facts, published.tensors)
+
+
+def convert_file(source: str, target: Path) -> None:
+    """Writes a generator of any published format as safetensors, float32; it renders the same images bit for bit.
+
+    Raises:
+        WeightsError: ``source`` holds no generator, or is ``target`` itself.
+    """
+    if target.exists() and Path(source).expanduser().exists() and target.samefile(Path(source).expanduser()):
+        raise WeightsError(f"{target} would overwrite what it is made from. Name another file.")
+    generator = load_generator(source)
+    if not isinstance(generator, StyleGAN2):
+        raise WeightsError(f"{source!r} has no weights to convert. Expected a weight file or a registry name of a StyleGAN2.")
+    generator.to_file(target)
+    print(f"{target}  {target.stat().st_size / 1e6:.1f} MB, {generator.resolution} px, SHA-256 {sha256_of(target)}")
+
+
+def _print_facts(path: Path, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    count = sum(tensor.numel() for tensor in tensors.values())
+    print(path)
+    for name, fact in {**facts, "numbers": f"{count:,} in {len(tensors)} tensors", "SHA-256": sha256_of(path)}.items():
+        print(f"{name:<13} {fact if isinstance(fact, str) else json.dumps(fact, ensure_ascii=False)}")
+    for name, tensor in tensors.items():
+        print(f"  {name:<48}{tuple(tensor.shape)}")

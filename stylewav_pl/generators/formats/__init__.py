@@ -1,0 +1,45 @@
+"""The published formats of StyleGAN2 generators, recognised by what a file holds."""
+
+from pathlib import Path
+
+from stylewav_pl.errors import WeightsError
+from stylewav_pl.generators.formats.base import Format, Published
+from stylewav_pl.generators.formats.persistent import PersistentPickle
+from stylewav_pl.generators.formats.rosinality import Rosinality
+from stylewav_pl.generators.formats.tensorflow import TensorFlowPickle
+from stylewav_pl.weights.contents import is_safetensors, read_contents
+from stylewav_pl.weights.store import read_weights
+
+__all__ = ["FORMATS", "Format", "Published", "read_published"]
+
+FORMATS: tuple[Format, ...] = (PersistentPickle(), TensorFlowPickle(), Rosinality())
+
+
+def read_published(path: Path) -> Published:
+    """Reads the generator in a weight file of any format, by content.
+
+    Raises:
+        WeightsError: The file is damaged, hostile, or holds something else; the message says what.
+    """
+    if is_safetensors(path):
+        file = read_weights(path, "generator")
+        return Published("stylewav-pl safetensors", file.architecture, file.config, file.tensors)
+    contents = read_contents(path)
+    try:
+        for known in FORMATS:
+            if published := known.read(contents):
+                return published
+    except WeightsError as error:
+        raise WeightsError(f"{path} cannot be used: {error}") from error
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path} is damaged: its values are not those of a network ({error}). Fetch it again.") from error
+    raise WeightsError(
+        f"{path} holds no generator of a known format. Expected a StyleGAN2 pickle of NVIDIA with 'G_ema' or three networks, a rosinality "
+        f"checkpoint with 'g_ema', or safetensors of stylewav-pl; found {_described(contents)}."
+    )
+
+
+def _described(contents: object) -> str:
+    if isinstance(contents, dict):
+        return f"a dictionary with the keys {', '.join(repr(key) for key in list(contents)[:8]) or '(none)'}"
+    return f"a value of type {type(contents).__name__}"

@@ -1,0 +1,158 @@
+"""NVIDIA's PyTorch pickles: stylegan2-ada-pytorch, and the StyleGAN2 networks written by the code base of StyleGAN3.
+
+Each network is an object stored with its attributes; both code bases use the same names. The values are taken from the layers
+themselves, not from the constructor's arguments, whose defaults differ between the two (``conv_clamp``: none and 256).
+Neither scales the weights of a demodulated convolution, so there the 1e-8 of the demodulation weighs less than here by the fan-in; for
+styles of any practical size both are far below the rounding of float32.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor
+
+from stylewav_pl.errors import WeightsError
+from stylewav_pl.generators.formats.base import Format, Published, as_tensor, common, require, taps_of
+from stylewav_pl.weights.pickles import Record
+
+
+class PersistentPickle(Format):
+    """A dictionary with ``G_ema``, or a bare generator."""
+
+    name = "NVIDIA pickle of PyTorch (stylegan2-ada-pytorch, stylegan3)"
+
+    def read(self, contents: Any) -> Published | None:
+        """See :meth:`Format.read`."""
+        generator = contents.get("G_ema") if isinstance(contents, dict) else contents
+        if not isinstance(generator, Record) or generator.kind == "Network":
+            return None
+        _check_architecture(generator)
+        mapping, synthesis = Layer(generator, "mapping"), Layer(generator, "synthesis")
+        tensors: dict[str, Tensor] = {}
+        layers = [mapping.child(f"fc{index}") for index in range(len(mapping.children))]
+        for index, layer in enumerate(layers):
+            require(layer.attribute("activation"), "lrelu", "activation of the mapping network")
+            tensors |= layer.tensors(f"mapping.layers.{index}", "weight", "bias")
+        if "w_avg" in mapping.values:
+            tensors |= {"w_mean": mapping.tensor("w_avg")}
+        for layer, prefix in _modulated(synthesis):
+            tensors |= _modulated_tensors(layer, prefix)
+        tensors["constant"] = synthesis.child("b4").tensor("const")
+        return self.published(
+            tensors,
+            mapping_learning_rate_multiplier=common({layer.name: layer.attribute("bias_gain") for layer in layers}, "bias_gain") if layers else 1.0,
+            conv_clamp=common({layer.name: layer.attribute("conv_clamp") for layer, _ in _modulated(synthesis)}, "conv_clamp"),
+            **_resampling(synthesis),
+        )
+
+
+class Layer:
+    """A module of the file, by its path.
+
+    Raises:
+        WeightsError: There is no such module.
+    """
+
+    def __init__(self, parent: Record, name: str, path: str = "") -> None:
+        self.name = f"{path}{name}"
+        record = _dictionary(parent, "_modules").get(name)
+        if not isinstance(record, Record):
+            raise WeightsError(f"Its generator lacks the module {self.name}. Expected a StyleGAN2 network.")
+        self.record = record
+
+    @property
+    def children(self) -> dict[str, Any]:
+        """The modules in it."""
+        return _dictionary(self.record, "_modules")
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Its parameters and buffers; layers frozen during training keep their weights as buffers."""
+        return {name: value for part in ("_parameters", "_buffers") for name, value in _dictionary(self.record, part).items() if value is not None}
+
+    def child(self, name: str) -> "Layer":
+        """The module of that name."""
+        return Layer(self.record, name, f"{self.name}.")
+
+    def tensor(self, name: str) -> Tensor:
+        """A parameter or buffer as float32."""
+        if name not in self.values:
+            raise WeightsError(f"Its layer {self.name} lacks {name}. Expected a StyleGAN2 network.")
+        return as_tensor(self.values[name], f"{self.name}.{name}")
+
+    def tensors(self, prefix: str, *names: str) -> dict[str, Tensor]:
+        """Several of them, under our names."""
+        return {f"{prefix}.{name}": self.tensor(name) for name in names}
+
+    def attribute(self, name: str) -> Any:
+        """A setting of the layer."""
+        if name not in self.record.state:
+            raise WeightsError(f"Its layer {self.name} does not tell its {name}. Expected a StyleGAN2 network.")
+        return self.record.state[name]
+
+
+def _dictionary(record: Record, name: str) -> dict[str, Any]:
+    found = record.state.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _check_architecture(generator: Record) -> None:
+    modules = _dictionary(generator, "_modules")
+    synthesis = _dictionary(modules["synthesis"], "_modules") if isinstance(modules.get("synthesis"), Record) else {}
+    if "input" in synthesis:
+        raise WeightsError("It holds a StyleGAN3 generator (its synthesis network starts with Fourier features). Expected a StyleGAN2 network.")
+    if "b4" not in synthesis:
+        raise WeightsError(
+            f"It holds a {generator.kind} with the modules {sorted(map(str, modules))} and {sorted(map(str, synthesis))[:6]}. "
+            "Expected a StyleGAN2 generator, with a mapping and a synthesis network of blocks b4, b8, ..."
+        )
+    labels = generator.state.get("c_dim", 0)
+    if labels or "embed" in Layer(generator, "mapping").children:
+        raise WeightsError(f"It holds a conditional StyleGAN2 (labels of width {labels}). Expected a network without labels.")
+    require(generator.state.get("img_channels", 3), 3, "image channels")
+
+
+def _blocks(synthesis: Layer) -> list[Layer]:
+    """The blocks from coarse to fine."""
+    names = [f"b{4 << level}" for level in range(len(synthesis.children))]
+    if set(names) != set(synthesis.children):
+        raise WeightsError(f"Its synthesis network has the blocks {sorted(map(str, synthesis.children))}, expected {names}.")
+    blocks = [synthesis.child(name) for name in names]
+    for block in blocks:
+        require(block.attribute("architecture"), "skip", "architecture")
+        require(set(block.children) - {"conv0", "conv1", "torgb"}, set(), "further layers")
+    return blocks
+
+
+def _modulated(synthesis: Layer) -> Iterator[tuple[Layer, str]]:
+    """Every modulated layer with our name for it."""
+    for level, block in enumerate(_blocks(synthesis)):
+        if level:
+            yield block.child("conv0"), f"convolutions.{2 * level - 1}"
+        yield block.child("conv1"), f"convolutions.{2 * level}"
+        yield block.child("torgb"), f"to_rgbs.{level}"
+
+
+def _modulated_tensors(layer: Layer, prefix: str) -> dict[str, Tensor]:
+    affine = layer.child("affine")
+    require(affine.attribute("bias_gain"), 1, "bias_gain of the styles")
+    tensors = layer.tensors(prefix, "weight", "bias") | affine.tensors(f"{prefix}.affine", "weight", "bias")
+    if prefix.startswith("to_rgbs"):
+        return tensors
+    require(layer.attribute("activation"), "lrelu", "activation")
+    if not layer.attribute("use_noise"):
+        resolution = layer.attribute("resolution")
+        return tensors | {
+            f"{prefix}.noise_strength": as_tensor(0, prefix),
+            f"{prefix}.noise_const": as_tensor(0, prefix).expand(resolution, resolution),
+        }
+    return tensors | layer.tensors(prefix, "noise_strength", "noise_const")
+
+
+def _resampling(synthesis: Layer) -> dict[str, list[float]]:
+    """The filter of the layers that enlarge; a network of 4 px has none."""
+    filters: dict[str, Any] = {}
+    for block in _blocks(synthesis)[1:]:
+        for layer in (block, block.child("conv0")):
+            filters[layer.name] = taps_of(layer.tensor("resample_filter"), f"{layer.name}.resample_filter")
+    return {"resample_taps": common(filters, "resampling filters")} if filters else {}

@@ -1,0 +1,105 @@
+"""From a weight file of any program to its content, recognised by its bytes and read without running anything in it."""
+
+import io
+import mmap
+import zipfile
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stylewav_pl.errors import WeightsError
+from stylewav_pl.weights.pickles import BUILDERS, LEGACY_START, Machine, RefusedPickleError, read_legacy_torch, read_torch_records
+
+ZIP_START = b"PK\x03\x04"
+PICKLE_STARTS = (b"\x80", b"(", b"c", b"}", b"]")
+NO_WEIGHTS = {
+    b"<": "a web page: the download gave something else than the file",
+    b"version https://git-lfs": "a pointer of Git LFS: fetch the file itself with `git lfs pull`",
+    b"\x1f\x8b": "a gzip archive: unpack it first",
+    b"\x89HDF": "an HDF5 file",
+}
+START_BYTES = 64
+HEADER_BYTES = 8
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether the file begins as safetensors do: eight bytes of length, then JSON."""
+    with path.open("rb") as file:
+        return file.read(HEADER_BYTES + 1)[HEADER_BYTES:] == b"{"
+
+
+def read_contents(path: Path) -> Any:
+    """What a pickle or a torch file holds.
+
+    Returns:
+        Containers of numbers, texts and ``Tensor`` (torch file) or ``Numbers`` and ``Record`` (pickle).
+
+    Raises:
+        WeightsError: The file is damaged, of another kind, or asks for something that data does not need.
+    """
+    with path.open("rb") as file:
+        start = file.read(START_BYTES)
+    with _readable_errors(path):
+        if start.startswith(ZIP_START):
+            _check_torch_zip(path)
+            return _torch_load(path, memory_mapped=True)
+        if start.startswith(LEGACY_START):
+            with _mapped(path) as content:
+                read_legacy_torch(content, BUILDERS, len(content))
+            return _torch_load(path, memory_mapped=False)
+        if start.startswith(PICKLE_STARTS):
+            with _mapped(path) as content:
+                return Machine(BUILDERS).run(content)
+    found = next((what for known, what in NO_WEIGHTS.items() if start.lstrip().startswith(known)), f"a file that starts with {start[:8]!r}")
+    raise WeightsError(f"{path} is {found if start else 'an empty file'}. Expected a pickle, a torch file (.pt) or safetensors.")
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[mmap.mmap]:
+    """The file as a memory map: it reads like a file, and a length that the file only claims costs nothing."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        yield content
+
+
+@contextmanager
+def _readable_errors(path: Path) -> Iterator[None]:
+    """Turns whatever damaged data can cause into one readable error."""
+    try:
+        yield
+    except RefusedPickleError as error:
+        raise WeightsError(
+            f"{path} asks for {error}, which network weights do not need; nothing of it was run. Expected plain containers and numbers. "
+            "Fetch the file again from whom published it."
+        ) from error
+    except Exception as error:  # hostile bytes may surface as any exception of the readers
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise WeightsError(f"{path} is damaged or cut off ({reason[:200]}). Fetch it again.") from error
+
+
+def _check_torch_zip(path: Path) -> None:
+    """Reads the pickle of a torch archive inertly, before torch itself does.
+
+    Raises:
+        ValueError: The archive is compressed, ambiguous or inconsistent, or its pickle asks for something that is not allowed.
+    """
+    with zipfile.ZipFile(path) as archive:
+        records = archive.infolist()
+        sizes = {record.filename: record.file_size for record in records}
+        packed = any(record.compress_type != zipfile.ZIP_STORED for record in records)  # torch stores; unpacked, a small file could fill the memory
+        if packed or len(sizes) < len(records) or sum(sizes.values()) > path.stat().st_size:
+            raise ValueError("a zip archive that torch did not write")
+        pickles = [name for name in sizes if name.endswith("/data.pkl")]
+        if len(pickles) != 1:
+            raise ValueError(f"a zip archive without the network of a torch file; it holds {', '.join(list(sizes)[:5]) or 'nothing'}")
+        numbers = pickles[0].removesuffix("data.pkl") + "data/"
+        keys = {name.removeprefix(numbers): size for name, size in sizes.items() if name.startswith(numbers)}
+        read_torch_records(io.BytesIO(archive.read(pickles[0])), BUILDERS, keys)
+
+
+def _torch_load(path: Path, memory_mapped: bool) -> Any:
+    with torch.serialization.safe_globals([Namespace]):  # the options that training scripts store beside the weights
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=memory_mapped)

@@ -1,0 +1,269 @@
+"""A stack machine for pickles that can do nothing but put values together.
+
+Python's own unpickler looks up and calls whatever a file names. This one walks the opcodes as ``pickletools`` parses them, and a name
+becomes one of the few builders of a table, or an error. It never imports, never calls what a file describes, and does not recurse,
+so nesting costs no stack. The opcodes are documented in Python's ``pickletools``.
+"""
+
+import pickletools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+MAX_OPCODES = 500_000
+"""A published generator needs about 50,000; without a bound a small file could ask for many gigabytes of empty containers."""
+
+PUSHED = frozenset(
+    {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"}
+    | {"STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"}
+    | {"SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"}
+)
+CONSTANTS: Mapping[str, Any] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
+CONTAINERS: Mapping[str, Callable[[], Any]] = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set}
+SHORT_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+KEYS = (str, int, float, bool, bytes, type(None))
+"""What may be a key: nested tuples could take exponential time to hash."""
+
+
+class RefusedPickleError(ValueError):
+    """A pickle asks for something that data does not need."""
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """What a pickle is read from; ``read`` must not set memory aside for more bytes than there are (files do, memory maps do not)."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes, fewer at the end."""
+
+    def readline(self) -> bytes:
+        """The next line."""
+
+    def tell(self) -> int:
+        """The position."""
+
+
+@dataclass(frozen=True)
+class Builder:
+    """What an allowed name stands for.
+
+    Attributes:
+        name: Module and name, as in the file.
+        build: Makes the inert value; ``None`` where the name only appears as an argument.
+    """
+
+    name: str
+    build: Callable[..., object] | None = None
+
+
+class Stateful(ABC):
+    """A value that gets its content after it was made."""
+
+    @abstractmethod
+    def set_state(self, state: Any) -> None:
+        """Takes over the state that the file holds.
+
+        Raises:
+            ValueError: The state is not of the expected form.
+        """
+
+
+class Machine:
+    """Runs one pickle.
+
+    Args:
+        builders: Allowed names.
+        load_persistent: Turns a persistent id into a value; ``None`` where a file must not use them.
+    """
+
+    def __init__(self, builders: Mapping[str, Builder], load_persistent: Callable[[Any], object] | None = None) -> None:
+        self.builders = builders
+        self.load_persistent = load_persistent
+        self.stack: list[Any] = []
+        self.outer: list[list[Any]] = []
+        self.memo: dict[int, Any] = {}
+
+    def run(self, stream: Stream) -> Any:
+        """The value of the pickle that starts at the stream's position; leaves the stream behind its end.
+
+        Raises:
+            RefusedPickleError: It asks for something that is not allowed.
+            ValueError: It is damaged. Other exceptions of damaged data: IndexError, KeyError, TypeError, AttributeError.
+        """
+        for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):  # type: ignore[arg-type]  # needs no more than a Stream
+            if count == MAX_OPCODES:
+                raise RefusedPickleError(f"more than {MAX_OPCODES:,} instructions")
+            if opcode.name == "STOP":
+                return self.stack.pop()
+            self._step(opcode.name, argument)
+        raise ValueError("it has no end")
+
+    def _step(self, opcode: str, argument: Any) -> None:
+        if opcode in PUSHED:
+            self.stack.append(argument)
+        elif opcode in CONSTANTS:
+            self.stack.append(CONSTANTS[opcode])
+        elif opcode in CONTAINERS:
+            self.stack.append(CONTAINERS[opcode]())
+        elif opcode in SHORT_TUPLES:
+            self.stack[-SHORT_TUPLES[opcode] :] = [tuple(self._last(SHORT_TUPLES[opcode]))]
+        elif handler := getattr(self, f"_{opcode.lower()}", None):
+            handler() if argument is None else handler(argument)
+        elif opcode not in ("PROTO", "FRAME"):
+            raise RefusedPickleError(f"the pickle instruction {opcode}" + ("" if argument is None else f" ({argument})"))
+
+    def _last(self, count: int) -> list[Any]:
+        if len(self.stack) < count:
+            raise ValueError("its stack is empty too early")
+        return self.stack[-count:]
+
+    def _marked(self) -> list[Any]:
+        """The values since the last mark, which goes."""
+        values, self.stack = self.stack, self.outer.pop()
+        return values
+
+    def _mark(self) -> None:
+        self.outer.append(self.stack)
+        self.stack = []
+
+    def _pop(self) -> None:
+        if self.stack:
+            self.stack.pop()
+        else:
+            self._marked()
+
+    def _pop_mark(self) -> None:
+        self._marked()
+
+    def _dup(self) -> None:
+        self.stack.append(self.stack[-1])
+
+    def _memoize(self) -> None:
+        self.memo[len(self.memo)] = self.stack[-1]
+
+    def _put(self, index: int) -> None:
+        self.memo[index] = self.stack[-1]
+
+    _binput = _long_binput = _put
+
+    def _get(self, index: int) -> None:
+        self.stack.append(self.memo[index])
+
+    _binget = _long_binget = _get
+
+    def _tuple(self) -> None:
+        values = self._marked()
+        self.stack.append(tuple(values))
+
+    def _list(self) -> None:
+        values = self._marked()
+        self.stack.append(values)
+
+    def _append(self) -> None:
+        value = self.stack.pop()
+        _typed(self.stack[-1], list).append(value)
+
+    def _appends(self) -> None:
+        values = self._marked()
+        _typed(self.stack[-1], list).extend(values)
+
+    def _dict(self) -> None:
+        values = self._marked()
+        self.stack.append({})
+        self._set_items(values)
+
+    def _setitem(self) -> None:
+        values = self._last(2)
+        del self.stack[-2:]
+        self._set_items(values)
+
+    def _setitems(self) -> None:
+        self._set_items(self._marked())
+
+    def _set_items(self, values: list[Any]) -> None:
+        _typed(self.stack[-1], dict).update(zip(checked_keys(values[::2]), values[1::2], strict=True))
+
+    def _additems(self) -> None:
+        values = self._marked()
+        _typed(self.stack[-1], set).update(checked_keys(values))
+
+    def _frozenset(self) -> None:
+        values = self._marked()
+        self.stack.append(frozenset(checked_keys(values)))
+
+    def _global(self, argument: str) -> None:
+        self.stack.append(self._find(*argument.split(" ", 1)))
+
+    def _stack_global(self) -> None:
+        module, name = self._last(2)
+        self.stack[-2:] = [self._find(_typed(module, str), _typed(name, str))]
+
+    def _inst(self, argument: str) -> None:
+        builder = self._find(*argument.split(" ", 1))
+        values = self._marked()
+        self.stack.append(_built(builder, values))
+
+    def _obj(self) -> None:
+        builder, *values = self._marked()
+        self.stack.append(_built(builder, values))
+
+    def _reduce(self) -> None:
+        builder, arguments = self._last(2)
+        self.stack[-2:] = [_built(builder, _typed(arguments, tuple))]
+
+    _newobj = _reduce
+
+    def _build(self) -> None:
+        state = self.stack.pop()
+        target = self.stack[-1]
+        if isinstance(target, Stateful):
+            target.set_state(state)
+        elif not (isinstance(target, dict) and isinstance(state, dict)):  # attributes of a dictionary are no content
+            raise RefusedPickleError(f"state for a value of type {type(target).__name__}")
+
+    def _persid(self, identifier: Any) -> None:
+        if self.load_persistent is None:
+            raise RefusedPickleError("an object outside the file (persistent id)")
+        self.stack.append(self.load_persistent(identifier))
+
+    def _binpersid(self) -> None:
+        self._persid(self.stack.pop())
+
+    def _find(self, module: str, name: str) -> Builder:
+        builder = self.builders.get(canonical(f"{module}.{name}"))
+        if builder is None:
+            raise RefusedPickleError(f"{module}.{name}")
+        return builder
+
+
+def canonical(name: str) -> str:
+    """The name that Python 3 and NumPy 1 use; others wrote the same things under other modules."""
+    for alias, prefix in (("__builtin__.", "builtins."), ("numpy._core.", "numpy.core.")):
+        if name.startswith(alias):
+            return prefix + name[len(alias) :]
+    return name
+
+
+def checked_keys(values: list[Any]) -> list[Any]:
+    """The values themselves, if all of them can be keys.
+
+    Raises:
+        RefusedPickleError: One of them is a container.
+    """
+    for value in values:
+        if not isinstance(value, KEYS):
+            raise RefusedPickleError(f"a key of type {type(value).__name__}")
+    return values
+
+
+def _built(builder: Any, arguments: Any) -> object:
+    if not isinstance(builder, Builder) or builder.build is None:
+        raise RefusedPickleError(f"a call of {builder.name if isinstance(builder, Builder) else type(builder).__name__}")
+    return builder.build(*arguments)
+
+
+def _typed(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise ValueError(f"a {kind.__name__} was expected, found a {type(value).__name__}")
+    return value

@@ -1,0 +1,124 @@
+"""Arrays, scalars and tensors of pickles as views of the bytes in the file: checked against their size, never copied."""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stylewav_pl.weights.pickles.machine import RefusedPickleError, Stateful
+
+NUMERIC = re.compile(r"b1|[fiu](1|2|4|8)")
+MAX_DIMENSIONS = 8
+MAX_REPEATED = 1 << 20
+"""How many numbers a tensor may show that repeats fewer; without a bound one number could be shown as terabytes."""
+
+
+class NumberType(Stateful):
+    """The type of numbers, e.g. little-endian float32; the byte order comes with the state."""
+
+    def __init__(self, code: Any, *flags: Any) -> None:
+        if not isinstance(code, str) or not NUMERIC.fullmatch(code):
+            raise RefusedPickleError(f"an array of type {code!r}, which is no kind of number")
+        self.dtype = np.dtype(code)
+
+    def set_state(self, state: Any) -> None:
+        """``(version, byte order, ...)``."""
+        if not isinstance(state, tuple) or len(state) < 2 or state[1] not in ("<", ">", "|", "="):
+            raise ValueError("an array type of unknown form")
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class Numbers(Stateful):
+    """An array or a tensor.
+
+    Attributes:
+        array: A read-only view of the file's bytes; ``None`` as long as they are not known.
+    """
+
+    def __init__(self, array: np.ndarray | None = None) -> None:
+        self.array = array
+
+    def set_state(self, state: Any) -> None:
+        """``(version, shape, type, columns first, bytes)``."""
+        _, shape, kind, columns_first, content = state
+        self.array = _array(content, kind, shape, "F" if columns_first else "C")
+
+
+@dataclass
+class Storage:
+    """The numbers behind tensors, in one row.
+
+    Attributes:
+        dtype: Their type.
+        count: How many they are.
+        content: Their bytes; ``None`` as long as they are not known.
+    """
+
+    dtype: np.dtype
+    count: int
+    content: memoryview | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.count * self.dtype.itemsize
+
+
+def reconstructed(kind: Any, *arguments: Any) -> Numbers:
+    """An array whose content follows as its state."""
+    return Numbers()
+
+
+def array_from_buffer(content: Any, kind: Any, shape: Any, order: Any) -> Numbers:
+    """An array as protocol 5 writes it."""
+    return Numbers(_array(content, kind, shape, "F" if order == "F" else "C"))
+
+
+def scalar(kind: Any, content: Any) -> int | float | bool:
+    """A single number."""
+    value: int | float | bool = _array(content, kind, (), "C").item()
+    return value
+
+
+def _array(content: Any, kind: Any, shape: Any, order: Any) -> np.ndarray:
+    if not isinstance(kind, NumberType):
+        raise ValueError("an array without a type")
+    content = content.encode("latin1") if isinstance(content, str) else content
+    if not isinstance(content, bytes | bytearray):
+        raise RefusedPickleError("an array of objects")
+    shape = _sizes(shape)
+    if math.prod(shape) * kind.dtype.itemsize != len(content):
+        raise ValueError(f"an array of shape {list(shape)} does not fit its {len(content):,} bytes")
+    return np.frombuffer(content, kind.dtype).reshape(shape, order=order)
+
+
+def tensor(storage: Any, offset: Any, shape: Any, strides: Any, *flags: Any) -> Numbers:
+    """A tensor: a view of a storage; offset and strides count numbers, not bytes."""
+    if not isinstance(storage, Storage):
+        raise ValueError("a tensor without a storage")
+    (offset,), shape, strides = _sizes((offset,)), _sizes(shape), _sizes(strides)
+    if len(shape) != len(strides) or math.prod(shape) > max(storage.count, MAX_REPEATED):
+        raise ValueError(f"a tensor of shape {list(shape)} does not fit the {storage.count:,} numbers it is made of")
+    if storage.content is None:
+        return Numbers()
+    item = storage.dtype.itemsize
+    return Numbers(np.ndarray(shape, storage.dtype, storage.content, offset * item, tuple(stride * item for stride in strides)))
+
+
+def parameter(data: Any, *flags: Any) -> Numbers:
+    """A tensor that was trained."""
+    if not isinstance(data, Numbers):
+        raise ValueError("a parameter without a tensor")
+    return data
+
+
+def _sizes(values: Any) -> tuple[int, ...]:
+    if (
+        not isinstance(values, tuple | list)
+        or len(values) > MAX_DIMENSIONS
+        or not all(type(value) is int and 0 <= value < 1 << 48 for value in values)
+    ):
+        raise ValueError("an array of impossible shape")
+    return tuple(values)
