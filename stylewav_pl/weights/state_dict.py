@@ -28,10 +28,10 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         WeightsError: The file is damaged, asks for code to be run, is of another kind, or holds no tensors by name.
     """
     content = _read(path)
-    while isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     named = content.items() if isinstance(content, Mapping) else ()
-    tensors = {str(name).removeprefix("module."): value for name, value in named if isinstance(value, Tensor)}
+    tensors = {str(name).removeprefix("module."): value for name, value in named if _is_dense(value)}
     if not tensors:
         raise WeightsError(f"{path} holds no tensors by name, but {_named(content)}. Expected the state dict of a network.")
     oversized = [name for name, tensor in tensors.items() if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes()]
@@ -88,6 +88,10 @@ def _read(path: Path) -> Any:
         reason = f"it asks for {asked[1]}" if asked else one_line(error, 120)
         raise WeightsError(f"{path} cannot be read as plain tensors, and nothing else in it is ever run ({reason}).") from error
     raise WeightsError(f"{path} is no weight file: expected PyTorch's .pt or safetensors, found something that begins with {start!r}.")
+
+
+def _is_dense(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.layout == torch.strided
 
 
 def _named(content: Any) -> str:

@@ -73,7 +73,14 @@ def test_a_web_page_in_place_of_the_file_is_shown(tmp_path: Path) -> None:
         read_state_dict(tmp_path / "weights.pt")
 
 
-@pytest.mark.parametrize("content", [[torch.zeros(1)], {"epoch": 3}, torch.zeros(2), {}])
+ENDLESS: dict[str, Any] = {}
+ENDLESS["state_dict"] = ENDLESS
+
+
+SPARSE = pytest.param({"a": torch.eye(2).to_sparse()}, marks=pytest.mark.filterwarnings("ignore:Validating sparse"))  # torch says that it checks
+
+
+@pytest.mark.parametrize("content", [[torch.zeros(1)], {"epoch": 3}, torch.zeros(2), {}, SPARSE, ENDLESS])
 def test_files_without_named_tensors_are_refused(tmp_path: Path, content: Any) -> None:
     with pytest.raises(WeightsError, match="holds no tensors by name"):
         read_state_dict(_save(content, tmp_path / "weights.pt"))
