@@ -138,6 +138,7 @@ def test_from_the_table_to_the_results(overlays: tuple[str, ...], common_voice: 
         rows = list(csv.DictReader(file))
     assert [row["status"] for row in rows] == ["done"] * 8
     assert Counter(row["sex"] for row in rows) == {"female": 4, "male": 4}
+    assert name != "age.yaml" or Counter(row["age"] for row in rows) == dict.fromkeys(["20s", "30s", "40s", "50s"], 2)
     funnel = json.loads((tmp_path / "funnel.json").read_text("utf-8"))
     assert {stage["stage"] for stage in funnel} >= {"rows", "labelled", "5 to 5.5 s", "one clip per speaker", "sampled"}
     assert sum(stage["count"] for stage in funnel if stage["stage"] == "sampled") == COMMON_VOICE[name]

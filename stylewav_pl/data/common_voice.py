@@ -1,11 +1,12 @@
 """Clips of an unpacked Common Voice release, chosen by the rules of an experiment."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import polars as pl
 import soundfile
+from tqdm import tqdm
 
 from stylewav_pl.data.common_voice_tables import find_locales, read_clips
 from stylewav_pl.data.folder import FileSource
@@ -100,10 +101,12 @@ class CommonVoice(FileSource):
         counts, candidates = self._filter(frame)
         self._count(counts, funnel)
         ids = candidates["path"].str.split("/").list.last().str.replace(r"\.[^.]*$", "").to_list()
-        lengths = _Lengths(candidates, self.seconds)
-        drawn = self.populations.draw(ids, candidates["speaker"].to_list(), candidates["label"].to_list(), funnel, lengths.fit)
-        if lengths.measured:
-            funnel.add("files opened for their duration", {"": lengths.measured})
+        with tqdm(desc="opening files for their duration", unit=" files", delay=2, disable=None) as progress:
+            lengths = _Lengths(candidates, self.seconds, progress)
+            drawn = self.populations.draw(ids, candidates["speaker"].to_list(), candidates["label"].to_list(), funnel, lengths.fit)
+        if lengths.opened:
+            funnel.add("files opened for their duration", {"": lengths.opened})
+        self.populations.check(funnel)
         self._funnel = funnel
         return [self._clip(ids[position], candidates.row(position, named=True)) for position in drawn]
 
@@ -163,18 +166,19 @@ class CommonVoice(FileSource):
 class _Lengths:
     """Says whether a candidate's duration fits, and opens the file where no table tells."""
 
-    def __init__(self, candidates: pl.DataFrame, seconds: tuple[float, float]) -> None:
-        self.known = candidates["seconds"].is_not_null().to_list()
+    def __init__(self, candidates: pl.DataFrame, seconds: tuple[float, float], progress: "tqdm[Any]") -> None:
+        self.known = candidates["seconds"].is_not_null().to_list()  # the table's durations have been compared already
         self.paths = candidates["path"]
         self.seconds = seconds
-        self.measured = 0
+        self.progress = progress
+        self.opened = 0
 
-    @property
-    def fit(self) -> Callable[[int], bool]:
-        return lambda position: self.known[position] or self._fits(self.paths[position])
+    def fit(self, position: int) -> bool:
+        return self.known[position] or self._measure(self.paths[position])
 
-    def _fits(self, path: str) -> bool:
-        self.measured += 1
+    def _measure(self, path: str) -> bool:
+        self.opened += 1
+        self.progress.update()
         try:
             return self.seconds[0] <= float(soundfile.info(path).duration) <= self.seconds[1]
         except (OSError, RuntimeError):

@@ -111,23 +111,27 @@ def _read_durations(folder: Path) -> pl.LazyFrame | None:
     path = next((folder / name for name in DURATIONS if (folder / name).is_file()), None)
     if path is None:
         return None
-    # file and milliseconds, by position: the header changed its words, and times.txt may have none
-    table = _scan(path, header=False)
-    file, milliseconds = table.collect_schema().names()[:2]
-    name = pl.col(file).str.strip_chars().str.split("/").list.last()
-    seconds = pl.col(milliseconds).str.strip_chars().cast(pl.Float64, strict=False) / 1000
+    # the header changed its words, and times.txt may have none and need not be separated by tabs: so line by line
+    table = _scan(path, header=False, separator="\x1f")
+    names = table.collect_schema().names()
+    if not names:
+        return None
+    line = pl.col(names[0])
+    name = line.str.extract(r"([^\s/,]+)[\s,]+[\d.]+\s*$")
+    seconds = line.str.extract(r"([\d.]+)\s*$").cast(pl.Float64, strict=False) / 1000
     return table.select(file=name, seconds=seconds).filter(pl.col("seconds") > 0).unique("file", keep="any")
 
 
-def _scan(path: Path, header: bool = True) -> pl.LazyFrame:
+def _scan(path: Path, header: bool = True, separator: str = "\t") -> pl.LazyFrame:
     """Tab-separated text without quoting, as it is published: a quotation mark is a character of the sentence."""
     return pl.scan_csv(
         path,
         has_header=header,
-        separator="\t",
+        separator=separator,
         quote_char=None,
         infer_schema=False,
         encoding="utf8-lossy",
+        raise_if_empty=False,
         # lines that are not whole
         extra_columns="ignore",
         missing_columns="insert",

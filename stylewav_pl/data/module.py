@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
-from typing import Any, TypeVar
+from itertools import islice, zip_longest
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,6 @@ from stylewav_pl.runs.plan import Cohort
 from stylewav_pl.types import AudioError, Clip, ClipBatch, ConfigError, Skip, SkipReason
 
 FEW_CLIPS = 4
-Item = TypeVar("Item")
 
 
 class ClipDataModule(LightningDataModule):
@@ -35,7 +35,7 @@ class ClipDataModule(LightningDataModule):
         window: Which excerpt: ``center``, ``first``, ``loudest``, or ``mean-of-windows``: all of it (at most the central five
             minutes), embedded window by window, and the unit vectors averaged.
         min_seconds: Shorter recordings are skipped.
-        max_clips: Takes only so many clips, evenly spread over the list; for quick runs.
+        max_clips: Takes only so many clips, from all sources in turn; for quick runs.
 
     Sources that choose among their clips say how in :attr:`funnel`; ``fit`` writes it to ``funnel.json`` in the run directory, a list of
     ``{"source": ..., "population": ..., "stage": ..., "count": ...}`` in the order of the rules (``population`` is empty where the number is
@@ -95,13 +95,15 @@ class ClipDataModule(LightningDataModule):
     @property
     def funnel(self) -> list[Stage]:
         """How many clips each rule of each choosing source left."""
-        return [stage for source in self.sources for stage in source.funnel]
+        stages = [stage for source in self.sources for stage in source.funnel]
+        taken = [Stage("all sources", "", f"taken for a quick run (max_clips: {self.max_clips})", len(self._index()))] if self.max_clips else []
+        return stages + taken if stages else []
 
     @property
     def samples(self) -> dict[str, str]:
         """SHA-256 over the ids of each sample that was drawn, by position of its source: another sample makes another run."""
         drawn = {str(place): [clip.id for clip in source.list_clips()] for place, source in enumerate(self.sources) if source.draws}
-        return {place: sha256("\n".join(ids).encode("utf-8", "surrogateescape")).hexdigest() for place, ids in drawn.items()}
+        return {place: _digest("\n".join(ids)) for place, ids in drawn.items()}
 
     def assign(self, cohorts: Sequence[Cohort]) -> None:
         """Sets what this process works on, in this order."""
@@ -130,19 +132,19 @@ class ClipDataModule(LightningDataModule):
                     self._duplicates.append(Skip(clip.id, clip.path, SkipReason.DUPLICATE_ID, f"The id is taken by {first}. Rename one of them."))
                 else:
                     listed[clip.id] = (owner, clip)
-            self._listed = evenly_spread(listed, self.max_clips)
+            self._listed = listed if self.max_clips is None else self._first(listed, self.max_clips)
         return self._listed
 
+    def _first(self, listed: Mapping[str, tuple[ClipSource, Clip]], count: int) -> dict[str, tuple[ClipSource, Clip]]:
+        """So many clips: the sources take turns, a sample in the order of its draw, other sources by chance."""
+        owned = [(source, [id for id, (owner, _) in listed.items() if owner is source]) for source in self.sources]
+        queues = [ids if source.draws else sorted(ids, key=_digest) for source, ids in owned]
+        taken = set(islice((id for turn in zip_longest(*queues) for id in turn if id is not None), count))
+        return {id: entry for id, entry in listed.items() if id in taken}
 
-def evenly_spread(listed: Mapping[str, Item], most: int | None) -> dict[str, Item]:
-    """At most so many entries, evenly spaced from the first on.
 
-    >>> evenly_spread({"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}, 2)
-    {'a': 1, 'c': 3}
-    """
-    names = list(listed)
-    count = len(names) if most is None else min(most, len(names))
-    return {name: listed[name] for name in (names[place * len(names) // count] for place in range(count))}
+def _digest(text: str) -> str:
+    return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class ClipReader(Dataset["np.ndarray | Skip"]):

@@ -11,6 +11,8 @@ from stylewav_pl.types import ConfigError
 # One meaning, several spellings: Common Voice renamed its genders with release 17 and misspells the forties.
 SPELLINGS = (frozenset({"male", "male_masculine"}), frozenset({"female", "female_feminine"}), frozenset({"forties", "fourties"}))
 
+SAMPLED = "sampled"
+
 
 @dataclass(frozen=True)
 class Population:
@@ -85,10 +87,7 @@ class Populations:
             usable: Whether the candidate at a position may be drawn; asked only for those whose turn it is.
 
         Returns:
-            Positions of the drawn candidates.
-
-        Raises:
-            ConfigError: A population is short of clips.
+            Positions of the drawn candidates; :meth:`check` says whether they are enough.
         """
         names = [speaker or f"\0{id}" for speaker, id in zip(speakers, ids, strict=True)]
         groups = self._clips_by_speaker(names, labels)
@@ -97,11 +96,27 @@ class Populations:
         available = {label: sum(min(most, len(clips)) for clips in group.values()) for label, group in groups.items()}
         funnel.add(f"{'one clip' if most == 1 else f'at most {most} clips'} per speaker", available)
         drawn = {label: list(islice(self._turns(group, ids, usable), self.counts[label])) for label, group in groups.items()}
-        funnel.add("sampled", {label: len(positions) for label, positions in drawn.items()})
+        funnel.add(SAMPLED, {label: len(positions) for label, positions in drawn.items()})
         if most > 1:
             funnel.add("speakers in the sample", {label: len({names[p] for p in positions}) for label, positions in drawn.items()})
-        self._check(drawn, funnel)
         return [position for row in zip_longest(*drawn.values()) for position in row if position is not None]
+
+    def check(self, funnel: Funnel) -> None:
+        """Refuses a draw that is short.
+
+        Args:
+            funnel: What :meth:`draw` filled in; the error shows it.
+
+        Raises:
+            ConfigError: A population is short of clips.
+        """
+        sampled = {stage.population: stage.count for stage in funnel.stages if stage.stage == SAMPLED}
+        short = [f"{label} has {sampled[label]} of {count}" for label, count in self.counts.items() if sampled[label] < count]
+        if short:
+            raise ConfigError(
+                f"Too few clips for the populations of {self.trait}: {', '.join(short)}.\n\n{funnel}\n\n"
+                "Ask for fewer (count), loosen a rule, or add data (other splits or locales)."
+            )
 
     def _clips_by_speaker(self, names: Sequence[str], labels: Sequence[str]) -> dict[str, dict[str, list[int]]]:
         first: dict[str, str] = {}
@@ -127,14 +142,6 @@ class Populations:
         """Where a name stands in the random order; the name itself decides between equals."""
         key = name.encode("utf-8", "surrogateescape")
         return blake2b(f"{self.seed}:".encode() + key, digest_size=8).digest() + key
-
-    def _check(self, drawn: Mapping[str, Sequence[int]], funnel: Funnel) -> None:
-        short = [f"{label} has {len(positions)} of {self.counts[label]}" for label, positions in drawn.items() if len(positions) < self.counts[label]]
-        if short:
-            raise ConfigError(
-                f"Too few clips for the populations of {self.trait}: {', '.join(short)}.\n\n{funnel}\n\n"
-                "Ask for fewer (count), loosen a rule, or add data (other splits or locales)."
-            )
 
 
 def spellings(values: Sequence[str]) -> list[str]:

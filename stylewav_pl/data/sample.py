@@ -72,5 +72,6 @@ class Sample(ClipSource):
         funnel.add("left out: without an accepted value", {"": len(clips) - len(chosen)})
         funnel.add("labelled", {name: labels.count(name) for name in self.populations.counts})
         drawn = self.populations.draw([c.id for c, _ in chosen], [c.speaker for c, _ in chosen], [label for _, label in chosen], funnel)
+        self.populations.check(funnel)
         self._funnel = funnel
         return [replace(clip, labels={**clip.labels, trait: label}) for clip, label in (chosen[position] for position in drawn)]

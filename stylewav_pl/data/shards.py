@@ -22,7 +22,7 @@ LONGEST_SECONDS = 3600.0
 
 
 def write_shards(data: ClipDataModule, directory: Path, clips_per_shard: int = 1000) -> list[Skip]:
-    """Writes every clip of the sources: its file unchanged (a made voice as FLAC) and ``json`` with id, path, speaker and labels.
+    """Writes every clip of the sources: its file unchanged (a made voice as FLAC) and ``json`` with id, speaker and labels.
 
     The same clips give the same bytes. A shard is there whole or not at all, and ``shards.json`` (hashes, counts, skips) comes last.
 
@@ -69,7 +69,7 @@ def _write_shard(data: ClipDataModule, clips: Sequence[Clip], path: Path, skips:
 
 def _members(data: ClipDataModule, clips: Sequence[Clip], skips: list[Skip]) -> Iterator[dict[str, str | bytes]]:
     for clip in clips:
-        facts = {"id": clip.id, "path": clip.path, "speaker": clip.speaker, "labels": dict(clip.labels)}
+        facts = {"id": clip.id, "speaker": clip.speaker, "labels": dict(clip.labels)}
         try:
             suffix, sound = _sound(data, clip)
         except OSError as error:

@@ -149,6 +149,30 @@ def _times(folder: Path, rows: list[Any]) -> Path:
     return path
 
 
+@pytest.mark.parametrize("line", ["{0} {1}", "{0},{1}", "clips/{0}\t{1}.0"])
+def test_durations_however_they_are_separated(release: Any, rows: list[Any], tmp_path: Path, line: str) -> None:
+    release(tmp_path, 5).write(rows)
+    times = [line.format(f"{row.name}.mp3", round(row.seconds * 1000)) for row in rows]
+    (tmp_path / "en" / "times.txt").write_text("\n".join(["file duration", *times]))
+    source = CommonVoice(tmp_path, "sex", SEXES)
+    assert len(source.list_clips()) == 4
+    assert counts(source)["5 to 5.5 s", "male"] == 5
+    assert ("files opened for their duration", "") not in counts(source)
+
+
+def test_durations_of_some(release: Any, rows: list[Any], spoken: dict[str, Path], tmp_path: Path) -> None:
+    new = release(tmp_path, 25)
+    new.write(rows)
+    times = (new.folder() / "clip_durations.tsv").read_text().splitlines(keepends=True)
+    (new.folder() / "clip_durations.tsv").write_text("".join(line for line in times if "male0" not in line))
+    for sex in ("male", "female"):
+        os.link(spoken[f"{sex}.mp3"], new.folder() / "clips" / f"common_voice_en_{sex}0.mp3")
+    source = CommonVoice(tmp_path, "sex", {"male": Population(3), "female": Population(3)})
+    assert len(source.list_clips()) == 6
+    assert counts(source)["5 to 5.5 s or not known", "male"] == 5
+    assert 1 <= counts(source)["files opened for their duration", ""] <= 2  # one of male0's two clips has a duration
+
+
 def test_any_column_and_further_conditions(release: Any, rows: list[Any], tmp_path: Path) -> None:
     release(tmp_path, 25).write(rows)
     women = CommonVoice(tmp_path, "age", {"40s": Population(3, ["fourties"])}, where={"gender": ["female"]})
@@ -190,6 +214,12 @@ def _no_table(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def _empty_table(tmp_path: Path) -> Path:
+    _no_table(tmp_path)
+    (tmp_path / "en" / "validated.tsv").touch()
+    return tmp_path
+
+
 def _foreign_table(tmp_path: Path) -> Path:
     _no_table(tmp_path)
     (tmp_path / "en" / "validated.tsv").write_text("path\tsentence\n")
@@ -198,7 +228,13 @@ def _foreign_table(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("root", "message"),
-    [(_nothing, "found nothing"), (_parent, "found one in .*cv-corpus"), (_no_table, "validated.tsv, found train"), (_foreign_table, "client_id")],
+    [
+        (_nothing, "found nothing"),
+        (_parent, "found one in .*cv-corpus"),
+        (_no_table, "validated.tsv, found train"),
+        (_foreign_table, "client_id"),
+        (_empty_table, "client_id"),
+    ],
 )
 def test_what_is_no_release_is_named(root: Callable[[Path], Path], message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):

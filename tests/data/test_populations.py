@@ -92,8 +92,10 @@ def test_only_clips_whose_turn_it_is_are_asked() -> None:
 
 
 def test_too_few_clips_show_the_funnel() -> None:
+    populations, funnel = both(11), Funnel("test")
+    assert len(populations.draw(IDS, SPEAKERS, LABELS, funnel)) == 20
     with pytest.raises(ConfigError, match=r"female has 10 of 11, male has 10 of 11[\s\S]*one clip per speaker +10 +10[\s\S]*loosen"):
-        drawn_ids(both(11))
+        populations.check(funnel)
 
 
 def test_spellings_go_together() -> None:

@@ -76,9 +76,17 @@ def test_only_samples_make_a_run_another_one() -> None:
     assert list(seeds[0]) == ["1"]
 
 
-def test_max_clips_keeps_the_balance() -> None:
-    data = ClipDataModule([Sample(BuiltinVoices(per_sex=6), "sex", {"male": Population(6), "female": Population(6)})], max_clips=4)
-    assert len(data.list_clips()) == 4
+def test_max_clips_takes_from_every_source_and_population() -> None:
+    voices, trait = BuiltinVoices(per_sex=6), {"male": Population(6), "female": Population(6)}
+    few = ClipDataModule([Sample(voices, "sex", trait), BuiltinVoices(per_sex=6, seed=1)], max_clips=6)
+    clips = few.list_clips()
+    assert [clip.labels["sex"] for clip in clips[:3]] == ["male", "female", "male"]
+    assert len(clips) == 6
+    assert clips == ClipDataModule(few.sources, max_clips=6).list_clips()
+    assert few.funnel[-1].count == 6
+    # by chance where nothing was drawn: not only the first of the alphabet
+    assert len({clip.labels["sex"] for clip in ClipDataModule([BuiltinVoices(per_sex=40)], max_clips=10).list_clips()}) == 2
+    assert ClipDataModule([BuiltinVoices(1)]).funnel == []
     with pytest.raises(ConfigError, match="max_clips"):
         ClipDataModule([BuiltinVoices(1)], max_clips=0)
 
