@@ -150,8 +150,11 @@ class WandbLog(RunLogger):
         self._log({name: wandb.Table(columns=list(columns), data=data)}, step)
 
     def log_summary(self, facts: Mapping[str, str | int | float], step: int) -> None:
-        """Writes the summary, which is what W&B compares runs by."""
-        self.experiment.summary.update({**facts, CLIPS: step})
+        """Writes the summary, which is what W&B compares runs by; statistics of prompts that are scored no more go."""
+        summary = self.experiment.summary
+        for name in [name for name in summary.keys() if name.startswith("statistics/") and name not in facts]:  # noqa: SIM118 - no mapping
+            del summary[name]
+        summary.update({**facts, CLIPS: step})
 
     def log_files(self, name: str, paths: Sequence[Path]) -> None:
         """Adds the files as a version of an artifact."""

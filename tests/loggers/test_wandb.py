@@ -70,6 +70,8 @@ def _add(found: Recorded, record: Any) -> None:
             found.history.append(_items(record.history.item))
         case "summary":
             found.summary |= _items(record.summary.update)
+            for item in record.summary.remove:
+                found.summary.pop(item.key or "/".join(item.nested_key), None)
         case "artifact":
             found.artifacts[record.artifact.name] = [entry.path for entry in record.artifact.manifest.contents]
         case "exit":
@@ -171,10 +173,14 @@ def test_nobody_logged_in_goes_offline_and_says_so(tmp_path: Path, monkeypatch: 
     monkeypatch.delenv("WANDB_MODE")
     log = logger(tmp_path, name="named", tags=("a",))
     log.log_metrics({"rank0/similarity/end": 0.5}, step=3)
+    log.log_summary({"statistics/sex/means/a boy": 0.25, "statistics/sex/verdict": "they differ"}, step=3)
+    log.log_summary({"statistics/sex/means/a king": 0.5, "statistics/sex/verdict": "they do not differ"}, step=3)
     log.close()
     assert "logging OFFLINE: nobody is logged in here (`wandb login`)" in capfd.readouterr().err
     (found,) = starts(tmp_path)
     assert found.series("rank0/similarity/end") == [(3, 0.5)]
+    facts = {name: value for name, value in found.summary.items() if name.startswith("statistics/")}
+    assert facts == {"statistics/sex/means/a king": 0.5, "statistics/sex/verdict": "they do not differ"}, "of the first scoring nothing is left"
 
 
 @slow

@@ -155,4 +155,4 @@ def _clip_score(trainer: Trainer) -> ClipScore | None:
 def _histograms(result: CohortResult, scores: Sequence[ScoreRow]) -> dict[str, np.ndarray]:
     prompts = dict.fromkeys(prompt for row in scores for prompt in row.scores)
     by_prompt = {names.score(prompt): np.array([row.scores[prompt] for row in scores]) for prompt in prompts}
-    return {"similarity_end": result.curves[:, -1].double().cpu().numpy(), **by_prompt}
+    return {"similarity_end": result.curves[:, -1].cpu().double().numpy(), **by_prompt}

@@ -22,6 +22,7 @@ from stylewav_pl.runs.directory import RunDirectory
 
 THUMBNAIL_PIXELS = 96
 FILES = ("report.html", STATISTICS)
+NETWORKS = ("guide", "judge")
 
 
 class Ending:
@@ -39,7 +40,8 @@ class Ending:
 
     def show(self, logger: RunLogger) -> None:
         """Hands everything to a logger; the x-axis is the number of all clips."""
-        counts = RunDirectory(self.run_path).read_manifest()["counts"]
+        manifest = RunDirectory(self.run_path).read_manifest()
+        counts, scored_with = manifest["counts"], manifest.get("scored_with", {})
         step = counts["done"]
         if not logger.only_numbers:
             for name, values in self.histograms.items():
@@ -50,7 +52,8 @@ class Ending:
                 logger.log_picture(names.GRID, self.grid, step)
             logger.log_table(names.TABLE, *self.table, step)
             logger.log_files(names.FILES, [path for name in FILES if (path := self.run_path / name).is_file()])
-        logger.log_summary({**facts(self.run_path / STATISTICS), **{f"clips/{name}": count for name, count in counts.items()}}, step)
+        known = {f"clips/{name}": count for name, count in counts.items()} | {f"networks/{name}": scored_with.get(name, "") for name in NETWORKS}
+        logger.log_summary({**facts(self.run_path / STATISTICS), **known}, step)
 
     @cached_property
     def rows(self) -> list[ResultRow]:

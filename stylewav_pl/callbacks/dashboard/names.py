@@ -12,6 +12,7 @@
 ``histogram/similarity_end``, ``score/LABEL/PROMPT``     all clips; at the end
 ``final/faces``, ``final/scores``, ``report``            faces of all populations, table of clips, page and statistics; at the end
 ``statistics/TRAIT/...``, ``clips/done``, ``skipped``    the leaves of ``statistics.json``, and counts; at the end
+``networks/guide``, ``judge``                            who guided, and who scored; at the end
 ======================================================  ==========================================================================
 
 What begins with ``rank`` is one process's own; ``half`` and ``end`` are means over the clips since the row before. The x-axis is

@@ -25,7 +25,7 @@ class Window:
 
     def add(self, curves: Float[Tensor, "clip step"]) -> None:
         """Adds a cohort's similarity curves."""
-        total = curves.sum(dim=0).double().cpu().numpy()
+        total = curves.sum(dim=0).cpu().double().numpy()
         self._curve = total + (self._curve if self.clips else 0.0)
         self.clips += len(curves)
 
