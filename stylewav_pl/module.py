@@ -49,6 +49,7 @@ class StyleWav(LightningModule):
         num_steps: int = 10,
         noise: Literal["const", "none"] = "const",
         start_truncation: float = 0.0,
+        start_candidates: int = 1,
         frame_steps: Sequence[int] = (),
         seed: int = 0,
     ) -> None:
@@ -67,6 +68,8 @@ class StyleWav(LightningModule):
             noise: The generator's noise inputs: its stored constants, or none.
             start_truncation: 0: every clip starts at the mean w, as in the paper; above 0, at most 1: at a sample of its own, drawn
                 from the clip's seed and pulled towards the mean by this factor, so that what the voice does not say varies.
+            start_candidates: How many such samples each clip draws; it starts at the one most similar to its target (the search before
+                the optimisation of FuseDream, Liu et al. 2021, arXiv:2112.01573). Each costs about a third of a step.
             frame_steps: Steps at which an image is kept for strips, each in [0, num_steps].
             seed: Seed of the run, from which each clip's own seed follows.
 
@@ -77,7 +80,7 @@ class StyleWav(LightningModule):
         self.automatic_optimization = False
         self.strict_loading = False  # checkpoints hold the latents alone
         _check_settings(num_steps, cohort_size, frame_steps)
-        _check_truncation(start_truncation)
+        _check_start(start_truncation, start_candidates)
         _check_fit(guide, audio)
         self.generator = generator.eval().requires_grad_(False)
         self.guide = guide.eval().requires_grad_(False)
@@ -89,6 +92,7 @@ class StyleWav(LightningModule):
         self.num_steps = num_steps
         self.noise = noise
         self.start_truncation = start_truncation
+        self.start_candidates = start_candidates
         self.frame_steps = tuple(sorted(set(frame_steps)))
         self.seed = seed
         self.register_buffer("start", self.latent_space.start(generator), persistent=False)
@@ -110,6 +114,7 @@ class StyleWav(LightningModule):
         num_steps: int = 10,
         noise: Literal["const", "none"] = "const",
         start_truncation: float = 0.0,
+        start_candidates: int = 1,
         frame_steps: Sequence[int] = (),
         cohort_size: int = 16,
         seed: int = 0,
@@ -129,6 +134,8 @@ class StyleWav(LightningModule):
             noise: The generator's noise inputs: its stored constants, or none.
             start_truncation: 0: every clip starts at the mean w, as in the paper; above 0, at most 1: at a sample of its own, drawn
                 from the clip's seed and pulled towards the mean by this factor, so that what the voice does not say varies.
+            start_candidates: How many such samples each clip draws; it starts at the one most similar to its target (the search before
+                the optimisation of FuseDream, Liu et al. 2021, arXiv:2112.01573). Each costs about a third of a step.
             frame_steps: Steps at which an image is kept for strips, each in [0, num_steps].
             cohort_size: Slots per cohort; the command line takes it from the data module.
             seed: Seed of the run; the command line takes it from ``seed_everything``.
@@ -149,6 +156,7 @@ class StyleWav(LightningModule):
             num_steps=num_steps,
             noise=noise,
             start_truncation=start_truncation,
+            start_candidates=start_candidates,
             frame_steps=frame_steps,
             seed=seed,
         )
@@ -163,7 +171,7 @@ class StyleWav(LightningModule):
     def training_step(self, batch: ClipBatch, batch_index: int) -> dict[str, CohortResult]:
         """Clips to targets; then latents to images to similarities to gradients to latents, ``num_steps`` times."""
         batch, targets = self.embed_targets(batch)
-        starts = self.starts_of(batch)
+        starts = self.starts_of(batch, targets)
         optimizer = self.restarted_optimizer(starts)
         curve: list[Tensor] = []
         frames: dict[int, Tensor] = {}
@@ -217,12 +225,22 @@ class StyleWav(LightningModule):
         return self.generator.synthesize(self.latent_space.expand(latents, self.generator), noise=self.noise)
 
     @torch.no_grad()
-    def starts_of(self, batch: ClipBatch) -> Float[Tensor, "cohort *latent"]:
-        """Where each slot's latent begins: at the mean, or at the clip's own sample."""
+    def starts_of(self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"]) -> Float[Tensor, "cohort *latent"]:
+        """Where each slot's latent begins: at the mean, or at the best of the clip's own samples; one cohort is rendered at a time."""
         starts = self.start.repeat(len(batch.slots), *(1 for _ in self.start.shape))
-        if self.start_truncation and batch.clips:
-            z = torch.stack([_own_noise(clip_seed(self.seed, clip.id), self.generator.z_dim) for clip in batch.clips]).to(starts)
-            starts[list(batch.live)] = self.latent_space.from_w(self.generator.map(z, truncation=self.start_truncation), self.generator)
+        if not self.start_truncation or not batch.clips:
+            return starts
+        live = list(batch.live)
+        own = torch.stack([_own_noise(clip_seed(self.seed, clip.id), self.start_candidates, self.generator.z_dim) for clip in batch.clips])
+        highest = targets.new_full((len(targets),), -torch.inf)
+        for z in own.to(starts).unbind(dim=1):
+            candidates = self.start.repeat(len(batch.slots), *(1 for _ in self.start.shape))
+            candidates[live] = self.latent_space.from_w(self.generator.map(z, truncation=self.start_truncation), self.generator)
+            if self.start_candidates == 1:
+                return candidates
+            similarities = cosine_similarity(self.guide.embed_image(self.render(candidates)), targets)
+            better = similarities > highest
+            starts[better], highest[better] = candidates[better], similarities[better]
         return starts
 
     def restarted_optimizer(self, starts: Float[Tensor, "cohort *latent"]) -> LightningOptimizer:
@@ -280,9 +298,10 @@ def thumbnails(images: Float[Tensor, "clip 3 height width"], pixels: int = 128) 
     return F.adaptive_avg_pool2d(images, pixels) if images.shape[-1] > pixels else images
 
 
-def _own_noise(seed: int, width: int) -> Float[Tensor, " z"]:
-    """Gaussian noise that depends on the seed alone."""
-    return torch.randn(width, generator=torch.Generator().manual_seed(seed))
+def _own_noise(seed: int, count: int, width: int) -> Float[Tensor, "candidate z"]:
+    """Gaussian noise that depends on the seed alone; the first rows are the same for every ``count``."""
+    rng = torch.Generator().manual_seed(seed)
+    return torch.stack([torch.randn(width, generator=rng) for _ in range(count)])
 
 
 def _without(batch: ClipBatch, lost: Sequence[int]) -> ClipBatch:
@@ -302,9 +321,14 @@ def _check_settings(num_steps: int, cohort_size: int, frame_steps: Sequence[int]
         raise ConfigError(f"Expected frame_steps in [0, num_steps = {num_steps}], found {outside}. Correct model.frame_steps.")
 
 
-def _check_truncation(start_truncation: float) -> None:
+def _check_start(start_truncation: float, start_candidates: int) -> None:
     if not 0 <= start_truncation <= 1:
         raise ConfigError(f"Expected start_truncation in [0, 1], found {start_truncation}. Correct model.start_truncation.")
+    if start_candidates < 1 or (start_candidates > 1 and not start_truncation):
+        raise ConfigError(
+            "Expected start_candidates of at least 1, and 1 where every clip starts at the mean (start_truncation: 0); found "
+            f"{start_candidates} with start_truncation {start_truncation}. Correct model.start_candidates."
+        )
 
 
 def _check_fit(guide: ImageTextEmbedder, audio: AudioEmbedder) -> None:

@@ -209,6 +209,22 @@ def test_a_clip_may_start_at_a_sample_of_its_own(space) -> None:
     torch.testing.assert_close(other.latents[1], result.latents[1], atol=1e-5, rtol=0)
 
 
+def test_of_several_starts_the_most_similar_one_is_taken() -> None:
+    """For each clip alone: in other company, and among more candidates, its own samples stay the same."""
+    settings = {"start_truncation": 0.5, "seed": 3}
+    (result,), _ = fit(module(**settings, start_candidates=4), [batch(0, "a", None, "b")])
+    (other,), _ = fit(module(**settings, start_candidates=4), [batch(0, "c", "b", None)])
+    generator, guide = LinearGenerator(), LinearImageTextEmbedder()
+    for row, id in enumerate("ab"):
+        rng = torch.Generator().manual_seed(clip_seed(3, id))
+        z = torch.stack([torch.randn(generator.z_dim, generator=rng) for _ in range(4)])
+        w = generator.w_mean + 0.5 * (generator.map(z) - generator.w_mean)
+        similarities = guide.embed_image(generator.synthesize(w)) @ result.targets[row]
+        torch.testing.assert_close(result.curves[row, 0], similarities.max())
+        assert similarities.max() - similarities.min() > 0.01
+    torch.testing.assert_close(other.latents[1], result.latents[1], atol=1e-5, rtol=0)
+
+
 def test_embedders_of_different_width_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"width 24.*width 16"):
         module(audio=LinearAudioEmbedder(embed_dim=24))
@@ -233,7 +249,15 @@ def test_half_precision_does_not_reach_the_targets() -> None:
     assert torch.equal(targets, model.embed_targets(batch(0, "a", "b", "c"))[1])
 
 
-REFUSED = [{"frame_steps": (11,)}, {"frame_steps": (-1,)}, {"num_steps": 0}, {"cohort_size": 0}, {"start_truncation": 1.5}]
+REFUSED = [
+    {"frame_steps": (11,)},
+    {"frame_steps": (-1,)},
+    {"num_steps": 0},
+    {"cohort_size": 0},
+    {"start_truncation": 1.5},
+    {"start_candidates": 0},
+    {"start_candidates": 4},
+]
 
 
 @pytest.mark.parametrize("settings", REFUSED)

@@ -20,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--threads", type=int, default=2, help="processor cores to use (default: 2)")
     train.add_argument("--steps", type=int, help="optimiser steps of clip and audio (default: those of the recipe)")
     train.add_argument("--scale", type=float, default=1.0, help="factor on all iteration counts of faces (default: 1)")
-    train.add_argument("--loss", choices=("infonce+cosine", "infonce", "cx"), default="infonce+cosine", help="loss of audio; cx is Wav2CLIP's own")
+    train.add_argument("--loss", choices=("cx", "infonce", "infonce+cosine"), default="cx", help="loss of audio; cx is Wav2CLIP's own (default)")
     train.add_argument("--voices", choices=("all", "builtin"), default="all", help="voices of audio; all needs the program espeak-ng")
     train.add_argument("--no-resume", action="store_true", help="begin anew although a state file is there")
     evaluate = actions.add_parser("evaluate", help="print the figures of one network")

@@ -19,7 +19,7 @@ from stylewav_pl.embedders.wav2clip import AudioNetwork, power_spectrogram
 from stylewav_pl.pocket.faces import Z_DIM
 from stylewav_pl.pocket.recipes import audio as recipe
 from stylewav_pl.pocket.recipes import voice_bank
-from stylewav_pl.pocket.recipes.audio import AudioDistillation, build_loss, fit
+from stylewav_pl.pocket.recipes.audio import AudioDistillation, LossName, build_loss, fit
 from stylewav_pl.pocket.recipes.audio_augmentation import augment_power, band_limit, gate
 from stylewav_pl.pocket.recipes.audio_evaluation import accuracies
 from stylewav_pl.pocket.recipes.audio_losses import CrossProjectionLoss, InfoNCE, contrastive
@@ -45,11 +45,10 @@ def faces() -> FaceBank:
     return FaceBank(F.one_hot(torch.from_numpy(cell), 32).float(), cell)
 
 
-def small_module(loss: str = "infonce+cosine", steps: int = 4) -> AudioDistillation:
+def small_module(loss: LossName = "cx", steps: int = 4) -> AudioDistillation:
     torch.manual_seed(0)
     network = AudioNetwork(width=2, hidden=8, embed_dim=32)
-    chosen = CrossProjectionLoss(16, 32) if loss == "cx" else build_loss(loss)  # type: ignore[arg-type]
-    return AudioDistillation(network, chosen, learning_rate=1e-2, steps=steps)
+    return AudioDistillation(network, build_loss(loss, network), learning_rate=1e-2, steps=steps)
 
 
 def pairs_data(voices: VoiceBank, faces: FaceBank, steps: int) -> VoiceFaceData:

@@ -26,8 +26,8 @@ from stylewav_pl.pocket.recipes.audio_pairs import AudioImageBatch, VoiceFaceDat
 from stylewav_pl.pocket.recipes.voice_bank import Voices, make_voice_bank
 from stylewav_pl.weights.store import save_weights
 
-LossName = Literal["infonce+cosine", "infonce", "cx"]
-WIDTH, HIDDEN, EMBED_DIM = 16, 256, 512
+LossName = Literal["cx", "infonce", "infonce+cosine"]
+WIDTH, HIDDEN = 16, 256
 SECONDS = 3.0
 STEPS_PER_EPOCH = 50
 FACES = 6000
@@ -93,10 +93,10 @@ def rate_at(step: int, steps: int) -> float:
     return min((step + 1) / rise, 0.5 + 0.5 * math.cos(math.pi * min(1.0, max(0, step - rise) / max(1, steps - rise))))
 
 
-def build_loss(name: LossName) -> DistillationLoss:
+def build_loss(name: LossName, network: AudioNetwork) -> DistillationLoss:
     """The losses that were compared; the first is the one shipped."""
     if name == "cx":
-        return CrossProjectionLoss(8 * WIDTH, EMBED_DIM)
+        return CrossProjectionLoss(8 * network.config["width"], network.config["embed_dim"])
     return InfoNCE(cosine_weight=1.0, contrastive_weight=0.5) if name == "infonce+cosine" else InfoNCE()
 
 
@@ -104,8 +104,8 @@ def train(
     output: Path,
     *,
     seed: int = 0,
-    steps: int = 500,
-    loss: LossName = "infonce+cosine",
+    steps: int = 800,
+    loss: LossName = "cx",
     voices: Voices = "all",
     clips: int = 5000,
     batch_size: int = 64,
@@ -122,8 +122,8 @@ def train(
     Args:
         output: The weight file. ``<output>.state`` beside it holds what is needed to go on after an interruption.
         seed: Decides on everything random.
-        steps: Optimiser steps; about 0.4 s each on two cores. More steps fit the synthetic voices better and recordings of people worse.
-        loss: ``infonce+cosine``, ``infonce`` or ``cx`` (Wav2CLIP's own).
+        steps: Optimiser steps; about 0.4 s each on two cores.
+        loss: ``cx`` (Wav2CLIP's own), ``infonce`` or ``infonce+cosine``.
         voices: ``all`` needs the program espeak-ng; ``builtin`` uses the package's synthesiser alone.
         clips: How many voices to synthesise, one speaker each; about 0.07 s each.
         batch_size: Pairs per step.
@@ -148,7 +148,7 @@ def train(
     )
     data = VoiceFaceData(bank, faces, batch_size=batch_size, seconds=SECONDS, seed=seed, steps_per_epoch=STEPS_PER_EPOCH, steps=steps)
     network = AudioNetwork(width=WIDTH, hidden=HIDDEN, embed_dim=teacher.embed_dim)
-    module = AudioDistillation(network, build_loss(loss), learning_rate=learning_rate, steps=steps, seed=seed)
+    module = AudioDistillation(network, build_loss(loss, network), learning_rate=learning_rate, steps=steps, seed=seed)
     state = output.with_name(output.name + ".state")
     fit(module, data, state, steps=steps, resume=resume, progress=progress)
     save_weights(output, kind="audio", architecture="wav2clip", config=network.config, tensors=network.state_dict(), dtype=torch.float16)
