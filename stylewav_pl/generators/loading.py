@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from stylewav_pl.errors import WeightsError
+from stylewav_pl.errors import WeightsError, one_line
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.generators.formats import Published, read_published
 from stylewav_pl.generators.linear import LinearGenerator
@@ -70,7 +70,7 @@ def check(path: Path, published: Published) -> None:
     try:
         expected = _expected_shapes(published)
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
-        raise WeightsError(f"{path} is damaged: its configuration makes no StyleGAN2 ({error}). Fetch it again.") from error
+        raise WeightsError(f"{path} is damaged: its configuration makes no StyleGAN2 ({one_line(error)}). Fetch it again.") from error
     _check_shapes(path, published.tensors, expected)
     _check_finite(path, published.tensors)
 

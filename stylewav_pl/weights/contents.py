@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from stylewav_pl.errors import WeightsError
+from stylewav_pl.errors import WeightsError, one_line
 from stylewav_pl.weights.pickles import BUILDERS, LEGACY_START, Machine, RefusedPickleError, read_legacy_torch, read_torch_records
 
 ZIP_START = b"PK\x03\x04"
@@ -72,12 +72,11 @@ def _readable_errors(path: Path) -> Iterator[None]:
         yield
     except RefusedPickleError as error:
         raise WeightsError(
-            f"{path} asks for {error}, which network weights do not need; nothing of it was run. Expected plain containers and numbers. "
+            f"{path} asks for {one_line(error)}, which network weights do not need; nothing of it was run. Expected plain containers and numbers. "
             "Fetch the file again from whom published it."
         ) from error
     except Exception as error:  # hostile bytes may surface as any exception of the readers
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise WeightsError(f"{path} is damaged or cut off ({reason[:200]}). Fetch it again.") from error
+        raise WeightsError(f"{path} is damaged or cut off ({one_line(error)}). Fetch it again.") from error
 
 
 def _check_torch_zip(path: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-MAX_OPCODES = 500_000
+MAX_OPCODES = 200_000
 """A published generator needs about 50,000; without a bound a small file could ask for many gigabytes of empty containers."""
 
 PUSHED = frozenset(

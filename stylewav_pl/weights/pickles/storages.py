@@ -47,7 +47,7 @@ def read_torch_records(stream: Stream, builders: Mapping[str, Builder], sizes: M
     Args:
         stream: The pickle.
         builders: Allowed names.
-        sizes: Bytes of each record of numbers in the archive; torch itself would read beyond the end of a shorter one.
+        sizes: Bytes of each record of numbers in the archive, which must be what the pickle announces.
 
     Raises:
         ValueError: See :meth:`Machine.run`.
