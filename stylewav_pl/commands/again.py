@@ -15,6 +15,7 @@ from stylewav_pl.callbacks.images import from_picture, to_picture
 from stylewav_pl.callbacks.writer import write_png
 from stylewav_pl.commands.finish import Scoring, finish_run, record_prompts
 from stylewav_pl.embedders.base import ImageTextEmbedder
+from stylewav_pl.evaluation.page import Sounds
 from stylewav_pl.module import StyleWav
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.journal import ClipRecord
@@ -24,7 +25,7 @@ from stylewav_pl.types import Clip, ConfigError, RunDirectoryError, SkipReason
 BATCH = 64
 
 
-def score_again(run: RunDirectory, guide: ImageTextEmbedder, clip_score: ClipScore, scoring: Scoring, device: torch.device) -> None:
+def score_again(run: RunDirectory, guide: ImageTextEmbedder, clip_score: ClipScore, scoring: Scoring, device: torch.device, sounds: Sounds) -> None:
     """Scores the written images with other prompts or another judge; tables, statistics and report follow.
 
     Args:
@@ -33,6 +34,7 @@ def score_again(run: RunDirectory, guide: ImageTextEmbedder, clip_score: ClipSco
         clip_score: Prompts and judge, set up.
         scoring: The same in words, for the statistics.
         device: Where the judge works.
+        sounds: Where the clips' audio is to be had.
 
     Raises:
         ConfigError: There is nothing to score with.
@@ -50,7 +52,7 @@ def score_again(run: RunDirectory, guide: ImageTextEmbedder, clip_score: ClipSco
     run.write_scores(scores)
     record_prompts(run, guide, clip_score.texts)
     duplicates = [skip for skip in read_skips(run) if skip.reason is SkipReason.DUPLICATE_ID]  # in no journal: they never were in the plan
-    finish_run(run, run.read_plan(1), scoring, duplicates)
+    finish_run(run, run.read_plan(1), scoring, duplicates, sounds)
     run.release()
 
 

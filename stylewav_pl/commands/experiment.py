@@ -21,7 +21,7 @@ from stylewav_pl import __version__
 from stylewav_pl.callbacks import ClipProgress, ClipScore, Dashboard, ResultsWriter
 from stylewav_pl.commands.again import render_again, score_again
 from stylewav_pl.commands.arguments import expand_configs, run_name
-from stylewav_pl.commands.finish import Scoring, check_skips, finish_run, record_prompts
+from stylewav_pl.commands.finish import Scoring, check_skips, finish_run, record_prompts, sounds_of
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.funnel import table
 from stylewav_pl.loggers import CsvLog
@@ -224,7 +224,7 @@ class ExperimentCLI(LightningCLI):
         if self.trainer.global_rank != 0:
             return
         self.wait_for_all()
-        skips = finish_run(self.run_directory, self.plan, self.scoring, self.datamodule.duplicates)
+        skips = finish_run(self.run_directory, self.plan, self.scoring, self.datamodule.duplicates, sounds_of(self.datamodule))
         self.dashboard.finish(self.trainer.loggers, self.run_directory.path)
         done = len(self.plan.ids) + len(self.datamodule.duplicates) - len(skips)
         check_skips(skips, done, self._get(self.config, "strict"), self._get(self.config, "max_skipped_fraction"))
@@ -265,7 +265,9 @@ class ExperimentCLI(LightningCLI):
     def test(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Scores the images of the run again."""
         self.clip_score.setup(self.trainer, model, "test")
-        score_again(self.run_directory, model.guide, self.clip_score, self.scoring, self.trainer.strategy.root_device)
+        self.datamodule.sample_rate = model.audio.sample_rate
+        device, sounds = self.trainer.strategy.root_device, sounds_of(self.datamodule)
+        score_again(self.run_directory, model.guide, self.clip_score, self.scoring, device, sounds)
         self.dashboard.bind(self.trainer.loggers, self.run_directory.path, self.trainer.global_rank)
         self.dashboard.finish(self.trainer.loggers, self.run_directory.path)
 

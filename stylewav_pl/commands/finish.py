@@ -6,14 +6,17 @@ from dataclasses import asdict, dataclass, replace
 
 import torch
 
+from stylewav_pl.data import ClipDataModule
 from stylewav_pl.embedders.base import ImageTextEmbedder
-from stylewav_pl.evaluation.experiment import Evaluation, evaluate
+from stylewav_pl.evaluation.findings import Findings, find
 from stylewav_pl.evaluation.grid import save_grid
+from stylewav_pl.evaluation.page import Sound, Sounds
 from stylewav_pl.evaluation.prompts import NOT_A_PORTRAIT, PromptSet, judge_note
 from stylewav_pl.evaluation.report import write_report
 from stylewav_pl.evaluation.results import read_results
 from stylewav_pl.evaluation.statistics_file import write_statistics
 from stylewav_pl.evaluation.tables import summary
+from stylewav_pl.evaluation.verdict import retrieval_sentence
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import write_prompts
 from stylewav_pl.runs.journal import CohortRecord
@@ -41,7 +44,7 @@ class Scoring:
     judge_sha256: str = ""
 
 
-def finish_run(run: RunDirectory, plan: Plan, scoring: Scoring, early_skips: Sequence[Skip] = ()) -> list[Skip]:
+def finish_run(run: RunDirectory, plan: Plan, scoring: Scoring, early_skips: Sequence[Skip] = (), sounds: Sounds = lambda _: None) -> list[Skip]:
     """Writes everything that exists once per run, and says where it is.
 
     Returns:
@@ -53,8 +56,8 @@ def finish_run(run: RunDirectory, plan: Plan, scoring: Scoring, early_skips: Seq
     counts = {"done": sum(len(record.clips) for record in records.values()), "skipped": len(skips)}
     # `scored_with` lets a report be made again from the directory alone
     run.write_manifest({"counts": counts, "scored_with": asdict(scoring)})
-    evaluations = evaluate_run(run, scoring)
-    print_end(run, evaluations, counts["done"], skips)
+    findings = evaluate_run(run, scoring, sounds)
+    print_end(run, findings, counts["done"], skips)
     return skips
 
 
@@ -71,17 +74,27 @@ def record_prompts(run: RunDirectory, guide: ImageTextEmbedder, texts: Sequence[
     write_prompts(run.prompts_path, dict(zip(texts, vectors, strict=bool(len(vectors)))))
 
 
-def evaluate_run(run: RunDirectory, scoring: Scoring) -> list[Evaluation]:
+def evaluate_run(run: RunDirectory, scoring: Scoring, sounds: Sounds = lambda _: None) -> Findings:
     """Writes ``statistics.json``, ``grid.png`` and ``report.html`` from the tables and images of a run."""
     rows = read_results(run.path)
     notes = [NOT_A_PORTRAIT, judge_note(scoring.guide, scoring.judge)]
     sets = [PromptSet(trait, dict(by_label)) for trait, by_label in scoring.prompts.items()]
-    evaluations = [evaluate(rows, prompt_set, seed=scoring.seed, notes=notes) for prompt_set in sets]
-    write_statistics(run.path, evaluations)
+    findings = find(run.path, rows, sets, scoring.seed, notes)
+    write_statistics(run.path, findings.evaluations, findings.retrieval)
     if any(row.done for row in rows):
         save_grid(run.path)
-    write_report(run.path)
-    return evaluations
+    write_report(run.path, findings, sounds)
+    return findings
+
+
+def sounds_of(data: ClipDataModule) -> Sounds:
+    """The audio of listed clips as the encoder gets it; what cannot be read any more is silent."""
+
+    def sound(id: str) -> Sound | None:
+        loaded = data.load(id)
+        return None if isinstance(loaded, Skip) else (loaded.numpy(), data.sample_rate)
+
+    return sound
 
 
 def with_new_scores(run: RunDirectory, records: Mapping[int, CohortRecord]) -> dict[int, CohortRecord]:
@@ -93,11 +106,13 @@ def with_new_scores(run: RunDirectory, records: Mapping[int, CohortRecord]) -> d
     }
 
 
-def print_end(run: RunDirectory, evaluations: Sequence[Evaluation], done: int, skips: Sequence[Skip]) -> None:
+def print_end(run: RunDirectory, findings: Findings, done: int, skips: Sequence[Skip]) -> None:
     """Says what was made, what was left out, what the numbers are and where everything is."""
-    for evaluation in evaluations:
-        if sum(population.clips for population in evaluation.populations.values()):
-            print(f"\n{summary(evaluation)}")
+    shown = [one for one in findings.evaluations if sum(population.clips for population in one.populations.values())]
+    for evaluation in shown:
+        print(f"\n{summary(evaluation)}")
+    if shown:
+        print(retrieval_sentence(findings.retrieval))
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(Counter(skip.reason.value for skip in skips).items()))
     print(f"\n{done} faces, {len(skips)} clips skipped{f' ({reasons}; see skipped.csv)' if skips else ''}")
     for title, name in (("pictures", "grid.png"), ("results", "results.csv"), ("numbers", "statistics.json"), ("report", "report.html")):

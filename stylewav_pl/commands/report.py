@@ -2,8 +2,13 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stylewav_pl.types import RunDirectoryError
+
+if TYPE_CHECKING:
+    from stylewav_pl.data import ClipDataModule
+    from stylewav_pl.runs.directory import RunDirectory
 
 
 def run(command: str, options: list[str]) -> int:
@@ -14,11 +19,13 @@ def run(command: str, options: list[str]) -> int:
     """
     parser = argparse.ArgumentParser(prog="stylewav-pl report", description="Writes statistics.json, grid.png and report.html of a run again.")
     parser.add_argument("directory", metavar="DIR", type=Path, help="a run directory (its results.csv is needed)")
-    directory: Path = parser.parse_args(options).directory
+    parser.add_argument("--no-audio", action="store_true", help="leave the voices out of the page")
+    asked = parser.parse_args(options)
+    directory: Path = asked.directory
     if not (directory / "results.csv").is_file():
         raise RunDirectoryError(f"{directory} has no results.csv. Expected the directory of a finished `stylewav-pl fit`.")
 
-    from stylewav_pl.commands.finish import Scoring, evaluate_run, print_end
+    from stylewav_pl.commands.finish import Scoring, evaluate_run, print_end, sounds_of
     from stylewav_pl.evaluation.results import read_results
     from stylewav_pl.runs.directory import RunDirectory
     from stylewav_pl.runs.results import read_skips
@@ -29,7 +36,29 @@ def run(command: str, options: list[str]) -> int:
         raise RunDirectoryError(
             f"{finished.manifest_path} does not say how the run was scored. Score it: `stylewav-pl test --config X --run {directory}`."
         )
-    evaluations = evaluate_run(finished, Scoring(**facts))
+    data = None if asked.no_audio else data_of(finished)
+    findings = evaluate_run(finished, Scoring(**facts), sounds_of(data)) if data else evaluate_run(finished, Scoring(**facts))
     done = sum(row.done for row in read_results(directory))
-    print_end(finished, evaluations, done, read_skips(finished))
+    print_end(finished, findings, done, read_skips(finished))
     return 0
+
+
+def data_of(run: "RunDirectory") -> "ClipDataModule | None":
+    """The clips as the run's configuration names them; None, with a word about it, where they cannot be had any more."""
+    import yaml
+    from jsonargparse import ArgumentParser
+
+    from stylewav_pl.data import ClipDataModule
+
+    if not run.config_path.is_file():
+        return None
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(ClipDataModule, "data")
+    try:
+        settings = yaml.safe_load(run.config_path.read_text("utf-8", "surrogateescape"))["data"]
+        data: ClipDataModule = parser.instantiate_classes(parser.parse_object({"data": settings})).data
+        data.list_clips()
+    except Exception as problem:  # sources are anybody's classes, on files that may be gone: a page without sound is still a page
+        print(f"The voices cannot be heard in the report: {problem}")
+        return None
+    return data

@@ -7,19 +7,25 @@ Three questions, always asked together and answered per speaker:
 * between populations, does a prompt score higher on its own population than on the rest? This is the test that counts.
 * how many speakers' faces are nearest to the right prompt?
 
-And all of it once more after the labels were permuted between speakers, where nothing may show.
+With more than two populations also: does any of them differ, and where they have an order (age), do the faces follow it?
+
+All of it is asked once more after the labels were permuted between speakers, where nothing may show; and of what the audio
+encoder hears and the guide sees, which says where a trait gets lost on its way from the voice to the judge.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from stylewav_pl.evaluation.guide_view import NOT_RECORDED, GuideView
 from stylewav_pl.evaluation.prompts import PromptSet
 from stylewav_pl.evaluation.results import ResultRow
-from stylewav_pl.evaluation.speakers import PERMUTATIONS, Speakers, average_by_speaker, permutation_p, permute_labels
-from stylewav_pl.evaluation.statistics import Interval, NotComputable, Welch, auc, hedges_g, holm, welch, wilson
+from stylewav_pl.evaluation.several import Anova, slope_weights, spearman, welch_anova
+from stylewav_pl.evaluation.speakers import PERMUTATIONS, Speakers, average_by_speaker, contrast_p, permutation_p, permute_labels
+from stylewav_pl.evaluation.statistics import Interval, NotComputable, Sample, Welch, auc, contrast, hedges_g, holm, welch, wilson
 from stylewav_pl.runs.results import SCORE_PREFIX
 from stylewav_pl.types import ConfigError
 
@@ -59,7 +65,34 @@ class Between:
     welch: Welch | NotComputable
     p_holm: float | NotComputable
     hedges_g: Interval | NotComputable
-    auc: float | NotComputable
+    auc: Interval | NotComputable
+
+
+@dataclass(frozen=True, slots=True)
+class Omnibus:
+    """One prompt over all populations at once: do any of their means differ?"""
+
+    prompt: str
+    anova: Anova | NotComputable
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """Do the faces follow the order of the populations?
+
+    A speaker's measure is the slope of the scores over the ordered prompts: a prompt that scores higher everywhere cancels out.
+    The test is a linear contrast of the populations' means: unlike a rank test it keeps the unit, has an interval, and is
+    the same Welch test as everywhere here; Spearman's correlation beside it does not care how even the steps are.
+
+    Attributes:
+        labels: The populations used, those with at least two speakers, in order.
+        welch: Slope of the measure per population, positive in the right direction.
+        spearman: Of the measure with the population's position.
+    """
+
+    labels: tuple[str, ...]
+    welch: Welch | NotComputable
+    spearman: Interval | NotComputable
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +114,9 @@ class Comparison:
         between: One per prompt.
         accuracy: Over all speakers.
         accuracy_by_label: Per population.
+        balanced_accuracy: Mean over the populations: one prompt for all speakers gives chance, however many are of its population.
+        omnibus: One per prompt, where there are more than two populations.
+        trend: Where more than two populations have an order.
     """
 
     means: Mapping[str, Mapping[str, float | NotComputable]]
@@ -88,6 +124,9 @@ class Comparison:
     between: tuple[Between, ...]
     accuracy: Accuracy
     accuracy_by_label: Mapping[str, Accuracy]
+    balanced_accuracy: float | NotComputable
+    omnibus: tuple[Omnibus, ...]
+    trend: Trend | None
 
 
 @dataclass(frozen=True)
@@ -106,6 +145,9 @@ class Evaluation:
         observed: The answers.
         permuted: The same after one permutation of the labels.
         permutation_p: Prompt to p value over ``permutations`` permutations.
+        trend_permutation_p: The same for the trend; None where there is none.
+        heard: The same answers for the audio's target, in the guide's space: does the audio encoder hear the trait?
+        seen_by_guide: The same for the final images in the guide's space; ``observed`` is what the judge sees.
         seed: Of the permutations.
         permutations: How many.
         notes: What a reader must know beside the numbers.
@@ -122,13 +164,22 @@ class Evaluation:
     observed: Comparison
     permuted: Comparison
     permutation_p: Mapping[str, float | NotComputable]
+    trend_permutation_p: float | NotComputable | None
+    heard: Comparison | NotComputable
+    seen_by_guide: Comparison | NotComputable
     seed: int
     permutations: int
     notes: tuple[str, ...]
 
 
 def evaluate(
-    rows: Sequence[ResultRow], prompt_set: PromptSet, *, seed: int = 0, permutations: int = PERMUTATIONS, notes: Sequence[str] = ()
+    rows: Sequence[ResultRow],
+    prompt_set: PromptSet,
+    *,
+    seed: int = 0,
+    permutations: int = PERMUTATIONS,
+    notes: Sequence[str] = (),
+    guide_view: GuideView | NotComputable = NOT_RECORDED,
 ) -> Evaluation:
     """Answers the questions of this module for one trait.
 
@@ -138,6 +189,7 @@ def evaluate(
         seed: Of the permutations of labels.
         permutations: For the permutation p value; fewer, and never under 999, where speakers are many (:func:`affordable`).
         notes: Passed on to the reader, e.g. who judged.
+        guide_view: Targets and images as the guide scores them with the prompts.
 
     Raises:
         ConfigError: If no finished clip was scored with these prompts.
@@ -149,7 +201,7 @@ def evaluate(
     labels = [row.clip.labels[prompt_set.trait] for row in scored]
     scores = np.array([[row.scores[prompt] for prompt in prompt_set.sentences] for row in scored], dtype=np.float64)
     scores = scores.reshape(-1, len(prompt_set.sentences))
-    speakers = average_by_speaker([_speaker(row) for row in scored], labels, scores)
+    speakers = average_by_speaker([row.voice for row in scored], labels, scores)
     permutations = affordable(permutations, len(speakers.names))
     return Evaluation(
         trait=prompt_set.trait,
@@ -166,6 +218,9 @@ def evaluate(
             prompt: permutation_p(speakers.of(label)[:, column], speakers.apart_from(label)[:, column], permutations, seed)
             for column, (label, prompt) in enumerate(prompt_set.prompts.items())
         },
+        trend_permutation_p=_trend_permutation_p(speakers, prompt_set, permutations, seed),
+        heard=_in_guides_space(scored, prompt_set, guide_view, "heard"),
+        seen_by_guide=_in_guides_space(scored, prompt_set, guide_view, "seen"),
         seed=seed,
         permutations=permutations,
         notes=tuple(notes),
@@ -188,7 +243,11 @@ def compare(speakers: Speakers, prompt_set: PromptSet) -> Comparison:
         prompt: {label: _mean(speakers, label, column) for label in prompt_set.labels} for column, prompt in enumerate(prompt_set.sentences)
     }
     overall = _accuracy(speakers, prompt_set, prompt_set.labels)
-    return Comparison(means, _within(speakers, prompt_set), _between(speakers, prompt_set), overall, accuracies)
+    balanced = _balanced([accuracy.share for accuracy in accuracies.values()])
+    between = _between(speakers, prompt_set)
+    return Comparison(
+        means, _within(speakers, prompt_set), between, overall, accuracies, balanced, _omnibus(speakers, prompt_set), _trend(speakers, prompt_set)
+    )
 
 
 def _within(speakers: Speakers, prompt_set: PromptSet) -> tuple[Within, ...]:
@@ -209,6 +268,65 @@ def _between(speakers: Speakers, prompt_set: PromptSet) -> tuple[Between, ...]:
     )
 
 
+def _omnibus(speakers: Speakers, prompt_set: PromptSet) -> tuple[Omnibus, ...]:
+    """Of two populations the test between them says it all."""
+    if len(prompt_set.labels) < 3:
+        return ()
+    groups = [scores for label in prompt_set.labels if len(scores := speakers.of(label)) > 1]
+    return tuple(Omnibus(prompt, welch_anova([scores[:, column] for scores in groups])) for column, prompt in enumerate(prompt_set.sentences))
+
+
+def _trend(speakers: Speakers, prompt_set: PromptSet) -> Trend | None:
+    if not prompt_set.ordered or len(prompt_set.labels) < 3:
+        return None
+    labels, samples, weights = _ordered_measures(speakers, prompt_set)
+    if len(labels) < 3:
+        few = NotComputable("fewer than three populations have two speakers")
+        return Trend(labels, few, few)
+    positions = [np.full(sample.size, float(prompt_set.labels.index(label))) for label, sample in zip(labels, samples, strict=True)]
+    return Trend(labels, contrast(samples, weights), spearman(np.concatenate(samples), np.concatenate(positions)))
+
+
+def _trend_permutation_p(speakers: Speakers, prompt_set: PromptSet, permutations: int, seed: int) -> float | NotComputable | None:
+    trend = _trend(speakers, prompt_set)
+    if trend is None:
+        return None
+    if isinstance(trend.welch, NotComputable):
+        return trend.welch
+    _, samples, weights = _ordered_measures(speakers, prompt_set)
+    return contrast_p(samples, weights, permutations, seed)
+
+
+def _ordered_measures(speakers: Speakers, prompt_set: PromptSet) -> tuple[tuple[str, ...], list[Sample], list[float]]:
+    """The populations of at least two speakers, each speaker's slope over the prompts, and the weights of a slope over the populations."""
+    over_prompts = slope_weights(range(len(prompt_set.labels)))
+    found = {label: scores @ over_prompts for label in prompt_set.labels if len(scores := speakers.of(label)) > 1}
+    positions = [prompt_set.labels.index(label) for label in found]
+    return tuple(found), list(found.values()), slope_weights(positions).tolist() if len(found) > 1 else []
+
+
+def _in_guides_space(
+    scored: Sequence[ResultRow], prompt_set: PromptSet, view: GuideView | NotComputable, which: Literal["heard", "seen"]
+) -> Comparison | NotComputable:
+    """The comparison for what the guide gives targets or images, over the very clips that the judge scored."""
+    if isinstance(view, NotComputable):
+        return view
+    unknown = [prompt for prompt in prompt_set.sentences if prompt not in view.prompts]
+    if unknown:
+        return NotComputable(f"the guide has not embedded the prompt {unknown[0]!r}")
+    absent = sum(row.clip.id not in view.rows for row in scored)
+    if absent:
+        return NotComputable(f"{absent} of {len(scored)} clips were made without recording their targets")
+    columns = [view.prompts.index(prompt) for prompt in prompt_set.sentences]
+    scores = getattr(view, which)[[view.rows[row.clip.id] for row in scored]][:, columns]
+    return compare(average_by_speaker([row.voice for row in scored], [row.clip.labels[prompt_set.trait] for row in scored], scores), prompt_set)
+
+
+def _balanced(shares: Sequence[Interval | NotComputable]) -> float | NotComputable:
+    known = [share.value for share in shares if isinstance(share, Interval)]
+    return float(np.mean(known)) if len(known) == len(shares) else NotComputable("a population is empty")
+
+
 def _accuracy(speakers: Speakers, prompt_set: PromptSet, labels: Sequence[str]) -> Accuracy:
     counted = np.array([label in labels for label in speakers.labels], dtype=bool)
     right, total = int(_right(speakers.labels, speakers.scores, prompt_set)[counted].sum()), int(counted.sum())
@@ -225,11 +343,6 @@ def _right(labels: Sequence[str], scores: Float[np.ndarray, "row prompt"], promp
 def _mean(speakers: Speakers, label: str, column: int) -> float | NotComputable:
     scores = speakers.of(label)[:, column]
     return float(scores.mean()) if scores.size else NotComputable("the population is empty")
-
-
-def _speaker(row: ResultRow) -> str:
-    """The speaker, or a name that no speaker has (csv cells hold no NUL) for a clip whose speaker is unknown."""
-    return row.clip.speaker or f"\0{row.clip.id}"
 
 
 def _require_scores(done: Sequence[ResultRow], prompt_set: PromptSet) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stylewav_pl.evaluation.experiment import Between, Evaluation
-from stylewav_pl.evaluation.populations import evenly
 from stylewav_pl.evaluation.results import ResultRow
+from stylewav_pl.evaluation.sampling import evenly
 from stylewav_pl.evaluation.statistics import Interval
 
 if TYPE_CHECKING:

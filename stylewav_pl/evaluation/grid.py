@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from stylewav_pl.evaluation.populations import Populations, evenly, group
+from stylewav_pl.evaluation.populations import Populations, group
 from stylewav_pl.evaluation.results import read_results
+from stylewav_pl.evaluation.sampling import evenly
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.files import write_whole
 

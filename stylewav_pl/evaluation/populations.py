@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from stylewav_pl.evaluation.prompts import DEFAULT_PROMPTS, PromptSet
 from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.statistics_file import read_settings
 
 Populations: TypeAlias = Mapping[str, tuple[str, ...]]
-Item = TypeVar("Item")
 
 
 def group(run_directory: Path, rows: Sequence[ResultRow], trait: str | None = None) -> Populations:
@@ -27,16 +26,6 @@ def group(run_directory: Path, rows: Sequence[ResultRow], trait: str | None = No
     found = dict.fromkeys([*known, *(row.clip.labels[name] for row in done if name in row.clip.labels), ""])
     groups = {label: tuple(row.clip.id for row in done if row.clip.labels.get(name, "") == label) for label in found}
     return {label: ids for label, ids in groups.items() if ids}
-
-
-def evenly(items: Sequence[Item], limit: int) -> list[Item]:
-    """At most ``limit`` items, evenly spaced from the first on.
-
-    >>> evenly("abcdefg", 3)
-    ['a', 'c', 'e']
-    """
-    count = min(limit, len(items))
-    return [items[index * len(items) // count] for index in range(count)]
 
 
 def _evaluated(run_directory: Path, done: Sequence[ResultRow]) -> PromptSet | None:

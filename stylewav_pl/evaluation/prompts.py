@@ -50,6 +50,15 @@ class PromptSet:
         """The prompts in the order given."""
         return tuple(self.prompts.values())
 
+    @property
+    def ordered(self) -> bool:
+        """Whether the labels stand for more and more of something, in the order given: the trait is age, or they begin with numbers.
+
+        >>> PromptSet("decade", {"20s": "a photo of a young man", "70s": "a photo of an old man"}).ordered, SEX.ordered
+        (True, False)
+        """
+        return self.trait == "age" or all(label[:1].isdigit() for label in self.prompts)
+
 
 def _problem(trait: str, prompts: Mapping[str, str]) -> str | None:
     if not trait.strip():

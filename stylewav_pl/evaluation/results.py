@@ -32,6 +32,11 @@ class ResultRow:
     scores: Mapping[str, float]
     seed: int | None = None
 
+    @property
+    def voice(self) -> str:
+        """The speaker, or a name that no speaker has (csv cells hold no NUL) for a clip whose speaker is unknown."""
+        return self.clip.speaker or f"\0{self.clip.id}"
+
 
 def read_results(run_directory: Path) -> list[ResultRow]:
     """The rows of ``results.csv`` in plan order. Label columns are those between ``speaker`` and ``seed``.

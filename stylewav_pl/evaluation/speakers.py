@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from stylewav_pl.evaluation.statistics import NotComputable, Sample, welch
+from stylewav_pl.evaluation.statistics import NotComputable, Sample, contrast
 
 PERMUTATIONS = 9999
 
@@ -73,12 +73,7 @@ def permute_labels(speakers: Speakers, seed: int) -> Speakers:
 
 
 def permutation_p(first: Sample, second: Sample, permutations: int = PERMUTATIONS, seed: int = 0) -> float | NotComputable:
-    """Two-sided p value of Welch's t under random reassignment of the labels.
-
-    ``(1 + number of permutations with |t*| >= |t|) / (1 + permutations)``, never 0. With Welch's statistic the test
-    keeps its level also where the populations differ in size and variance.
-
-    Source: Phipson & Smyth (2010), Permutation p-values should never be zero; Janssen (1997), Studentized permutation tests.
+    """Two-sided p value of Welch's t under random reassignment of the labels: :func:`contrast_p` of two populations.
 
     Args:
         first: ``[speaker]``.
@@ -89,27 +84,45 @@ def permutation_p(first: Sample, second: Sample, permutations: int = PERMUTATION
     >>> permutation_p(np.array([1.0, 2.0, 3.0, 4.0]), np.array([11.0, 12.0, 13.0, 14.5])) < 0.05
     True
     """
-    observed = welch(first, second)
+    return contrast_p((first, second), (1.0, -1.0), permutations, seed)
+
+
+def contrast_p(samples: Sequence[Sample], weights: Sequence[float], permutations: int = PERMUTATIONS, seed: int = 0) -> float | NotComputable:
+    """Two-sided p value of a contrast of means under random reassignment of the labels.
+
+    ``(1 + number of permutations with |t*| >= |t|) / (1 + permutations)``, never 0. With the studentized statistic of
+    :func:`~stylewav_pl.evaluation.statistics.contrast` the test keeps its level also where the populations differ in size and variance.
+
+    Source: Phipson & Smyth (2010), Permutation p-values should never be zero; Janssen (1997), Studentized permutation tests.
+
+    Args:
+        samples: Two or more populations, each ``[speaker]``.
+        weights: One per population; they sum to zero.
+        permutations: How many; the smallest possible answer is about one over this.
+        seed: Of the random reassignments.
+    """
+    observed = contrast(samples, weights)
     if isinstance(observed, NotComputable):
         return observed
     generator = np.random.default_rng(seed)
-    pooled = np.concatenate([first, second])
+    pooled = np.concatenate(samples)
     pooled = pooled - pooled.mean()
+    cuts = np.cumsum([sample.size for sample in samples])[:-1]
     beyond, left = 0, permutations
     while left:
         rows = min(left, max(1, 1_000_000 // pooled.size))
         shuffled = generator.permuted(np.broadcast_to(pooled, (rows, pooled.size)), axis=1)
         # The tolerance counts the permutation that equals the observed order in spite of rounding.
-        beyond += int((_absolute_t(shuffled, first.size) >= abs(observed.t) * (1 - 1e-9)).sum())
+        beyond += int((_absolute_t(np.split(shuffled, cuts, axis=1), weights) >= abs(observed.t) * (1 - 1e-9)).sum())
         left -= rows
     return (1 + beyond) / (1 + permutations)
 
 
-def _absolute_t(rows: Float[np.ndarray, "permutation speaker"], split: int) -> Float[np.ndarray, " permutation"]:
-    """Welch's t without its sign, of each row cut in two; without variance inf, or 0 where the means agree too."""
-    parts = (rows[:, :split], rows[:, split:])
-    error = np.sqrt(sum(part.var(axis=1, ddof=1) / part.shape[1] for part in parts))
-    difference = np.abs(parts[0].mean(axis=1) - parts[1].mean(axis=1))
+def _absolute_t(parts: Sequence[Float[np.ndarray, "permutation _"]], weights: Sequence[float]) -> Float[np.ndarray, " permutation"]:
+    """The contrast's t without its sign for each row of the populations; without variance inf, or 0 where the means agree too."""
+    weighted = list(zip(parts, weights, strict=True))
+    error = np.sqrt(sum(weight**2 * part.var(axis=1, ddof=1) / part.shape[1] for part, weight in weighted))
+    difference = np.abs(sum(weight * part.mean(axis=1) for part, weight in weighted))
     fallback = np.where(difference > 0, np.inf, 0.0)
     quotient: Float[np.ndarray, " permutation"] = np.divide(difference, error, out=fallback, where=error > 0)
     return quotient

@@ -1,7 +1,8 @@
 """``statistics.json``: the numbers for machines, with stable keys and finite numbers only.
 
-Layout: ``{"format": 1, "traits": {TRAIT: {"verdict": ..., **fields of Evaluation}}}``; the fields are those of the records in
-:mod:`stylewav_pl.evaluation.experiment`, and what has no answer is ``{"not_computable": REASON}``.
+Layout: ``{"format": 1, "traits": {TRAIT: {"verdict": ..., **fields of Evaluation}}, "retrieval": {...}}``; the fields are those of the
+records in :mod:`stylewav_pl.evaluation.experiment` and :class:`~stylewav_pl.evaluation.guide_view.Retrieval`, and what has no
+answer is ``{"not_computable": REASON}``.
 """
 
 import json
@@ -11,9 +12,10 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 from stylewav_pl.evaluation.experiment import Evaluation
+from stylewav_pl.evaluation.guide_view import NOT_RECORDED, Retrieval
 from stylewav_pl.evaluation.prompts import PromptSet
 from stylewav_pl.evaluation.statistics import NotComputable
-from stylewav_pl.evaluation.verdict import verdict
+from stylewav_pl.evaluation.verdict import verdict, where_lost
 from stylewav_pl.runs.files import write_text
 from stylewav_pl.types import RunDirectoryError
 
@@ -44,11 +46,14 @@ def as_json(value: object) -> object:
     raise TypeError(f"Expected a record, a mapping, a list or a plain value for {FILE}, found {type(value).__name__}.")
 
 
-def write_statistics(run_directory: Path, evaluations: Sequence[Evaluation]) -> Path:
+def write_statistics(run_directory: Path, evaluations: Sequence[Evaluation], retrieval: Retrieval | NotComputable = NOT_RECORDED) -> Path:
     """Writes ``statistics.json``, whole or not at all, and returns its path."""
-    traits = {evaluation.trait: {"verdict": verdict(evaluation), **_fields(evaluation)} for evaluation in evaluations}
+    traits = {
+        evaluation.trait: {"verdict": verdict(evaluation), "where_lost": where_lost(evaluation), **_fields(evaluation)} for evaluation in evaluations
+    }
+    content = {"format": 1, "traits": traits, "retrieval": as_json(retrieval)}
     path = run_directory / FILE
-    write_text(path, json.dumps({"format": 1, "traits": traits}, indent=2, allow_nan=False) + "\n")  # ASCII, whatever the labels hold
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")  # ASCII, whatever the labels hold
     return path
 
 

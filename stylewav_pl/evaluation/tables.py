@@ -3,13 +3,13 @@
 import textwrap
 from collections.abc import Sequence
 
-from stylewav_pl.evaluation.experiment import Between, Comparison, Evaluation
+from stylewav_pl.evaluation.experiment import Between, Comparison, Evaluation, Omnibus
 from stylewav_pl.evaluation.statistics import Interval, NotComputable, Welch
-from stylewav_pl.evaluation.verdict import ALPHA, p_text, verdict
+from stylewav_pl.evaluation.verdict import ALPHA, p_text, trend_sentence, verdict, where_lost
 
 WIDTH = 100
 _FIRST = 31
-_CELL = 17
+_CELL = 18
 
 
 def summary(evaluation: Evaluation) -> str:
@@ -19,6 +19,8 @@ def summary(evaluation: Evaluation) -> str:
         f"Statistics for {evaluation.trait}: {_counts(evaluation)}",
         f"The paper's table\n{paper_table(evaluation.observed, evaluation)}",
         f"The test that counts: each prompt on its own population minus the rest\n{between_table(evaluation)}",
+        _several(evaluation),
+        where_lost(evaluation),
         f"{control}\n{paper_table(evaluation.permuted, evaluation)}\n{control_line(evaluation.permuted)}",
         "\n".join(f"Note: {note}" for note in caveats(evaluation)),
         f"=> {verdict(evaluation)}",
@@ -50,6 +52,21 @@ def control_line(comparison: Comparison) -> str:
     """The tests between populations in short."""
     found = [f"t = {answer.welch.t:.2f}" if isinstance(answer.welch, Welch) else answer.welch.reason for answer in comparison.between]
     return f"between populations: {', '.join(found)}"
+
+
+def _several(evaluation: Evaluation) -> str:
+    """The tests over all populations at once; empty where there are two."""
+    lines = [f"{answer.prompt}: {anova_text(answer)}" for answer in evaluation.observed.omnibus]
+    head = ["All populations at once (Welch's analysis of variance)"] if lines else []
+    return "\n".join([*head, *lines, *filter(None, [trend_sentence(evaluation)])])
+
+
+def anova_text(answer: Omnibus) -> str:
+    """Welch's analysis of variance in short."""
+    if isinstance(answer.anova, NotComputable):
+        return f"not computable: {answer.anova.reason}"
+    found = answer.anova
+    return f"F({found.df_between}, {found.df_within:.1f}) = {_compact(found.f)}, {p_text(found.p)}, omega squared {found.omega_squared:.2f}"
 
 
 def caveats(evaluation: Evaluation) -> list[str]:
@@ -109,7 +126,7 @@ def _between_cells(answer: Between, permuted: float | NotComputable) -> tuple[st
         _number(answer.p_holm, ".1g"),
         _number(permuted, ".1g"),
         _interval(answer.hedges_g),
-        _number(answer.auc, ".2f"),
+        "-" if isinstance(answer.auc, NotComputable) else f"{answer.auc.value:.2f}",
     )
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from stylewav_pl.evaluation.experiment import Between, Evaluation
+from stylewav_pl.evaluation.experiment import Between, Comparison, Evaluation
+from stylewav_pl.evaluation.guide_view import Retrieval
 from stylewav_pl.evaluation.statistics import Interval, NotComputable, Welch
 
 ALPHA = 0.05
@@ -35,8 +36,73 @@ def accuracy_sentence(evaluation: Evaluation) -> str:
     share: Interval = accuracy.share
     return (
         f"{share.value:.0%} of {accuracy.total} {noun} are nearest to the right prompt "
-        f"(95% interval {share.low:.0%} to {share.high:.0%}; chance {1 / len(evaluation.prompts):.0%})"
+        f"(95% interval {share.low:.0%} to {share.high:.0%}; chance {1 / len(evaluation.prompts):.0%}{_balance(evaluation)})"
     )
+
+
+def _balance(evaluation: Evaluation) -> str:
+    """Of unequal populations the share alone says little: naming the largest one always would be right often."""
+    balanced, sizes = evaluation.observed.balanced_accuracy, {population.speakers for population in evaluation.populations.values()}
+    return f", balanced over the populations {balanced:.0%}" if isinstance(balanced, float) and len(sizes) > 1 else ""
+
+
+def where_lost(evaluation: Evaluation) -> str:
+    """Follows the trait from the voice to the judge and says where it gets lost."""
+    stages = [("the audio encoder hears it", evaluation.heard), ("the guide sees it in the images", evaluation.seen_by_guide)]
+    said = []
+    for stage, comparison in [*stages, ("the judge sees it in the images", evaluation.observed)]:
+        said.append(f"{stage}: {shown(comparison)}")
+    heard, seen = shown(evaluation.heard), shown(evaluation.observed)
+    if isinstance(evaluation.heard, NotComputable):
+        return f"Where {evaluation.trait} gets lost is not computable: {evaluation.heard.reason}."
+    if heard.startswith("not computable") or seen.startswith("not computable"):
+        end = "so where it gets lost cannot be said"
+    elif heard == "no":
+        end = "it is lost before the first image is made" if seen == "no" else "what the images show is not what the prompts find in the targets"
+    elif seen == "no":
+        end = "it is lost between target and image" if shown(evaluation.seen_by_guide) == "no" else "it is lost between guide and judge"
+    else:
+        end = "nothing of it is lost" if heard == seen == "yes" else "it is there in part"
+    return f"Where {evaluation.trait} gets lost: {'; '.join(said)}; {end}."
+
+
+def shown(comparison: Comparison | NotComputable) -> str:
+    """``yes`` where every prompt scores higher on its own population, ``in part``, ``no``, or why it cannot be said."""
+    if isinstance(comparison, NotComputable):
+        return f"not computable, for {comparison.reason}"
+    for answer in comparison.between:
+        if isinstance(answer.welch, NotComputable):
+            return f"not computable, for {answer.welch.reason}"
+    right = len(_significant(comparison.between, 1))
+    return "yes" if right == len(comparison.between) else "in part" if right else "no"
+
+
+def trend_sentence(evaluation: Evaluation) -> str | None:
+    """Whether the faces follow the order of the populations; None where there is no order."""
+    trend, permuted = evaluation.observed.trend, evaluation.trend_permutation_p
+    if trend is None:
+        return None
+    if isinstance(trend.welch, NotComputable) or isinstance(trend.spearman, NotComputable):
+        reason = trend.welch.reason if isinstance(trend.welch, NotComputable) else trend.spearman.reason  # type: ignore[union-attr]
+        return f"Trend over {evaluation.trait}: not computable, for {reason}."
+    rho = trend.spearman
+    strength = f"Spearman's rho {rho.value:.2f} [{rho.low:.2f}, {rho.high:.2f}], {p_text(trend.welch.p)}"
+    strength += f", {p_text(permuted)} by permutation" if isinstance(permuted, float) else ""
+    if trend.welch.p >= ALPHA:
+        return f"No sign that the faces follow the order of {evaluation.trait} ({strength})."
+    return f"The faces {'follow' if trend.welch.t > 0 else 'run against'} the order of {evaluation.trait} ({strength})."
+
+
+def retrieval_sentence(retrieval: Retrieval | NotComputable) -> str:
+    """How often an image's nearest target is its own audio."""
+    if isinstance(retrieval, NotComputable):
+        return f"Whether images find their own audio is not computable: {retrieval.reason}."
+    found = ", ".join(
+        f"among the nearest {hits.k} in {hits.share.value:.0%} [{hits.share.low:.0%}, {hits.share.high:.0%}] (chance {hits.chance:.1%})"
+        for hits in retrieval.hits
+        if isinstance(hits.share, Interval)
+    ).replace("among the nearest 1 in", "is the nearest target of its image in")
+    return f"Of {retrieval.audios} audios the own one {found}; its median rank is {retrieval.median_rank:g} (chance {(retrieval.audios + 1) / 2:g})."
 
 
 def p_text(p: float) -> str:

@@ -8,10 +8,12 @@ import pytest
 from scipy import stats
 
 from stylewav_pl.evaluation.experiment import evaluate
+from stylewav_pl.evaluation.guide_view import GuideView
 from stylewav_pl.evaluation.prompts import SEX, PromptSet
 from stylewav_pl.evaluation.results import ResultRow
+from stylewav_pl.evaluation.several import Anova
 from stylewav_pl.evaluation.statistics import Interval, NotComputable, Welch
-from stylewav_pl.evaluation.verdict import verdict
+from stylewav_pl.evaluation.verdict import trend_sentence, verdict, where_lost
 from stylewav_pl.types import Clip, ConfigError
 
 BOY, GIRL = SEX.sentences
@@ -176,3 +178,126 @@ def test_three_populations_compare_each_with_the_rest() -> None:
     found = result.observed.between[0].welch
     assert isinstance(found, Welch) and found.t == pytest.approx(expected.statistic)
     assert "chance 33%" in verdict(result)
+
+
+# More than two populations
+
+
+AGES = PromptSet("age", {"20s": "young", "40s": "middle-aged", "60s": "old", "80s": "very old"})
+
+
+def aged(per_decade: int = 12, effect: float = 0.03, prompts: PromptSet = AGES) -> list[ResultRow]:
+    """A face resembles a prompt the less the more decades it is away; ``young`` scores high on all faces."""
+    generator, rows = np.random.default_rng(0), []
+    for index in range(per_decade * len(prompts.labels)):
+        own = index % len(prompts.labels)
+        scores = {
+            prompt: 0.2 + 0.1 * (other == 0) - effect * abs(own - other) + float(generator.normal(0, 0.02))
+            for other, prompt in enumerate(prompts.sentences)
+        }
+        rows.append(ResultRow(Clip(f"{index}", "", f"s{index}", {prompts.trait: prompts.labels[own]}), True, 0.1, 0.5, scores))
+    return rows
+
+
+def test_faces_that_follow_the_order_are_found() -> None:
+    result = evaluate(aged(), AGES, permutations=999)
+    trend = result.observed.trend
+    assert trend is not None and isinstance(trend.welch, Welch) and isinstance(trend.spearman, Interval)
+    assert trend.labels == AGES.labels
+    assert trend.welch.p < 1e-6 and trend.welch.difference.low > 0 and trend.spearman.low > 0.5
+    assert result.trend_permutation_p == 0.001
+    assert "follow the order of age" in str(trend_sentence(result))
+
+
+def test_the_trends_measure_is_the_slope_over_the_prompts() -> None:
+    rows = aged()
+    result = evaluate(rows, AGES, permutations=9)
+    slopes = [np.polyfit(range(4), list(row.scores.values()), 1)[0] for row in rows]
+    means = [np.mean(slopes[decade::4]) for decade in range(4)]
+    trend = result.observed.trend
+    assert trend is not None and isinstance(trend.welch, Welch) and isinstance(trend.spearman, Interval)
+    assert trend.welch.difference.value == pytest.approx(np.polyfit(range(4), means, 1)[0])
+    assert trend.spearman.value == pytest.approx(stats.spearmanr([int(row.clip.id) % 4 for row in rows], slopes).statistic)
+
+
+def test_without_an_effect_there_is_no_trend_and_backwards_is_said() -> None:
+    assert str(trend_sentence(evaluate(aged(effect=0), AGES, permutations=99))).startswith("No sign")
+    assert "run against" in str(trend_sentence(evaluate(aged(effect=-0.03), AGES, permutations=99)))
+
+
+def test_a_decade_of_one_speaker_is_left_out_of_the_trend() -> None:
+    rows = [entry for entry in aged() if entry.clip.labels["age"] != "40s" or entry.clip.id == "1"]
+    trend = evaluate(rows, AGES, permutations=9).observed.trend
+    assert trend is not None and trend.labels == ("20s", "60s", "80s") and isinstance(trend.welch, Welch)
+
+
+def test_two_decades_with_speakers_have_no_trend() -> None:
+    result = evaluate([entry for entry in aged() if entry.clip.labels["age"] in ("20s", "40s")], AGES, permutations=9)
+    assert result.observed.trend is not None and isinstance(result.observed.trend.welch, NotComputable)
+    assert isinstance(result.trend_permutation_p, NotComputable)
+    assert "not computable" in str(trend_sentence(result))
+
+
+def test_what_has_no_order_has_no_trend_but_an_analysis_of_variance() -> None:
+    locales = PromptSet("locale", {"en": "e", "fr": "f", "ja": "j", "sw": "s"})
+    result = evaluate(aged(prompts=locales), locales, permutations=9)
+    assert result.observed.trend is None and result.trend_permutation_p is None and trend_sentence(result) is None
+    assert [answer.prompt for answer in result.observed.omnibus] == list(locales.sentences)
+    assert all(isinstance(answer.anova, Anova) and answer.anova.df_between == 3 for answer in result.observed.omnibus)
+    assert evaluate(both(count=5), SEX, permutations=9).observed.omnibus == ()
+
+
+def test_balanced_accuracy_of_one_prompt_for_all_is_chance() -> None:
+    rows = population("male", 30, 0.5, 0.2) + population("female", 6, 0.5, 0.2)
+    result = evaluate(rows, SEX, permutations=9)
+    assert isinstance(result.observed.accuracy.share, Interval) and result.observed.accuracy.share.value > 0.8
+    assert result.observed.balanced_accuracy == pytest.approx(0.5)
+    assert "balanced over the populations 50%" in verdict(result)
+
+
+# Where a trait gets lost
+
+
+def view(rows: list[ResultRow], heard: float, seen: float) -> GuideView:
+    """Targets and images that tell the sex as strongly as said."""
+    generator = np.random.default_rng(4)
+    own = np.array([[entry.clip.labels["sex"] == label for label in SEX.labels] for entry in rows])
+    noise = generator.normal(0, 0.05, (2, len(rows), 2))
+    return GuideView({entry.clip.id: index for index, entry in enumerate(rows)}, SEX.sentences, heard * own + noise[0], seen * own + noise[1])
+
+
+@pytest.mark.parametrize(
+    ("heard", "seen", "judged", "end"),
+    [
+        (0.1, 0.1, 0.1, "nothing of it is lost"),
+        (0.1, 0.0, 0.0, "it is lost between target and image"),
+        (0.1, 0.1, 0.0, "it is lost between guide and judge"),
+        (0.0, 0.0, 0.0, "it is lost before the first image is made"),
+        (0.0, 0.1, 0.1, "what the images show is not what the prompts find in the targets"),
+    ],
+)
+def test_the_place_where_a_trait_gets_lost_is_named(heard: float, seen: float, judged: float, end: str) -> None:
+    rows = both(effect=judged)
+    result = evaluate(rows, SEX, permutations=9, guide_view=view(rows, heard, seen))
+    assert where_lost(result).endswith(f"{end}.")
+
+
+def test_targets_are_compared_over_the_clips_that_were_judged() -> None:
+    rows = both(count=6)
+    guide_view = view(rows, 0.1, 0.1)
+    result = evaluate([*rows, row("visitor", "", {BOY: 0.1, GIRL: 0.1})], SEX, permutations=9, guide_view=guide_view)
+    assert not isinstance(result.heard, NotComputable)
+    assert result.heard.means[BOY]["male"] == pytest.approx(guide_view.heard[:6, 0].mean())
+
+
+def test_what_was_not_recorded_is_said() -> None:
+    rows = both(count=6)
+    partly = view(rows[:4], 0.1, 0.1)
+    for guide_view, reason in [
+        (partly, "8 of 12 clips"),
+        (replace(partly, prompts=("a", "b")), "has not embedded the prompt"),
+        (NotComputable("gone"), "gone"),
+    ]:
+        result = evaluate(rows, SEX, permutations=9, guide_view=guide_view)
+        assert isinstance(result.heard, NotComputable) and reason in result.heard.reason
+        assert "not computable" in where_lost(result)

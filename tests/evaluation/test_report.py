@@ -2,13 +2,16 @@
 
 import base64
 import hashlib
+import io
 import json
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import stylewav_pl.evaluation.page as page_module
 from stylewav_pl.evaluation.experiment import evaluate
@@ -16,8 +19,11 @@ from stylewav_pl.evaluation.figures import forest_plot
 from stylewav_pl.evaluation.prompts import NOT_A_PORTRAIT, SEX, PromptSet, judge_note
 from stylewav_pl.evaluation.report import write_report
 from stylewav_pl.evaluation.results import read_results
+from stylewav_pl.evaluation.starts import write_sheet
 from stylewav_pl.evaluation.statistics_file import write_statistics
 from stylewav_pl.evaluation.verdict import verdict
+from stylewav_pl.runs.directory import RunDirectory
+from stylewav_pl.runs.embeddings import CohortEmbeddings, write_embeddings
 from stylewav_pl.types import RunDirectoryError
 
 ATTACK = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'>"
@@ -61,7 +67,50 @@ def test_the_page_shows_what_the_run_found(make_run: Callable[..., Path]) -> Non
     mean = evaluation.observed.means[SEX.sentences[0]]["male"]
     assert isinstance(mean, float) and f"{mean:.3f}" in page.text
     assert page.count("polyline") == 18
-    assert page.count("img") == 18 * 2 + 2  # each face in its population and in the list, and two figures
+    assert page.count("img") == 18 * 2 + 2  # each face in its population and in the list, and two figures; no start images were recorded
+    assert page.count("button") == 1  # no sound was to be had
+
+
+def test_start_images_and_sounds_are_shown_where_there_are_some(make_run: Callable[..., Path]) -> None:
+    run = make_run(voices=4, unlabelled=0)
+    ids = [row.clip.id for row in read_results(run) if row.done]
+    for cohort in (0, 1):
+        some = tuple(ids[cohort::2])
+        write_embeddings(RunDirectory(run).embeddings_path(cohort), CohortEmbeddings(some, np.eye(4), np.eye(4)))
+        write_sheet(RunDirectory(run).starts_path(cohort), [np.full((32, 32, 3), 60 * position, np.uint8) for position in range(4)])
+    page = Reader(write_report(run, sounds=lambda id: (np.zeros(1600, np.float32), 16000) if id == ids[2] else None).read_text("utf-8"))
+    starts = {attributes["alt"]: picture(attributes["src"]) for tag, attributes in page.tags if str(attributes.get("alt")).startswith("start")}
+    assert [int(np.asarray(starts[f"start image of {id}"]).mean().round()) for id in ids] == [0, 0, 60, 60, 120, 120, 180, 180]
+    (sound,) = [attributes for _, attributes in page.tags if "data-sound" in attributes]
+    assert str(sound["data-sound"]).startswith("data:audio/mpeg;base64,") and sound["aria-label"] == f"play {ids[2]}"
+    assert "its median rank is" in page.text
+
+
+def picture(uri: str | None) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(str(uri).partition(",")[2])))
+
+
+def test_the_funnel_is_shown(make_run: Callable[..., Path]) -> None:
+    run = make_run(voices=3)
+    (run / "funnel.json").write_text(json.dumps([{"source": "en", "population": "male <b>", "stage": "long enough", "count": 1234567}]))
+    page = read(run)
+    assert "male <b> long enough 1,234,567" in page.text and page.count("b") == read(make_run(voices=3)).count("b")
+
+
+@pytest.mark.parametrize("content", ["{", "[3]", '[{"source": "x"}]'])
+def test_a_damaged_funnel_is_named(make_run: Callable[..., Path], content: str) -> None:
+    run = make_run(voices=2)
+    (run / "funnel.json").write_text(content)
+    with pytest.raises(RunDirectoryError, match=r"source, population, stage and count in .*funnel\.json"):
+        write_report(run)
+
+
+def test_two_hundred_clips_with_sounds_stay_small(make_run: Callable[..., Path]) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, 5 * 16000).astype(np.float32)
+    path = write_report(make_run(voices=100, unlabelled=0), sounds=lambda _: (noise, 16000))
+    html = path.read_text("utf-8")
+    assert html.count("data-sound=") == 200
+    assert path.stat().st_size < 25_000_000
 
 
 def test_the_page_needs_nothing_from_outside(make_run: Callable[..., Path]) -> None:
@@ -75,7 +124,8 @@ def test_one_script_runs_and_no_other(make_run: Callable[..., Path]) -> None:
     (script,) = re.findall(r"<script>(.*?)</script>", html, flags=re.DOTALL)
     (policy,) = [attributes["content"] for tag, attributes in Reader(html).tags if attributes.get("http-equiv") == "Content-Security-Policy"]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    assert policy is not None and f"script-src 'sha256-{digest}'" in policy and "default-src 'none'" in policy
+    assert policy is not None and f"script-src 'sha256-{digest}'" in policy and "default-src 'none'" in policy and "unsafe" not in policy
+    assert not any("style" in attributes for _, attributes in Reader(html).tags), "the policy forbids styles in attributes"
 
 
 def test_text_of_the_user_is_text(make_run: Callable[..., Path]) -> None:

@@ -1,13 +1,16 @@
 """Speakers are the units, and permuted labels carry nothing."""
 
+import csv
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from stylewav_pl.evaluation.speakers import Speakers, average_by_speaker, permutation_p, permute_labels
-from stylewav_pl.evaluation.statistics import NotComputable, welch
+from stylewav_pl.evaluation.prompts import SEX
+from stylewav_pl.evaluation.speakers import Speakers, average_by_speaker, contrast_p, permutation_p, permute_labels
+from stylewav_pl.evaluation.statistics import NotComputable, Welch, welch
 
 
 def test_clips_of_one_speaker_are_averaged_first() -> None:
@@ -80,16 +83,46 @@ def test_permutation_p_is_uniform_without_an_effect() -> None:
     assert stats.kstest(found, "uniform").pvalue > 0.01
 
 
-def test_one_permutation_of_labels_gives_uniform_p_over_seeds() -> None:
-    """Of scores with a strong effect: the effect is gone once labels are shuffled."""
-    generator = np.random.default_rng(2)
-    scores = np.concatenate([generator.normal(0.3, 0.05, 40), generator.normal(0.1, 0.05, 40)])[:, None]
-    speakers = Speakers(tuple(f"{i:02}" for i in range(80)), ("m",) * 40 + ("f",) * 40, scores)
-    found = []
+def recorded() -> Speakers:
+    """The scores of a run of configs/demo.yaml: 80 voices, their sex written all over their faces."""
+    with (Path(__file__).parent / "recorded_scores.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    scores = np.array([[float(row[prompt]) for prompt in SEX.sentences] for row in rows])
+    return average_by_speaker([row["speaker"] for row in rows], [row["sex"] for row in rows], scores)
+
+
+def test_recorded_scores_have_a_strong_effect() -> None:
+    assert recorded().scores.shape == (80, 2)
+    for column, (own, rest) in enumerate([("male", "female"), ("female", "male")]):
+        result = welch(recorded().of(own)[:, column], recorded().of(rest)[:, column])
+        assert isinstance(result, Welch) and result.t > 15
+
+
+@pytest.mark.parametrize("column", range(2), ids=SEX.sentences)
+def test_the_control_is_uniform_over_200_seeds_on_recorded_scores(column: int) -> None:
+    """Labels shuffled between speakers: both the permutation test and Welch's find exactly as much as chance allows."""
+    by_permutation, by_welch = [], []
     for seed in range(200):
-        shuffled = permute_labels(speakers, seed)
-        found.append(welch(shuffled.of("m")[:, 0], shuffled.of("f")[:, 0]).p)
-    assert stats.kstest(found, "uniform").pvalue > 0.01
+        shuffled = permute_labels(recorded(), seed)
+        own, rest = shuffled.of("male")[:, column], shuffled.of("female")[:, column]
+        by_permutation.append(permutation_p(own, rest, permutations=199, seed=seed))
+        result = welch(own, rest)
+        assert isinstance(result, Welch)
+        by_welch.append(result.p)
+    for found in (by_permutation, by_welch):
+        assert stats.kstest(found, "uniform").pvalue > 0.05
+        assert 1 <= sum(p < 0.05 for p in found) <= 22
+
+
+def test_a_contrast_of_three_populations_is_uniform_without_an_effect() -> None:
+    generator = np.random.default_rng(3)
+    found = [contrast_p([generator.normal(size=n) for n in (8, 12, 20)], [-0.5, 0.0, 0.5], 199, seed) for seed in range(200)]
+    assert stats.kstest(found, "uniform").pvalue > 0.05
+
+
+def test_a_contrast_of_two_populations_is_the_test_of_two() -> None:
+    first, second = np.array([0.9, 1.4, 0.2, 1.1]), np.array([0.1, 0.6, -0.3, 0.4, 0.8])
+    assert contrast_p([first, second], [0.5, -0.5], 499, seed=7) == permutation_p(first, second, 499, seed=7)
 
 
 def test_permutation_of_too_little_is_not_computable() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stylewav_pl.evaluation.statistics import Interval, NotComputable, Welch, auc, hedges_g, holm, welch, wilson
+from stylewav_pl.evaluation.statistics import Interval, NotComputable, Welch, auc, contrast, hedges_g, holm, welch, wilson
 
 SIZES = [(2, 2), (3, 7), (40, 40), (200, 15)]
 
@@ -93,8 +93,47 @@ def test_auc_agrees_with_counting_and_scipy(sizes: tuple[int, int]) -> None:
     first, second = (np.round(sample, 1) for sample in samples(sizes, shift=0.05))  # rounding makes ties
     counted = [1.0 if a > b else 0.5 if a == b else 0.0 for a, b in itertools.product(first, second)]
     result = auc(first, second)
-    assert result == pytest.approx(sum(counted) / len(counted))
-    assert result == pytest.approx(stats.mannwhitneyu(first, second).statistic / first.size / second.size)
+    assert isinstance(result, Interval)
+    assert result.value == pytest.approx(sum(counted) / len(counted))
+    assert result.value == pytest.approx(stats.mannwhitneyu(first, second).statistic / first.size / second.size)
+
+
+@pytest.mark.parametrize("shift", [-0.2, 0.0, 0.05, 9.0])
+@pytest.mark.parametrize("sizes", SIZES)
+def test_the_ends_of_aucs_interval_solve_its_equation(sizes: tuple[int, int], shift: float) -> None:
+    """Each end is as far from the value as its own standard error says, which for equal sizes is that of Hanley and McNeil (1982)."""
+    result = auc(*samples(sizes, shift))
+    assert isinstance(result, Interval) and 0 <= result.low <= result.value <= result.high <= 1
+    pairs, others = sizes[0] * sizes[1], (sizes[0] + sizes[1]) / 2 - 1
+    for end in (result.low, result.high):
+        q1, q2 = end / (2 - end), 2 * end**2 / (1 + end)
+        error = math.sqrt((end * (1 - end) + others * (q1 - end**2) + others * (q2 - end**2)) / pairs)
+        assert abs(result.value - end) == pytest.approx(stats.norm.ppf(0.975) * error, abs=1e-6)
+
+
+def test_a_perfect_separation_of_few_is_not_certain() -> None:
+    result = auc(np.array([3.0, 4.0, 5.0]), np.array([0.0, 1.0, 2.0]))
+    assert isinstance(result, Interval) and result.value == result.high == 1
+    assert 0.3 < result.low < 0.8
+
+
+def test_aucs_interval_covers_what_it_should() -> None:
+    """Normal samples one standard deviation apart: the true value is Phi(1 / sqrt 2)."""
+    generator, truth = np.random.default_rng(8), stats.norm.cdf(1 / math.sqrt(2))
+    found = [auc(generator.normal(1, 1, 20), generator.normal(0, 1, 30)) for _ in range(400)]
+    assert 0.92 <= np.mean([isinstance(one, Interval) and one.low <= truth <= one.high for one in found]) <= 0.985
+
+
+def test_a_contrast_by_hand() -> None:
+    """Means 1, 3, 8 with variances of the mean 0.5 / 2, 2 / 2, 0: slope (8 - 1) / 2."""
+    result = contrast([np.array([0.5, 1.5]), np.array([2.0, 4.0]), np.array([8.0, 8.0])], [-0.5, 0.0, 0.5])
+    assert isinstance(result, Welch)
+    assert (result.difference.value, result.t, result.df) == pytest.approx((3.5, 3.5 / math.sqrt(0.25 * 0.25), 1.0))
+
+
+def test_a_contrast_of_what_does_not_vary_is_not_computable() -> None:
+    result = contrast([np.array([1.0, 1.0]), np.array([0.0, 2.0]), np.array([3.0, 3.0])], [-1.0, 0.0, 1.0])
+    assert isinstance(result, NotComputable) and "do not vary" in result.reason
 
 
 @pytest.mark.parametrize(("first", "second"), [([], [1.0]), ([1.0], []), ([math.nan], [1.0])])

@@ -13,8 +13,9 @@ from PIL import Image
 
 from stylewav_pl.callbacks.dashboard import names
 from stylewav_pl.evaluation.grid import load_face
-from stylewav_pl.evaluation.populations import evenly, group
+from stylewav_pl.evaluation.populations import group
 from stylewav_pl.evaluation.results import ResultRow, read_results
+from stylewav_pl.evaluation.sampling import evenly
 from stylewav_pl.evaluation.statistics_file import FILE as STATISTICS
 from stylewav_pl.evaluation.statistics_file import read_settings
 from stylewav_pl.loggers import Cell, RunLogger

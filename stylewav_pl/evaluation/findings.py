@@ -1,0 +1,59 @@
+"""Everything that is computed about a run, from its files alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stylewav_pl.evaluation.experiment import Evaluation, evaluate
+from stylewav_pl.evaluation.guide_view import Retrieval, read_guide_view, read_retrieval
+from stylewav_pl.evaluation.prompts import DEFAULT_PROMPTS, PromptSet
+from stylewav_pl.evaluation.results import ResultRow
+from stylewav_pl.evaluation.speakers import PERMUTATIONS
+from stylewav_pl.evaluation.statistics import NotComputable
+from stylewav_pl.evaluation.statistics_file import read_settings
+from stylewav_pl.types import StyleWavError
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a run gave.
+
+    Attributes:
+        evaluations: One per trait.
+        retrieval: Whether images find their own audio.
+        problems: Why a trait has no evaluation.
+    """
+
+    evaluations: tuple[Evaluation, ...]
+    retrieval: Retrieval | NotComputable
+    problems: tuple[str, ...] = ()
+
+
+def find(run_directory: Path, rows: Sequence[ResultRow], prompt_sets: Sequence[PromptSet], seed: int, notes: Sequence[str]) -> Findings:
+    """Evaluates every trait.
+
+    Raises:
+        ConfigError: A trait was never scored.
+        RunDirectoryError: A file that is there is damaged.
+    """
+    view = read_guide_view(run_directory)
+    evaluations = tuple(evaluate(rows, prompts, seed=seed, notes=notes, guide_view=view) for prompts in prompt_sets)
+    return Findings(evaluations, read_retrieval(run_directory, rows))
+
+
+def find_again(run_directory: Path, rows: Sequence[ResultRow]) -> Findings:
+    """The traits evaluated before, or those with default prompts; with what could not be evaluated and why.
+
+    Raises:
+        RunDirectoryError: A file that is there is damaged.
+    """
+    view = read_guide_view(run_directory)
+    scored = {prompt for row in rows for prompt in row.scores}
+    defaults = [(prompts, 0, PERMUTATIONS, ()) for prompts in DEFAULT_PROMPTS.values() if scored.issuperset(prompts.sentences)]
+    evaluations, problems = [], []
+    for prompts, seed, permutations, notes in read_settings(run_directory) or defaults:
+        try:
+            evaluations.append(evaluate(rows, prompts, seed=seed, permutations=permutations, notes=notes, guide_view=view))
+        except StyleWavError as problem:
+            problems.append(str(problem))
+    return Findings(tuple(evaluations), read_retrieval(run_directory, rows), tuple(problems))

@@ -1,0 +1,122 @@
+"""What a run recorded in the guide's space: how targets and images score with the prompts, and whether images find their own audio.
+
+The target is what the audio encoder hears. Its scores mean something in the guide's space alone, which it shares.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from stylewav_pl.evaluation.results import ResultRow
+from stylewav_pl.evaluation.sampling import evenly
+from stylewav_pl.evaluation.statistics import Interval, NotComputable, wilson
+from stylewav_pl.runs.directory import RunDirectory
+from stylewav_pl.runs.embeddings import all_embeddings, read_prompts
+
+NOT_RECORDED = NotComputable("the run recorded no targets")
+MOST_AUDIOS = 2000
+
+
+@dataclass(frozen=True)
+class GuideView:
+    """Cosines in the guide's space.
+
+    Attributes:
+        rows: Clip to its row.
+        prompts: One per column.
+        heard: ``[clip, prompt]``, of the target with each prompt.
+        seen: ``[clip, prompt]``, of the final image with each prompt.
+    """
+
+    rows: Mapping[str, int]
+    prompts: tuple[str, ...]
+    heard: Float[np.ndarray, "clip prompt"]
+    seen: Float[np.ndarray, "clip prompt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """How many images have their own audio among the nearest ``k``, and how many would by chance (a share)."""
+
+    k: int
+    right: int
+    share: Interval | NotComputable
+    chance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """How often the nearest target of an image is its own audio, in the guide's space.
+
+    Attributes:
+        audios: Among how many, one per speaker; evenly sampled where there are more than 2000.
+        hits: For the nearest one and the nearest five.
+        median_rank: Of the own audio, from 1; chance is ``(audios + 1) / 2``.
+    """
+
+    audios: int
+    hits: tuple[Hits, ...]
+    median_rank: float
+
+
+def read_guide_view(run_directory: Path) -> GuideView | NotComputable:
+    """Scores every recorded target and image with the recorded prompts, cohort by cohort.
+
+    Raises:
+        RunDirectoryError: A file is damaged.
+    """
+    prompts = read_prompts(RunDirectory(run_directory).prompts_path)
+    if not prompts:
+        return NotComputable("the run recorded no prompts that the guide knows")
+    columns = np.stack(list(prompts.values())).T.astype(np.float64)
+    ids: list[str] = []
+    heard, seen = [], []
+    for _, cohort in all_embeddings(run_directory):
+        ids += cohort.ids
+        heard.append(cohort.targets @ columns)
+        seen.append(cohort.images @ columns)
+    if not ids:
+        return NOT_RECORDED
+    return GuideView({id: row for row, id in enumerate(ids)}, tuple(prompts), np.concatenate(heard), np.concatenate(seen))
+
+
+def read_retrieval(run_directory: Path, rows: Sequence[ResultRow], most: int = MOST_AUDIOS) -> Retrieval | NotComputable:
+    """Looks for each image's own audio among those of a run; of a speaker with several clips the first counts.
+
+    Raises:
+        RunDirectoryError: A file is damaged.
+    """
+    first = {row.voice: row.clip.id for row in reversed(rows) if row.done}
+    wanted = set(evenly([row.clip.id for row in rows if first.get(row.voice) == row.clip.id], most))
+    targets, images = [], []
+    for _, cohort in all_embeddings(run_directory):
+        kept = [row for row, id in enumerate(cohort.ids) if id in wanted]
+        targets.append(cohort.targets[kept])
+        images.append(cohort.images[kept])
+    return retrieval(np.concatenate(images), np.concatenate(targets)) if targets else NOT_RECORDED
+
+
+def retrieval(images: Float[np.ndarray, "clip embed"], targets: Float[np.ndarray, "clip embed"]) -> Retrieval | NotComputable:
+    """Ranks the targets by their cosine to each image; a target that is exactly as near as the own one counts as nearer.
+
+    Args:
+        images: Unit norm.
+        targets: Unit norm; row ``i`` is the own target of image ``i``.
+
+    >>> found = retrieval(np.eye(3), np.eye(3)[[0, 2, 1]])  # the second and third are exchanged
+    >>> found.hits[0].right, found.median_rank
+    (1, 3.0)
+    """
+    count = len(images)
+    if count < 2:
+        return NotComputable("one audio alone is always found")
+    similarities = images.astype(np.float64) @ targets.T.astype(np.float64)
+    ranks = (similarities >= np.diag(similarities)[:, None]).sum(axis=1)  # the own one included
+    hits = []
+    for k in (1, 5):
+        right = int((ranks <= k).sum())
+        hits.append(Hits(k, right, wilson(right, count), min(1.0, k / count)))
+    return Retrieval(count, tuple(hits), float(np.median(ranks)))
