@@ -85,7 +85,7 @@ def _read_split(locale: Locale, split: str, wanted: Sequence[str]) -> pl.LazyFra
         raise ConfigError(f"{path} lacks the columns {', '.join(missing)}; found {', '.join(names)}. Expected a table of clips.")
     file = pl.col("path").str.strip_chars()
     return table.select(
-        speaker=pl.col("client_id"),
+        speaker=pl.col("client_id").fill_null(""),
         # the first releases left the suffix out
         file=pl.when(file.str.contains(r"\.[A-Za-z0-9]{2,4}$")).then(file).otherwise(file + ".mp3"),
         sentence=pl.col("sentence"),
@@ -93,7 +93,7 @@ def _read_split(locale: Locale, split: str, wanted: Sequence[str]) -> pl.LazyFra
         age=_value("age", names, path, locale) if "age" in names else pl.lit(""),
         locale=pl.lit(locale.name),
         **{f"trait: {trait}": _value(trait, names, path, locale) for trait in wanted},
-    )
+    ).drop_nulls("file")  # a line that was cut off
 
 
 def _value(trait: str, names: Sequence[str], path: Path, locale: Locale) -> pl.Expr:

@@ -187,10 +187,11 @@ def test_any_column_and_further_conditions(release: Any, rows: list[Any], tmp_pa
 def test_lines_that_are_not_whole_do_no_harm(release: Any, rows: list[Any], tmp_path: Path) -> None:
     release(tmp_path, 25).write(rows)
     table = tmp_path / "en" / "validated.tsv"
-    table.write_bytes(table.read_bytes() + b"speaker\tfile.mp3\tcut off\n" + b"\t".join([b"too", b"many"] * 20) + b"\n" + b"bad\xff\tx.mp3\n")
+    table.write_bytes(table.read_bytes() + b"speaker\tfile.mp3\tcut off\n" + b"\t".join([b"too", b"many"] * 20) + b"\n" + b"bad\xff\tx.mp3\nend")
     source = CommonVoice(tmp_path, "sex", SEXES)
     assert len(source.list_clips()) == 4
     assert counts(source)["rows", ""] == 19
+    assert len(CommonVoice(tmp_path, "locale", {"en": Population(9)}, min_words=0, seconds=(1.0, 9.0)).list_clips()) == 9
 
 
 def test_too_few_clips_show_the_funnel(release: Any, rows: list[Any], tmp_path: Path) -> None:
