@@ -12,7 +12,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from stylewav_pl.commands.arguments import expand_configs
 from stylewav_pl.data import BuiltinVoices, ClipDataModule, CommonVoice, Folder
 from stylewav_pl.data.funnel import table
-from stylewav_pl.data.shards import write_shards
+from stylewav_pl.data.shard_writer import write_shards
 from stylewav_pl.types import ConfigError, Skip
 
 SAMPLE_RATE = 16_000

@@ -7,7 +7,8 @@ from stylewav_pl.data.folder import Files, Folder
 from stylewav_pl.data.module import ClipDataModule
 from stylewav_pl.data.populations import Population
 from stylewav_pl.data.sample import Sample
+from stylewav_pl.data.shards import Shards
 from stylewav_pl.data.vggsound import VggSound
 from stylewav_pl.data.window import Window
 
-__all__ = ["BuiltinVoices", "ClipDataModule", "ClipSource", "CommonVoice", "Files", "Folder", "Population", "Sample", "VggSound", "Window"]
+__all__ = ["BuiltinVoices", "ClipDataModule", "ClipSource", "CommonVoice", "Files", "Folder", "Population", "Sample", "Shards", "VggSound", "Window"]

@@ -1,93 +1,85 @@
-"""Clips as webdataset shards: a few large files instead of many small ones, for the user's own storage."""
+"""Clips out of shards that :func:`write_shards` wrote, read without unpacking them."""
 
-import io
 import json
-from collections.abc import Iterator, Sequence
-from hashlib import sha256
-from itertools import islice
+import tarfile
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-import soundfile
-from webdataset import TarWriter
+from jaxtyping import Float
+from torch import Tensor
 
-from stylewav_pl.data.module import ClipDataModule
+from stylewav_pl.data.audio import decode
+from stylewav_pl.data.base import ClipSource
 from stylewav_pl.data.window import Window
-from stylewav_pl.runs.files import remove_litter, whole_file, write_json
-from stylewav_pl.runs.plan import stem_of
-from stylewav_pl.types import AudioError, Clip, ConfigError, Skip, SkipReason
-
-INDEX = "shards.json"
-SAMPLE_RATE = 16_000  # of sounds that are no file
-LONGEST_SECONDS = 3600.0
+from stylewav_pl.types import AudioError, Clip, ConfigError, SkipReason, as_path
 
 
-def write_shards(data: ClipDataModule, directory: Path, clips_per_shard: int = 1000) -> list[Skip]:
-    """Writes every clip of the sources: its file unchanged (a made voice as FLAC) and ``json`` with id, speaker and labels.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one sound lies: bytes of a shard."""
 
-    The same clips give the same bytes. A shard is there whole or not at all, and ``shards.json`` (hashes, counts, skips) comes last.
+    shard: Path
+    offset: int
+    size: int
+
+
+class Shards(ClipSource):
+    """The clips of every ``*.tar`` in a folder: for each, an audio member and a ``json`` of the same name with id, speaker and labels.
+
+    Members are parsed as JSON or decoded as audio; nothing in a shard is run or unpacked to a path that it names.
 
     Args:
-        data: Lists the clips.
-        directory: Where ``clips-00000.tar`` ... go; must not hold a finished set.
-        clips_per_shard: Clips in each file.
-
-    Returns:
-        Clips without a readable file.
-
-    Raises:
-        ConfigError: There is a finished set already, or nothing to write.
+        path: The folder.
     """
-    if (directory / INDEX).exists():
-        raise ConfigError(f"{directory} holds shards already ({INDEX}). Choose another directory, or remove it.")
-    clips, skips = data.list_clips(), list(data.duplicates)
-    if not clips or clips_per_shard < 1:
-        raise ConfigError(f"Expected at least one clip and one clip per shard; found {len(clips)} clips and {clips_per_shard} per shard.")
-    directory.mkdir(parents=True, exist_ok=True)
-    remove_litter(directory)
-    for stale in directory.glob("clips-*.tar"):  # of an earlier start that did not come to its end
-        stale.unlink()
-    rest = iter(clips)
-    shards: list[dict[str, str | int]] = []
-    while group := list(islice(rest, clips_per_shard)):
-        path = directory / f"clips-{len(shards):05d}.tar"
-        written = _write_shard(data, group, path, skips)
-        shards.append({"file": path.name, "clips": written, "sha256": sha256(path.read_bytes()).hexdigest()})
-    told = [{"id": skip.id, "path": skip.path, "reason": skip.reason.value, "detail": skip.detail} for skip in skips]
-    write_json(directory / INDEX, {"clips": len(clips) - len(skips) + len(data.duplicates), "shards": shards, "skipped": told})
-    return skips
 
+    def __init__(self, path: str | Path) -> None:
+        self.path = as_path(path)
+        self._places: dict[str, Place] = {}
 
-def _write_shard(data: ClipDataModule, clips: Sequence[Clip], path: Path, skips: list[Skip]) -> int:
-    written = 0
-    # a fixed time makes the bytes depend on the clips alone
-    with whole_file(path) as file, TarWriter(file, mtime=0.0, encoder=False) as tar:
-        for member in _members(data, clips, skips):
-            tar.write(member)
-            written += 1
-    return written
+    def list_clips(self) -> list[Clip]:
+        """See :meth:`ClipSource.list_clips`; in the order of the shards.
 
+        Raises:
+            ConfigError: There is no shard, or one is damaged.
+        """
+        shards = sorted(self.path.glob("*.tar"))
+        if not shards:
+            raise ConfigError(f"Expected shards (*.tar) in {self.path}, found none. Write them with `stylewav-pl data shards`.")
+        return [clip for shard in shards for clip in self._list(shard)]
 
-def _members(data: ClipDataModule, clips: Sequence[Clip], skips: list[Skip]) -> Iterator[dict[str, str | bytes]]:
-    for clip in clips:
-        facts = {"id": clip.id, "speaker": clip.speaker, "labels": dict(clip.labels)}
+    def read(self, clip: Clip, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
+        """See :meth:`ClipSource.read`."""
+        place = self._places[clip.id]
+        with tempfile.NamedTemporaryFile(prefix="stylewav-") as file:  # the decoder reads files
+            try:
+                with place.shard.open("rb") as shard:
+                    shard.seek(place.offset)
+                    file.write(shard.read(place.size))
+            except OSError as error:
+                raise AudioError(SkipReason.MISSING, f"The shard {place.shard} cannot be read: {error.strerror}.") from error
+            file.flush()
+            return decode(Path(file.name), sample_rate, window)
+
+    def _list(self, shard: Path) -> list[Clip]:
+        clips = []
         try:
-            suffix, sound = _sound(data, clip)
-        except OSError as error:
-            skips.append(Skip(clip.id, clip.path, SkipReason.UNREADABLE, f"Cannot be read: {error.strerror}."))
-        except AudioError as error:
-            skips.append(Skip(clip.id, clip.path, error.reason, error.detail))
-        else:
-            # webdataset takes what follows the first dot for the kind of member
-            key = stem_of(clip.id).replace(".", "-")
-            yield {"__key__": key, suffix: sound, "json": json.dumps(facts, ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogateescape")}
-
-
-def _sound(data: ClipDataModule, clip: Clip) -> tuple[str, bytes]:
-    source = data.source_of(clip.id)
-    file = source.file_of(clip)
-    if file is not None:
-        return file.suffix.removeprefix(".").lower() or "audio", file.read_bytes()
-    waveform = source.read(clip, SAMPLE_RATE, Window(seconds=LONGEST_SECONDS))
-    buffer = io.BytesIO()
-    soundfile.write(buffer, waveform.numpy(), SAMPLE_RATE, format="FLAC")
-    return "flac", buffer.getvalue()
+            with tarfile.open(shard, "r:") as tar:
+                facts: dict[str, bytes] = {}
+                sounds: dict[str, tarfile.TarInfo] = {}
+                for member in filter(tarfile.TarInfo.isreg, tar):
+                    key, _, kind = member.name.partition(".")
+                    if kind == "json" and (file := tar.extractfile(member)):
+                        facts[key] = file.read()
+                    else:
+                        sounds[key] = member
+            for key, sound in sounds.items():
+                told = json.loads(facts[key])
+                clip = Clip(str(told["id"]), f"{shard.as_posix()}/{sound.name}", str(told["speaker"]), {**told["labels"]})
+                self._places.setdefault(clip.id, Place(shard, sound.offset_data, sound.size))
+                clips.append(clip)
+        except (OSError, tarfile.TarError, ValueError, KeyError, TypeError) as error:
+            raise ConfigError(
+                f"{shard} is no shard of clips ({type(error).__name__}: {error}). Write it again with `stylewav-pl data shards`."
+            ) from error
+        return clips

@@ -1,78 +1,73 @@
-"""Shards: the same bytes each time, whole or absent, and readable by webdataset."""
+"""Shards as a source: what was written comes back, and nothing else happens."""
 
 import io
-import json
+import tarfile
 from pathlib import Path
 
 import pytest
-import soundfile
-import webdataset
 
-from stylewav_pl.data import BuiltinVoices, ClipDataModule, Files, Folder
-from stylewav_pl.data.shards import INDEX, write_shards
-from stylewav_pl.types import ConfigError, SkipReason
-
-# webdataset leaves the closing of a shard that it read to the garbage collector
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+from stylewav_pl.data import BuiltinVoices, ClipDataModule, Folder, Population, Sample, Shards, Window
+from stylewav_pl.data.shard_writer import write_shards
+from stylewav_pl.types import AudioError, ConfigError, SkipReason
 
 
 @pytest.fixture
 def folder(spoken: dict[str, Path], tmp_path: Path) -> Path:
-    for place in range(5):
-        path = tmp_path / "voices" / ("male" if place % 2 else "female") / f"Take {place}.mp3"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(spoken["male.mp3"].read_bytes())
+    for sex in ("female", "male"):
+        for suffix in ("mp3", "wav"):
+            path = tmp_path / "voices" / sex / f"{suffix} voice.{suffix}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(spoken[f"{sex}.{suffix}"].read_bytes())
     return tmp_path / "voices"
 
 
-def members(path: Path) -> list[dict[str, bytes]]:
-    return list(webdataset.WebDataset(str(path), shardshuffle=False))
+def test_clips_come_back_as_they_were(folder: Path, tmp_path: Path) -> None:
+    written = Folder(folder)
+    write_shards(ClipDataModule([written]), tmp_path / "out", clips_per_shard=3)
+    stored = Shards(tmp_path / "out")
+    clips = stored.list_clips()
+    assert [(clip.id, clip.speaker, clip.labels) for clip in clips] == [(clip.id, clip.speaker, clip.labels) for clip in written.list_clips()]
+    for clip, original in zip(clips, written.list_clips(), strict=True):
+        assert stored.read(clip, 16_000, Window()).equal(written.read(original, 16_000, Window()))
 
 
-def test_files_go_in_unchanged_with_their_labels(folder: Path, spoken: dict[str, Path], tmp_path: Path) -> None:
-    assert write_shards(ClipDataModule([Folder(folder)]), tmp_path / "out", clips_per_shard=3) == []
-    index = json.loads((tmp_path / "out" / INDEX).read_text())
-    assert [(shard["file"], shard["clips"]) for shard in index["shards"]] == [("clips-00000.tar", 3), ("clips-00001.tar", 2)]
-    found = [member for shard in index["shards"] for member in members(tmp_path / "out" / shard["file"])]
-    assert all(member["mp3"] == spoken["male.mp3"].read_bytes() for member in found)
-    assert json.loads(found[3]["json"]) == {"id": "male/Take 1", "speaker": "", "labels": {"sex": "male"}}
-    assert len({member["__key__"] for member in found}) == 5
+def test_workers_and_samples_read_shards(folder: Path, tmp_path: Path) -> None:
+    write_shards(ClipDataModule([Folder(folder), BuiltinVoices(per_sex=1, seconds=0.6)]), tmp_path / "out")
+    sample = Sample(Shards(tmp_path / "out"), "sex", {"male": Population(3), "female": Population(3)})
+    data = ClipDataModule([sample], num_workers=1)
+    assert all(not hasattr(data.load(clip.id), "reason") for clip in data.list_clips())
 
 
-def test_the_same_clips_give_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    shards = []
-    for name in ("one", "two"):
-        write_shards(ClipDataModule([Folder(folder)]), tmp_path / name)
-        shards.append((tmp_path / name / "clips-00000.tar").read_bytes())
-    assert shards[0] == shards[1]
+def test_a_shard_that_vanished_is_a_reason(folder: Path, tmp_path: Path) -> None:
+    write_shards(ClipDataModule([Folder(folder)]), tmp_path / "out")
+    stored = Shards(tmp_path / "out")
+    first = stored.list_clips()[0]
+    (tmp_path / "out" / "clips-00000.tar").unlink()
+    with pytest.raises(AudioError) as caught:
+        stored.read(first, 16_000, Window())
+    assert caught.value.reason is SkipReason.MISSING
 
 
-def test_made_voices_become_flac(tmp_path: Path) -> None:
-    write_shards(ClipDataModule([BuiltinVoices(per_sex=1, seconds=1.0)]), tmp_path / "out")
-    first, _ = members(tmp_path / "out" / "clips-00000.tar")
-    samples, rate = soundfile.read(io.BytesIO(first["flac"]))
-    assert (len(samples), rate) == (16_000, 16_000)
+def _tar(path: Path, **members: bytes) -> None:
+    with tarfile.open(path, "w") as tar:
+        for name, content in members.items():
+            entry = tarfile.TarInfo(name.replace("_", "."))
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
 
 
-def test_missing_files_are_named_and_nothing_else_is_lost(folder: Path, tmp_path: Path) -> None:
-    skips = write_shards(ClipDataModule([Files([tmp_path / "gone.wav"]), Folder(folder)]), tmp_path / "out")
-    assert [(skip.id, skip.reason) for skip in skips] == [("gone", SkipReason.UNREADABLE)]
-    index = json.loads((tmp_path / "out" / INDEX).read_text())
-    assert (index["clips"], index["skipped"][0]["id"]) == (5, "gone")
+@pytest.mark.parametrize(
+    "members", [{"a_wav": b""}, {"a_wav": b"", "a_json": b"[1]"}, {"a_wav": b"", "a_json": b"{"}, {"a_wav": b"", "a_json": b"{}"}]
+)
+def test_what_is_no_shard_is_named(tmp_path: Path, members: dict[str, bytes]) -> None:
+    _tar(tmp_path / "x.tar", **members)
+    with pytest.raises(ConfigError, match=r"x\.tar is no shard"):
+        Shards(tmp_path).list_clips()
 
 
-def test_a_finished_set_is_not_overwritten_and_an_unfinished_one_is(folder: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "clips-00007.tar").touch()
-    write_shards(ClipDataModule([Folder(folder)]), out)
-    assert sorted(path.name for path in out.iterdir()) == ["clips-00000.tar", INDEX]
-    with pytest.raises(ConfigError, match="holds shards already"):
-        write_shards(ClipDataModule([Folder(folder)]), out)
-
-
-def test_nothing_to_write(tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ConfigError, match="found 0 clips"):
-        write_shards(ClipDataModule([Folder(tmp_path / "empty")]), tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+def test_no_shards(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="found none"):
+        Shards(tmp_path).list_clips()
+    (tmp_path / "x.tar").write_bytes(b"text")
+    with pytest.raises(ConfigError, match="is no shard"):
+        Shards(tmp_path).list_clips()
