@@ -126,6 +126,7 @@ def test_curves_begin_and_end_where_the_results_say(finished: Project) -> None:
 
 def test_the_manifest_tells_plan_counts_versions_and_scoring(finished: Project) -> None:
     manifest = json.loads((finished.run / "manifest.json").read_text())
+    assert 0 < manifest["timing"]["cohort_seconds"] < 600
     assert manifest["plan"] == {"cohort_size": 2, "cohorts": [["Loose one", "female/v1"], ["female/v3", "male/v0"], ["male/v2"]]}
     assert manifest["counts"] == {"done": 5, "skipped": 0}
     assert manifest["versions"]["torch"] == torch.__version__.split("+")[0] or manifest["versions"]["torch"] == torch.__version__

@@ -54,8 +54,9 @@ def finish_run(run: RunDirectory, plan: Plan, scoring: Scoring, early_skips: Seq
     merge(run, plan, records, early_skips)
     skips = [*early_skips, *(skip for record in records.values() for skip in record.skips)]
     counts = {"done": sum(len(record.clips) for record in records.values()), "skipped": len(skips)}
+    seconds = round(sum(record.seconds for record in run.finished().values()), 1)  # of all processes and starts together
     # `scored_with` lets a report be made again from the directory alone
-    run.write_manifest({"counts": counts, "scored_with": asdict(scoring)})
+    run.write_manifest({"counts": counts, "timing": {"cohort_seconds": seconds}, "scored_with": asdict(scoring)})
     findings = evaluate_run(run, scoring, sounds)
     print_end(run, findings, counts["done"], skips)
     return skips
