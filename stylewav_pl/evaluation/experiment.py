@@ -70,10 +70,17 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class Omnibus:
-    """One prompt over all populations at once: do any of their means differ?"""
+    """One prompt over all populations at once: do any of their means differ?
+
+    Attributes:
+        prompt: The sentence.
+        anova: Welch's analysis of variance.
+        p_holm: Its p value corrected over the prompts.
+    """
 
     prompt: str
     anova: Anova | NotComputable
+    p_holm: float | NotComputable
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +280,11 @@ def _omnibus(speakers: Speakers, prompt_set: PromptSet) -> tuple[Omnibus, ...]:
     if len(prompt_set.labels) < 3:
         return ()
     groups = [scores for label in prompt_set.labels if len(scores := speakers.of(label)) > 1]
-    return tuple(Omnibus(prompt, welch_anova([scores[:, column] for scores in groups])) for column, prompt in enumerate(prompt_set.sentences))
+    tests = [welch_anova([scores[:, column] for scores in groups]) for column in range(len(prompt_set.sentences))]
+    adjusted = iter(holm([test.p for test in tests if isinstance(test, Anova)]))
+    return tuple(
+        Omnibus(prompt, test, next(adjusted) if isinstance(test, Anova) else test) for prompt, test in zip(prompt_set.sentences, tests, strict=True)
+    )
 
 
 def _trend(speakers: Speakers, prompt_set: PromptSet) -> Trend | None:

@@ -63,10 +63,11 @@ def _several(evaluation: Evaluation) -> str:
 
 def anova_text(answer: Omnibus) -> str:
     """Welch's analysis of variance in short."""
-    if isinstance(answer.anova, NotComputable):
-        return f"not computable: {answer.anova.reason}"
+    if isinstance(answer.anova, NotComputable) or isinstance(answer.p_holm, NotComputable):
+        return f"not computable: {answer.anova.reason if isinstance(answer.anova, NotComputable) else ''}"
     found = answer.anova
-    return f"F({found.df_between}, {found.df_within:.1f}) = {_compact(found.f)}, {p_text(found.p)}, omega squared {found.omega_squared:.2f}"
+    test = f"F({found.df_between}, {found.df_within:.1f}) = {_compact(found.f)}"
+    return f"{test}, {p_text(found.p)}, Holm {p_text(answer.p_holm)}, omega squared {found.omega_squared:.2f}"
 
 
 def caveats(evaluation: Evaluation) -> list[str]:

@@ -12,7 +12,7 @@ from stylewav_pl.evaluation.guide_view import GuideView
 from stylewav_pl.evaluation.prompts import SEX, PromptSet
 from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.several import Anova
-from stylewav_pl.evaluation.statistics import Interval, NotComputable, Welch
+from stylewav_pl.evaluation.statistics import Interval, NotComputable, Welch, holm
 from stylewav_pl.evaluation.verdict import trend_sentence, verdict, where_lost
 from stylewav_pl.types import Clip, ConfigError
 
@@ -244,6 +244,8 @@ def test_what_has_no_order_has_no_trend_but_an_analysis_of_variance() -> None:
     assert result.observed.trend is None and result.trend_permutation_p is None and trend_sentence(result) is None
     assert [answer.prompt for answer in result.observed.omnibus] == list(locales.sentences)
     assert all(isinstance(answer.anova, Anova) and answer.anova.df_between == 3 for answer in result.observed.omnibus)
+    ps = [answer.anova.p for answer in result.observed.omnibus if isinstance(answer.anova, Anova)]
+    assert [answer.p_holm for answer in result.observed.omnibus] == holm(ps)
     assert evaluate(both(count=5), SEX, permutations=9).observed.omnibus == ()
 
 

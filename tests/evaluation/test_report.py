@@ -105,6 +105,7 @@ def test_a_damaged_funnel_is_named(make_run: Callable[..., Path], content: str) 
         write_report(run)
 
 
+@pytest.mark.slow
 def test_two_hundred_clips_with_sounds_stay_small(make_run: Callable[..., Path]) -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, 5 * 16000).astype(np.float32)
     path = write_report(make_run(voices=100, unlabelled=0), sounds=lambda _: (noise, 16000))
