@@ -11,16 +11,18 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 
 from stylewav_pl import __version__
 from stylewav_pl.errors import StyleWavError
+from stylewav_pl.stopping import heeded
 from stylewav_pl.weights.offline import OFFLINE, is_offline
 
 INTERRUPTED = 130
 OFFLINE_FLAG = "--offline"
 OFFLINE_VARIABLES = (OFFLINE, "HF_HUB_OFFLINE")  # the second is read by the library of the Hugging Face hub
+RESUMABLE = ("fit", "generate")  # a signal stops them in good order
 
 COMMANDS = {
     "fit": ("experiment", "make a face for every clip, score them, write results and report"),
@@ -101,8 +103,9 @@ def _network(off: bool) -> Iterator[None]:
 
 def _run(command: str, options: list[str]) -> int:
     try:
-        module = import_module(f"stylewav_pl.commands.{COMMANDS[command][0]}")
-        code: int = module.run(command, options)
+        with heeded() if command in RESUMABLE else nullcontext():
+            module = import_module(f"stylewav_pl.commands.{COMMANDS[command][0]}")
+            code: int = module.run(command, options)
     except KeyboardInterrupt:
         print("stylewav-pl: interrupted; the same command continues.", file=sys.stderr)
         return INTERRUPTED

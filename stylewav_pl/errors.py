@@ -3,13 +3,13 @@
 Imports nothing heavy: the command line reports an error without loading torch.
 """
 
-from typing import ClassVar
+from pathlib import Path
 
 
 class StyleWavError(Exception):
     """Base of every error with a message meant for the user; ``exit_code`` ends the command."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
 
 class ConfigError(StyleWavError):
@@ -28,6 +28,33 @@ class RunDirectoryError(StyleWavError):
     """A run directory that is locked or belongs to another configuration."""
 
     exit_code = 5
+
+
+class OutputError(StyleWavError):
+    """Results that cannot be written: a full disk, a lost mount."""
+
+    def __init__(self, path: Path | str, reason: object) -> None:
+        super().__init__(
+            f"Nothing can be written into {path} any more: {reason}. What was finished before is safe, and nothing half-written counts. "
+            "Mend the cause (free space, mount the disk), then start the same command again."
+        )
+
+
+class ProcessError(StyleWavError):
+    """Another process of the job failed; this one ends with its exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class Stopped(StyleWavError):
+    """A signal asked the run to stop."""
+
+    exit_code = 75
+
+    def __init__(self) -> None:
+        super().__init__("stopped by a signal; the same command continues.")
 
 
 class TooManySkipsError(StyleWavError):

@@ -6,9 +6,12 @@ idle process group hurts: its collectives tie every rank to the pace of rank 0 a
 """
 
 import os
+import signal
+import subprocess
 import threading
 import time
 import warnings
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -17,20 +20,53 @@ from lightning.fabric.utilities.optimizer import _optimizers_to_device
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import DDPStrategy, StrategyRegistry
+from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 LAUNCHED_WITH = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")  # set by Lightning's launcher
+# What torchrun and SLURM call a job; a process of another job must not be taken for one of this.
+NAMES_OF_A_LAUNCH = ("TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT", "SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT")
+
+
+class Launcher(_SubprocessScriptLauncher):
+    """Starts the other processes of this machine as Lightning does, and leaves it to the job to look after them.
+
+    Lightning's own observer kills everybody, the first process included, as soon as one fails; then nobody can say why.
+    """
+
+    def launch(self, function: Callable[..., Any], *args: Any, trainer: Trainer | None = None, **kwargs: Any) -> Any:
+        """Starts the processes, then calls ``function``."""
+        self.cluster_environment.validate_settings(num_devices=self.num_processes, num_nodes=self.num_nodes)
+        if not self.cluster_environment.creates_processes_externally:
+            self._call_children_scripts()
+        return function(*args, **kwargs)
+
+    def end(self, grace_seconds: float = 5.0) -> None:
+        """Ends the processes that are still there: asked first, killed after ``grace_seconds``."""
+        running = [process for process in self.procs if process.poll() is None]
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + grace_seconds
+        for process in running:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 class IndependentStrategy(DDPStrategy):
     """Launches processes as DDP does, on one machine or many, but creates no process group and wraps nothing.
 
-    Hours of difference between ranks are fine, and so is a rank without work. Lightning's own launcher ends the job when
-    one of its processes fails; so do torchrun and SLURM.
+    Hours of difference between ranks are fine, and so is a rank without work.
     """
 
     strategy_name = "independent"
+
+    def _configure_launcher(self) -> None:
+        assert self.cluster_environment is not None
+        self._launcher = Launcher(self.cluster_environment, self.num_processes, self.num_nodes)
 
     def setup_distributed(self) -> None:
         """Learns this process's rank; no process group is made."""
@@ -87,11 +123,32 @@ def end_with_parent(parent: int, period_seconds: float = 1.0) -> None:
     threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
 
 
+def name_of_launch() -> str:
+    """What the launcher of this process calls the job; empty without one, or where Lightning itself starts the processes."""
+    return " ".join(f"{name}={os.environ[name]}" for name in NAMES_OF_A_LAUNCH if name in os.environ)
+
+
+def threads_for(processes: int, environment: Mapping[str, str] = os.environ) -> int:
+    """How many threads each process of a new run computes with: the user's number, or a fair share of the cores.
+
+    Args:
+        processes: On this machine.
+        environment: ``OMP_NUM_THREADS`` counts unless torchrun set it (to 1, for want of a better number).
+
+    >>> threads_for(2, {"OMP_NUM_THREADS": "3"}), threads_for(2, {"SLURM_CPUS_PER_TASK": "6"}), threads_for(10_000, {})
+    (3, 6, 1)
+    """
+    if "TORCHELASTIC_RUN_ID" not in environment and environment.get("OMP_NUM_THREADS", "").isdigit():
+        return max(1, int(environment["OMP_NUM_THREADS"]))
+    if environment.get("SLURM_CPUS_PER_TASK", "").isdigit():
+        return max(1, int(environment["SLURM_CPUS_PER_TASK"]))
+    return max(1, len(os.sched_getaffinity(0)) // processes)
+
+
 def use_threads(number: int) -> None:
     """Computes with ``number`` threads from now on, in this process and in those that it starts.
 
-    Sums come out differently in their last bits with another number of threads, and Lightning's launcher would divide the
-    cores among the processes; it leaves ``OMP_NUM_THREADS`` alone where that is set.
+    Sums come out differently in their last bits with another number of threads, so the number belongs to the run.
     """
     torch.set_num_threads(number)
     os.environ["OMP_NUM_THREADS"] = str(number)

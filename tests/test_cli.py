@@ -75,6 +75,9 @@ class Project:
         with (self.run / table).open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
 
+    def plan(self) -> list[list[str]]:
+        return [json.loads(line) for line in (self.run / "plan.jsonl").read_text().splitlines()]
+
     def tables(self) -> dict[str, bytes]:
         return {name: (self.run / name).read_bytes() for name in TABLES}
 
@@ -104,7 +107,18 @@ def test_fit_writes_every_file_of_a_run(finished: Project) -> None:
     pictures = {
         f"{folder}/{stem}.{suffix}" for stem in stems for folder, suffix in (("images", "png"), ("latents", "safetensors"), ("strips", "png"))
     }
-    names = {"config.yaml", "manifest.json", "statistics.json", "grid.png", "report.html", "log.csv", "journal/rank-00000.jsonl", *TABLES}
+    names = {
+        "config.yaml",
+        "manifest.json",
+        "statistics.json",
+        "grid.png",
+        "report.html",
+        "log.csv",
+        "plan.jsonl",
+        "journal/rank-00000.jsonl",
+        "journal/rank-00000.index",
+        *TABLES,
+    }
     cohorts = {f"journal/cohort-{index:06}.{suffix}" for index in range(3) for suffix in ("safetensors", "jpg")}
     assert found - {".lock"} == pictures | names | cohorts | {"journal/prompts.safetensors"}
 
@@ -127,7 +141,8 @@ def test_curves_begin_and_end_where_the_results_say(finished: Project) -> None:
 def test_the_manifest_tells_plan_counts_versions_and_scoring(finished: Project) -> None:
     manifest = json.loads((finished.run / "manifest.json").read_text())
     assert 0 < manifest["timing"]["cohort_seconds"] < 600
-    assert manifest["plan"] == {"cohort_size": 2, "cohorts": [["Loose one", "female/v1"], ["female/v3", "male/v0"], ["male/v2"]]}
+    assert (manifest["plan"]["cohort_size"], manifest["plan"]["cohorts"], manifest["plan"]["clips"]) == (2, 3, 5)
+    assert finished.plan() == [["Loose one", "female/v1"], ["female/v3", "male/v0"], ["male/v2"]]
     assert manifest["counts"] == {"done": 5, "skipped": 0}
     assert manifest["versions"]["torch"] == torch.__version__.split("+")[0] or manifest["versions"]["torch"] == torch.__version__
     assert manifest["scored_with"]["judge"] == manifest["scored_with"]["guide"] == "linear"
@@ -160,8 +175,7 @@ def test_a_file_that_appears_later_is_appended(finished: Project, tmp_path: Path
     assert project.rows()[:3] == rows
     assert project.rows()[3]["id"] == "a"
     assert {name: project.pictures()[name] for name in pictures} == pictures
-    plan = json.loads((project.run / "manifest.json").read_text())["plan"]["cohorts"]
-    assert plan == [["b", "c"], ["d"], ["a"]]
+    assert project.plan() == [["b", "c"], ["d"], ["a"]]
 
 
 def test_a_file_that_is_gone_changes_nothing(tmp_path: Path) -> None:
@@ -436,16 +450,18 @@ def test_predict_refuses_latents_of_another_space(copied: Project, capsys: pytes
 
 def tear(run: Path, keep_lines: int, extra: bytes) -> None:
     """Leaves the directory as a process that was killed leaves it."""
-    journal = run / "journal" / "rank-00000.jsonl"
-    lines = journal.read_bytes().splitlines(keepends=True)
-    journal.write_bytes(b"".join(lines[:keep_lines]) + extra)
-    (run / "images" / ".writing-1-male-v2.png").write_bytes(b"half")
+    for name in ("rank-00000.jsonl", "rank-00000.index"):
+        path = run / "journal" / name
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:keep_lines]) + extra)
+    (run / ".writing").mkdir(exist_ok=True)
+    (run / ".writing" / "male-v2.png").write_bytes(b"half")
+    (run / ".writing-1-manifest.json").write_bytes(b"half")
     for name in (*TABLES, "statistics.json", "grid.png", "report.html"):
         (run / name).unlink()
 
 
 @pytest.mark.chaos
-@pytest.mark.parametrize(("keep_lines", "extra"), [(0, b""), (1, b""), (1, b'{"cohort": 1, "cl'), (2, b"\0\0"), (3, b"")])
+@pytest.mark.parametrize(("keep_lines", "extra"), [(0, b""), (1, b""), (1, b'{"cohort": 1, "cl'), (1, b"1 2 80"), (2, b"\0\0"), (3, b"")])
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(finished: Project, copied: Project, keep_lines: int, extra: bytes) -> None:
     tear(copied.run, keep_lines, extra)
     kept = copied.pictures()
@@ -457,7 +473,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(finished: Project, copi
     for path in (finished.run / "latents").iterdir():
         with safe_open(path, framework="pt") as one, safe_open(copied.run / "latents" / path.name, framework="pt") as other:
             assert torch.equal(one.get_tensor("latent"), other.get_tensor("latent"))
-    assert not list(copied.run.rglob(".writing-*"))
+    assert not list(copied.run.rglob(".writing*"))
 
 
 @pytest.mark.chaos
@@ -474,13 +490,19 @@ def test_an_unfinished_cohort_keeps_its_company_when_a_file_came_in_between(tmp_
 
 
 @pytest.mark.chaos
-def test_an_error_in_the_middle_keeps_what_was_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: Project) -> None:
-    from stylewav_pl.callbacks import writer
+def test_a_full_disk_is_named_and_what_was_done_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from stylewav_pl.runs.stores.files import FileStore
 
     project = Project(tmp_path)
     project.voices, project.config = finished.voices, finished.config
-    monkeypatch.setattr(writer, "write_png", failing_after(3, writer.write_png))
+    monkeypatch.setattr(FileStore, "_write", failing_after(8, FileStore._write))
     assert project.main("fit") == 1
+    error = capsys.readouterr().err
+    assert "No space left on device" in error and "start the same command again" in error
+    assert "Traceback" not in error
+    assert len((project.run / "journal/rank-00000.index").read_bytes().splitlines()) == 1
     assert not (project.run / "results.csv").exists()
     monkeypatch.undo()
     assert project.main("fit") == 0
@@ -506,7 +528,7 @@ def test_a_killed_process_leaves_a_run_that_the_same_command_finishes(tmp_path: 
     options = ["--config", str(project.config), "--data.cohort_size", "1", "--model.num_steps", "60"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert main(["fit", *options, "--run", str(whole)]) == 0
-    journal = killed / "journal" / "rank-00000.jsonl"
+    journal = killed / "journal" / "rank-00000.index"
     with subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "stylewav_pl.cli", "fit", *options, "--run", str(killed)],
         cwd=REPOSITORY,

@@ -3,8 +3,10 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from torch.utils.data import DataLoader
 from stylewav_pl.callbacks.writer import in_one_order
 from stylewav_pl.commands.experiment import FORCED
 from stylewav_pl.module import StyleWav
-from stylewav_pl.strategies import LAUNCHED_WITH, IndependentStrategy, use_threads
+from stylewav_pl.strategies import LAUNCHED_WITH, IndependentStrategy, threads_for, use_threads
 from stylewav_pl.types import ClipBatch
 
 pytestmark = pytest.mark.slow  # each start of the program costs seconds
@@ -61,17 +63,33 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def fit(place: Path, name: str, devices: int, path: str = "", threads: str = "") -> subprocess.CompletedProcess[str]:
-    """Starts the program as a user does; Lightning's launcher starts the other processes."""
+SLOW = """
+import time
+from stylewav_pl.embedders.linear import LinearAudioEmbedder
+embed_audio = LinearAudioEmbedder.embed_audio
+def slowly(self, waveforms):
+    time.sleep(2)
+    return embed_audio(self, waveforms)
+LinearAudioEmbedder.embed_audio = slowly
+"""
+
+
+def fit(place: Path, name: str, devices: int, path: str = "", threads: str = "1") -> subprocess.CompletedProcess[str]:
+    """Runs the program as a user does; Lightning's launcher starts the other processes."""
+    with start(place, name, devices, path, threads) as process:
+        out, error = process.communicate(timeout=110)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, error)
+
+
+def start(place: Path, name: str, devices: int, path: str = "", threads: str = "1") -> "subprocess.Popen[str]":
     options = ["--config", "run.yaml", "--run", name, "--trainer.devices", str(devices), "--trainer.accelerator", "cpu"]
     folders = [path, str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders))}
-    for name in ("OMP_NUM_THREADS", *LAUNCHED_WITH):
+    for name in LAUNCHED_WITH:
         environment.pop(name, None)
-    environment |= {"OMP_NUM_THREADS": threads} if threads else {}  # without: as many as the machine has cores
-    return subprocess.run(
-        [sys.executable, "-m", "stylewav_pl.cli", "fit", *options], cwd=place, env=environment, capture_output=True, text=True, timeout=110
-    )
+    environment["OMP_NUM_THREADS"] = threads
+    command = [sys.executable, "-m", "stylewav_pl.cli", "fit", *options]
+    return subprocess.Popen(command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +117,9 @@ def test_more_processes_than_cohorts_give_the_same_bytes_as_one(place: Path, alo
     """Two cohorts for three processes: the last has none."""
     ended = fit(place, "three", devices=3)
     assert ended.returncode == 0, ended.stderr
-    assert sorted(path.name for path in (place / "three" / "journal").glob("rank-*")) == [f"rank-0000{rank}.jsonl" for rank in range(2)]
+    assert sorted(path.name for path in (place / "three" / "journal").glob("rank-*")) == [
+        f"rank-0000{rank}.{suffix}" for rank in range(2) for suffix in ("index", "jsonl")
+    ]
     assert_same_bytes(place / "three", alone)
     with (place / "three" / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -111,8 +131,9 @@ def test_more_processes_than_cohorts_give_the_same_bytes_as_one(place: Path, alo
 def test_a_crash_in_one_process_fails_the_job_and_the_same_command_goes_on(place: Path, alone: Path, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(CRASH)
     crashed = fit(place, "crashed", devices=2, path=str(tmp_path))
-    assert crashed.returncode != 0
-    assert "crash in rank 1" in crashed.stderr
+    assert crashed.returncode == 1
+    assert "RuntimeError: crash in rank 1" in crashed.stderr
+    assert "Process 1 of 2" in crashed.stderr.splitlines()[-2], "the first process says who failed"
     assert not (place / "crashed" / "results.csv").exists(), "an unfinished run has no table"
     kept = json.loads((place / "crashed" / "manifest.json").read_text())["threads"]
     resumed = fit(place, "crashed", devices=1, threads=str(kept + 1))  # another number of threads: that of the first start counts
@@ -120,6 +141,37 @@ def test_a_crash_in_one_process_fails_the_job_and_the_same_command_goes_on(place
     assert "4 faces are there already" in resumed.stdout
     assert json.loads((place / "crashed" / "manifest.json").read_text())["threads"] == kept
     assert_same_bytes(place / "crashed", alone)
+
+
+@pytest.mark.chaos
+def test_a_signal_to_the_first_process_stops_all_and_leaves_none(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SLOW)
+    with start(place, "stopped", devices=2, path=str(tmp_path)) as process:
+        deadline = time.monotonic() + 100
+        while len(list((place / "stopped" / ".job").glob("*.json"))) < 2 and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.05)
+        children = children_of(process.pid)
+        process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        said = process.communicate(timeout=60)
+    assert process.returncode == 75, said
+    assert time.monotonic() - began < 20
+    assert len(children) == 1 and not Path(f"/proc/{children[0]}").exists()
+    assert not (place / "stopped" / "results.csv").exists()
+
+
+def children_of(parent: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def test_new_runs_share_the_cores_and_what_torchrun_says_about_threads_is_no_statement() -> None:
+    cores = len(os.sched_getaffinity(0))
+    assert threads_for(1, {}) == cores
+    assert threads_for(2, {}) == max(1, cores // 2)
+    assert threads_for(10 * cores, {}) == 1
+    assert threads_for(1, {"OMP_NUM_THREADS": "3"}) == 3
+    assert threads_for(1, {"OMP_NUM_THREADS": "1", "TORCHELASTIC_RUN_ID": "x"}) == cores
+    assert threads_for(8, {"SLURM_CPUS_PER_TASK": "5"}) == 5
 
 
 def test_threads_are_set_here_and_for_the_processes_that_follow(monkeypatch: pytest.MonkeyPatch) -> None:

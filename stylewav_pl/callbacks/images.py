@@ -1,11 +1,12 @@
 """Pictures on their way to disk: 8-bit conversion and metadata."""
 
+import io
 from importlib.metadata import version
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image
+from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
@@ -41,12 +42,43 @@ def from_picture(picture: Image.Image) -> Float[Tensor, "3 height width"]:
     return from_bytes(torch.from_numpy(np.array(picture.convert("RGB"))))
 
 
-def png_metadata(id: str, seed: int) -> PngInfo:
+def encode(picture: Image.Image, format: str, id: str, seed: int) -> bytes:
+    """A picture as a file that says what it is.
+
+    Args:
+        picture: RGB.
+        format: ``png`` (lossless), ``jpeg`` or ``webp`` (quality 95).
+        id: Of the clip.
+        seed: Of the clip.
+    """
+    file = io.BytesIO()
+    if format == "png":
+        picture.save(file, format="PNG", pnginfo=png_metadata(id, seed))
+    else:
+        picture.save(file, format=format.upper(), quality=95, exif=exif_metadata(id, seed))
+    return file.getvalue()
+
+
+def metadata(id: str, seed: int) -> dict[str, str]:
     """What every written image says about itself, the note that it is no portrait first."""
+    facts = {"Comment": NOT_A_PORTRAIT, "Software": f"stylewav-pl {version('stylewav-pl')}", "Clip": id, "Seed": str(seed)}
+    return {key: readable(value) for key, value in facts.items()}
+
+
+def png_metadata(id: str, seed: int) -> PngInfo:
+    """:func:`metadata` for PNG."""
     info = PngInfo()
-    for key, value in {"Comment": NOT_A_PORTRAIT, "Software": f"stylewav-pl {version('stylewav-pl')}", "Clip": id, "Seed": str(seed)}.items():
-        info.add_itxt(key, readable(value))
+    for key, value in metadata(id, seed).items():
+        info.add_itxt(key, value)
     return info
+
+
+def exif_metadata(id: str, seed: int) -> Image.Exif:
+    """:func:`metadata` for formats that carry EXIF."""
+    facts, exif = metadata(id, seed), Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = f"{facts['Comment']} Clip: {facts['Clip']}. Seed: {facts['Seed']}."
+    exif[ExifTags.Base.Software] = facts["Software"]
+    return exif
 
 
 def readable(text: str) -> str:

@@ -2,51 +2,92 @@
 
 import json
 import time
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import Any, Literal
 
+import numpy as np
 import torch
+from jaxtyping import UInt8
 from lightning.pytorch import Callback, LightningModule, Trainer
 from PIL import Image
 from safetensors.torch import save
 
-from stylewav_pl.callbacks.images import png_metadata, readable, to_bytes, to_picture
+from stylewav_pl.callbacks.background import Background
+from stylewav_pl.callbacks.images import encode, readable, to_bytes, to_picture
 from stylewav_pl.evaluation.grid import strip
 from stylewav_pl.evaluation.starts import write_sheet
 from stylewav_pl.runs import journal
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import CohortEmbeddings, write_embeddings
-from stylewav_pl.runs.files import write_whole
 from stylewav_pl.runs.journal import ClipRecord, CohortRecord
-from stylewav_pl.types import CohortResult, ConfigError, ScoreRow
+from stylewav_pl.runs.stores import IMAGE, LATENT, RECORD, STRIP, Member, Output
+from stylewav_pl.types import CohortResult, ConfigError, OutputError, ScoreRow
+
+PATIENCE_SECONDS = 10.0
 
 
 class ResultsWriter(Callback):
-    """Writes each finished cohort: files first, then one journal line that makes them count."""
+    """Writes each finished cohort while the next one is optimised: members first, then the journal line that makes them count."""
 
-    def __init__(self, latents: bool = True, strips: bool = False) -> None:
-        """Says what is written beside images and records.
+    def __init__(
+        self,
+        store: Literal["files", "shards"] = "files",
+        image: Literal["png", "jpeg", "webp", "none"] = "png",
+        latents: bool = True,
+        strips: bool = False,
+        workers: int = 2,
+        queue: int = 2,
+    ) -> None:
+        """Says what is written beside the records, and how.
 
         Args:
+            store: One file for each image and latent, or one tar for each cohort, as webdataset reads it.
+            image: Format of the images; ``none``: latents only, `stylewav-pl predict` renders them later.
             latents: Also the final latent of each clip.
             strips: Also a strip of the clip's images at ``model.frame_steps``.
+            workers: Threads that encode and write images.
+            queue: Finished cohorts that may wait to be written before the optimisation waits for them.
+
+        Raises:
+            ConfigError: Nothing would be written.
         """
+        if workers < 1 or queue < 1:
+            raise ConfigError(f"Expected writer.workers and writer.queue of at least 1, found {workers} and {queue}.")
+        if image == "none" and not latents:
+            raise ConfigError("writer.image is none and writer.latents is false: nothing would be written. Choose one of them.")
+        self.output = Output(store, image)
         self.latents = latents
         self.strips = strips
+        self.workers = workers
+        self.queue = queue
         self.run: RunDirectory | None = None
         self.generator_sha256 = ""
+        self._background: Background | None = None
         self._began = time.monotonic()
 
     def bind(self, run: RunDirectory, generator_sha256: str) -> None:
         """Tells where to write and which generator the latents belong to; called before the first cohort."""
         self.run, self.generator_sha256 = run, generator_sha256
+        run.check_place()
+
+    def check(self) -> None:
+        """Raises the error of a cohort that could not be written, without waiting for the next one.
+
+        Raises:
+            OutputError: It could not be written.
+        """
+        if self._background is not None:
+            self._background.check()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Starts the cohort's clock."""
         self._began = time.monotonic()
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Writes the cohort that has just been finished.
+        """Hands the cohort that has just been finished to the thread that writes it.
 
         Raises:
             ConfigError: The writer was never told where to write.
@@ -54,42 +95,71 @@ class ResultsWriter(Callback):
         if self.run is None:
             raise ConfigError("ResultsWriter has no run directory: call bind(RunDirectory(path), ...) before fitting.")
         result: CohortResult = outputs["result"]
-        scores: tuple[ScoreRow, ...] = outputs.get("scores", ())
-        self.write_files(self.run, result, getattr(pl_module, "latent_space").name)  # noqa: B009 - typed as Module
-        write_evidence(self.run, result)
-        record = cohort_record(result, scores, seconds=round(time.monotonic() - self._began, 3))
-        journal.append(self.run.journal_path(trainer.global_rank), record)
-
-    def write_files(self, run: RunDirectory, result: CohortResult, space: str) -> None:
-        """Writes the pictures and latents of a cohort, each whole or not at all."""
+        record = cohort_record(result, outputs.get("scores", ()), seconds=round(time.monotonic() - self._began, 3))
         pictures = to_bytes(result.images).cpu().numpy()
-        for index, (clip, seed) in enumerate(zip(result.clips, result.seeds, strict=True)):
-            write_png(run.image_path(clip.id), Image.fromarray(pictures[index]), clip.id, seed)
-            if self.latents:
-                metadata = {"id": readable(clip.id), "space": space, "generator_sha256": self.generator_sha256}
-                data = in_one_order(save({"latent": result.latents[index].detach().cpu().contiguous()}, metadata=metadata))
-                write_bytes(run.latent_path(clip.id), data)
-            if self.strips and result.frame_steps:
-                frames = [to_picture(frame) for frame in result.frames[index]]
-                write_png(run.strip_path(clip.id), strip(frames, result.frame_steps), clip.id, seed)
+        self._background = self._background or Background(self.queue)
+        space: str = getattr(pl_module, "latent_space").name  # noqa: B009 - typed as Module
+        self._background.add(partial(self._write, self.run, trainer.global_rank, off_the_device(result), pictures, record, space))
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Waits until everything is written."""
+        self._finish(None)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Writes what was finished before the error; a disk that does not answer is not waited for."""
+        try:
+            self._finish(PATIENCE_SECONDS)
+        except (OSError, OutputError):
+            return  # the error that is on its way already, or one that the same command will meet again
+
+    def _finish(self, seconds: float | None) -> None:
+        background, self._background = self._background, None
+        if background is not None:
+            background.finish(seconds)
+
+    def _write(
+        self, run: RunDirectory, rank: int, result: CohortResult, pictures: UInt8[np.ndarray, "clip height width 3"], record: CohortRecord, space: str
+    ) -> None:
+        try:
+            run.check_place()
+            with ThreadPoolExecutor(self.workers) as pool:
+                parts = pool.map(lambda index: list(self._members(result, pictures[index], index, record, space)), range(len(result.clips)))
+                run.store.write(result.cohort, [member for part in parts for member in part], pool)
+            write_evidence(run, result, sheet=self.output.image != "none")
+            run.check_place()
+            journal.append(run.journal_path, rank, record)
+        except OSError as error:
+            raise OutputError(run.path, error) from error
+
+    def _members(
+        self, result: CohortResult, picture: UInt8[np.ndarray, "height width 3"], index: int, record: CohortRecord, space: str
+    ) -> Iterator[Member]:
+        """Everything that is kept about one clip."""
+        id, seed = result.clips[index].id, result.seeds[index]
+        if self.output.image != "none":
+            yield Member(id, IMAGE, encode(Image.fromarray(picture), self.output.image, id, seed))
+        if self.latents:
+            metadata = {"id": readable(id), "space": space, "generator_sha256": self.generator_sha256}
+            yield Member(id, LATENT, in_one_order(save({"latent": result.latents[index].contiguous()}, metadata=metadata)))
+        yield Member(id, RECORD, json.dumps(vars(record.clips[index]), sort_keys=True).encode("ascii"))
+        if self.strips and result.frame_steps:
+            frames = [to_picture(frame) for frame in result.frames[index]]
+            yield Member(id, STRIP, encode(strip(frames, result.frame_steps), "png", id, seed))
 
 
-def write_evidence(run: RunDirectory, result: CohortResult) -> None:
-    """Writes what the report needs to say where a trait gets lost: targets, embedded images, and how the images began."""
+def off_the_device(result: CohortResult) -> CohortResult:
+    """The result in main memory and without its images, so that nothing on the device waits to be written."""
+    tensors = {name: getattr(result, name).detach().cpu() for name in ("latents", "curves", "targets", "frames", "embeddings", "starts")}
+    return replace(result, images=torch.zeros(()).expand(result.images.shape), **tensors)
+
+
+def write_evidence(run: RunDirectory, result: CohortResult, sheet: bool) -> None:
+    """Writes what the report needs to say where a trait gets lost: targets, embedded images, and (``sheet``) how the images began."""
     if result.clips:
-        targets, images = (tensor.detach().to("cpu", torch.float32).numpy() for tensor in (result.targets, result.embeddings))
+        targets, images = result.targets.float().numpy(), result.embeddings.float().numpy()
         write_embeddings(run.embeddings_path(result.cohort), CohortEmbeddings(tuple(clip.id for clip in result.clips), targets, images))
-        write_sheet(run.starts_path(result.cohort), list(to_bytes(result.starts).cpu().numpy()))
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Writes a file, whole or not at all."""
-    write_whole(path, lambda file: file.write(data))
-
-
-def write_png(path: Path, picture: Image.Image, id: str, seed: int) -> None:
-    """Writes a PNG with the note that it is no portrait in its metadata."""
-    write_whole(path, lambda file: picture.save(file, format="PNG", pnginfo=png_metadata(id, seed)))
+        if sheet:
+            write_sheet(run.starts_path(result.cohort), list(to_bytes(result.starts).numpy()))
 
 
 def in_one_order(data: bytes) -> bytes:

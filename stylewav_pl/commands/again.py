@@ -1,25 +1,23 @@
-"""What can be done with a finished run without optimising anything: score its images again, render its latents again."""
+"""``test``: scores the images of a finished run again."""
 
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from PIL import Image
-from safetensors import safe_open
 from torch import Tensor
 
 from stylewav_pl.callbacks import ClipScore
-from stylewav_pl.callbacks.images import from_picture, to_picture
-from stylewav_pl.callbacks.writer import write_png
+from stylewav_pl.callbacks.images import from_picture
 from stylewav_pl.commands.finish import Scoring, finish_run, record_prompts
 from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.evaluation.page import Sounds
-from stylewav_pl.module import StyleWav
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.journal import ClipRecord
 from stylewav_pl.runs.results import read_skips
+from stylewav_pl.runs.stores import IMAGE, Store
 from stylewav_pl.types import Clip, ConfigError, RunDirectoryError, SkipReason
 
 BATCH = 64
@@ -45,8 +43,9 @@ def score_again(run: RunDirectory, guide: ImageTextEmbedder, clip_score: ClipSco
     scores: dict[str, dict[str, float]] = {}
     clips = finished_clips(run)
     run.acquire()
+    store = run.store
     for batch in batches(clips):
-        images = torch.stack([read_image(run.image_path(record.id)) for record in batch]).to(device)
+        images = torch.stack([read_image(store, record.id) for record in batch]).to(device)
         rows = clip_score.score(images, tuple(Clip(record.id, record.path) for record in batch))
         scores |= {row.id: dict(row.scores) for row in rows}
     run.write_scores(scores)
@@ -56,74 +55,36 @@ def score_again(run: RunDirectory, guide: ImageTextEmbedder, clip_score: ClipSco
     run.release()
 
 
-def render_again(run: RunDirectory, module: StyleWav, generator_sha256: str) -> list[Path]:
-    """Renders every stored latent into ``rendered/`` of the run.
-
-    Raises:
-        ConfigError: The latents belong to another generator or latent space.
-        RunDirectoryError: The run has no finished clip, or a latent is gone.
-    """
-    paths = []
-    for batch in batches(finished_clips(run)):
-        latents = torch.stack([read_latent(run.latent_path(record.id), module, generator_sha256) for record in batch])
-        with torch.no_grad():
-            images = module.render(latents.to(module.device))
-        for record, image in zip(batch, images, strict=True):
-            path = run.path / "rendered" / run.image_path(record.id).name
-            write_png(path, to_picture(image), record.id, record.seed)
-            paths.append(path)
-    return paths
-
-
-def finished_clips(run: RunDirectory) -> list[ClipRecord]:
+def finished_clips(run: RunDirectory) -> Iterator[ClipRecord]:
     """The clips that have a face, in plan order.
 
     Raises:
         RunDirectoryError: There is none.
     """
     records = run.finished()
-    clips = [clip for index in sorted(records) for clip in records[index].clips]
-    if not clips:
+    if not records.number_of_clips:
         raise RunDirectoryError(f"{run.path} has no finished clips. Expected the directory of an earlier `stylewav-pl fit`; name it with --run DIR.")
-    return clips
+    return (clip for index in sorted(records) for clip in records[index].clips)
 
 
-def batches(clips: Sequence[ClipRecord], size: int = BATCH) -> Iterator[list[ClipRecord]]:
+def batches(clips: Iterable[ClipRecord], size: int = BATCH) -> Iterator[list[ClipRecord]]:
     """The clips in groups of at most ``size``."""
     rest = iter(clips)
     while batch := list(islice(rest, size)):
         yield batch
 
 
-def read_image(path: Path) -> Float[Tensor, "3 height width"]:
+def read_image(store: Store, id: str) -> Float[Tensor, "3 height width"]:
     """A written image, RGB in [-1, 1].
 
     Raises:
-        RunDirectoryError: The file is missing or damaged.
+        RunDirectoryError: It is missing or damaged.
     """
     try:
-        with Image.open(path) as picture:
+        with Image.open(io.BytesIO(store.read(id, IMAGE))) as picture:
             return from_picture(picture)
     except OSError as error:
-        raise RunDirectoryError(f"The image {path} cannot be read ({error}). Restore it, or run fit again with --restart.") from error
-
-
-def read_latent(path: Path, module: StyleWav, generator_sha256: str) -> Float[Tensor, "*latent"]:
-    """A written latent, checked to belong to the module's generator and latent space.
-
-    Raises:
-        ConfigError: It belongs to others.
-        RunDirectoryError: The file is missing.
-    """
-    if not path.is_file():
-        raise RunDirectoryError(f"The latent {path} is missing. It is written when writer.latents is true.")
-    with safe_open(path, framework="pt") as file:
-        found = file.metadata()
-        latent: Tensor = file.get_tensor("latent")
-    expected = {"space": module.latent_space.name, "generator_sha256": generator_sha256}
-    for name, value in expected.items():
-        if found.get(name) != value:
-            raise ConfigError(
-                f"{path} has {name} {found.get(name)!r}, the configuration means {value!r}. Use the configuration of the run (config.yaml in it)."
-            )
-    return latent
+        raise RunDirectoryError(
+            f"The image of {id} in {store.run} cannot be read ({error}). Restore it, or run fit again with --restart. "
+            "A run with writer.image none has latents only."
+        ) from error

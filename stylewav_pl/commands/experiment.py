@@ -1,41 +1,43 @@
 """``fit``, ``validate``, ``test`` and ``predict``: one experiment from one YAML, through LightningCLI."""
 
+import errno
 import logging
 import platform
-import time
+import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
-import torch
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from stylewav_pl import __version__
-from stylewav_pl.callbacks import ClipProgress, ClipScore, Dashboard, ResultsWriter
-from stylewav_pl.commands.again import render_again, score_again
+from stylewav_pl import __version__, stopping
+from stylewav_pl.callbacks import ClipProgress, ClipScore, Dashboard, ResultsWriter, Watch
+from stylewav_pl.commands.again import score_again
 from stylewav_pl.commands.arguments import expand_configs, run_name
 from stylewav_pl.commands.finish import Scoring, check_skips, finish_run, record_prompts, sounds_of
+from stylewav_pl.commands.render import Rendering, render_again
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.funnel import table
 from stylewav_pl.loggers import CsvLog
 from stylewav_pl.module import StyleWav
 from stylewav_pl.runs.directory import RunDirectory
-from stylewav_pl.runs.files import write_json
+from stylewav_pl.runs.files import remove_litter, write_json
+from stylewav_pl.runs.job import PATIENCE_SECONDS, Leader, Member
 from stylewav_pl.runs.plan import cohorts_of_rank
-from stylewav_pl.strategies import IndependentStrategy, use_threads
-from stylewav_pl.types import ConfigError, Skip
+from stylewav_pl.strategies import IndependentStrategy, Launcher, name_of_launch, threads_for, use_threads
+from stylewav_pl.types import ConfigError, OutputError, RunDirectoryError, Skip, Stopped, StyleWavError
 from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import sha256_of
 
-STOPPED = 75
-WAIT_SECONDS = 0.2
+INTERRUPTED = 130
+FAILURES_OF_A_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN}
 
 # What one pass over cohorts of independent clips means in Lightning's terms; anything else is refused.
 FORCED: dict[str, Any] = {
@@ -71,6 +73,12 @@ class ExperimentCLI(LightningCLI):
                 load_from_checkpoint_support=False,
             )
             self.failed = False
+        except BaseException as error:
+            told = self.in_words(error)
+            self.leave(told)
+            if told is error:
+                raise
+            raise told from error
         finally:
             if "trainer" in self.__dict__:
                 self.dashboard.close(self.trainer.loggers, self.failed)
@@ -83,6 +91,10 @@ class ExperimentCLI(LightningCLI):
         parser.add_argument("--restart", action="store_true", help="Move an existing run directory to <DIR>.old-N and begin anew.")
         parser.add_argument("--strict", action="store_true", help="End with exit code 3 if a clip was skipped.")
         parser.add_argument("--max_skipped_fraction", type=float, default=0.2, help="End with exit code 4 if more than this share was skipped.")
+        parser.add_argument(
+            "--threads", type=int | None, default=None, help="CPU threads of each process of a new run; by default its share of the cores."
+        )
+        parser.add_argument("--patience", type=float, default=PATIENCE_SECONDS, help="Seconds that another process may be silent; slow ones are not.")
         parser.add_lightning_class_args(ClipScore, "clip_score")
         parser.add_lightning_class_args(ResultsWriter, "writer")
         parser.add_lightning_class_args(ClipProgress, "progress")
@@ -144,29 +156,108 @@ class ExperimentCLI(LightningCLI):
             judge, hashes["judge"] = guide, hashes["guide"]
         return Scoring(self.clip_score.prompts, guide, judge, self.model.seed, hashes["judge"])
 
+    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
+        """Adds the options that ``predict`` alone has."""
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        if subcommand == "predict":
+            parser.add_class_arguments(Rendering)
+        return parser
+
     def before_fit(self) -> None:
         """Claims the run directory, decides the plan and takes this process's share of it."""
-        run, data = self.run_directory, self.datamodule
+        run, data, rank = self.run_directory, self.datamodule, self.trainer.global_rank
         data.sample_rate = self.model.audio.sample_rate
-        first = self.trainer.global_rank == 0
         # before anything is written: a wrong judge, prompt or folder must not become part of the run
         self.clip_score.setup(self.trainer, self.model, "fit")
         ids = self.listed_ids()
-        if first:
-            self.claim()
-        self.plan = run.read_plan(data.cohort_size).extended(ids)
-        if first:
-            run.write_plan(self.plan)
-            record_prompts(run, self.model.guide, self.clip_score.texts)
+        self._dump_config()
+        self.job = self.follow() if rank else self.lead(ids)
+        self.plan = run.read_plan(data.cohort_size)
         use_threads(self.threads)
         done = run.finished()
-        data.assign(cohorts_of_rank(self.plan.cohorts, self.trainer.global_rank, self.trainer.world_size, frozenset(done)))
-        self._get(self.config_init, "writer").bind(run, self.generator_sha256)
+        data.assign(cohorts_of_rank(self.plan.cohorts, rank, self.trainer.world_size, frozenset(done)))
+        self.writer.bind(run, self.generator_sha256)
         self._get(self.config_init, "progress").bind(sum(len(cohort.ids) for cohort in data.cohorts))
-        clips_done = sum(len(record.clips) for record in done.values())
-        self.dashboard.bind(self.trainer.loggers, run.path, self.trainer.global_rank, clips_done, self.config_dump if first else {})
-        if first and done:
-            print(f"{clips_done} faces are there already and are not made again.")
+        self.dashboard.bind(self.trainer.loggers, run.path, rank, done.number_of_clips, {} if rank else self.config_dump)
+        self.trainer.callbacks.insert(0, Watch(self.check))  # type: ignore[attr-defined]  # a property of Trainer that its stub lacks
+        stopping.tell(lambda: self.launcher.kill(signal.SIGTERM))
+        if not rank and done:
+            print(f"{done.number_of_clips} faces are there already and are not made again.")
+
+    def lead(self, ids: Sequence[str]) -> Leader:
+        """The first process: claims the directory, writes the plan, and lets the others in."""
+        run, data = self.run_directory, self.datamodule
+        self.claim()
+        run.write_plan(run.read_plan(data.cohort_size).extended(ids))
+        record_prompts(run, self.model.guide, self.clip_score.texts)
+        return Leader(run.path, 0, self.trainer.world_size, name_of_launch(), self.children).open()
+
+    def follow(self) -> Member:
+        """Every other process: waits until the first one has opened the directory."""
+        member = Member(self.run_directory.path, self.trainer.global_rank, self.trainer.world_size, name_of_launch(), self.children)
+        return member.join(self.check_before_joining, say, self._get(self.config, "patience"))
+
+    def check_before_joining(self) -> None:
+        """Raises what would make the first process refuse; it may be gone before it could say so.
+
+        Raises:
+            RunDirectoryError: The directory was made with another configuration.
+            Stopped: A signal came.
+        """
+        if stopping.asked():
+            raise Stopped
+        if not self._get(self.config, "restart"):
+            self.run_directory.check_configuration(self.identity)
+
+    def check(self) -> None:
+        """Whether this process may go on.
+
+        Raises:
+            ProcessError: Another process failed.
+            Stopped: A signal came.
+            OutputError: Results cannot be written.
+        """
+        self.job.check()
+        if stopping.asked():
+            self.job.look()  # launchers send signals when a process fails: its error is the better reason
+            self.job.check()
+            raise Stopped
+        self.run_directory.check_place()
+        self.writer.check()
+
+    def in_words(self, error: BaseException) -> BaseException:
+        """The error that a person should read: a failing disk and a signal surface in many forms."""
+        if isinstance(error, StyleWavError | KeyboardInterrupt) or "run_directory" not in self.__dict__:
+            return error
+        if stopping.asked():  # Lightning looks for the signal too; or it reached a process that decodes audio
+            return Stopped()
+        path = self.run_directory.path
+        if isinstance(error, OSError) and (error.errno in FAILURES_OF_A_DISK or str(error.filename or "").startswith(str(path))):
+            return OutputError(path, error)
+        return error
+
+    def leave(self, error: BaseException) -> None:
+        """Tells the other processes what ended this one, and ends those that it started."""
+        if job := self.__dict__.get("job"):
+            job.leave(exit_code_of(error), str(error) if isinstance(error, StyleWavError) else f"{type(error).__name__}: {error}")
+            self.launcher.end()
+
+    @property
+    def launcher(self) -> Launcher:
+        """What starts the other processes of this machine."""
+        launcher = self.trainer.strategy.launcher
+        assert isinstance(launcher, Launcher)
+        return launcher
+
+    def children(self) -> Sequence[Popen[bytes]]:
+        """The processes that this one has started."""
+        return tuple(self.launcher.procs)
+
+    @property
+    def writer(self) -> ResultsWriter:
+        """The callback that writes results."""
+        callback: ResultsWriter = self._get(self.config_init, "writer")
+        return callback
 
     def listed_ids(self) -> list[str]:
         """Every clip of the sources.
@@ -175,7 +266,7 @@ class ExperimentCLI(LightningCLI):
             ConfigError: There is none, and no earlier start had one.
         """
         ids = [clip.id for clip in self.datamodule.list_clips()]
-        if not ids and (self._get(self.config, "restart") or not self.run_directory.read_plan(1).cohorts):
+        if not ids and (self._get(self.config, "restart") or "plan" not in self.run_directory.read_manifest()):
             raise ConfigError("No audio was found: every source of data.sources is empty. Put audio files there, or correct the paths.")
         return ids
 
@@ -187,18 +278,32 @@ class ExperimentCLI(LightningCLI):
             run.release()
             print(f"The earlier run was moved to {run.move_aside()}.")
         run.acquire()
-        self._dump_config()
-        # the hashes are part of what a run is: a file may change under its name, and a table of clips too
-        run.adopt({**self.config_dump, "weights": self.weights, "samples": self.datamodule.samples})
+        run.adopt(self.identity)
         if funnel := self.datamodule.funnel:
             write_json(run.path / "funnel.json", [asdict(stage) for stage in funnel])
-        run.write_manifest({"versions": versions(), "weights": self.weights, "seed": self.model.seed, "threads": self.threads})
+        facts = {"versions": versions(), "weights": self.weights, "seed": self.model.seed, "threads": self.threads}
+        run.write_manifest({**facts, "output": asdict(self.writer.output)})
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes this run another than others; hashes belong to it: a file may change under its name, and a table of clips too."""
+        return {**self.config_dump, "weights": self.weights, "samples": self.datamodule.samples}
 
     @property
     def threads(self) -> int:
-        """Threads of each process: those of the run's first start, so that neither a resume nor more processes change a byte."""
-        threads: int = self.run_directory.read_manifest().get("threads", torch.get_num_threads())
-        return threads
+        """Threads of each process: those of the run's first start, so that neither a resume nor more processes change a byte.
+
+        Raises:
+            RunDirectoryError: Another number was asked for.
+        """
+        asked: int | None = self._get(self.config, "threads")
+        kept: int = self.run_directory.read_manifest().get("threads", asked or threads_for(self.trainer.num_devices))
+        if asked not in (None, kept):
+            raise RunDirectoryError(
+                f"{self.run_directory.path} was made with {kept} threads per process, and --threads asks for {asked}: sums would differ in their "
+                "last bits. Leave --threads out, or begin anew with --restart."
+            )
+        return kept
 
     @cached_property
     def weights(self) -> dict[str, dict[str, str]]:
@@ -219,28 +324,22 @@ class ExperimentCLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Waits for the other processes, then merges their journals and judges the whole; only the first process does."""
-        if self.trainer.received_sigterm:
-            raise SIGTERMException
-        if self.trainer.global_rank != 0:
-            return
-        self.wait_for_all()
-        skips = finish_run(self.run_directory, self.plan, self.scoring, self.datamodule.duplicates, sounds_of(self.datamodule))
+        if self.trainer.received_sigterm or stopping.asked():
+            raise Stopped
+        if not isinstance(self.job, Leader):
+            return self.job.leave()
+        patience: float = self._get(self.config, "patience")
+        self.job.wait(self.missing, self.check, say, patience)
+        totals = finish_run(self.run_directory, self.plan, self.scoring, self.datamodule.duplicates, sounds_of(self.datamodule))
         self.dashboard.finish(self.trainer.loggers, self.run_directory.path)
-        done = len(self.plan.ids) + len(self.datamodule.duplicates) - len(skips)
-        check_skips(skips, done, self._get(self.config, "strict"), self._get(self.config, "max_skipped_fraction"))
+        self.job.close(self.check, patience)
+        remove_litter(self.run_directory.path)
+        check_skips(totals.skips, totals.done, self._get(self.config, "strict"), self._get(self.config, "max_skipped_fraction"))
 
-    def wait_for_all(self) -> None:
-        """Returns when every cohort of the plan is in a journal; a failed process ends the job through its launcher."""
-        told = False
-        while missing := {cohort.index for cohort in self.plan.cohorts} - self.run_directory.finished().keys():
-            if self.trainer.world_size == 1:
-                raise RuntimeError(f"The run ended with cohorts {sorted(missing)} unfinished.")
-            if not told:
-                print(f"Waiting for the other processes: {len(missing)} cohorts left.")
-                told = True
-            if self.trainer.received_sigterm:
-                raise SIGTERMException
-            time.sleep(WAIT_SECONDS)
+    def missing(self) -> int:
+        """How many cohorts have no result yet."""
+        done = self.run_directory.finished()
+        return sum(cohort.index not in done for cohort in self.plan.cohorts)
 
     def validate(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Decodes every clip and prints the plan and the skips; optimises nothing."""
@@ -273,8 +372,9 @@ class ExperimentCLI(LightningCLI):
 
     def predict(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Renders the latents of the run again into ``rendered/``."""
-        paths = render_again(self.run_directory, model, self.generator_sha256)
-        print(f"{len(paths)} images in {self.run_directory.path / 'rendered'}")
+        rendering = Rendering(*(self._get(self.config, field.name) for field in fields(Rendering)))
+        count = render_again(self.run_directory, model, self.generator_sha256, rendering)
+        print(f"{count} images in {self.run_directory.path / rendering.folder}")
 
 
 def versions() -> dict[str, str]:
@@ -289,13 +389,21 @@ def run(command: str, options: list[str]) -> int:
     Raises:
         StyleWavError: Something that the user can mend.
     """
-    try:
-        with quiet_lightning():
-            ExperimentCLI(command, options)
-    except SIGTERMException:
-        print("stylewav-pl: stopped by a signal; the same command continues.")
-        return STOPPED
+    with quiet_lightning():
+        ExperimentCLI(command, options)
     return 0
+
+
+def exit_code_of(error: BaseException) -> int:
+    """The exit code of the command that ``error`` ends."""
+    if isinstance(error, StyleWavError):
+        return error.exit_code
+    return INTERRUPTED if isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt) else 1
+
+
+def say(message: str) -> None:
+    """Tells a person, at once."""
+    print(message, flush=True)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import torch
 
@@ -19,9 +19,8 @@ from stylewav_pl.evaluation.tables import summary
 from stylewav_pl.evaluation.verdict import retrieval_sentence
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import write_prompts
-from stylewav_pl.runs.journal import CohortRecord
 from stylewav_pl.runs.plan import Plan
-from stylewav_pl.runs.results import merge
+from stylewav_pl.runs.results import Totals, merge
 from stylewav_pl.types import ConfigError, Skip, StrictError, TooManySkipsError
 
 
@@ -44,22 +43,16 @@ class Scoring:
     judge_sha256: str = ""
 
 
-def finish_run(run: RunDirectory, plan: Plan, scoring: Scoring, early_skips: Sequence[Skip] = (), sounds: Sounds = lambda _: None) -> list[Skip]:
-    """Writes everything that exists once per run, and says where it is.
-
-    Returns:
-        Every skipped clip.
-    """
-    records = with_new_scores(run, run.finished())
-    merge(run, plan, records, early_skips)
-    skips = [*early_skips, *(skip for record in records.values() for skip in record.skips)]
-    counts = {"done": sum(len(record.clips) for record in records.values()), "skipped": len(skips)}
-    seconds = round(sum(record.seconds for record in run.finished().values()), 1)  # of all processes and starts together
+def finish_run(run: RunDirectory, plan: Plan, scoring: Scoring, early_skips: Sequence[Skip] = (), sounds: Sounds = lambda _: None) -> Totals:
+    """Writes everything that exists once per run, and says where it is."""
+    totals = merge(run, plan, run.finished(), early_skips, run.read_scores())
+    counts = {"done": totals.done, "skipped": len(totals.skips)}
+    seconds = round(totals.seconds, 1)  # of all processes and starts together
     # `scored_with` lets a report be made again from the directory alone
     run.write_manifest({"counts": counts, "timing": {"cohort_seconds": seconds}, "scored_with": asdict(scoring)})
     findings = evaluate_run(run, scoring, sounds)
-    print_end(run, findings, counts["done"], skips)
-    return skips
+    print_end(run, findings, totals.done, totals.skips)
+    return totals
 
 
 def record_prompts(run: RunDirectory, guide: ImageTextEmbedder, texts: Sequence[str]) -> None:
@@ -82,7 +75,7 @@ def evaluate_run(run: RunDirectory, scoring: Scoring, sounds: Sounds = lambda _:
     sets = [PromptSet(trait, dict(by_label)) for trait, by_label in scoring.prompts.items()]
     findings = find(run.path, rows, sets, scoring.seed, notes)
     write_statistics(run.path, findings.evaluations, findings.retrieval)
-    if any(row.done for row in rows):
+    if any(row.done for row in rows) and run.store.output.image != "none":
         save_grid(run.path)
     write_report(run.path, findings, sounds)
     return findings
@@ -96,15 +89,6 @@ def sounds_of(data: ClipDataModule) -> Sounds:
         return None if isinstance(loaded, Skip) else (loaded.numpy(), data.sample_rate)
 
     return sound
-
-
-def with_new_scores(run: RunDirectory, records: Mapping[int, CohortRecord]) -> dict[int, CohortRecord]:
-    """The records with the scores of a later ``test``, where there was one, in place of the first ones."""
-    scores = run.read_scores()
-    return {
-        index: replace(record, clips=tuple(replace(clip, scores=scores.get(clip.id, clip.scores)) for clip in record.clips))
-        for index, record in records.items()
-    }
 
 
 def print_end(run: RunDirectory, findings: Findings, done: int, skips: Sequence[Skip]) -> None:

@@ -1,5 +1,6 @@
 """Pictures to look at: the faces of each population, and one face on its way."""
 
+import io
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from stylewav_pl.evaluation.results import read_results
 from stylewav_pl.evaluation.sampling import evenly
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.files import write_whole
+from stylewav_pl.runs.stores import IMAGE
 
 Picture: TypeAlias = Image.Image | UInt8[np.ndarray, "height width 3"]
 
@@ -103,9 +105,9 @@ def save_grid(run_directory: Path, trait: str | None = None, limit: int = 40) ->
 def load_face(run_directory: Path, id: str) -> Image.Image | None:
     """The image of a clip, or None where it is missing or damaged."""
     try:
-        with Image.open(RunDirectory(run_directory).image_path(id)) as picture:
+        with Image.open(io.BytesIO(RunDirectory(run_directory).store.read(id, IMAGE))) as picture:
             return picture.convert("RGB")
-    except (OSError, SyntaxError, ValueError):  # what PIL raises for files that are no images
+    except (OSError, SyntaxError, ValueError, KeyError):  # what PIL raises for files that are no images, and stores for what they lack
         return None
 
 

@@ -1,22 +1,27 @@
 """A run directory: where things lie in it, who may write to it, and what has been finished.
 
-Layout: ``config.yaml``, ``manifest.json``, ``images/``, ``latents/``, ``strips/``, ``journal/rank-*.jsonl``, and, once all
+Layout: ``config.yaml``, ``manifest.json``, ``plan.jsonl``, ``images/``, ``latents/``, ``strips/`` (or ``shards/``), ``journal/``, and, once all
 cohorts are done, ``results.csv``, ``curves.csv``, ``skipped.csv``, ``statistics.json``, ``grid.png`` and ``report.html``.
 """
 
 import json
+import os
 from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 from filelock import FileLock, Timeout
 
-from stylewav_pl.runs import journal
+from stylewav_pl.runs import plan_file
 from stylewav_pl.runs.files import remove_litter, write_json, write_text
 from stylewav_pl.runs.identity import differences
-from stylewav_pl.runs.plan import Cohort, Plan, stem_of
-from stylewav_pl.types import RunDirectoryError
+from stylewav_pl.runs.journal import Journals
+from stylewav_pl.runs.plan import Plan
+from stylewav_pl.runs.stores import IMAGE, FileStore, Output, Store, open_store
+from stylewav_pl.types import OutputError, RunDirectoryError
 
 
 class RunDirectory:
@@ -30,6 +35,7 @@ class RunDirectory:
         """Names the directory; nothing is created yet."""
         self.path = path
         self._lock: FileLock | None = None
+        self._place: tuple[int, int] | None = None
 
     @property
     def config_path(self) -> Path:
@@ -38,24 +44,20 @@ class RunDirectory:
 
     @property
     def manifest_path(self) -> Path:
-        """Versions, weight hashes, seed, plan and counts."""
+        """Versions, weight hashes, seed, facts about the plan, and counts."""
         return self.path / "manifest.json"
 
     def image_path(self, id: str) -> Path:
-        """Where the clip's image lies."""
-        return self.path / "images" / f"{stem_of(id)}.png"
+        """Where the clip's image lies in a run of files."""
+        store = self.store
+        if not isinstance(store, FileStore):
+            raise RunDirectoryError(f"The images of {self.path} lie in shards: read them with store.read(id, IMAGE).")
+        return store.path(id, IMAGE)
 
-    def latent_path(self, id: str) -> Path:
-        """Where the clip's latent lies."""
-        return self.path / "latents" / f"{stem_of(id)}.safetensors"
-
-    def strip_path(self, id: str) -> Path:
-        """Where the strip of the clip's images at several steps lies."""
-        return self.path / "strips" / f"{stem_of(id)}.png"
-
-    def journal_path(self, rank: int) -> Path:
-        """The journal that process ``rank`` appends to."""
-        return self.path / "journal" / f"rank-{rank:05d}.jsonl"
+    @property
+    def journal_path(self) -> Path:
+        """Where each process keeps its journal."""
+        return self.path / "journal"
 
     def embeddings_path(self, cohort: int) -> Path:
         """Targets and embedded images of a cohort."""
@@ -101,8 +103,18 @@ class RunDirectory:
         Raises:
             RunDirectoryError: The directory was made with another configuration.
         """
-        if not self.config_path.exists():
+        if self.config_path.exists():
+            self.check_configuration(config)
+        else:
             write_text(self.config_path, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
+
+    def check_configuration(self, config: Mapping[str, Any]) -> None:
+        """Checks that the directory, if it has a configuration, was made with ``config``.
+
+        Raises:
+            RunDirectoryError: It was made with another.
+        """
+        if not self.config_path.exists():
             return
         changed = differences(yaml.safe_load(self.config_path.read_text("utf-8", "surrogateescape")), config)
         if changed:
@@ -141,19 +153,54 @@ class RunDirectory:
 
     def read_plan(self, cohort_size: int) -> Plan:
         """The plan of the first start, or an empty one with ``cohort_size``."""
-        stored = self.read_manifest().get("plan")
-        if stored is None:
-            return Plan(cohort_size)
-        size = stored["cohort_size"]
-        return Plan(size, tuple(Cohort(index, tuple(ids), size) for index, ids in enumerate(stored["cohorts"])))
+        facts = self._plan_facts()
+        return plan_file.read_plan(self._plan_path, facts) if facts else Plan(cohort_size)
 
     def write_plan(self, plan: Plan) -> None:
-        """Stores the plan in the manifest."""
-        self.write_manifest({"plan": {"cohort_size": plan.cohort_size, "cohorts": [list(cohort.ids) for cohort in plan.cohorts]}})
+        """Stores a plan that extends the stored one; what is there already is not written again."""
+        before = self._plan_facts()
+        facts = plan_file.write_plan(self._plan_path, plan, before)
+        if facts != before:
+            self.write_manifest({"plan": {"file": plan_file.FILE, **asdict(facts)}})
 
-    def finished(self) -> dict[int, journal.CohortRecord]:
-        """The finished cohorts by index."""
-        return journal.read_all(self.path / "journal")
+    def _plan_facts(self) -> plan_file.PlanFacts | None:
+        stored = self.read_manifest().get("plan")
+        return plan_file.PlanFacts(**{name: value for name, value in stored.items() if name != "file"}) if stored else None
+
+    @property
+    def _plan_path(self) -> Path:
+        return self.path / plan_file.FILE
+
+    def finished(self) -> Journals:
+        """The finished cohorts by index, as the journals have them now; records are read when they are asked for."""
+        return self._journals.refresh()
+
+    @cached_property
+    def _journals(self) -> Journals:
+        return Journals(self.journal_path)
+
+    @property
+    def store(self) -> Store:
+        """Where the images and latents lie; what the manifest says nothing about is a PNG."""
+        return open_store(self.path, Output(**self.read_manifest().get("output", {})), self._cohort_of)
+
+    def _cohort_of(self, id: str) -> int:
+        facts = self._plan_facts()
+        return plan_file.cohorts_by_id(self._plan_path, facts)[id] if facts else 0
+
+    def check_place(self) -> None:
+        """Checks that the directory is still the one that was there at the first call.
+
+        Raises:
+            OutputError: It has vanished, or another lies in its place (an unmounted disk, say).
+        """
+        try:
+            found = os.stat(self.path)
+        except OSError as error:
+            raise OutputError(self.path, error) from error
+        self._place = self._place or (found.st_dev, found.st_ino)
+        if self._place != (found.st_dev, found.st_ino):
+            raise OutputError(self.path, "another directory lies in its place; was a disk unmounted?")
 
     def read_scores(self) -> dict[str, dict[str, float]]:
         """Scores that a later ``test`` gave, by clip and prompt; empty when there was none."""

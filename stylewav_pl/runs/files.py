@@ -2,27 +2,45 @@
 
 import json
 import os
+import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 TEMPORARY_PREFIX = ".writing-"
+SCRATCH = ".writing"
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """Opens ``path`` for writing; it appears under its name only when the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
+def whole_file(path: Path, scratch: Path | None = None) -> Iterator[IO[bytes]]:
+    """Opens ``path`` for writing; it appears under its name, on disk, only when the block ends without an error.
+
+    Args:
+        path: The file.
+        scratch: Where it lies until then, on the same file system; beside ``path`` by default.
+    """
+    (scratch or path.parent).mkdir(parents=scratch is None, exist_ok=True)
+    temporary = (scratch or path.parent) / f"{TEMPORARY_PREFIX}{secrets.token_hex(4)}-{path.name}"[:255]
     try:
         with temporary.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        flush_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def flush_folder(folder: Path) -> None:
+    """Waits until the names in ``folder`` are on disk: a rename alone may be lost with the machine."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -45,7 +63,29 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def append_durably(path: Path, data: bytes) -> int:
+    """Appends ``data`` and waits until it is on disk; a torn last line is closed first, so that it stays a line of its own.
+
+    Returns:
+        Where in the file ``data`` begins.
+    """
+    fresh = not path.exists()
+    with path.open("ab+", buffering=0) as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(0, end - 1))
+        line_break = b"\n" if file.read(1) not in (b"", b"\n") else b""
+        rest = memoryview(line_break + data)
+        while rest:
+            rest = rest[file.write(rest) :]
+        os.fsync(file.fileno())
+    if fresh:
+        flush_folder(path.parent)
+    return end + len(line_break)
+
+
 def remove_litter(directory: Path) -> None:
-    """Removes what a killed process left half-written below ``directory``."""
-    for path in directory.rglob(f"{TEMPORARY_PREFIX}*"):
-        path.unlink(missing_ok=True)
+    """Removes what killed processes left half-written in a run directory; folders with a file for each clip never hold any."""
+    shutil.rmtree(directory / SCRATCH, ignore_errors=True)
+    for folder in (directory, directory / "journal"):
+        for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
+            path.unlink(missing_ok=True)

@@ -11,6 +11,10 @@ FREE = frozenset(
         "restart",
         "strict",
         "max_skipped_fraction",
+        "threads",  # the manifest keeps the first number, and another one is refused
+        "patience",
+        "writer.workers",
+        "writer.queue",
         "progress",
         "dashboard",
         "trainer.accelerator",

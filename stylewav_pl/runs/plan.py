@@ -83,8 +83,15 @@ def stem_of(id: str) -> str:
     >>> stem_of("Mein Clip")
     'mein-clip-5e876d8ce2'
     """
-    if _PLAIN_STEM.fullmatch(id):
-        return id
+    return id if _PLAIN_STEM.fullmatch(id) else slug_of(id)
+
+
+def slug_of(id: str) -> str:
+    """A readable name without dots for any clip id, made unique by ten digits of the id's hash.
+
+    >>> slug_of("voice 1.2")
+    'voice-1-2-1b00bb88ed'
+    """
     slug = re.sub(r"[^a-z0-9]+", "-", id.lower()).strip("-")[:80]
     digest = hashlib.sha256(id.encode("utf-8", "surrogateescape")).hexdigest()[:10]
     return f"{slug}-{digest}" if slug else digest

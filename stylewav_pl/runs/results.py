@@ -2,61 +2,123 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from stylewav_pl.runs.directory import RunDirectory
-from stylewav_pl.runs.files import write_text
+from stylewav_pl.runs.files import whole_file
 from stylewav_pl.runs.journal import ClipRecord, CohortRecord
-from stylewav_pl.runs.plan import Plan
+from stylewav_pl.runs.plan import Cohort, Plan
 from stylewav_pl.types import Skip, SkipReason
 
 FIRST_COLUMNS = ("id", "path", "speaker")
 LAST_COLUMNS = ("seed", "status", "similarity_start", "similarity_end")
 SCORE_PREFIX = "score: "
 
+Scores: TypeAlias = Mapping[str, Mapping[str, float]]
+NO_SCORES: Scores = MappingProxyType({})
 
-def merge(run: RunDirectory, plan: Plan, records: dict[int, CohortRecord], early_skips: Sequence[Skip] = ()) -> None:
-    """Writes ``results.csv``, ``curves.csv`` and ``skipped.csv`` of the cohorts that are finished.
+
+@dataclass(frozen=True)
+class Totals:
+    """What a run gave.
+
+    Attributes:
+        done: How many clips have a result.
+        skips: Those that have none.
+        seconds: What the cohorts took, all together.
+    """
+
+    done: int
+    skips: tuple[Skip, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """What the clips of a run differ in: names of labels, prompts, and the steps of the longest curve."""
+
+    labels: Sequence[str]
+    prompts: Sequence[str]
+    steps: int
+
+
+def merge(
+    run: RunDirectory,
+    plan: Plan,
+    records: Mapping[int, CohortRecord],
+    early_skips: Sequence[Skip] = (),
+    scores: Scores = NO_SCORES,
+) -> Totals:
+    """Writes ``results.csv``, ``curves.csv`` and ``skipped.csv`` of the cohorts that are finished, one cohort in memory at a time.
 
     Args:
         run: Where to write.
         plan: The order of the rows.
         records: Finished cohorts by index.
         early_skips: Clips that never reached the plan (duplicate ids).
+        scores: By clip, where it was scored again later: they replace those of the records.
     """
-    done = [records[cohort.index] for cohort in plan.cohorts if cohort.index in records]
-    clips = {clip.id: clip for record in done for clip in record.clips}
-    skips = {skip.id: skip for record in done for skip in record.skips}
-    ordered = [clips.get(id) or skips[id] for cohort in plan.cohorts if cohort.index in records for id in cohort.ids]
-    write_text(run.path / "results.csv", _table(_result_rows(ordered, list(clips.values()))))
-    write_text(run.path / "curves.csv", _table(_curve_rows([row for row in ordered if isinstance(row, ClipRecord)])))
-    listed = [*early_skips, *(row for row in ordered if isinstance(row, Skip))]
-    write_text(run.path / "skipped.csv", _table([["id", "path", "reason", "detail"], *([s.id, s.path, s.reason.value, s.detail] for s in listed)]))
+    finished = [cohort for cohort in plan.cohorts if cohort.index in records]
+    columns = _columns((clip for cohort in finished for clip in records[cohort.index].clips), scores)
+    skips, done, seconds = list(early_skips), 0, 0.0
+    with ExitStack() as files:
+        results, curves, skipped = (_table(files, run.path / name) for name in ("results.csv", "curves.csv", "skipped.csv"))
+        results.writerow([*FIRST_COLUMNS, *columns.labels, *LAST_COLUMNS, *(SCORE_PREFIX + prompt for prompt in columns.prompts)])
+        curves.writerow(["id", *(str(step) for step in range(columns.steps))])
+        for cohort in finished:
+            record = records[cohort.index]
+            seconds += record.seconds
+            for row in _rows(cohort, record):
+                if isinstance(row, Skip):
+                    skips.append(row)
+                    results.writerow(_skip_row(row, columns))
+                else:
+                    done += 1
+                    results.writerow(_result_row(row, columns, scores.get(row.id, row.scores)))
+                    curves.writerow([row.id, *(f"{similarity:.6f}" for similarity in row.curve)])
+        skipped.writerow(["id", "path", "reason", "detail"])
+        skipped.writerows([skip.id, skip.path, skip.reason.value, skip.detail] for skip in skips)
+    return Totals(done, tuple(skips), seconds)
 
 
-def _result_rows(ordered: Sequence[ClipRecord | Skip], clips: Sequence[ClipRecord]) -> Iterable[list[str]]:
-    labels = sorted({name for clip in clips for name in clip.labels})
-    prompts = list(dict.fromkeys(prompt for clip in clips for prompt in clip.scores))
-    yield [*FIRST_COLUMNS, *labels, *LAST_COLUMNS, *(SCORE_PREFIX + prompt for prompt in prompts)]
-    for row in ordered:
-        if isinstance(row, Skip):
-            yield [row.id, row.path, "", *("" for _ in labels), "", "skipped", "", "", *("" for _ in prompts)]
-        else:
-            facts = [row.id, row.path, row.speaker, *(row.labels.get(name, "") for name in labels), str(row.seed), "done"]
-            numbers = [row.similarity_start, row.similarity_end, *(row.scores.get(prompt) for prompt in prompts)]
-            yield [*facts, *("" if number is None else f"{number:.6f}" for number in numbers)]
-
-
-def _curve_rows(clips: Sequence[ClipRecord]) -> Iterable[list[str]]:
-    yield ["id", *(str(step) for step in range(max((len(clip.curve) for clip in clips), default=0)))]
+def _columns(clips: Iterable[ClipRecord], scores: Scores) -> _Columns:
+    labels: set[str] = set()
+    prompts: dict[str, None] = {}
+    steps = 0
     for clip in clips:
-        yield [clip.id, *(f"{similarity:.6f}" for similarity in clip.curve)]
+        labels.update(clip.labels)
+        prompts.update(dict.fromkeys(scores.get(clip.id, clip.scores)))
+        steps = max(steps, len(clip.curve))
+    return _Columns(sorted(labels), list(prompts), steps)
 
 
-def _table(rows: Iterable[Sequence[str]]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
-    return buffer.getvalue()
+def _rows(cohort: Cohort, record: CohortRecord) -> Iterator[ClipRecord | Skip]:
+    """The clips of a cohort in plan order."""
+    clips = {clip.id: clip for clip in record.clips}
+    skips = {skip.id: skip for skip in record.skips}
+    return (clips.get(id) or skips[id] for id in cohort.ids)
+
+
+def _skip_row(skip: Skip, columns: _Columns) -> list[str]:
+    return [skip.id, skip.path, "", *("" for _ in columns.labels), "", "skipped", "", "", *("" for _ in columns.prompts)]
+
+
+def _result_row(clip: ClipRecord, columns: _Columns, scores: Mapping[str, float]) -> list[str]:
+    facts = [clip.id, clip.path, clip.speaker, *(clip.labels.get(name, "") for name in columns.labels), str(clip.seed), "done"]
+    numbers = [clip.similarity_start, clip.similarity_end, *(scores.get(prompt) for prompt in columns.prompts)]
+    return [*facts, *("" if number is None else f"{number:.6f}" for number in numbers)]
+
+
+def _table(files: ExitStack, path: Path) -> Any:
+    """A writer of rows into a file that appears when all of ``files`` are closed."""
+    text = io.TextIOWrapper(files.enter_context(whole_file(path)), encoding="utf-8", errors="surrogateescape", newline="")
+    files.callback(text.detach)  # flushes, and leaves the file to be closed by its owner
+    return csv.writer(text, lineterminator="\n")
 
 
 def read_skips(run: RunDirectory) -> list[Skip]:

@@ -10,8 +10,7 @@ from lightning.pytorch import LightningModule, Trainer
 from PIL import Image
 
 from stylewav_pl.callbacks.clip_score import ClipScore
-from stylewav_pl.callbacks.images import from_picture, to_picture
-from stylewav_pl.callbacks.writer import write_png
+from stylewav_pl.callbacks.images import encode, from_picture, to_picture
 from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.types import Clip, CohortResult, ConfigError
 
@@ -68,7 +67,7 @@ def test_written_images_give_the_same_numbers(tmp_path: Path) -> None:
     score = set_up(ClipScore(PROMPTS))
     read = []
     for index, image in enumerate(images()):
-        write_png(tmp_path / f"{index}.png", to_picture(image), str(index), 0)
+        (tmp_path / f"{index}.png").write_bytes(encode(to_picture(image), "png", str(index), 0))
         with Image.open(tmp_path / f"{index}.png") as picture:
             read.append(from_picture(picture))
     assert score.score(torch.stack(read), CLIPS) == score.score(images(), CLIPS)

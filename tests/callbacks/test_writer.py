@@ -1,5 +1,6 @@
 """The results writer: files first, then the line that makes them count."""
 
+import io
 import os
 import time
 from pathlib import Path
@@ -20,7 +21,9 @@ from stylewav_pl.callbacks.writer import cohort_record
 from stylewav_pl.evaluation.starts import read_tile
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import all_embeddings
-from stylewav_pl.types import Clip, CohortResult, ConfigError, ScoreRow, Skip, SkipReason
+from stylewav_pl.runs.plan import stem_of
+from stylewav_pl.runs.stores import STRIP
+from stylewav_pl.types import Clip, CohortResult, ConfigError, OutputError, ScoreRow, Skip, SkipReason
 
 TRAINER = Mock(Trainer, global_rank=3)
 MODULE = Mock(LightningModule, latent_space=SimpleNamespace(name="WPlus"))
@@ -46,11 +49,17 @@ def result(ids: tuple[str, ...] = ("a", "Ä/b"), cohort: int = 5) -> CohortResul
     )
 
 
-def write(path: Path, outputs: dict[str, Any], **settings: bool) -> RunDirectory:
+def write(path: Path, outputs: dict[str, Any], **settings: Any) -> RunDirectory:
+    path.mkdir(exist_ok=True)
     writer, run = ResultsWriter(**settings), RunDirectory(path)
     writer.bind(run, "abc123")
     writer.on_train_batch_end(TRAINER, MODULE, outputs, None, 0)
+    writer.on_train_end(TRAINER, MODULE)
     return run
+
+
+def latent_path(run: RunDirectory, id: str) -> Path:
+    return run.path / "latents" / f"{stem_of(id)}.safetensors"
 
 
 def test_a_writer_without_a_place_says_what_to_do() -> None:
@@ -70,7 +79,7 @@ def test_images_are_those_of_the_result_and_say_what_they_are(tmp_path: Path) ->
 def test_latents_have_one_tensor_and_say_whose_they_are(tmp_path: Path) -> None:
     run = write(tmp_path, {"result": result()})
     for index, id in enumerate(("a", "Ä/b")):
-        with safe_open(run.latent_path(id), framework="pt") as file:
+        with safe_open(latent_path(run, id), framework="pt") as file:
             assert list(file.keys()) == ["latent"]
             assert torch.equal(file.get_tensor("latent"), result().latents[index])
             assert file.metadata() == {"id": id, "space": "WPlus", "generator_sha256": "abc123"}
@@ -81,7 +90,7 @@ def test_what_is_not_wanted_is_not_written(tmp_path: Path) -> None:
     assert not (tmp_path / "lean" / "latents").exists()
     assert not (tmp_path / "lean" / "strips").exists()
     run = write(tmp_path / "rich", {"result": result()}, strips=True)
-    with Image.open(run.strip_path("a")) as picture:
+    with Image.open(io.BytesIO(run.store.read("a", STRIP))) as picture:
         assert picture.info["Comment"] == NOT_A_PORTRAIT
         assert picture.width > picture.height
 
@@ -89,7 +98,7 @@ def test_what_is_not_wanted_is_not_written(tmp_path: Path) -> None:
 def test_the_journal_of_the_rank_has_the_whole_record(tmp_path: Path) -> None:
     scores = (ScoreRow("a", {"a boy": 0.25}), ScoreRow("Ä/b", {"a boy": -0.5}))
     run = write(tmp_path, {"result": result(), "scores": scores})
-    assert run.journal_path(3).exists()
+    assert sorted(path.name for path in run.journal_path.glob("rank-*")) == ["rank-00003.index", "rank-00003.jsonl"]
     record = run.finished()[5]
     assert record.skips == (SKIP,)
     assert [(clip.id, clip.path, clip.speaker, clip.labels, clip.seed) for clip in record.clips] == [
@@ -118,6 +127,7 @@ def test_the_journal_says_how_long_a_cohort_took(tmp_path: Path) -> None:
     writer.on_train_batch_start(TRAINER, MODULE, None, 0)
     time.sleep(0.05)
     writer.on_train_batch_end(TRAINER, MODULE, {"result": result()}, None, 0)
+    writer.on_train_end(TRAINER, MODULE)
     assert 0.05 <= run.finished()[5].seconds < 30
 
 
@@ -133,17 +143,17 @@ def test_the_journal_line_comes_after_every_file(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(os, "replace", fail)
     monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OutputError, match=r"No space left.*start the same command again"):
         write(tmp_path, {"result": result()})
     assert RunDirectory(tmp_path).finished() == {}
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]  # what was begun is gone
 
 
 def test_names_that_are_no_utf8_are_written_too(tmp_path: Path) -> None:
     run = write(tmp_path, {"result": result(ids=("caf\udce9",))}, strips=True)
     assert run.finished()[5].clips[0].id == "caf\udce9"
     assert run.image_path("caf\udce9").exists()
-    assert run.latent_path("caf\udce9").exists()
+    assert latent_path(run, "caf\udce9").exists()
 
 
 def test_half_precision_curves_are_recorded_as_numbers() -> None:

@@ -86,7 +86,7 @@ def test_totals_of_a_run_are_those_of_the_merged_records_of_all_ranks(tmp_path: 
     run = RunDirectory(tmp_path)
     for cohort in plan.cohorts:
         records = tuple(record(int(id), scores[int(id)], members[int(id)]) for id in cohort.ids)
-        journal.append(run.journal_path(int(cohort.index > 6)), CohortRecord(cohort.index, records, ()))
+        journal.append(run.journal_path, int(cohort.index > 6), CohortRecord(cohort.index, records, ()))
     merge(run, plan, run.finished())
     means = evaluate(read_results(tmp_path), PromptSet("age", AGES), permutations=1).observed.means
     found = [[means[prompt][label] for prompt in AGES.values()] for label in AGES]

@@ -21,7 +21,7 @@ def rows(path: Path) -> list[list[str]]:
 
 
 def test_a_second_start_continues_the_file(tmp_path: Path) -> None:
-    run = tmp_path / "run"
+    run = tmp_path
     first = log(run)
     first.log_metrics({"similarity_end": 0.5}, step=2)
     first.log_metrics({"similarity_end": 0.25, "clips_per_second": 3.0}, step=4)

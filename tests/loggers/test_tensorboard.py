@@ -72,15 +72,15 @@ def test_without_tensorboard_it_says_what_to_install(monkeypatch: pytest.MonkeyP
 def test_a_run_in_two_pieces_is_one_in_tensorboard_with_the_names_of_the_csv(
     fit: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls, write = [0], writer.write_png
+    calls, write = [0], writer.ResultsWriter.on_train_batch_end
 
     def failing_in_the_third_cohort(*args: Any) -> None:
         calls[0] += 1
-        if calls[0] > 4:
+        if calls[0] > 2:
             raise OSError(28, "No space left on device")
         write(*args)
 
-    monkeypatch.setattr(writer, "write_png", failing_in_the_third_cohort)
+    monkeypatch.setattr(writer.ResultsWriter, "on_train_batch_end", failing_in_the_third_cohort)
     overlay = ("--config", "logging/tensorboard.yaml")
     assert fit(*overlay) == 1
     monkeypatch.undo()

@@ -124,15 +124,15 @@ def logger(path: Path, rank: int = 0, **settings: Any) -> WandbLog:
 
 @slow
 def test_a_run_in_two_pieces_is_one_wandb_run(fit: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls, write = [0], writer.write_png
+    calls, write = [0], writer.ResultsWriter.on_train_batch_end
 
     def failing_in_the_third_cohort(*args: Any) -> None:
         calls[0] += 1
-        if calls[0] > 4:
+        if calls[0] > 2:
             raise OSError(28, "No space left on device")
         write(*args)
 
-    monkeypatch.setattr(writer, "write_png", failing_in_the_third_cohort)
+    monkeypatch.setattr(writer.ResultsWriter, "on_train_batch_end", failing_in_the_third_cohort)
     overlay = ("--config", "logging/wandb.yaml")
     assert fit(*overlay) == 1
     monkeypatch.undo()

@@ -9,7 +9,7 @@ import pytest
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.files import TEMPORARY_PREFIX
 from stylewav_pl.runs.plan import Plan
-from stylewav_pl.types import RunDirectoryError
+from stylewav_pl.types import OutputError, RunDirectoryError
 
 
 @pytest.fixture
@@ -55,14 +55,15 @@ def test_a_place_that_cannot_be_a_directory_is_named(tmp_path: Path) -> None:
 
 
 def test_claiming_removes_the_litter_of_a_killed_process(run: RunDirectory) -> None:
-    litter = run.path / "images" / f"{TEMPORARY_PREFIX}1-a.png"
-    litter.parent.mkdir(parents=True)
-    litter.write_bytes(b"half")
+    litter = [run.path / ".writing" / "a.png", run.path / f"{TEMPORARY_PREFIX}1-manifest.json"]
+    for path in litter:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"half")
     with pytest.raises(RunDirectoryError):  # not while somebody else may still be writing
         _refused_while_held(run)
-    assert litter.exists()
+    assert all(path.exists() for path in litter)
     run.acquire()
-    assert not litter.exists()
+    assert not any(path.exists() for path in litter)
 
 
 def _refused_while_held(run: RunDirectory) -> None:
@@ -120,9 +121,23 @@ def test_later_scores_come_back(run: RunDirectory) -> None:
     assert run.finished() == {}  # they are no journal
 
 
-def test_every_file_of_a_clip_has_its_stem(run: RunDirectory) -> None:
+def test_an_image_has_the_stem_of_its_clip(run: RunDirectory) -> None:
     assert run.image_path("v1") == run.path / "images" / "v1.png"
-    assert run.latent_path("v1") == run.path / "latents" / "v1.safetensors"
-    assert run.strip_path("v1") == run.path / "strips" / "v1.png"
     assert run.image_path("V1") != run.image_path("v1")
     assert run.image_path("../../v1").parent == run.path / "images"
+
+
+def test_a_directory_that_has_vanished_or_is_another_one_is_noticed(run: RunDirectory) -> None:
+    run.adopt({})
+    run.check_place()
+    run.check_place()
+    moved = run.move_aside()
+    with pytest.raises(OutputError, match="No such file"):
+        run.check_place()
+    run.path.mkdir()
+    with pytest.raises(OutputError, match="another directory lies in its place"):
+        run.check_place()
+    run.path.rmdir()
+    assert moved is not None
+    moved.rename(run.path)
+    run.check_place()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stylewav_pl.runs.files import TEMPORARY_PREFIX, remove_litter, whole_file, write_json, write_text
+from stylewav_pl.runs.files import SCRATCH, TEMPORARY_PREFIX, remove_litter, whole_file, write_json, write_text
 
 
 def everything(directory: Path) -> set[str]:
@@ -44,7 +44,8 @@ def test_an_error_keeps_the_earlier_file(tmp_path: Path) -> None:
 
 def test_litter_of_a_killed_process_is_removed_and_nothing_else(tmp_path: Path) -> None:
     write_text(tmp_path / "images" / "writing-a.png", "x")
-    (tmp_path / "images" / f"{TEMPORARY_PREFIX}99-b.png").write_bytes(b"half")
+    (tmp_path / SCRATCH).mkdir()
+    (tmp_path / SCRATCH / "b.png").write_bytes(b"half")
     (tmp_path / f"{TEMPORARY_PREFIX}99-manifest.json").write_bytes(b"half")
     remove_litter(tmp_path)
     assert everything(tmp_path) == {"images/writing-a.png"}

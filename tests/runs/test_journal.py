@@ -1,14 +1,15 @@
-"""The journal: whole lines count, torn ones do not, and what follows a torn line is intact."""
+"""The journal: whole lines of the index count, torn ones do not, and what follows a torn line is intact."""
 
+import tempfile
 from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stylewav_pl.runs.journal import ClipRecord, CohortRecord, append, read_all
-from stylewav_pl.types import Skip, SkipReason
+from stylewav_pl.runs.journal import ClipRecord, CohortRecord, Journals, append
+from stylewav_pl.types import RunDirectoryError, Skip, SkipReason
 
 
 def record(cohort: int) -> CohortRecord:
@@ -30,10 +31,14 @@ def test_numbers_that_are_not_finite_are_refused() -> None:
         bad.to_json()
 
 
+def read_all(directory: Path) -> dict[int, CohortRecord]:
+    return dict(Journals(directory).refresh())
+
+
 def test_journals_of_all_ranks_are_read_and_the_first_of_two_counts(tmp_path: Path) -> None:
-    append(tmp_path / "rank-00000.jsonl", record(0))
-    append(tmp_path / "rank-00001.jsonl", record(1))
-    append(tmp_path / "rank-00001.jsonl", CohortRecord(0, (), ()))
+    append(tmp_path, 0, record(0))
+    append(tmp_path, 1, record(1))
+    append(tmp_path, 1, CohortRecord(0, (), ()))
     assert read_all(tmp_path) == {0: record(0), 1: record(1)}
 
 
@@ -41,29 +46,75 @@ def test_no_journal_means_nothing_is_done(tmp_path: Path) -> None:
     assert read_all(tmp_path / "journal") == {}
 
 
+def test_what_others_finish_meanwhile_is_seen(tmp_path: Path) -> None:
+    journals = Journals(tmp_path).refresh()
+    assert 3 not in journals
+    append(tmp_path, 4, record(3))
+    assert set(journals.refresh()) == {3}
+    append(tmp_path, 2, record(5))
+    append(tmp_path, 4, record(4))
+    assert set(journals.refresh()) == {3, 4, 5}
+    assert journals.number_of_clips == 6
+    assert journals[4] == record(4)
+
+
+def test_knowing_what_is_done_reads_no_record(tmp_path: Path) -> None:
+    append(tmp_path, 0, record(0))
+    (tmp_path / "rank-00000.jsonl").unlink()
+    assert set(Journals(tmp_path).refresh()) == {0}
+
+
 @cache
 def whole() -> tuple[bytes, bytes]:
-    return tuple((record(cohort).to_json() + "\n").encode() for cohort in (0, 1))  # type: ignore[return-value]
+    """Journal and index of two cohorts."""
+    with tempfile.TemporaryDirectory() as folder:
+        append(Path(folder), 0, record(0))
+        append(Path(folder), 0, record(1))
+        return tuple(Path(folder, f"rank-00000.{suffix}").read_bytes() for suffix in ("jsonl", "index"))  # type: ignore[return-value]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
-@given(cut=st.integers(0, len(whole()[0] + whole()[1])))
-def test_cut_anywhere_whole_lines_count_and_the_next_append_is_intact(tmp_path: Path, cut: int) -> None:
-    first, second = whole()
+def check_that_appending_goes_on(directory: Path, expected: dict[int, CohortRecord]) -> None:
+    assert read_all(directory) == expected
+    for cohort in (7, 8):
+        append(directory, 0, record(cohort))
+        expected = {**expected, cohort: record(cohort)}
+        assert read_all(directory) == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(cut=st.integers(0, len(whole()[1])))
+def test_an_index_cut_anywhere_counts_its_whole_lines_and_the_next_append_is_intact(cut: int) -> None:
+    journal, index = whole()
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "rank-00000.jsonl").write_bytes(journal)
+        Path(folder, "rank-00000.index").write_bytes(index[:cut])
+        ends = [index.index(b"\n"), len(index) - 1]  # all but the line break: the line itself is whole
+        check_that_appending_goes_on(Path(folder), {cohort: record(cohort) for cohort in (0, 1) if cut >= ends[cohort]})
+
+
+@settings(max_examples=50, deadline=None)
+@given(cut=st.integers(0, len(whole()[0])))
+def test_a_journal_torn_before_its_index_was_written_loses_nothing_else(cut: int) -> None:
+    journal, index = whole()
+    first, half = journal[: journal.index(b"\n") + 1], journal[journal.index(b"\n") + 1 :][:cut]
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "rank-00000.jsonl").write_bytes(first + half)
+        Path(folder, "rank-00000.index").write_bytes(index[: index.index(b"\n") + 1])
+        check_that_appending_goes_on(Path(folder), {0: record(0)})
+
+
+@pytest.mark.parametrize("tail", [b"\0" * 64, b"\xff\xfe\xc3", b"5 1 0", b"12\n", b"1 2 3 4 5\n", b"1 1 0 10 0000000\n", b"-1 1 0 10 00000000\n"])
+def test_a_damaged_line_of_the_index_is_ignored_and_loses_nothing_else(tmp_path: Path, tail: bytes) -> None:
+    append(tmp_path, 0, record(0))
+    with (tmp_path / "rank-00000.index").open("ab") as file:
+        file.write(tail)
+    check_that_appending_goes_on(tmp_path, {0: record(0)})
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing"])
+def test_a_record_that_is_not_what_was_written_is_named(tmp_path: Path, damage: str) -> None:
+    append(tmp_path, 0, record(0))
     path = tmp_path / "rank-00000.jsonl"
-    path.write_bytes((first + second)[:cut])
-    expected = {0: record(0)} if cut >= len(first) - 1 else {}  # all but the line break: the record itself is whole
-    expected |= {1: record(1)} if cut >= len(first + second) - 1 else {}
-    assert read_all(tmp_path) == expected
-    append(path, record(7))
-    assert read_all(tmp_path) == {**expected, 7: record(7)}
-    append(path, record(8))
-    assert read_all(tmp_path) == {**expected, 7: record(7), 8: record(8)}
-
-
-@pytest.mark.parametrize("tail", [b"\0" * 64, b"\xff\xfe\xc3", b'{"cohort": 5', b"12\n", b"[]\n", b'{"cohort": 5}\n', b"null\n"])
-def test_a_damaged_line_is_ignored_and_loses_nothing_else(tmp_path: Path, tail: bytes) -> None:
-    path = tmp_path / "rank-00000.jsonl"
-    path.write_bytes(whole()[0] + tail)
-    append(path, record(1))
-    assert read_all(tmp_path) == {0: record(0), 1: record(1)}
+    path.write_bytes(path.read_bytes().replace(b"voices", b"noises")) if damage == "changed" else path.unlink()
+    with pytest.raises(RunDirectoryError, match=r"rank-00000.jsonl is damaged: the record of cohort 0 .*rank-00000.index"):
+        Journals(tmp_path).refresh()[0]

@@ -73,6 +73,26 @@ def test_unfinished_cohorts_have_no_rows(tmp_path: Path, records: dict[int, Coho
     assert [line.split(",")[0] for line in (tmp_path / "results.csv").read_text().splitlines()] == ["id", "d", "a"]
 
 
+def test_later_scores_replace_those_of_the_records(tmp_path: Path, records: dict[int, CohortRecord]) -> None:
+    merge(RunDirectory(tmp_path), PLAN, records, scores={id: {"a king": 0.5} for id in "dab"})
+    with (tmp_path / "results.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert [row[9:] for row in rows] == [["score: a king"], ["0.500000"], ["0.500000"], [""], ["0.500000"]]
+
+
+def test_totals_count_results_and_name_skips(tmp_path: Path, records: dict[int, CohortRecord]) -> None:
+    early = Skip("d", "other/d.wav", SkipReason.DUPLICATE_ID, "The id is taken.")
+    totals = merge(RunDirectory(tmp_path), PLAN, records, [early])
+    assert (totals.done, [skip.path for skip in totals.skips]) == (3, ["other/d.wav", "voices/c.wav"])
+
+
+@pytest.mark.parametrize("id", ["caf\udce9", "a,b\nc"])
+def test_ids_come_back_from_the_tables(tmp_path: Path, id: str) -> None:
+    merge(RunDirectory(tmp_path), Plan(1).extended([id]), {0: CohortRecord(0, (clip(id, {}, {}),), ())})
+    with (tmp_path / "results.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        assert list(csv.reader(file))[1][0] == id
+
+
 def test_nothing_scored_means_no_score_columns(tmp_path: Path) -> None:
     merge(RunDirectory(tmp_path), Plan(1).extended(["a"]), {0: CohortRecord(0, (clip("a", {}, {}),), ())})
     assert (tmp_path / "results.csv").read_text().splitlines()[0] == "id,path,speaker,seed,status,similarity_start,similarity_end"

@@ -1,0 +1,50 @@
+"""One file for each member, in one folder for each kind."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import Executor, wait
+from pathlib import Path
+from typing import final
+
+from stylewav_pl.runs.files import SCRATCH, flush_folder
+from stylewav_pl.runs.plan import stem_of
+from stylewav_pl.runs.stores.base import RECORD, Kind, Member, Store
+
+
+@final
+class FileStore(Store):
+    """``images/<stem>.png``, ``latents/<stem>.safetensors``, ``strips/<stem>.png``; records are in the journal alone."""
+
+    def path(self, id: str, kind: Kind) -> Path:
+        """Where a member lies."""
+        return self.run / kind / f"{stem_of(id)}{self.output.suffix(kind)}"
+
+    def write(self, cohort: int, members: Sequence[Member], pool: Executor) -> None:
+        """See :meth:`Store.write`."""
+        kept = [member for member in members if member.kind != RECORD]
+        folders = {self.path(member.id, member.kind).parent for member in kept}
+        for folder in (*folders, self.run / SCRATCH):
+            folder.mkdir(exist_ok=True)
+        written = [pool.submit(self._write, member) for member in kept]
+        wait(written)
+        for each in written:
+            each.result()
+        for folder in (*folders, self.run):
+            flush_folder(folder)
+
+    def read(self, id: str, kind: Kind) -> bytes:
+        """See :meth:`Store.read`."""
+        return self.path(id, kind).read_bytes()
+
+    def _write(self, member: Member) -> None:
+        """Half-written files lie in a folder of their own: after a crash nobody has to look for them among millions."""
+        path = self.path(member.id, member.kind)
+        temporary = self.run / SCRATCH / f"{member.kind}-{path.name}"
+        try:
+            with temporary.open("wb") as file:
+                file.write(member.data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,64 @@
+"""One tar for each cohort, in the layout of webdataset: members of one clip have one name and differ in the suffix.
+
+A tar cannot be written half and continued, so a shard is a cohort: it appears whole or not at all. Same members, same bytes:
+nothing of the moment, the machine or the user enters a shard. Format: https://github.com/webdataset/webdataset
+"""
+
+import io
+import tarfile
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import final
+
+from stylewav_pl.runs.files import SCRATCH, whole_file
+from stylewav_pl.runs.plan import slug_of, stem_of
+from stylewav_pl.runs.stores.base import STRIP, Kind, Member, Store
+from stylewav_pl.types import RunDirectoryError
+
+
+@final
+class ShardStore(Store):
+    """``shards/<cohort>.tar`` with ``<key>.png``, ``<key>.safetensors``, ``<key>.json`` and ``<key>.strip.png`` for each clip."""
+
+    def path(self, cohort: int) -> Path:
+        """Where a cohort's shard lies."""
+        return self.run / "shards" / f"{cohort:08d}.tar"
+
+    def write(self, cohort: int, members: Sequence[Member], pool: Executor) -> None:
+        """See :meth:`Store.write`."""
+        (self.run / "shards").mkdir(exist_ok=True)
+        with (
+            whole_file(self.path(cohort), scratch=self.run / SCRATCH) as file,
+            tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as tar,
+        ):
+            for member in members:
+                facts = tarfile.TarInfo(self._name(member.id, member.kind))  # mode 644, owner 0, time 0
+                facts.size = len(member.data)
+                tar.addfile(facts, io.BytesIO(member.data))
+
+    def read(self, id: str, kind: Kind) -> bytes:
+        """See :meth:`Store.read`."""
+        path = self.path(self.cohort_of(id))
+        try:
+            with tarfile.open(path, "r:") as tar:
+                file = tar.extractfile(self._name(id, kind))
+                assert file is not None  # only regular files are written
+                return file.read()
+        except KeyError as error:
+            raise FileNotFoundError(f"{path} has no {self._name(id, kind)}") from error
+        except tarfile.TarError as error:
+            raise RunDirectoryError(f"{path} is damaged ({error}). Restore it, or run fit again with --restart.") from error
+
+    def _name(self, id: str, kind: Kind) -> str:
+        return f"{key_of(id)}{'.strip' if kind == STRIP else ''}{self.output.suffix(kind)}"
+
+
+def key_of(id: str) -> str:
+    """The name of a clip's members without suffix: the stem, but without dots, where webdataset would begin the suffix.
+
+    >>> key_of("voice-1"), key_of("voice.1")
+    ('voice-1', 'voice-1-7f1f1af915')
+    """
+    stem = stem_of(id)
+    return slug_of(id) if "." in stem else stem

@@ -1,0 +1,104 @@
+"""Signals that ask a run to stop: SIGTERM, and SIGUSR1, which SLURM can be told to send before it takes a machine away.
+
+A run loses nothing but the cohort in flight when it dies, so there is nothing to save: it stops at the next step, and where the
+next step is too far away it is ended. Nothing heavy is imported here: signals are heeded from the first moment on.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+STOPPED = 75  # exit code: stopped, and the same command continues (EX_TEMPFAIL of sysexits.h)
+GRACE_SECONDS = 15.0
+
+_asked = threading.Event()
+_followers: list[Callable[[], None]] = []
+
+
+def asked() -> bool:
+    """Whether a signal has asked this process to stop."""
+    return _asked.is_set()
+
+
+def tell(follower: Callable[[], None]) -> None:
+    """Has ``follower`` called, from another thread, as soon as a signal arrives; until :func:`heeded` ends."""
+    _followers.append(follower)
+
+
+@contextmanager
+def heeded(grace_seconds: float = GRACE_SECONDS) -> Iterator[None]:
+    """Heeds the signals inside the block, instead of being killed by them; only the main thread can.
+
+    Args:
+        grace_seconds: After this time the process ends in any case, with exit code 75.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    handlers = {number: signal.signal(number, _leave_to_the_watcher) for number in SIGNALS}
+    # Python runs handlers between two instructions of the main thread, which may be far apart; the number of a signal
+    # goes through this pipe at once.
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    timers: list[threading.Timer] = []
+    threading.Thread(target=_watch, args=(reading, grace_seconds, timers), daemon=True, name="stop-signals").start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        os.close(writing)  # ends the watcher
+        for timer in timers:
+            timer.cancel()
+        _asked.clear()
+        _followers.clear()
+
+
+def _leave_to_the_watcher(number: int, frame: object) -> None:
+    """Does nothing: it is there so that the signal does not kill."""
+
+
+def _watch(reading: int, grace_seconds: float, timers: list[threading.Timer]) -> None:
+    with os.fdopen(reading, "rb", buffering=0) as signals:
+        while data := signals.read(64):
+            if _asked.is_set() or not any(number in data for number in SIGNALS):
+                continue
+            _asked.set()
+            timer = threading.Timer(grace_seconds, os._exit, (STOPPED,))
+            timer.daemon = True
+            timer.start()
+            timers.append(timer)
+            for follower in list(_followers):
+                follower()
+
+
+def _heeding() -> bool:
+    return signal.getsignal(SIGNALS[-1]) is _leave_to_the_watcher
+
+
+def _hold() -> None:
+    """Before a fork: a signal to the new process must not be taken for one to this, since both have the pipe at first."""
+    if _heeding():
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+
+def _go_on() -> None:
+    if _heeding():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def _forget() -> None:
+    """In a forked process (one that decodes audio): the signals are its own, and kill."""
+    if _heeding():
+        signal.set_wakeup_fd(-1)
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+os.register_at_fork(before=_hold, after_in_parent=_go_on, after_in_child=_forget)

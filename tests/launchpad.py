@@ -1,0 +1,44 @@
+"""Real processes for tests of crashes, without the ten seconds that each start of the program takes to import its libraries.
+
+Run as a script: imports the program once, then forks a process for each line of JSON on standard input.
+"""
+
+import json
+import os
+import signal
+import sys
+from importlib import import_module
+
+
+def serve() -> None:
+    """Answers ``{"start": ...}`` with a process id and ``{"poll": id}`` with an exit code, or null while it runs."""
+    for name in ("stylewav_pl.commands.experiment", "stylewav_pl.evaluation.figures", "jinja2"):
+        import_module(name)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "poll" in request:
+            found, status = os.waitpid(request["poll"], os.WNOHANG)
+            print(json.dumps(os.waitstatus_to_exitcode(status) if found else None), flush=True)
+        elif (child := os.fork()) == 0:
+            become(**request["start"])
+        else:
+            print(child, flush=True)
+
+
+def become(words: list[str], environment: dict[str, str], log: str, prelude: str) -> None:
+    """What a start of the program does, in this process; ``prelude`` is Python that breaks something first."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    os.environ.update(environment)
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for descriptor, target in ((os.open(os.devnull, os.O_RDONLY), 0), (output, 1), (output, 2)):
+        os.dup2(descriptor, target)
+    exec(prelude, {})
+    from stylewav_pl.cli import main
+
+    sys.argv = ["stylewav-pl", *words]
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,94 @@
+"""Signals are heeded inside the block, by this process alone, and nowhere else."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from stylewav_pl import stopping
+
+
+def until_asked() -> None:
+    deadline = time.monotonic() + 10
+    while not stopping.asked():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("number", stopping.SIGNALS)
+def test_a_signal_asks_and_kills_nobody(number: signal.Signals) -> None:
+    before, told = signal.getsignal(number), threading.Event()
+    with stopping.heeded():
+        assert not stopping.asked()
+        stopping.tell(told.set)
+        os.kill(os.getpid(), number)
+        until_asked()
+        assert told.wait(10)
+    assert not stopping.asked()
+    assert signal.getsignal(number) is before
+
+
+def test_other_signals_are_left_to_others() -> None:
+    with stopping.heeded(), pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+    with stopping.heeded():
+        time.sleep(0.05)
+        assert not stopping.asked()
+
+
+def test_elsewhere_than_in_the_main_thread_nothing_is_changed() -> None:
+    seen: list[object] = []
+
+    def look() -> None:
+        with stopping.heeded():
+            seen.append(signal.getsignal(signal.SIGUSR1))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert seen == [signal.getsignal(signal.SIGUSR1)]
+
+
+STUCK = """
+import signal, sys, threading
+from stylewav_pl import stopping
+with stopping.heeded(grace_seconds=0.5):
+    print("ready", flush=True)
+    threading.Event().wait() if sys.argv[1] == "stuck" else signal.pause()
+    print("asked" if stopping.asked() else "not asked", flush=True)
+"""
+
+
+def test_who_does_not_stop_is_ended(repository) -> None:
+    command = [sys.executable, "-c", STUCK, "stuck"]
+    with subprocess.Popen(command, cwd=repository, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 75
+        assert time.monotonic() - began > 0.4
+
+
+FORKED = """
+import os, signal, time
+from stylewav_pl import stopping
+with stopping.heeded():
+    child = os.fork()
+    if not child:
+        time.sleep(20)
+        os._exit(0)
+    os.kill(child, signal.SIGUSR1)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    time.sleep(0.2)
+    print(stopping.asked())
+"""
+
+
+def test_a_signal_to_a_forked_process_is_its_own_affair(repository) -> None:
+    ended = subprocess.run([sys.executable, "-c", FORKED], cwd=repository, capture_output=True, text=True, timeout=60)
+    assert ended.stdout.split() == [str(-signal.SIGUSR1), "False"], ended.stderr
