@@ -126,6 +126,25 @@ def test_generate_obeys_the_number_of_steps(tmp_path: Path) -> None:
 # report
 
 
+def test_the_report_lets_the_voices_be_heard_unless_they_are_gone_or_unwanted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    voice, out = write_voice(tmp_path / "one.wav"), tmp_path / "out"
+    assert generate(voice, "-o", out) == 0
+    page = out / "report.html"
+    heard = page.read_bytes()
+    assert heard.count(b"data-sound=") == 1
+    assert main(["report", str(out)]) == 0
+    assert page.read_bytes() == heard
+    assert main(["report", str(out), "--no-audio"]) == 0
+    assert b"data-sound=" not in page.read_bytes()
+    voice.unlink()
+    assert main(["report", str(out)]) == 0
+    assert b"data-sound=" not in page.read_bytes()
+    (out / "config.yaml").write_text("data: {sources: [{class_path: Nowhere}]}")
+    capsys.readouterr()
+    assert main(["report", str(out)]) == 0
+    assert "The voices cannot be heard in the report" in capsys.readouterr().out
+
+
 def test_report_is_written_again_from_the_directory_alone(tmp_path: Path) -> None:
     write_voice(tmp_path / "a.wav")
     assert generate(tmp_path / "a.wav", "-o", tmp_path / "out") == 0
