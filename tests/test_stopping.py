@@ -33,12 +33,20 @@ def test_a_signal_asks_and_kills_nobody(number: signal.Signals) -> None:
 
 
 def test_other_signals_are_left_to_others() -> None:
-    with stopping.heeded(), pytest.raises(KeyboardInterrupt):
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(5)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    try:
+        _interrupt()
+    finally:
+        signal.signal(signal.SIGINT, before)
     with stopping.heeded():
         time.sleep(0.05)
         assert not stopping.asked()
+
+
+def _interrupt() -> None:
+    with stopping.heeded(), pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
 
 
 def test_elsewhere_than_in_the_main_thread_nothing_is_changed() -> None:
