@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError
 
 SIDE_BY_SIDE = 8
 ACCELERATORS = {"auto": "auto", "cpu": "cpu", "cuda": "gpu"}

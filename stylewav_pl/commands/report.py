@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stylewav_pl.types import RunDirectoryError
+from stylewav_pl.errors import RunDirectoryError
 
 if TYPE_CHECKING:
     from stylewav_pl.data import ClipDataModule
