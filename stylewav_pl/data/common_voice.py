@@ -39,6 +39,8 @@ class CommonVoice(FileSource):
         seconds: Shortest and longest duration.
         min_words: Fewest words of the sentence, as separated by spaces; 1 for languages that are written without.
         where: Further conditions: column to accepted values.
+        balance: A column of ``where``: its values share each population equally (women and men in every decade), and appear in the
+            funnel apart. A speaker found under two of them is left out.
         clips_per_speaker: Most clips of one speaker.
         include_teens: Also use speakers of the age group ``teens``, who may be minors.
         seed: Another seed draws other clips.
@@ -59,6 +61,7 @@ class CommonVoice(FileSource):
         seconds: tuple[float, float] = (5.0, 5.5),
         min_words: int = 7,
         where: dict[str, list[str]] | None = None,
+        balance: str | None = None,
         clips_per_speaker: int = 1,
         include_teens: bool = False,
         seed: int = 0,
@@ -69,11 +72,15 @@ class CommonVoice(FileSource):
         self.populations = Populations(trait, populations, clips_per_speaker, seed)
         if "teens" in self.populations.labels and not include_teens:
             raise ConfigError("A population asks for teens, who may be minors. Set include_teens: true if that is meant.")
+        if balance is not None and not (where or {}).get(balance):
+            raise ConfigError(f"Expected `where` to list the values of {balance!r} that balance the populations, found {where or 'none'}.")
         self.locales = locales
         self.splits = tuple(splits)
         self.seconds = seconds
         self.min_words = min_words
         self.where = where or {}
+        self.balance = balance
+        self.groups = self.populations.shared_by(self.where[balance]) if balance else self.populations
         self.include_teens = include_teens
         self._listed: list[Clip] | None = None
         self._funnel: Funnel | None = None
@@ -103,10 +110,10 @@ class CommonVoice(FileSource):
         ids = candidates["path"].str.split("/").list.last().str.replace(r"\.[^.]*$", "").to_list()
         with tqdm(desc="opening files for their duration", unit=" files", delay=2, disable=None) as progress:
             lengths = _Lengths(candidates, self.seconds, progress)
-            drawn = self.populations.draw(ids, candidates["speaker"].to_list(), candidates["label"].to_list(), funnel, lengths.fit)
+            drawn = self.groups.draw(ids, candidates["speaker"].to_list(), candidates["group"].to_list(), funnel, lengths.fit)
         if lengths.opened:
             funnel.add("files opened for their duration", {"": lengths.opened})
-        self.populations.check(funnel)
+        self.groups.check(funnel)
         self._funnel = funnel
         return [self._clip(ids[position], candidates.row(position, named=True)) for position in drawn]
 
@@ -126,16 +133,24 @@ class CommonVoice(FileSource):
         label = value.replace_strict(self.populations.labels, default=None, return_dtype=pl.String)
         rules = frame.with_columns(
             label=label,
+            group=self._group(label),
             left_out=pl.when(elsewhere).then(pl.lit("outside of `where`"))
             .when(teens).then(pl.lit("teens, who may be minors"))
             .when(label.is_null()).then(pl.when(value == "").then(pl.lit("not told")).otherwise(value)),
             fits=pl.col("seconds").is_between(*self.seconds),
             words=pl.col("sentence").fill_null("").str.count_matches(r"\S+") >= self.min_words,
         )  # fmt: skip
-        counts = rules.group_by("left_out", "label", "fits", "words").len()
+        counts = rules.group_by("left_out", "group", "fits", "words").len()
         chosen = rules.filter(pl.col("left_out").is_null() & pl.col("fits").fill_null(True) & pl.col("words"))
-        both = pl.collect_all([counts, chosen.select("speaker", "path", "label", "gender", "age", "locale", "seconds")], engine="streaming")
+        both = pl.collect_all([counts, chosen.select("speaker", "path", "label", "group", "gender", "age", "locale", "seconds")], engine="streaming")
         return both[0], both[1]
+
+    def _group(self, label: pl.Expr) -> pl.Expr:
+        """What is drawn from: the populations, or their parts."""
+        if not self.balance:
+            return label
+        parts = {spelling: value for value in self.where[self.balance] for spelling in spellings([value])}
+        return label + ", " + pl.col(f"trait: {self.balance}").replace_strict(parts, default=None, return_dtype=pl.String)
 
     def _count(self, counts: pl.DataFrame, funnel: Funnel) -> None:
         """The stages that need no draw."""
@@ -154,8 +169,8 @@ class CommonVoice(FileSource):
         self._add(f"at least {self.min_words} words", kept.filter("words"), funnel)
 
     def _add(self, stage: str, kept: pl.DataFrame, funnel: Funnel) -> None:
-        sums = dict(kept.group_by("label").agg(pl.col("len").sum()).iter_rows())
-        funnel.add(stage, {label: int(sums.get(label, 0)) for label in self.populations.counts})
+        sums = dict(kept.group_by("group").agg(pl.col("len").sum()).iter_rows())
+        funnel.add(stage, {group: int(sums.get(group, 0)) for group in self.groups.counts})
 
     def _clip(self, id: str, row: dict[str, str]) -> Clip:
         known = {"sex": SEXES.get(row["gender"]), "age": DECADES.get(row["age"]), "locale": row["locale"]}

@@ -69,6 +69,21 @@ class Populations:
                 if self.labels.setdefault(value, label) != label:
                     raise ConfigError(f"The value {value!r} of {trait} belongs to two populations, {self.labels[value]!r} and {label!r}.")
 
+    def shared_by(self, parts: Sequence[str]) -> "Populations":
+        """Each population cut into parts of one size, to be drawn one by one.
+
+        Raises:
+            ConfigError: A count cannot be divided.
+
+        >>> Populations("age", {"20s": Population(50)}).shared_by(["female", "male"]).counts
+        {'20s, female': 25, '20s, male': 25}
+        """
+        odd = {label: count for label, count in self.counts.items() if count % len(parts)}
+        if odd:
+            raise ConfigError(f"Expected counts that {', '.join(parts)} can share equally, found {odd}. Choose multiples of {len(parts)}.")
+        shares = {f"{label}, {part}": Population(count // len(parts)) for label, count in self.counts.items() for part in parts}
+        return Populations(self.trait, shares, self.clips_per_speaker, self.seed)
+
     def draw(
         self,
         ids: Sequence[str],

@@ -184,6 +184,23 @@ def test_any_column_and_further_conditions(release: Any, rows: list[Any], tmp_pa
         CommonVoice(tmp_path, "shoe size", {"42": Population(1)}).list_clips()
 
 
+def test_a_balanced_population_is_half_women(release: Any, rows: list[Any], tmp_path: Path) -> None:
+    release(tmp_path, 25).write(rows)
+    settings: dict[str, Any] = {"trait": "age", "where": {"gender": ["female", "male"]}}
+    source = CommonVoice(tmp_path, populations={"40s": Population(4, ["forties"])}, balance="gender", **settings)
+    clips = source.list_clips()
+    assert [(clip.labels["age"], clip.labels["sex"]) for clip in clips] == [("40s", "female"), ("40s", "male")] * 2
+    assert counts(source)["labelled", "40s, female"] == 3
+    assert counts(source)["labelled", "40s, male"] == 4  # "again" is another clip of male0
+    assert counts(source)["one clip per speaker", "40s, male"] == 3
+    with pytest.raises(ConfigError, match="40s, female has 3 of 4, 40s, male has 3 of 4"):
+        CommonVoice(tmp_path, populations={"40s": Population(8, ["forties"])}, balance="gender", **settings).list_clips()
+    with pytest.raises(ConfigError, match=r"female, male can share equally, found \{'40s': 3\}"):
+        CommonVoice(tmp_path, populations={"40s": Population(3, ["forties"])}, balance="gender", **settings)
+    with pytest.raises(ConfigError, match="list the values of 'accents'"):
+        CommonVoice(tmp_path, populations={"40s": Population(2, ["forties"])}, balance="accents", **settings)
+
+
 def test_lines_that_are_not_whole_do_no_harm(release: Any, rows: list[Any], tmp_path: Path) -> None:
     release(tmp_path, 25).write(rows)
     table = tmp_path / "en" / "validated.tsv"
