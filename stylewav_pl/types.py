@@ -58,6 +58,8 @@ class SkipReason(str, Enum):
     NOT_FINITE = "not-finite"
     DUPLICATE_ID = "duplicate-id"
     NOT_EMBEDDABLE = "not-embeddable"
+    BAD_LABELS = "bad-labels"
+    UNSAFE = "unsafe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,11 @@ class Skip:
     path: str
     reason: SkipReason
     detail: str
+
+    def __str__(self) -> str:
+        """One line for the terminal, whatever characters the path holds."""
+        place = self.path or self.id
+        return f"{place if place.isprintable() else ascii(place)}: {self.reason.value}, {self.detail}"
 
 
 @dataclass(frozen=True)

@@ -241,7 +241,7 @@ def test_voices_can_be_listened_to_and_checked(tmp_path: Path, capsys: pytest.Ca
     capsys.readouterr()
     assert main(["data", "check", str(tmp_path / "v")]) == 0
     out = capsys.readouterr().out
-    assert "3 audio files: 1 female, 1 male, 1 unlabelled" in out
+    assert "3 clips: 1 female, 1 male, 1 unlabelled" in out
     assert "bad.wav: unreadable" in out
 
 

@@ -50,8 +50,11 @@ def score_again(run: RunDirectory, guide: ImageTextEmbedder, clip_score: ClipSco
         scores |= {row.id: dict(row.scores) for row in rows}
     run.write_scores(scores)
     record_prompts(run, guide, clip_score.texts)
-    duplicates = [skip for skip in read_skips(run) if skip.reason is SkipReason.DUPLICATE_ID]  # in no journal: they never were in the plan
-    finish_run(run, run.read_plan(1), scoring, duplicates, sounds)
+    plan = run.read_plan(1)
+    planned = frozenset(plan.ids)
+    # in no journal: they never were in the plan
+    early = [skip for skip in read_skips(run) if skip.reason is SkipReason.DUPLICATE_ID or skip.id not in planned]
+    finish_run(run, plan, scoring, early, sounds)
     run.release()
 
 

@@ -3,6 +3,7 @@
 import argparse
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
 from stylewav_pl.commands.arguments import expand_configs
-from stylewav_pl.data import BuiltinVoices, ClipDataModule, CommonVoice, Folder
+from stylewav_pl.data import BuiltinVoices, ClipDataModule, ClipSource, CommonVoice, Folder, Manifest, Shards
 from stylewav_pl.data.funnel import table
 from stylewav_pl.data.shard_writer import write_shards
 from stylewav_pl.types import ConfigError, Skip
 
 SAMPLE_RATE = 16_000
+TABLES = (".csv", ".tsv", ".parquet")
 
 
 def run(command: str, options: list[str]) -> int:
@@ -25,7 +27,7 @@ def run(command: str, options: list[str]) -> int:
         case "voices":
             write_voices(asked.output, asked.per_sex)
         case "check":
-            check_folder(asked.folder)
+            check(asked.sources, asked.config or [])
         case "common-voice":
             show_funnel(asked.root, asked.config)
         case "shards":
@@ -40,8 +42,9 @@ def parser() -> argparse.ArgumentParser:
     voices = actions.add_parser("voices", help="write built-in voices as wav files, to listen to them")
     voices.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     voices.add_argument("--per-sex", type=int, default=4, metavar="N", help="voices of each sex (default: 4)")
-    check = actions.add_parser("check", help="decode every file of a folder and say what can be used")
-    check.add_argument("folder", type=Path, metavar="DIR")
+    check = actions.add_parser("check", help="decode every clip and say what can be used, and why the rest would be skipped")
+    check.add_argument("sources", nargs="*", metavar="SOURCE", help="folder, table (.csv, .tsv, .parquet), or shards (.tar, with braces or http)")
+    check.add_argument("--config", action="append", metavar="YAML", help="experiment: its sources instead")
     release = actions.add_parser("common-voice", help="how many clips of an unpacked release each rule of a configuration leaves")
     release.add_argument("root", type=Path, metavar="ROOT", help="the folder that unpacking gave")
     writing = actions.add_parser("shards", help="write the clips of a configuration as webdataset shards, for your own storage")
@@ -71,8 +74,8 @@ def shards(configs: Sequence[str], output: Path, clips_per_shard: int) -> None:
     data = load_data(configs)
     skips = write_shards(data, output, clips_per_shard)
     for skip in skips:
-        print(f"  left out: {skip.path}: {skip.reason.value}, {skip.detail}")
-    print(f"{len(data.list_clips()) + len(data.duplicates) - len(skips)} clips in {output}")
+        print(f"  left out: {skip}")
+    print(f"{len(data.list_clips()) + len(data.early_skips) - len(skips)} clips in {output}")
     print("For your own storage: Common Voice asks its users not to publish copies.")
 
 
@@ -111,12 +114,30 @@ def write_voices(output: Path, per_sex: int) -> None:
         print(path)
 
 
-def check_folder(folder: Path) -> None:
-    """Prints labels, usable clips and the reason of each other one."""
-    data = ClipDataModule([Folder(folder)], num_workers=0)
+def check(sources: Sequence[str], configs: Sequence[str]) -> None:
+    """Prints how many clips there are, their labels, and the reason of each that a run would skip.
+
+    Raises:
+        ConfigError: There is neither a source nor a configuration, or there are both, or one is wrong.
+    """
+    if bool(sources) == bool(configs):
+        raise ConfigError("Expected sources to check (folders, tables, shards), or the --config of an experiment, and not both.")
+    data = load_data(configs) if configs else ClipDataModule([source_of(name) for name in sources])
     clips = data.list_clips()
-    skips = [*data.duplicates, *(loaded for clip in clips if isinstance(loaded := data.load(clip.id), Skip))]
     labels = Counter(clip.labels.get("sex", "unlabelled") for clip in clips)
-    print(f"{len(clips)} audio files: {', '.join(f'{count} {label}' for label, count in sorted(labels.items())) or 'none'}")
-    for skip in skips:
-        print(f"  cannot use {skip.path}: {skip.reason.value}, {skip.detail}")
+    print(f"{len(clips)} clips: {', '.join(f'{count} {label}' for label, count in sorted(labels.items())) or 'none'}")
+    reasons: Counter[str] = Counter()
+    for skip in chain(data.early_skips, (loaded for clip in clips if isinstance(loaded := data.load(clip.id), Skip))):
+        reasons[skip.reason.value] += 1
+        print(f"  cannot use {skip}")
+    total = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    print(f"{len(clips) + len(data.early_skips) - reasons.total()} can be used, {reasons.total()} would be skipped{f' ({total})' if total else ''}")
+
+
+def source_of(name: str) -> ClipSource:
+    """The data source that a word of the command line means."""
+    if Path(name).suffix.lower() in TABLES:
+        return Manifest(name)
+    if ".tar" in name or "://" in name or any(Path(name).glob("*.tar")):
+        return Shards(name)
+    return Folder(name)

@@ -330,7 +330,7 @@ class ExperimentCLI(LightningCLI):
             return self.job.leave()
         patience: float = self._get(self.config, "patience")
         self.job.wait(self.missing, self.check, say, patience)
-        totals = finish_run(self.run_directory, self.plan, self.scoring, self.datamodule.duplicates, sounds_of(self.datamodule))
+        totals = finish_run(self.run_directory, self.plan, self.scoring, self.datamodule.early_skips, sounds_of(self.datamodule))
         self.dashboard.finish(self.trainer.loggers, self.run_directory.path)
         self.job.close(self.check, patience)
         remove_litter(self.run_directory.path)
@@ -347,7 +347,7 @@ class ExperimentCLI(LightningCLI):
         data.sample_rate = model.audio.sample_rate
         clips = data.list_clips()
         plan = self.run_directory.read_plan(data.cohort_size).extended(clip.id for clip in clips)
-        skips = [*data.duplicates, *(loaded for clip in clips if isinstance(loaded := data.load(clip.id), Skip))]
+        skips = [*data.early_skips, *(loaded for clip in clips if isinstance(loaded := data.load(clip.id), Skip))]
         self.clip_score.setup(self.trainer, model, "validate")
         for name, facts in self.weights.items():
             print(f"network: {name} {facts['source']} (SHA-256 {facts['sha256'][:12]}...)")
@@ -358,7 +358,7 @@ class ExperimentCLI(LightningCLI):
         print(f"finished already: {len(self.run_directory.finished())} cohorts")
         print(f"cannot be used: {len(skips)} clips")
         for skip in skips:
-            print(f"  {skip.path or skip.id}: {skip.reason.value}, {skip.detail}")
+            print(f"  {skip}")
         check_skips(skips, len(clips) - len(skips), self._get(self.config, "strict"), self._get(self.config, "max_skipped_fraction"))
 
     def test(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:

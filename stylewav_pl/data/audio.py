@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from stylewav_pl.data.file_part import FilePart
 from stylewav_pl.data.window import SILENCE_PEAK, Window, block_length
 from stylewav_pl.types import AudioError, SkipReason
 
@@ -22,6 +23,7 @@ Samples = Float[np.ndarray, " _"]
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000
 MOST_CHANNELS = 64
+AT_ONCE = 1 << 20  # samples in memory while a long recording is searched
 FFMPEG_SECONDS = 1200
 # Lossy formats may miscount a little; what was cut off misses a lot.
 COMPLETE = 0.98
@@ -32,13 +34,13 @@ STREAMED_SIZE = 0x7FFF0000
 _SHORT_DATA = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
 
 
-def decode(path: Path, sample_rate: int, window: Window | None = None) -> Float[Tensor, " time"]:
+def decode(file: Path | FilePart, sample_rate: int, window: Window | None = None) -> Float[Tensor, " time"]:
     """Reads one excerpt of a file: channels averaged, resampled, checked.
 
     Formats that libsndfile lacks (m4a, aac, webm ...) are read by ``ffmpeg`` where it is installed, up to 20 minutes.
 
     Args:
-        path: The file; its format is found from the content.
+        file: A file, or a part of one; its format is found from the content.
         sample_rate: Of the result, in Hz.
         window: Which part; by default the central 5 s.
 
@@ -50,7 +52,7 @@ def decode(path: Path, sample_rate: int, window: Window | None = None) -> Float[
     """
     window = window or Window()
     try:
-        samples, rate = _read(path, sample_rate, window)
+        samples, rate = _read(file, sample_rate, window)
     except (OSError, RuntimeError, ValueError, MemoryError) as error:
         raise AudioError(SkipReason.UNREADABLE, f"Cannot be read as audio: {_sentence(error)}") from error
     return finish(samples, rate, sample_rate, window)
@@ -89,22 +91,27 @@ def _limit(samples: Samples) -> Samples:
     return samples / peak if peak > 1 else samples
 
 
-def _read(path: Path, sample_rate: int, window: Window) -> tuple[Samples, int]:
-    if not path.is_file():
-        raise AudioError(SkipReason.MISSING, "There is no such file." if not path.exists() else "This is not a file.")
-    if path.stat().st_size == 0:
+def _read(file: Path | FilePart, sample_rate: int, window: Window) -> tuple[Samples, int]:
+    part = file if isinstance(file, FilePart) else _whole(file)
+    if part.size == 0:
         raise AudioError(SkipReason.EMPTY, "The file has 0 bytes.")
     try:
-        return _read_with_libsndfile(path, window)
+        return _read_with_libsndfile(part, window)
     except soundfile.LibsndfileError as error:
         if error.code not in FOREIGN_FORMATS:
             raise
-    return window.cut(_read_with_ffmpeg(path, sample_rate), sample_rate), sample_rate
+    return window.cut(_read_with_ffmpeg(part, sample_rate), sample_rate), sample_rate
 
 
-def _read_with_libsndfile(path: Path, window: Window) -> tuple[Samples, int]:
-    # By its descriptor: given a name, soundfile would trust the suffix .raw.
-    with path.open("rb") as opened, soundfile.SoundFile(opened.fileno(), closefd=False) as file:
+def _whole(path: Path) -> FilePart:
+    if not path.is_file():
+        raise AudioError(SkipReason.MISSING, "There is no such file." if not path.exists() else "This is not a file.")
+    return FilePart(path, 0, path.stat().st_size)
+
+
+def _read_with_libsndfile(part: FilePart, window: Window) -> tuple[Samples, int]:
+    # As bytes without a name: soundfile would trust the suffix .raw.
+    with part.open() as opened, soundfile.SoundFile(opened) as file:
         _check_header(file)
         start, count = _loudest(file, window) if window.place == "loudest" else window.span(file.frames, file.samplerate)
         file.seek(start)
@@ -132,21 +139,22 @@ def _truncated(found: float, promised: float) -> str:
 
 def _loudest(file: Any, window: Window) -> tuple[int, int]:
     """The loudest span, found block by block so that hours of audio need no memory."""
-    energies = np.array([np.square(block.mean(axis=1, dtype=np.float64)).sum() for block in _blocks(file)], dtype=np.float64)
-    return window.loudest_span(np.nan_to_num(energies), file.frames, file.samplerate)
+    length = block_length(file.samplerate)
+    sums = [np.add.reduceat(np.square(part.mean(axis=1, dtype=np.float64)), np.arange(0, len(part), length)) for part in _parts(file, length)]
+    return window.loudest_span(np.nan_to_num(np.concatenate(sums or [np.zeros(0)])), file.frames, file.samplerate)
 
 
-def _blocks(file: Any) -> Iterator[Float[np.ndarray, "time channel"]]:
-    """All blocks until the sound ends, whatever the header promises: a damaged one may promise years."""
-    length, found = block_length(file.samplerate), 0
-    while len(block := file.read(length, dtype="float32", always_2d=True)):
-        found += len(block)
-        yield block
+def _parts(file: Any, length: int) -> Iterator[Float[np.ndarray, "time channel"]]:
+    """Whole blocks of ``length`` until the sound ends, whatever the header promises: a damaged one may promise years."""
+    blocks, found = max(1, AT_ONCE // (length * file.channels)), 0
+    while len(part := file.read(blocks * length, dtype="float32", always_2d=True)):
+        found += len(part)
+        yield part
     if found < COMPLETE * file.frames:
         raise AudioError(SkipReason.UNREADABLE, _truncated(found / file.samplerate, file.frames / file.samplerate))
 
 
-def _read_with_ffmpeg(path: Path, sample_rate: int) -> Samples:
+def _read_with_ffmpeg(part: FilePart, sample_rate: int) -> Samples:
     program = shutil.which("ffmpeg")
     if program is None:
         raise AudioError(
@@ -154,7 +162,8 @@ def _read_with_ffmpeg(path: Path, sample_rate: int) -> Samples:
             "Not a format that libsndfile reads (wav, mp3, flac, ogg, opus ...); other formats need ffmpeg, which is not installed.",
         )
     # Only the file itself may be opened: playlists could otherwise point to the network.
-    command = [program, "-nostdin", "-v", "error", "-protocol_whitelist", "file", "-i", f"file:{path}", "-t", str(FFMPEG_SECONDS), "-map", "0:a:0"]
+    place = f"subfile,,start,{part.offset},end,{part.offset + part.size},,:file:{part.path}"
+    command = [program, "-nostdin", "-v", "error", "-protocol_whitelist", "file,subfile", "-i", place, "-t", str(FFMPEG_SECONDS), "-map", "0:a:0"]
     output = ["-ac", "1", "-ar", str(sample_rate), "-f", "f32le", "-threads", "1", "pipe:1"]
     try:
         result = subprocess.run([*command, *output], capture_output=True, stdin=subprocess.DEVNULL, timeout=120, check=False)
@@ -162,11 +171,11 @@ def _read_with_ffmpeg(path: Path, sample_rate: int) -> Samples:
         raise AudioError(SkipReason.UNREADABLE, "ffmpeg did not finish within 120 s.") from error
     if result.returncode != 0:
         lines = result.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        raise AudioError(SkipReason.UNREADABLE, f"Neither libsndfile nor ffmpeg knows this format ({lines[-1].removeprefix(f'file:{path}: ')}).")
+        raise AudioError(SkipReason.UNREADABLE, f"Neither libsndfile nor ffmpeg knows this format ({lines[-1].removeprefix(f'{place}: ')}).")
     return np.frombuffer(result.stdout[: len(result.stdout) // 4 * 4], dtype="<f4")
 
 
 def _sentence(error: Exception) -> str:
     """The error's own words without the path, which stands beside it in the list of skips."""
-    text = str(getattr(error, "error_string", "") or error).removeprefix("Error : ").strip() or type(error).__name__
+    text = str(getattr(error, "error_string", "") or getattr(error, "strerror", "") or error).removeprefix("Error : ").strip() or type(error).__name__
     return text if text.endswith(".") else f"{text}."

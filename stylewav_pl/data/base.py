@@ -1,6 +1,7 @@
 """The contract of every clip source: which clips there are, and their sound."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from stylewav_pl.data.funnel import Stage
 from stylewav_pl.data.window import Window
-from stylewav_pl.types import Clip
+from stylewav_pl.types import Clip, Skip
 
 
 class ClipSource(ABC):
@@ -33,6 +34,11 @@ class ClipSource(ABC):
     def funnel(self) -> list[Stage]:
         """How many clips each rule of the selection left; empty for a source that takes every clip."""
         return []
+
+    @property
+    def skips(self) -> Sequence[Skip]:
+        """What the source found but could not list as a clip, with the reason; clips that turn out bad when they are read are not here."""
+        return ()
 
     @abstractmethod
     def read(self, clip: Clip, sample_rate: int, window: Window) -> Float[Tensor, " time"]:

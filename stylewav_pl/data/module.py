@@ -72,7 +72,7 @@ class ClipDataModule(LightningDataModule):
         self.sample_rate = 16_000
         self.cohorts: tuple[Cohort, ...] = ()
         self._listed: dict[str, tuple[ClipSource, Clip]] | None = None
-        self._duplicates: list[Skip] = []
+        self._early_skips: list[Skip] = []
 
     def list_clips(self) -> list[Clip]:
         """Every clip of every source, ids unique: of two clips with one id the first counts. Listed once and kept.
@@ -87,10 +87,10 @@ class ClipDataModule(LightningDataModule):
         return self._index()[id][0]
 
     @property
-    def duplicates(self) -> tuple[Skip, ...]:
-        """Clips left out because their id was taken."""
+    def early_skips(self) -> tuple[Skip, ...]:
+        """What never reaches the plan: clips whose id was taken, and what a source could not list as a clip."""
         self._index()
-        return tuple(self._duplicates)
+        return tuple(self._early_skips)
 
     @property
     def funnel(self) -> list[Stage]:
@@ -126,10 +126,11 @@ class ClipDataModule(LightningDataModule):
         if self._listed is None:
             listed: dict[str, tuple[ClipSource, Clip]] = {}
             found = [(source, clip) for source in self.sources for clip in source.list_clips()]
+            self._early_skips += [skip for source in self.sources for skip in source.skips]
             for owner, clip in found:
                 if clip.id in listed:
                     first = listed[clip.id][1].path
-                    self._duplicates.append(Skip(clip.id, clip.path, SkipReason.DUPLICATE_ID, f"The id is taken by {first}. Rename one of them."))
+                    self._early_skips.append(Skip(clip.id, clip.path, SkipReason.DUPLICATE_ID, f"The id is taken by {first}. Rename one of them."))
                 else:
                     listed[clip.id] = (owner, clip)
             self._listed = listed if self.max_clips is None else self._first(listed, self.max_clips)

@@ -1,5 +1,6 @@
 """A random sample of any other source, population by population."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -11,7 +12,7 @@ from stylewav_pl.data.base import ClipSource
 from stylewav_pl.data.funnel import Funnel, Stage
 from stylewav_pl.data.populations import Population, Populations
 from stylewav_pl.data.window import Window
-from stylewav_pl.types import Clip
+from stylewav_pl.types import Clip, Skip
 
 
 class Sample(ClipSource):
@@ -53,6 +54,11 @@ class Sample(ClipSource):
         """See :attr:`ClipSource.funnel`."""
         self.list_clips()
         return [*self.source.funnel, *(self._funnel.stages if self._funnel else [])]
+
+    @property
+    def skips(self) -> Sequence[Skip]:
+        """See :attr:`ClipSource.skips`."""
+        return self.source.skips
 
     def read(self, clip: Clip, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
         """See :meth:`ClipSource.read`."""

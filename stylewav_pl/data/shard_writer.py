@@ -39,7 +39,7 @@ def write_shards(data: ClipDataModule, directory: Path, clips_per_shard: int = 1
     """
     if (directory / INDEX).exists():
         raise ConfigError(f"{directory} holds shards already ({INDEX}). Choose another directory, or remove it.")
-    clips, skips = data.list_clips(), list(data.duplicates)
+    clips, skips = data.list_clips(), list(data.early_skips)
     if not clips or clips_per_shard < 1:
         raise ConfigError(f"Expected at least one clip and one clip per shard; found {len(clips)} clips and {clips_per_shard} per shard.")
     directory.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def write_shards(data: ClipDataModule, directory: Path, clips_per_shard: int = 1
         written = _write_shard(data, group, path, skips)
         shards.append({"file": path.name, "clips": written, "sha256": sha256(path.read_bytes()).hexdigest()})
     told = [{"id": skip.id, "path": skip.path, "reason": skip.reason.value, "detail": skip.detail} for skip in skips]
-    write_json(directory / INDEX, {"clips": len(clips) - len(skips) + len(data.duplicates), "shards": shards, "skipped": told})
+    write_json(directory / INDEX, {"clips": len(clips) - len(skips) + len(data.early_skips), "shards": shards, "skipped": told})
     return skips
 
 

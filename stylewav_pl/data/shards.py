@@ -1,9 +1,6 @@
-"""Clips out of shards that :func:`write_shards` wrote, read without unpacking them."""
+"""Clips out of webdataset shards, read one by one from where they lie."""
 
-import json
-import tarfile
-import tempfile
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from jaxtyping import Float
@@ -11,75 +8,68 @@ from torch import Tensor
 
 from stylewav_pl.data.audio import decode
 from stylewav_pl.data.base import ClipSource
+from stylewav_pl.data.file_part import FilePart
+from stylewav_pl.data.shard_contents import Refusal, key_of
+from stylewav_pl.data.shard_files import ShardFile, find_shards
+from stylewav_pl.data.shard_index import contents_of
 from stylewav_pl.data.window import Window
-from stylewav_pl.types import AudioError, Clip, ConfigError, SkipReason, as_path
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where one sound lies: bytes of a shard."""
-
-    shard: Path
-    offset: int
-    size: int
+from stylewav_pl.types import Clip, Skip, SkipReason
 
 
 class Shards(ClipSource):
-    """The clips of every ``*.tar`` in a folder: for each, an audio member and a ``json`` of the same name with id, speaker and labels.
+    """Every sound in webdataset shards, be they from ``data shards`` or from elsewhere.
 
-    Members are parsed as JSON or decoded as audio; nothing in a shard is run or unpacked to a path that it names.
+    Members of one name are one clip: a sound, and perhaps a ``json`` with ``id``, ``speaker`` and an object ``labels``; without one the name
+    to the first dot is the id. Other members are ignored. Shards are storage only: clips are listed once, then each is read from its place,
+    so their number and sizes have nothing to do with processes or cohorts. A clip that is damaged, or whose name is unsafe, becomes a skip
+    and the rest of its shard is used; nothing in a shard is run, unpickled or unpacked.
 
     Args:
-        path: The folder.
+        path: A folder (every ``*.tar`` in it), a file or an ``http(s)`` address, with braces for several (``clips-{000000..000999}.tar``),
+            or a list of these. What has an address is fetched once, whole, into the cache (``STYLEWAV_CACHE``).
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = as_path(path)
-        self._places: dict[str, Place] = {}
+    def __init__(self, path: str | Path | list[str]) -> None:
+        self.patterns: Sequence[str | Path] = path if isinstance(path, list) else [path]
+        self._clips: list[Clip] = []
+        self._skips: list[Skip] = []
+        self._places: dict[str, FilePart] = {}
 
     def list_clips(self) -> list[Clip]:
-        """See :meth:`ClipSource.list_clips`; in the order of the shards.
+        """See :meth:`ClipSource.list_clips`; in the order of the shards. Listed once and kept.
 
         Raises:
-            ConfigError: There is no shard, or one is damaged.
+            ConfigError: There is no shard, one of them is missing, or the pattern is refused.
         """
-        shards = sorted(self.path.glob("*.tar"))
-        if not shards:
-            raise ConfigError(f"Expected shards (*.tar) in {self.path}, found none. Write them with `stylewav-pl data shards`.")
-        return [clip for shard in shards for clip in self._list(shard)]
+        if not self._clips and not self._skips:
+            for shard in find_shards(self.patterns):
+                self._list(shard)
+        return self._clips
+
+    @property
+    def skips(self) -> Sequence[Skip]:
+        """See :attr:`ClipSource.skips`."""
+        self.list_clips()
+        return self._skips
 
     def read(self, clip: Clip, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
         """See :meth:`ClipSource.read`."""
-        place = self._places[clip.id]
-        with tempfile.NamedTemporaryFile(prefix="stylewav-") as file:  # the decoder reads files
-            try:
-                with place.shard.open("rb") as shard:
-                    shard.seek(place.offset)
-                    file.write(shard.read(place.size))
-            except OSError as error:
-                raise AudioError(SkipReason.MISSING, f"The shard {place.shard} cannot be read: {error.strerror}.") from error
-            file.flush()
-            return decode(Path(file.name), sample_rate, window)
+        return decode(self._places[clip.id], sample_rate, window)
 
-    def _list(self, shard: Path) -> list[Clip]:
-        clips = []
+    def _list(self, shard: ShardFile) -> None:
+        file = shard.locate()
         try:
-            with tarfile.open(shard, "r:") as tar:
-                facts: dict[str, bytes] = {}
-                sounds: dict[str, tarfile.TarInfo] = {}
-                for member in filter(tarfile.TarInfo.isreg, tar):
-                    key, _, kind = member.name.partition(".")
-                    if kind == "json" and (file := tar.extractfile(member)):
-                        facts[key] = file.read()
-                    else:
-                        sounds[key] = member
-            for key, sound in sounds.items():
-                told = json.loads(facts[key])
-                clip = Clip(str(told["id"]), f"{shard.as_posix()}/{sound.name}", str(told["speaker"]), {**told["labels"]})
-                self._places.setdefault(clip.id, Place(shard, sound.offset_data, sound.size))
-                clips.append(clip)
-        except (OSError, tarfile.TarError, ValueError, KeyError, TypeError) as error:
-            raise ConfigError(
-                f"{shard} is no shard of clips ({type(error).__name__}: {error}). Write it again with `stylewav-pl data shards`."
-            ) from error
-        return clips
+            contents = contents_of(file)
+        except OSError as error:
+            self._skips.append(Skip(shard.shown, shard.shown, SkipReason.UNREADABLE, f"The shard cannot be read: {error.strerror or error}."))
+            return
+        for entry in contents.entries:
+            self._clips.append(Clip(entry.id, f"{shard.shown}/{entry.member}", entry.speaker, entry.labels))
+            self._places.setdefault(entry.id, FilePart(file, entry.offset, entry.size))
+        self._skips += [_skip(refusal, shard) for refusal in contents.refusals]
+
+
+def _skip(refusal: Refusal, shard: ShardFile) -> Skip:
+    if not refusal.member:
+        return Skip(shard.shown, shard.shown, refusal.reason, refusal.detail)
+    return Skip(key_of(refusal.member), f"{shard.shown}/{refusal.member}", refusal.reason, refusal.detail)

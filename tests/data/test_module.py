@@ -89,8 +89,8 @@ def test_first_of_equal_ids_counts(voices: Path, tmp_path: Path) -> None:
     module = ClipDataModule([Files([voices / "1.wav"]), Folder(voices)])
     clips = module.list_clips()
     assert len({clip.id for clip in clips}) == len(clips) == 10
-    assert {(skip.id, Path(skip.path).name) for skip in module.duplicates} == {("0", "0.wav"), ("1", "1.wav")}
-    assert all(skip.reason is SkipReason.DUPLICATE_ID for skip in module.duplicates)
+    assert {(skip.id, Path(skip.path).name) for skip in module.early_skips} == {("0", "0.wav"), ("1", "1.wav")}
+    assert all(skip.reason is SkipReason.DUPLICATE_ID for skip in module.early_skips)
 
 
 def test_load_gives_a_waveform_or_the_skip(voices: Path) -> None:

@@ -1,0 +1,90 @@
+"""Tables of the user's own: what they may look like, and what is said about those that cannot be used."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from stylewav_pl.data import ClipDataModule, Manifest
+from stylewav_pl.types import ConfigError, Skip, SkipReason
+
+ROWS = [
+    {"path": "x/a.wav", "id": "first", "speaker": "Anna", "sex": "female", "age": "030"},
+    {"path": "/abs/b.c.mp3", "id": "", "speaker": "", "sex": "", "age": ""},
+    {"path": 'ü, "q"\n.ogg', "id": "", "speaker": " Bo ", "sex": "male", "age": "41"},
+]
+
+
+def write(path: Path, rows: list[dict[str, str]] = ROWS) -> Path:
+    table = pl.DataFrame(rows)
+    if path.suffix == ".parquet":
+        table.write_parquet(path)
+    else:
+        table.write_csv(path, separator="\t" if path.suffix == ".tsv" else ",")
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet"])
+def test_rows_are_clips(tmp_path: Path, suffix: str) -> None:
+    clips = Manifest(write(tmp_path / f"table.{suffix}")).list_clips()
+    assert [(clip.id, clip.path, clip.speaker, clip.labels) for clip in clips] == [
+        ("first", f"{tmp_path}/x/a.wav", "Anna", {"sex": "female", "age": "030"}),
+        ("abs/b.c", "/abs/b.c.mp3", "", {}),
+        ('ü, "q"\n', f'{tmp_path}/ü, "q"\n.ogg', "Bo", {"sex": "male", "age": "41"}),
+    ]
+
+
+def test_another_root_and_chosen_traits(tmp_path: Path) -> None:
+    first = Manifest(write(tmp_path / "table.csv"), root="/recordings", traits=["sex"]).list_clips()[0]
+    assert (first.path, first.labels) == ("/recordings/x/a.wav", {"sex": "female"})
+
+
+def test_columns_of_any_type(tmp_path: Path) -> None:
+    pl.DataFrame({"path": ["a.wav"], "age": [30], "tall": [True], "words": [["a", "b"]], "bytes": [b"x"], "nul": ["a\0b"]}).write_parquet(
+        tmp_path / "t.parquet"
+    )
+    assert Manifest(tmp_path / "t.parquet").list_clips()[0].labels == {"age": "30", "tall": "true", "nul": "ab"}
+
+
+def test_a_table_of_a_spreadsheet(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("\ufeffpath,sex\r\na.wav,male\r\n".encode())
+    (clip,) = Manifest(tmp_path / "t.csv").list_clips()
+    assert (clip.id, clip.labels) == ("a", {"sex": "male"})
+
+
+def test_missing_files_rows_without_a_path_and_repeated_ids_are_skips(tmp_path: Path, spoken: dict[str, Path]) -> None:
+    good = str(spoken["male.wav"])
+    rows = [{"path": good, "id": "a"}, {"path": "gone.wav", "id": "b"}, {"path": "", "id": ""}, {"path": good, "id": "a"}]
+    data = ClipDataModule([Manifest(write(tmp_path / "t.csv", rows))])
+    loaded = {clip.id: data.load(clip.id) for clip in data.list_clips()}
+    assert {id: found.reason if isinstance(found, Skip) else "used" for id, found in loaded.items()} == {
+        "a": "used",
+        "b": SkipReason.MISSING,
+        "row 3": SkipReason.MISSING,
+    }
+    assert [(skip.id, skip.reason) for skip in data.early_skips] == [("a", SkipReason.DUPLICATE_ID)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("t.csv", b"", r"has the columns \(none\); expected path, too"),
+        ("t.csv", b"file;sex\na.wav;male\n", "has the columns file;sex; expected path, too"),
+        ("t.csv", b"path,sex\ncaf\xe9.wav,male\n", "cannot be read as a table"),
+        ("t.csv", b"path,sex\na.wav,male,30\n", "cannot be read as a table"),
+        ("t.parquet", b"path,sex\n", "cannot be read as a table"),
+    ],
+)
+def test_a_wrong_table_stops_at_once(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ConfigError, match=words):
+        Manifest(tmp_path / name).list_clips()
+
+
+def test_a_missing_table_and_a_missing_trait(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="found nothing"):
+        Manifest(tmp_path / "t.csv").list_clips()
+    with pytest.raises(ConfigError, match="found something else"):
+        Manifest(tmp_path).list_clips()
+    with pytest.raises(ConfigError, match="expected accent, too"):
+        Manifest(write(tmp_path / "t.csv"), traits=["accent"]).list_clips()
