@@ -24,7 +24,7 @@ MOST_DOTS = 400
 
 
 def forest_plot(evaluation: Evaluation) -> str | None:
-    """Hedges' g of each prompt with its interval; None where no effect could be computed. Returns a data URI."""
+    """Hedges' g of each population's own prompt with its interval; None where no effect could be computed. Returns a data URI."""
     shown = [(answer, answer.hedges_g) for answer in evaluation.observed.between if isinstance(answer.hedges_g, Interval)]
     if not shown:
         return None
@@ -33,9 +33,9 @@ def forest_plot(evaluation: Evaluation) -> str | None:
         for row, (answer, effect) in enumerate(shown):
             _effect(axes, row, answer, effect, COLOURS[list(evaluation.prompts).index(answer.label) % len(COLOURS)])
         axes.axvline(0, color="#555555", linewidth=1)
-        axes.set_yticks(range(len(shown)), [_short(answer.prompt) for answer, _ in shown])
+        axes.set_yticks(range(len(shown)), [_short(answer.label) for answer, _ in shown])
         axes.set_ylim(len(shown) - 0.4, -0.6)
-        axes.set_xlabel("Hedges' g, own population minus the rest\n(right of 0: the right direction)")
+        figure.supxlabel("Hedges' g, own population minus the rest\n(right of 0: the right direction)", fontsize=11)
         return _data_uri(figure)
 
 
@@ -53,8 +53,8 @@ def distributions(evaluation: Evaluation, rows: Sequence[ResultRow]) -> str | No
                 _dots(axes, row, scores, COLOURS[row % len(COLOURS)])
             axes.set_yticks(range(len(labels)), [_short(label) for label in labels])
             axes.set_ylim(len(labels) - 0.5, -0.5)
-            axes.set_title(_short(prompt), fontsize=11, loc="left")
-        axes.set_xlabel("cosine similarity of the face with the prompt")
+            axes.set_title(_short(prompt, 40), fontsize=11, loc="left")
+        figure.supxlabel("cosine similarity of the face with the prompt", fontsize=11)
         return _data_uri(figure)
 
 
@@ -88,8 +88,13 @@ def _dots(axes: "Axes", row: int, scores: Sequence[float], colour: str) -> None:
         axes.plot([float(np.mean(scores))] * 2, [row - 0.38, row + 0.38], color=colour, linewidth=3)
 
 
-def _short(text: str, width: int = 30) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
+def _short(text: str, width: int = 16) -> str:
+    """Cut in the middle: prompts of one trait begin alike and differ at their ends.
+
+    >>> _short("this is a photo of a person who speaks German", 30)
+    'this is a photo…o speaks German'
+    """
+    return text if len(text) <= width + 1 else f"{text[: width // 2]}…{text[-(width - width // 2) :]}"
 
 
 def _data_uri(figure: "Figure") -> str:

@@ -64,7 +64,8 @@ def _template() -> Any:
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     sentences = {"verdict": verdict, "where_lost": where_lost, "trend": trend_sentence, "retrieval": retrieval_sentence, "shown": shown}
     numbers = {"number": _number, "interval": _interval, "p": _p, "share": _share, "anova": anova_text}
-    environment.filters.update(**sentences, **numbers, means_differ=means_differ, is_missing=_is_missing)
+    environment.filters.update(**sentences, **numbers, means_differ=means_differ)
+    environment.tests["missing"] = _is_missing
     return environment.get_template("report.html.j2")
 
 

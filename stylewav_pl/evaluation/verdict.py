@@ -11,19 +11,24 @@ ALPHA = 0.05
 
 def verdict(evaluation: Evaluation) -> str:
     """Says whether the trait shows in the faces, judged by the tests between populations after Holm's correction."""
-    trait, between = evaluation.trait, evaluation.observed.between
-    for answer in between:
-        if isinstance(answer.welch, NotComputable):
-            return f"Whether {trait} shows in the faces cannot be computed: {answer.welch.reason}."
+    trait, between = evaluation.trait, computable(evaluation.observed.between)
+    if not between:
+        return f"Whether {trait} shows in the faces cannot be computed: {_reasons(evaluation.observed.between)[0]}."
     right, wrong = _significant(between, 1), _significant(between, -1)
-    hits = accuracy_sentence(evaluation)
+    end = "; ".join([accuracy_sentence(evaluation), *_untested(evaluation.observed.between)])
     if len(right) == len(between):
-        return f"The voices' {trait} shows in the faces: every prompt scores higher on its own population (Holm {p_text(_largest_p(right))}); {hits}."
+        return f"The voices' {trait} shows in the faces: every prompt scores higher on its own population (Holm {p_text(_largest_p(right))}); {end}."
     if wrong:
-        return f"The voices' {trait} shows in the wrong direction for {_quoted(wrong)} (Holm {p_text(_largest_p(wrong))}); {hits}."
+        beside = f", in the right one for {_quoted(right)}" if right else ""
+        return f"The voices' {trait} shows in the wrong direction for {_quoted(wrong)} (Holm {p_text(_largest_p(wrong))}){beside}; {end}."
     if right:
-        return f"The voices' {trait} shows in part: {_quoted(right)} scores higher on its own population, the other prompts do not; {hits}."
-    return f"No sign that the voices' {trait} shows in the faces (smallest Holm {p_text(min(map(_p, between)))}); {hits}."
+        return f"The voices' {trait} shows in part: {_quoted(right)} scores higher on its own population, the other prompts do not; {end}."
+    return f"No sign that the voices' {trait} shows in the faces (smallest Holm {p_text(min(map(_p, between)))}); {end}."
+
+
+def computable(between: Sequence[Between]) -> list[Between]:
+    """The prompts that could be tested: one of an empty population cannot, and says nothing about the others."""
+    return [answer for answer in between if isinstance(answer.welch, Welch)]
 
 
 def accuracy_sentence(evaluation: Evaluation) -> str:
@@ -70,11 +75,11 @@ def shown(comparison: Comparison | NotComputable) -> str:
     """``yes`` where every prompt scores higher on its own population, ``in part``, ``no``, or why it cannot be said."""
     if isinstance(comparison, NotComputable):
         return f"not computable, for {comparison.reason}"
-    for answer in comparison.between:
-        if isinstance(answer.welch, NotComputable):
-            return f"not computable, for {answer.welch.reason}"
-    right = len(_significant(comparison.between, 1))
-    return "yes" if right == len(comparison.between) else "in part" if right else "no"
+    between = computable(comparison.between)
+    if not between:
+        return f"not computable, for {_reasons(comparison.between)[0]}"
+    right = len(_significant(between, 1))
+    return "yes" if right == len(between) else "in part" if right else "no"
 
 
 def trend_sentence(evaluation: Evaluation) -> str | None:
@@ -97,12 +102,14 @@ def retrieval_sentence(retrieval: Retrieval | NotComputable) -> str:
     """How often an image's nearest target is its own audio."""
     if isinstance(retrieval, NotComputable):
         return f"Whether images find their own audio is not computable: {retrieval.reason}."
-    found = ", ".join(
-        f"among the nearest {hits.k} in {hits.share.value:.0%} [{hits.share.low:.0%}, {hits.share.high:.0%}] (chance {hits.chance:.1%})"
+    found = [
+        f"{'the nearest' if hits.k == 1 else f'among the nearest {hits.k}'} for {hits.share.value:.0%} of them "
+        f"[{hits.share.low:.0%}, {hits.share.high:.0%}] (chance {hits.chance:.1%})"
         for hits in retrieval.hits
         if isinstance(hits.share, Interval)
-    ).replace("among the nearest 1 in", "is the nearest target of its image in")
-    return f"Of {retrieval.audios} audios the own one {found}; its median rank is {retrieval.median_rank:g} (chance {(retrieval.audios + 1) / 2:g})."
+    ]
+    ranks = f"its median rank is {retrieval.median_rank:g} (chance {(retrieval.audios + 1) / 2:g})"
+    return f"Do images find their own audio among all {retrieval.audios}? It is {', '.join(found)}; {ranks}."
 
 
 def p_text(p: float) -> str:
@@ -118,6 +125,16 @@ def p_text(p: float) -> str:
 
 def _significant(between: Sequence[Between], sign: int) -> list[Between]:
     return [answer for answer in between if isinstance(answer.welch, Welch) and answer.welch.t * sign > 0 and _p(answer) < ALPHA]
+
+
+def _reasons(between: Sequence[Between]) -> list[str]:
+    return [answer.welch.reason for answer in between if isinstance(answer.welch, NotComputable)]
+
+
+def _untested(between: Sequence[Between]) -> list[str]:
+    """What a verdict about the other prompts leaves out."""
+    without = [answer.label for answer in between if isinstance(answer.welch, NotComputable)]
+    return [f"no test for {', '.join(without)}: {_reasons(between)[0]}"] if without else []
 
 
 def _largest_p(between: Sequence[Between]) -> float:

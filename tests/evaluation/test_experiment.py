@@ -159,6 +159,19 @@ def test_degenerate_runs_are_not_computable(rows: list[ResultRow], reason: str) 
     assert "cannot be computed" in verdict(result) and reason in verdict(result)
 
 
+def test_an_empty_population_leaves_the_verdict_on_the_others() -> None:
+    rows = [entry for entry in aged(effect=0.1) if entry.clip.labels["age"] != "80s"]
+    result = evaluate(rows, AGES, permutations=99)
+    said = verdict(result)
+    assert said.startswith("The voices' age shows") and said.endswith("; no test for 80s: a population is empty.")
+
+
+def test_one_wrong_direction_does_not_hide_the_right_ones() -> None:
+    rows = population("male", 40, 0.3, 0.3) + population("female", 40, 0.2, 0.2)
+    assert f'wrong direction for "{GIRL}"' in verdict(evaluate(rows, SEX, permutations=99))
+    assert f'in the right one for "{BOY}"' in verdict(evaluate(rows, SEX, permutations=99))
+
+
 def test_prompts_that_were_never_scored_are_an_error() -> None:
     with pytest.raises(ConfigError, match=r"a cat.*found scores for"):
         evaluate(both(count=3), PromptSet("sex", {"male": "a cat", "female": "a dog"}))

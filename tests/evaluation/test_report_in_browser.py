@@ -100,6 +100,7 @@ def test_it_plays_one_voice_at_a_time(opened: Any) -> None:
 @pytest.mark.parametrize("width", [390, 768, 1200])
 def test_nothing_is_wider_than_the_screen(opened: Any, width: int) -> None:
     opened.set_viewport_size({"width": width, "height": 844})
+    opened.evaluate("document.getElementById('sort').add(new Option('a long prompt '.repeat(30)))")
     assert opened.evaluate("document.documentElement.scrollWidth") <= width
     assert opened.evaluate("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
 
