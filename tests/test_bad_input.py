@@ -303,9 +303,9 @@ def test_three_hours_take_no_more_memory_than_five_seconds(tmp_path: Path, place
     assert time.monotonic() - begin < (60 if place == "loudest" else 5)
 
 
-def test_a_plainly_wrong_folder_ends_with_4_and_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plainly_wrong_folder_ends_early_with_4_and_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "found").mkdir()
-    for number in range(8):
+    for number in range(60):
         (tmp_path / "found" / f"{number}.wav").write_bytes(b"text")
     source = {"class_path": "Folder", "init_args": {"path": str(tmp_path / "found")}}
     (tmp_path / "c.yaml").write_text(
@@ -320,4 +320,4 @@ def test_a_plainly_wrong_folder_ends_with_4_and_says_why(tmp_path: Path, capsys:
     )
     assert main(["fit", "--config", str(tmp_path / "c.yaml"), "--run", str(tmp_path / "run")]) == 4
     assert "See skipped.csv" in capsys.readouterr().err
-    assert (tmp_path / "run" / "skipped.csv").read_text("utf-8").count("unreadable") >= 2
+    assert 12 < (tmp_path / "run" / "skipped.csv").read_text("utf-8").count("unreadable") < 60, "the rest was not even tried"

@@ -21,7 +21,7 @@ from stylewav_pl import __version__, stopping
 from stylewav_pl.callbacks import ClipProgress, ClipScore, Dashboard, ResultsWriter, Watch
 from stylewav_pl.commands.again import score_again
 from stylewav_pl.commands.arguments import expand_configs, run_name
-from stylewav_pl.commands.finish import Scoring, check_skips, finish_run, record_prompts, sounds_of
+from stylewav_pl.commands.finish import Scoring, check_fraction, check_skips, finish_run, record_prompts, sounds_of
 from stylewav_pl.commands.render import Rendering, render_again
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.funnel import table
@@ -31,6 +31,7 @@ from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.files import remove_litter, write_json
 from stylewav_pl.runs.job import PATIENCE_SECONDS, Leader, Member
 from stylewav_pl.runs.plan import cohorts_of_rank
+from stylewav_pl.runs.results import merge
 from stylewav_pl.strategies import IndependentStrategy, Launcher, name_of_launch, threads_for, use_threads
 from stylewav_pl.types import ConfigError, OutputError, RunDirectoryError, Skip, Stopped, StyleWavError
 from stylewav_pl.weights.registry import resolve
@@ -179,7 +180,7 @@ class ExperimentCLI(LightningCLI):
         self.writer.bind(run, self.generator_sha256)
         self._get(self.config_init, "progress").bind(sum(len(cohort.ids) for cohort in data.cohorts))
         self.dashboard.bind(self.trainer.loggers, run.path, rank, done.number_of_clips, {} if rank else self.config_dump)
-        self.trainer.callbacks.insert(0, Watch(self.check))  # type: ignore[attr-defined]  # a property of Trainer that its stub lacks
+        self.trainer.callbacks.insert(0, Watch(self.check, self.check_results))  # type: ignore[attr-defined]  # a property of Trainer that its stub lacks
         stopping.tell(lambda: self.launcher.kill(signal.SIGTERM))
         if not rank and done:
             print(f"{done.number_of_clips} faces are there already and are not made again.")
@@ -224,6 +225,22 @@ class ExperimentCLI(LightningCLI):
             raise Stopped
         self.run_directory.check_place()
         self.writer.check()
+
+    def check_results(self) -> None:
+        """Ends a run that cannot end well: more clips were skipped than all of them together allow. Its tables tell which so far.
+
+        Raises:
+            TooManySkipsError: That is so, and there is work left that this saves.
+        """
+        if not isinstance(self.job, Leader):
+            return
+        done, early, cohorts = self.run_directory.finished(), self.datamodule.early_skips, self.plan.cohorts
+        skipped = len(early) + sum(len(cohorts[index].ids) for index in done) - done.number_of_clips
+        total = len(early) + sum(len(cohort.ids) for cohort in cohorts)
+        limit = self._get(self.config, "max_skipped_fraction")
+        if len(done) < len(cohorts) and skipped > limit * total:
+            merge(self.run_directory, self.plan, done, early)
+            check_fraction(skipped, total, limit)
 
     def in_words(self, error: BaseException) -> BaseException:
         """The error that a person should read: a failing disk and a signal surface in many forms."""

@@ -112,11 +112,19 @@ def check_skips(skips: Sequence[Skip], done: int, strict: bool, max_skipped_frac
         TooManySkipsError: The share of skipped clips is above ``max_skipped_fraction``.
         StrictError: Anything was skipped under ``strict``.
     """
-    total = len(skips) + done
-    if total and len(skips) / total > max_skipped_fraction:
-        raise TooManySkipsError(
-            f"{len(skips)} of {total} clips were skipped, more than max_skipped_fraction {max_skipped_fraction} allows. "
-            "See skipped.csv for the reasons; raise --max_skipped_fraction if that is as it should be."
-        )
+    check_fraction(len(skips), len(skips) + done, max_skipped_fraction)
     if strict and skips:
         raise StrictError(f"{len(skips)} clips were skipped, and --strict allows none. See skipped.csv for the reasons.")
+
+
+def check_fraction(skipped: int, total: int, max_skipped_fraction: float) -> None:
+    """Refuses a share of skipped clips that says that something is wrong with the run itself.
+
+    Raises:
+        TooManySkipsError: It is above ``max_skipped_fraction``.
+    """
+    if skipped > max_skipped_fraction * total:
+        raise TooManySkipsError(
+            f"{skipped} of {total} clips were skipped, more than max_skipped_fraction {max_skipped_fraction} allows. "
+            "See skipped.csv for the reasons; raise --max_skipped_fraction if that is as it should be."
+        )
