@@ -90,7 +90,8 @@ def test_the_command_answers_at_once(word: str, expected: str, repository: Path,
 
 @pytest.mark.parametrize("command", ["generate", "report", "weights", "pocket"])
 def test_the_options_of_a_small_command_are_told_without_torch(command: str, repository: Path, tmp_path: Path) -> None:
-    program = f"import sys; from stylewav_pl.cli import main; code = main([{command!r}, '--help']); print(*sys.modules, file=sys.stderr); sys.exit(code)"
+    call = f"code = main([{command!r}, '--help'])"
+    program = f"import sys; from stylewav_pl.cli import main; {call}; print(*sys.modules, file=sys.stderr); sys.exit(code)"
     done = run_python("-c", program, cwd=tmp_path, path=repository)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"usage: stylewav-pl {command}")
