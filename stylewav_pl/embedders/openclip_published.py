@@ -16,10 +16,9 @@ from stylewav_pl.embedders.base import Space
 from stylewav_pl.embedders.openclip import OpenClipEmbedder
 from stylewav_pl.embedders.preprocess import Training
 from stylewav_pl.errors import WeightsError, one_line
-from stylewav_pl.weights.open_clip_name import PREFIX, OpenClipName
+from stylewav_pl.weights.open_clip_name import PREFIX, QUICKGELU, OpenClipName
 from stylewav_pl.weights.state_dict import load_into, read_state_dict
 
-QUICKGELU = "-quickgelu"
 # Beside the weights OpenAI's files hold these facts, and older versions of transformers a table of positions; masks are constants.
 OPENAI_FACTS = frozenset({"input_resolution", "context_length", "vocab_size"})
 NO_WEIGHTS = OPENAI_FACTS | {"text.transformer.embeddings.position_ids"}

@@ -1,7 +1,7 @@
 """From a name or a file to a frozen generator."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -18,6 +18,7 @@ MEAN_SAMPLES = 10_000
 """How many w make the mean where a file has none: as many as in the projector of StyleGAN2."""
 
 MEAN = "w_mean"
+NOISE_MAP = ".noise_const"
 
 logger = logging.getLogger(__name__)
 
@@ -42,16 +43,20 @@ def load_generator(source: str | Path, device: torch.device | str = "cpu") -> Ge
 
 
 def build(path: Path, published: Published) -> StyleGAN2:
-    """Builds the network that a file holds; a mean w that it lacks is estimated from a fixed seed, and said.
+    """Builds the network that a file holds; a mean w or noise maps that it lacks are made from a fixed seed, and said.
 
     Raises:
         WeightsError: See :func:`check`.
     """
     check(path, published)
     generator = StyleGAN2.from_config(published.config)
-    mean = published.tensors.get(MEAN)
-    generator.load_state_dict({**published.tensors, MEAN: generator.w_mean if mean is None else mean})
-    if mean is None:
+    missing = generator.state_dict().keys() - published.tensors.keys()
+    generator.load_state_dict(published.tensors, strict=False)  # strict in effect: check compares every name
+    noise_maps = sorted(name for name in missing if name.endswith(NOISE_MAP))
+    if noise_maps:
+        logger.warning("%s lacks %s of its noise maps: they were drawn from a fixed seed.", path, len(noise_maps))
+        _draw(generator, noise_maps)
+    if MEAN in missing:
         logger.warning("%s holds no mean w: it was estimated from %s samples of a fixed seed.", path, f"{MEAN_SAMPLES:,}")
         generator.w_mean.copy_(estimated_mean(generator))
     return generator
@@ -75,6 +80,13 @@ def check(path: Path, published: Published) -> None:
     _check_finite(path, published.tensors)
 
 
+def _draw(generator: StyleGAN2, noise_maps: Sequence[str]) -> None:
+    """Fills buffers with noise, the same every time."""
+    random = torch.Generator().manual_seed(0)
+    for name in noise_maps:
+        generator.get_buffer(name).normal_(generator=random)
+
+
 def estimated_mean(generator: StyleGAN2) -> Tensor:
     """``[w_dim]``, the mean of w over :data:`MEAN_SAMPLES` z, always the same ones."""
     z = torch.randn(MEAN_SAMPLES, generator.z_dim, generator=torch.Generator().manual_seed(0))
@@ -92,7 +104,7 @@ def _expected_shapes(published: Published) -> dict[str, torch.Size]:
 
 
 def _check_shapes(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, torch.Size]) -> None:
-    wrong = [f"{name} is missing" for name in expected if name not in tensors and name != MEAN]
+    wrong = [f"{name} is missing" for name in expected if name not in tensors and name != MEAN and not name.endswith(NOISE_MAP)]
     wrong += [f"{name} is unknown" for name in tensors if name not in expected]
     wrong += [
         f"{name} has the shape {list(tensor.shape)}, expected {list(expected[name])}"

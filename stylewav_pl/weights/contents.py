@@ -43,7 +43,7 @@ def read_contents(path: Path) -> Any:
     """
     with path.open("rb") as file:
         start = file.read(START_BYTES)
-    with _readable_errors(path):
+    with readable_errors(path):
         if start.startswith(ZIP_START):
             _check_torch_zip(path)
             return _torch_load(path, memory_mapped=True)
@@ -66,14 +66,14 @@ def _mapped(path: Path) -> Iterator[mmap.mmap]:
 
 
 @contextmanager
-def _readable_errors(path: Path) -> Iterator[None]:
+def readable_errors(path: Path) -> Iterator[None]:
     """Turns whatever damaged data can cause into one readable error."""
     try:
         yield
     except RefusedPickleError as error:
         raise WeightsError(
             f"{path} asks for {one_line(error)}, which network weights do not need; nothing of it was run. Expected plain containers and numbers. "
-            "Fetch the file again from whom published it."
+            "Fetch the file again from whoever published it."
         ) from error
     except Exception as error:  # hostile bytes may surface as any exception of the readers
         raise WeightsError(f"{path} is damaged or cut off ({one_line(error)}). Fetch it again.") from error

@@ -19,6 +19,7 @@ from stylewav_pl.errors import WeightsError, one_line
 from stylewav_pl.weights.offline import is_offline
 
 PREFIX = "open_clip:"
+QUICKGELU = "-quickgelu"
 FORMS = f"{PREFIX}MODEL/TAG, {PREFIX}MODEL/TAG@FILE or {PREFIX}MODEL@FILE"
 
 
@@ -35,6 +36,11 @@ class OpenClipName:
     model: str
     tag: str = ""
     file: Path | None = None
+
+    @property
+    def by_openai(self) -> str:
+        """The source that fetches OpenAI's own file of these weights, the same whichever of the model's two names is written; else empty."""
+        return f"{PREFIX}{self.model.removesuffix(QUICKGELU)}{QUICKGELU}/openai" if self.tag == "openai" and self.file is None else ""
 
     @property
     def facts(self) -> Mapping[str, Any]:

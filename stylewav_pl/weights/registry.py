@@ -33,7 +33,7 @@ def resolve(source: str | Path, kind: str) -> Path:
     if open_clip_model := parse_open_clip(source):
         if kind != "image_text":
             raise WeightsError(f"{source} is a CLIP model, but weights of kind {kind!r} are needed here.")
-        return open_clip_model.locate()
+        return named.get(open_clip_model.by_openai, open_clip_model).locate()
     path = Path(source).expanduser()
     if path.is_file():
         return path

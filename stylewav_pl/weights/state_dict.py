@@ -3,22 +3,17 @@
 The container is told from the content, never from the suffix: safetensors, PyTorch's ``.pt``, or a TorchScript archive.
 """
 
-import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from stylewav_pl.errors import WeightsError, one_line
+from stylewav_pl.weights.contents import ZIP_START, is_safetensors, read_contents, readable_errors
 from stylewav_pl.weights.torchscript import is_torchscript, read_torchscript
-
-_ZIP = b"PK\x03\x04"
-_PICKLE = b"\x80"
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -31,12 +26,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     named = content.items() if isinstance(content, Mapping) else ()
-    tensors = {str(name).removeprefix("module."): value for name, value in named if _is_dense(value)}
+    tensors = {str(name).removeprefix("module."): value for name, value in named if isinstance(value, Tensor)}
     if not tensors:
         raise WeightsError(f"{path} holds no tensors by name, but {_named(content)}. Expected the state dict of a network.")
-    oversized = [name for name, tensor in tensors.items() if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes()]
-    if oversized:
-        raise WeightsError(f"{path} declares more numbers than it holds, in {_list(oversized)}. It is damaged or made to do harm: fetch it again.")
     return tensors
 
 
@@ -71,27 +63,17 @@ def check_finite(network: nn.Module, path: Path) -> None:
 
 
 def _read(path: Path) -> Any:
-    with path.open("rb") as file:
-        start = file.read(9)
-    # What a damaged or malicious file makes these libraries raise is not bounded by their documentation.
-    try:
-        if start[8:] == b"{":
+    if is_safetensors(path):
+        try:
             return load_file(path)
-        if start.startswith(_ZIP) and is_torchscript(path):
-            return read_torchscript(path)
-        if start.startswith((_ZIP, _PICKLE)):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=start.startswith(_ZIP))
-    except (SafetensorError, zipfile.BadZipFile, EOFError, OSError) as error:
-        raise WeightsError(f"{path} is damaged or incomplete ({one_line(error)}). Fetch it again.") from error
-    except Exception as error:
-        asked = re.search(r"GLOBAL (\S+)", str(error))  # around it torch advises to run what is in the file
-        reason = f"it asks for {asked[1]}" if asked else one_line(error, 120)
-        raise WeightsError(f"{path} cannot be read as plain tensors, and nothing else in it is ever run ({reason}).") from error
-    raise WeightsError(f"{path} is no weight file: expected PyTorch's .pt or safetensors, found something that begins with {start!r}.")
-
-
-def _is_dense(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.layout == torch.strided
+        except SafetensorError as error:
+            raise WeightsError(f"{path} is damaged or incomplete ({one_line(error)}). Fetch it again.") from error
+    with path.open("rb") as file:
+        zipped = file.read(len(ZIP_START)) == ZIP_START
+    with readable_errors(path):
+        if zipped and is_torchscript(path):
+            return {name: numbers.tensor() for name, numbers in read_torchscript(path).items()}
+    return read_contents(path)
 
 
 def _named(content: Any) -> str:

@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 
+import published_stylegan2
 import pytest
 import torch
 from published_stylegan2 import (
@@ -110,6 +111,35 @@ def test_a_missing_mean_is_estimated_and_said(write, path, caplog):
     spread = generator.map(z).std(dim=0)
     assert ((generator.w_mean - generator.map(z).mean(dim=0)).abs() < 0.05 * spread).all()
     assert torch.equal(load_generator(path).w_mean, generator.w_mean)  # the same every time
+
+
+@pytest.mark.parametrize("name", ["rosinality", "tensorflow"])
+def test_missing_noise_maps_are_drawn_and_said(name, path, monkeypatch, caplog):
+    def without_maps(variables):
+        return lambda values: tuple([pair for pair in part if not pair[0].startswith("noise")] for part in variables(values))
+
+    if name == "tensorflow":
+        monkeypatch.setattr(published_stylegan2, "tensorflow_variables", without_maps(published_stylegan2.tensorflow_variables))
+        write_tensorflow(path, SMALL)
+    else:
+        torch.save({"g_ema": {key: value for key, value in rosinality_state(SMALL).items() if not key.startswith("noises")}}, path)
+    generator = load_generator(path)
+    assert "lacks 5 of its noise maps: they were drawn from a fixed seed" in caplog.text
+    w = generator.map(torch.randn(1, 6))
+    exact = slow_image(doubled(SMALL), w[0].double().expand(6, -1), "none")
+    torch.testing.assert_close(generator.synthesize(w, "none")[0].double(), exact, atol=1e-4, rtol=0)
+    assert torch.equal(generator.synthesize(w), load_generator(path).synthesize(w))
+    assert not torch.equal(generator.synthesize(w), generator.synthesize(w, "none"))
+
+
+def test_axes_of_arrays_may_lie_in_any_order(path, monkeypatch):
+    def turned(array):
+        return array.transpose(2, 0, 3, 1).copy().transpose(1, 3, 0, 2) if getattr(array, "ndim", 0) == 4 else array
+
+    variables = published_stylegan2.tensorflow_variables
+    monkeypatch.setattr(published_stylegan2, "tensorflow_variables", lambda v: tuple([(k, turned(a)) for k, a in part] for part in variables(v)))
+    write_tensorflow(path, SMALL, protocol=5)
+    compare(path, SMALL)
 
 
 def test_styles_come_in_styleclip_order(path):

@@ -7,9 +7,9 @@ import pytest
 
 from stylewav_pl.types import WeightsError
 from stylewav_pl.weights.open_clip_name import OpenClipName, parse_open_clip
-from stylewav_pl.weights.registry import resolve
+from stylewav_pl.weights.registry import entries_named, resolve
 
-HUB = "models--timm--vit_base_patch32_clip_224.openai"
+HUB = "models--laion--CLIP-ViT-B-32-laion2B-s34B-b79K"
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_what_the_hub_has_cached_needs_no_network(hub: Path, file: str, capsys: 
     (snapshot / file).write_bytes(b"weights")
     (hub / HUB / "refs").mkdir()
     (hub / HUB / "refs" / "main").write_text("0123")
-    assert resolve("open_clip:ViT-B-32/openai", "image_text") == snapshot / file
+    assert resolve("open_clip:ViT-B-32/laion2b_s34b_b79k", "image_text") == snapshot / file
     assert capsys.readouterr().out == ""
 
 
@@ -78,11 +78,11 @@ def test_without_a_network_the_message_says_what_to_fetch_and_where_to_put_it(
 ) -> None:
     monkeypatch.setenv("STYLEWAV_OFFLINE", switched_off)
     with pytest.raises(WeightsError) as caught:
-        resolve("open_clip:ViT-B-32/openai", "image_text")
+        resolve("open_clip:ViT-B-32/laion2b_s34b_b79k", "image_text")
     told = str(caught.value)
     assert str(hub) in told
-    assert "https://huggingface.co/timm/vit_base_patch32_clip_224.openai/resolve/main/open_clip_model.safetensors" in told
-    assert "write open_clip:ViT-B-32/openai@PATH_OF_THE_FILE" in told
+    assert "https://huggingface.co/laion/CLIP-ViT-B-32-laion2B-s34B-b79K/resolve/main/open_clip_model.safetensors" in told
+    assert "write open_clip:ViT-B-32/laion2b_s34b_b79k@PATH_OF_THE_FILE" in told
     assert len(told) < 700
     assert ("Fetching" in capsys.readouterr().out) is not bool(switched_off)
 
@@ -90,3 +90,10 @@ def test_without_a_network_the_message_says_what_to_fetch_and_where_to_put_it(
 def test_plain_unknown_names_tell_how_open_clip_is_written() -> None:
     with pytest.raises(WeightsError, match="open_clip:MODEL/TAG@FILE"):
         resolve("ViT-B-32/openai", "image_text")
+
+
+@pytest.mark.parametrize("name", ["ViT-B-32/openai", "ViT-B/32/OpenAI", "ViT-B-32-quickgelu/openai"])
+def test_both_names_of_a_model_lead_to_openais_own_file(hub: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (known,) = entries_named(["open_clip:ViT-B-32-quickgelu/openai"])
+    monkeypatch.setattr(type(known), "locate", lambda entry: tmp_path / entry.file)
+    assert resolve(f"open_clip:{name}", "image_text") == tmp_path / "ViT-B-32.pt"

@@ -45,7 +45,7 @@ class _Hostile:
 @pytest.mark.parametrize("zipped", [True, False])
 def test_nothing_is_run(tmp_path: Path, zipped: bool) -> None:
     file = _save({"weight": torch.zeros(1), "more": _Hostile(tmp_path / "ran")}, tmp_path / "evil.pt", _use_new_zipfile_serialization=zipped)
-    with pytest.raises(WeightsError, match=r"evil\.pt cannot be read as plain tensors, .* \(it asks for posix\.system\)"):
+    with pytest.raises(WeightsError, match=r"evil\.pt asks for posix\.system, .* nothing of it was run"):
         read_state_dict(file)
     (tmp_path / "bare").write_bytes(pickle.dumps(_Hostile(tmp_path / "ran")))
     with pytest.raises(WeightsError, match="bare"):
@@ -69,7 +69,7 @@ def test_cut_off_files_give_one_readable_error(tmp_path: Path, container: str, k
 
 def test_a_web_page_in_place_of_the_file_is_shown(tmp_path: Path) -> None:
     (tmp_path / "weights.pt").write_text("<!DOCTYPE html><html>Sign in</html>")
-    with pytest.raises(WeightsError, match=r"no weight file: expected .*found something that begins with b'<!DOCTYPE'"):
+    with pytest.raises(WeightsError, match="is a web page: the download gave something else"):
         read_state_dict(tmp_path / "weights.pt")
 
 
@@ -77,10 +77,7 @@ ENDLESS: dict[str, Any] = {}
 ENDLESS["state_dict"] = ENDLESS
 
 
-SPARSE = pytest.param({"a": torch.eye(2).to_sparse()}, marks=pytest.mark.filterwarnings("ignore:Validating sparse"))  # torch says that it checks
-
-
-@pytest.mark.parametrize("content", [[torch.zeros(1)], {"epoch": 3}, torch.zeros(2), {}, SPARSE, ENDLESS])
+@pytest.mark.parametrize("content", [[torch.zeros(1)], {"epoch": 3}, torch.zeros(2), {}, ENDLESS])
 def test_files_without_named_tensors_are_refused(tmp_path: Path, content: Any) -> None:
     with pytest.raises(WeightsError, match="holds no tensors by name"):
         read_state_dict(_save(content, tmp_path / "weights.pt"))
@@ -88,7 +85,7 @@ def test_files_without_named_tensors_are_refused(tmp_path: Path, content: Any) -
 
 def test_absurd_declared_sizes_are_refused(tmp_path: Path) -> None:
     endless = torch.zeros(1).expand(1 << 40)
-    with pytest.raises(WeightsError, match="declares more numbers than it holds, in endless"):
+    with pytest.raises(WeightsError, match=r"shape \[1099511627776\] does not fit the 1 numbers it is made of"):
         read_state_dict(_save({"endless": endless}, tmp_path / "weights.pt"))
 
 
@@ -101,3 +98,14 @@ def test_a_network_takes_exactly_what_it_expects() -> None:
             load_into(network, tensors, Path("file.pt"), "a line")
     with pytest.raises(WeightsError, match="not finite in bias"):
         load_into(network, {"weight": weight, "bias": bias / 0}, Path("file.pt"), "a line")
+
+
+@pytest.mark.parametrize("container", ["bare", "zip", "legacy"])
+def test_a_few_bytes_cannot_ask_for_much_memory(tmp_path: Path, container: str) -> None:
+    zeros = type("Zeros", (), {"__reduce__": lambda self: (bytearray, (1 << 42,))})()
+    if container == "bare":
+        (tmp_path / container).write_bytes(pickle.dumps({"weight": zeros}))
+    else:
+        _save({"weight": zeros}, tmp_path / container, _use_new_zipfile_serialization=container == "zip")
+    with pytest.raises(WeightsError, match=r"asks for (builtins|__builtin__)\.bytearray"):
+        read_state_dict(tmp_path / container)

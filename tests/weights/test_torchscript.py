@@ -73,11 +73,11 @@ def _rewrite(path: Path, name: str, content: bytes, compression: int = zipfile.Z
             archive.writestr(entry, content if entry == whole else old, compression if entry == whole else zipfile.ZIP_STORED)
 
 
-@pytest.mark.parametrize("names", [("os", "system"), ("builtins", "eval"), ("torch.storage", "_load_from_bytes"), ("torch", "load")])
+@pytest.mark.parametrize("names", [("os", "system"), ("builtins", "eval"), ("torch.jit", "load"), ("torch", "load")])
 def test_a_pickle_that_asks_for_anything_else_is_refused(tmp_path: Path, names: tuple[str, str]) -> None:
     path = write_archive(TENSORS, tmp_path / "archive")
     _rewrite(path, "/data.pkl", b"\x80\x02c" + "\n".join(names).encode() + b"\nX\x04\x00\x00\x00true\x85R.")
-    with pytest.raises(WeightsError, match=rf"nothing else in it is ever run \(it asks for {names[0]}\.{names[1]}\)"):
+    with pytest.raises(WeightsError, match=rf"asks for {names[0]}\.{names[1]}, .* nothing of it was run"):
         read_state_dict(path)
 
 
@@ -87,8 +87,16 @@ def test_compressed_and_miscounted_numbers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="is compressed"):
         read_state_dict(path)
     _rewrite(path, "/data/0", bytes(12))
-    with pytest.raises(WeightsError, match="12 bytes where 4 numbers"):
+    with pytest.raises(WeightsError, match="16 bytes are announced where the file holds 12"):
         read_state_dict(path)
     _rewrite(path, "/data.pkl", pickle.dumps({"a": 1}, protocol=2))
     with pytest.raises(WeightsError, match="holds no tensors"):
+        read_state_dict(path)
+
+
+@pytest.mark.parametrize("attack", [b"r\xff\xff\xff\x7f", b"cbuiltins\nbytearray\n\x8a\x06\x00\x00\x00\x00\x00\x10\x85R", b"(" * 100_000])
+def test_a_few_bytes_cannot_ask_for_much_memory(tmp_path: Path, attack: bytes) -> None:
+    path = write_archive(TENSORS, tmp_path / "archive")
+    _rewrite(path, "/data.pkl", b"\x80\x02}" + attack + b".")
+    with pytest.raises(WeightsError, match="archive"):
         read_state_dict(path)

@@ -23,7 +23,7 @@ class Published:
         format: The format's name, for people.
         architecture: E.g. ``stylegan2``.
         config: Arguments of the network's constructor.
-        tensors: Its parameters and buffers by our names; ``w_mean`` may be missing.
+        tensors: Its parameters and buffers by our names; ``w_mean`` and noise maps may be missing.
     """
 
     format: str

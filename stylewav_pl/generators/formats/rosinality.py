@@ -68,11 +68,13 @@ class Reader:
     def convolution(self, index: int) -> dict[str, Tensor]:
         """A modulated convolution with noise and bias."""
         name, prefix = f"convs.{index - 1}" if index else "conv1", f"convolutions.{index}"
-        return self.modulated(name, prefix) | {
+        tensors = self.modulated(name, prefix) | {
             f"{prefix}.bias": self.take(f"{name}.activate.bias"),
             f"{prefix}.noise_strength": self.take(f"{name}.noise.weight").reshape(()),
-            f"{prefix}.noise_const": self.take(f"noises.noise_{index}").squeeze((0, 1)),
         }
+        if (noise := f"noises.noise_{index}") in self.state:  # older versions did not keep the maps
+            tensors[f"{prefix}.noise_const"] = self.take(noise).squeeze((0, 1))
+        return tensors
 
     def modulated(self, name: str, prefix: str) -> dict[str, Tensor]:
         """Weight and style."""

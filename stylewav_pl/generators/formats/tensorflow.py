@@ -108,10 +108,10 @@ class Reader:
         """Noise map and strength."""
         if not self.use_noise:
             return {f"{prefix}.noise_strength": as_tensor(0, scope), f"{prefix}.noise_const": as_tensor(0, scope).expand(resolution, resolution)}
-        return {
-            f"{prefix}.noise_strength": self.take(f"{scope}/noise_strength").reshape(()),
-            f"{prefix}.noise_const": self.take(f"noise{index}").squeeze((0, 1)),
-        }
+        tensors = {f"{prefix}.noise_strength": self.take(f"{scope}/noise_strength").reshape(())}
+        if (noise := f"noise{index}") in self.variables:
+            tensors[f"{prefix}.noise_const"] = self.take(noise).squeeze((0, 1))
+        return tensors
 
     def take(self, name: str) -> Tensor:
         """A variable as float32; no second time."""

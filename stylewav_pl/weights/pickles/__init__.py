@@ -1,8 +1,8 @@
 """Pickles read without running anything they contain: the result is plain containers, numbers and inert records."""
 
 from stylewav_pl.weights.pickles.builders import BUILDERS, Record
-from stylewav_pl.weights.pickles.machine import Machine, RefusedPickleError
+from stylewav_pl.weights.pickles.machine import Builder, Machine, RefusedPickleError
 from stylewav_pl.weights.pickles.numbers import Numbers
 from stylewav_pl.weights.pickles.storages import LEGACY_START, read_legacy_torch, read_torch_records
 
-__all__ = ["BUILDERS", "LEGACY_START", "Machine", "Numbers", "Record", "RefusedPickleError", "read_legacy_torch", "read_torch_records"]
+__all__ = ["BUILDERS", "LEGACY_START", "Builder", "Machine", "Numbers", "Record", "RefusedPickleError", "read_legacy_torch", "read_torch_records"]

@@ -231,10 +231,10 @@ class Machine:
         self._persid(self.stack.pop())
 
     def _find(self, module: str, name: str) -> Builder:
-        builder = self.builders.get(canonical(f"{module}.{name}"))
-        if builder is None:
-            raise RefusedPickleError(f"{module}.{name}")
-        return builder
+        try:
+            return self.builders[canonical(f"{module}.{name}")]
+        except KeyError:
+            raise RefusedPickleError(f"{module}.{name}") from None
 
 
 def canonical(name: str) -> str:

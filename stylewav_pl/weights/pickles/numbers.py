@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from stylewav_pl.weights.pickles.machine import RefusedPickleError, Stateful
 
@@ -40,6 +42,16 @@ class Numbers(Stateful):
     def __init__(self, array: np.ndarray | None = None) -> None:
         self.array = array
 
+    def tensor(self) -> Tensor:
+        """A copy that can be written to.
+
+        Raises:
+            ValueError: The numbers are of a type that NumPy does not have, or not known.
+        """
+        if self.array is None or self.array.dtype.kind == "V":
+            raise ValueError("a tensor without plain numbers")
+        return torch.from_numpy(self.array.astype(self.array.dtype.newbyteorder("="), order="C"))
+
     def set_state(self, state: Any) -> None:
         """``(version, shape, type, columns first, bytes)``."""
         _, shape, kind, columns_first, content = state
@@ -71,8 +83,10 @@ def reconstructed(kind: Any, *arguments: Any) -> Numbers:
     return Numbers()
 
 
-def array_from_buffer(content: Any, kind: Any, shape: Any, order: Any) -> Numbers:
-    """An array as protocol 5 writes it."""
+def array_from_buffer(content: Any, kind: Any, shape: Any, order: Any, axis_order: Any = None) -> Numbers:
+    """An array as protocol 5 writes it; since NumPy 2.4 its axes may lie in any order (``K``) and come back to theirs at the end."""
+    if order == "K" and axis_order is not None:
+        return Numbers(_array(content, kind, shape, "C").transpose(_sizes(axis_order)))
     return Numbers(_array(content, kind, shape, "F" if order == "F" else "C"))
 
 

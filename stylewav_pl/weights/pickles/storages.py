@@ -1,7 +1,7 @@
 """The numbers behind torch's tensors, and the two ways in which torch arranges pickles and numbers in one file."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -41,22 +41,27 @@ def _storage(identifier: Any) -> tuple[str, Storage]:
     return key, Storage(np.dtype(NUMBER_TYPES[kind.name]), count)
 
 
-def read_torch_records(stream: Stream, builders: Mapping[str, Builder], sizes: Mapping[str, int]) -> Any:
-    """The pickle inside torch's zip archives; its tensors stay without content.
+def read_torch_records(stream: Stream, builders: Mapping[str, Builder], sizes: Mapping[str, int], read: Callable[[str], bytes] | None = None) -> Any:
+    """The pickle inside torch's zip archives.
 
     Args:
         stream: The pickle.
         builders: Allowed names.
         sizes: Bytes of each record of numbers in the archive, which must be what the pickle announces.
+        read: Gives the bytes of a record, once; ``None`` leaves the tensors without content.
 
     Raises:
         ValueError: See :meth:`Machine.run`.
     """
+    contents: dict[str, memoryview] = {}
 
     def load(identifier: Any) -> Storage:
         key, storage = _storage(identifier)
         if sizes[key] != storage.size:
             raise ValueError(f"{storage.size:,} bytes are announced where the file holds {sizes[key]:,}")
+        if read and key not in contents:
+            contents[key] = memoryview(read(key))
+        storage.content = contents.get(key)
         return storage
 
     return Machine(builders, load).run(stream)
