@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from stylewav_pl.errors import WeightsError
+from stylewav_pl.errors import WeightsError, one_line
 from stylewav_pl.runs.files import write_whole
 from stylewav_pl.weights.digest import sha256_of as sha256_of
 
@@ -85,7 +85,10 @@ def read_weights(path: Path, kind: str) -> WeightFile:
         raise WeightsError(f"{path} holds weights of kind {metadata.get('kind')!r}, but {kind!r} is needed here.")
     with safe_open(path, framework="pt") as file:
         tensors = {name: _as_float32(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 - safe_open is no mapping
-    return WeightFile(path, kind, metadata["architecture"], json.loads(metadata["config"]), tensors)
+    try:
+        return WeightFile(path, kind, metadata["architecture"], json.loads(metadata["config"]), tensors)
+    except (KeyError, ValueError, RecursionError) as error:
+        raise WeightsError(f"{path} is damaged: its metadata lack architecture or config as JSON ({one_line(error)}). Fetch it again.") from error
 
 
 def _as_float32(tensor: Tensor) -> Tensor:

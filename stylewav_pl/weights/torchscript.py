@@ -12,6 +12,10 @@ from typing import Any
 
 from stylewav_pl.weights.pickles import BUILDERS, Builder, Numbers, Record, read_torch_records
 
+LONGEST_NAME = 1000
+MAX_VALUES = 100_000
+"""Attributes of all objects together; objects that contain each other several times could have any number."""
+
 
 def is_torchscript(path: Path) -> bool:
     """Whether a zip file holds a TorchScript program."""
@@ -53,9 +57,16 @@ def _stored(archive: zipfile.ZipFile, name: str) -> bytes:
     return archive.read(entry)
 
 
-def _tensors(value: Any, name: str = "") -> Iterator[tuple[str, Numbers]]:
-    if isinstance(value, Numbers):
-        yield name, value
-    elif isinstance(value, Record):
-        for key, inner in value.state.items():
-            yield from _tensors(inner, f"{name}.{key}" if name else str(key))
+def _tensors(module: Any) -> Iterator[tuple[str, Numbers]]:
+    pending = [("", module)]
+    for _ in range(MAX_VALUES):
+        if not pending:
+            return
+        name, value = pending.pop()
+        if isinstance(value, Numbers):
+            yield name, value
+        elif isinstance(value, Record):
+            if len(name) > LONGEST_NAME:
+                raise ValueError("objects nested too deeply")
+            pending += [(f"{name}.{key}" if name else str(key), inner) for key, inner in value.state.items()]
+    raise ValueError(f"more than {MAX_VALUES:,} values")

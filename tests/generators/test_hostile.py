@@ -15,6 +15,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from published_stylegan2 import dump, nvidia_generator, rosinality_state, write_ada, write_rosinality, write_tensorflow
+from safetensors.torch import save_file
 from slow_stylegan2 import random_values
 
 from stylewav_pl.generators import load_generator
@@ -331,3 +332,9 @@ def test_damaged_bytes_give_a_network_or_one_readable_error(data, name, path):
 
 
 ORIGINALS: dict[str, bytes] = {}
+
+
+@pytest.mark.parametrize("metadata", [{}, {"architecture": "stylegan2", "config": "no JSON"}, {"architecture": "stylegan2", "config": "[" * 100_000}])
+def test_damaged_metadata_are_named(metadata, path):
+    save_file({"a": torch.zeros(1)}, path, {"format": "stylewav-pl", "kind": "generator", **metadata})
+    refuse(path, "its metadata lack architecture or config")

@@ -100,3 +100,10 @@ def test_a_few_bytes_cannot_ask_for_much_memory(tmp_path: Path, attack: bytes) -
     _rewrite(path, "/data.pkl", b"\x80\x02}" + attack + b".")
     with pytest.raises(WeightsError, match="archive"):
         read_state_dict(path)
+
+
+def test_objects_that_contain_each_other_come_to_an_end(tmp_path: Path) -> None:
+    path = write_archive(TENSORS, tmp_path / "archive")
+    _rewrite(path, "/data.pkl", b"\x80\x02c__torch__\nX\n)\x81q\x00}(X\x01\x00\x00\x00ah\x00X\x01\x00\x00\x00bh\x00ub.")
+    with pytest.raises(WeightsError, match="nested too deeply"):
+        read_state_dict(path)
