@@ -88,6 +88,7 @@ class WandbLog(RunLogger):
     def _start_offline(self, wandb: Any, why: str) -> Any:
         folder = self.run_path / "wandb"
         print(f"stylewav-pl: W&B is not available, logging OFFLINE: {why}. Send it later with `wandb sync {folder}/offline-run-*`.", file=sys.stderr)
+        wandb.teardown()  # the attempt that failed keeps the id of the run in use until its service ends
         return self._init(wandb, "offline")
 
     def _init(self, wandb: Any, mode: str) -> Any:
