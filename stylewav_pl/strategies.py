@@ -128,21 +128,22 @@ def name_of_launch() -> str:
     return " ".join(f"{name}={os.environ[name]}" for name in NAMES_OF_A_LAUNCH if name in os.environ)
 
 
-def threads_for(processes: int, environment: Mapping[str, str] = os.environ) -> int:
-    """How many threads each process of a new run computes with: the user's number, or a fair share of the cores.
+def default_threads(environment: Mapping[str, str] = os.environ) -> int:
+    """How many threads each process of a new run computes with: the user's number, or all cores that it may use.
+
+    The number of processes plays no part, so that a run comes out the same to the last bit with one process and with several.
 
     Args:
-        processes: On this machine.
         environment: ``OMP_NUM_THREADS`` counts unless torchrun set it (to 1, for want of a better number).
 
-    >>> threads_for(2, {"OMP_NUM_THREADS": "3"}), threads_for(2, {"SLURM_CPUS_PER_TASK": "6"}), threads_for(10_000, {})
-    (3, 6, 1)
+    >>> default_threads({"OMP_NUM_THREADS": "3"}), default_threads({"SLURM_CPUS_PER_TASK": "6"})
+    (3, 6)
     """
     if "TORCHELASTIC_RUN_ID" not in environment and environment.get("OMP_NUM_THREADS", "").isdigit():
         return max(1, int(environment["OMP_NUM_THREADS"]))
     if environment.get("SLURM_CPUS_PER_TASK", "").isdigit():
         return max(1, int(environment["SLURM_CPUS_PER_TASK"]))
-    return max(1, len(os.sched_getaffinity(0)) // processes)
+    return len(os.sched_getaffinity(0))
 
 
 def use_threads(number: int) -> None:

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 from stylewav_pl.callbacks.writer import in_one_order
 from stylewav_pl.commands.experiment import FORCED
 from stylewav_pl.module import StyleWav
-from stylewav_pl.strategies import LAUNCHED_WITH, IndependentStrategy, threads_for, use_threads
+from stylewav_pl.strategies import LAUNCHED_WITH, IndependentStrategy, default_threads, use_threads
 from stylewav_pl.types import ClipBatch
 
 pytestmark = pytest.mark.slow  # each start of the program costs seconds
@@ -164,14 +164,12 @@ def children_of(parent: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
 
 
-def test_new_runs_share_the_cores_and_what_torchrun_says_about_threads_is_no_statement() -> None:
+def test_threads_do_not_depend_on_processes_and_what_torchrun_says_about_them_is_no_statement() -> None:
     cores = len(os.sched_getaffinity(0))
-    assert threads_for(1, {}) == cores
-    assert threads_for(2, {}) == max(1, cores // 2)
-    assert threads_for(10 * cores, {}) == 1
-    assert threads_for(1, {"OMP_NUM_THREADS": "3"}) == 3
-    assert threads_for(1, {"OMP_NUM_THREADS": "1", "TORCHELASTIC_RUN_ID": "x"}) == cores
-    assert threads_for(8, {"SLURM_CPUS_PER_TASK": "5"}) == 5
+    assert default_threads({}) == cores
+    assert default_threads({"OMP_NUM_THREADS": "3"}) == 3
+    assert default_threads({"OMP_NUM_THREADS": "1", "TORCHELASTIC_RUN_ID": "x"}) == cores
+    assert default_threads({"SLURM_CPUS_PER_TASK": "5"}) == 5
 
 
 def test_threads_are_set_here_and_for_the_processes_that_follow(monkeypatch: pytest.MonkeyPatch) -> None:

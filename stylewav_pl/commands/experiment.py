@@ -32,7 +32,7 @@ from stylewav_pl.runs.files import remove_litter, write_json
 from stylewav_pl.runs.job import PATIENCE_SECONDS, Leader, Member
 from stylewav_pl.runs.plan import cohorts_of_rank
 from stylewav_pl.runs.results import merge
-from stylewav_pl.strategies import IndependentStrategy, Launcher, name_of_launch, threads_for, use_threads
+from stylewav_pl.strategies import IndependentStrategy, Launcher, default_threads, name_of_launch, use_threads
 from stylewav_pl.types import ConfigError, OutputError, RunDirectoryError, Skip, Stopped, StyleWavError
 from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import sha256_of
@@ -93,7 +93,7 @@ class ExperimentCLI(LightningCLI):
         parser.add_argument("--strict", action="store_true", help="End with exit code 3 if a clip was skipped.")
         parser.add_argument("--max_skipped_fraction", type=float, default=0.2, help="End with exit code 4 if more than this share was skipped.")
         parser.add_argument(
-            "--threads", type=int | None, default=None, help="CPU threads of each process of a new run; by default its share of the cores."
+            "--threads", type=int | None, default=None, help="CPU threads of each process of a new run; by default as many as there are cores."
         )
         parser.add_argument("--patience", type=float, default=PATIENCE_SECONDS, help="Seconds that another process may be silent; slow ones are not.")
         parser.add_lightning_class_args(ClipScore, "clip_score")
@@ -314,7 +314,7 @@ class ExperimentCLI(LightningCLI):
             RunDirectoryError: Another number was asked for.
         """
         asked: int | None = self._get(self.config, "threads")
-        kept: int = self.run_directory.read_manifest().get("threads", asked or threads_for(self.trainer.num_devices))
+        kept: int = self.run_directory.read_manifest().get("threads", asked or default_threads())
         if asked not in (None, kept):
             raise RunDirectoryError(
                 f"{self.run_directory.path} was made with {kept} threads per process, and --threads asks for {asked}: sums would differ in their "
