@@ -23,6 +23,7 @@ INTERRUPTED = 130
 OFFLINE_FLAG = "--offline"
 OFFLINE_VARIABLES = (OFFLINE, "HF_HUB_OFFLINE")  # the second is read by the library of the Hugging Face hub
 RESUMABLE = ("fit", "generate")  # a signal stops them in good order
+WAITING = ("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait give their core away: read once, when torch is loaded
 
 COMMANDS = {
     "fit": ("experiment", "make a face for every clip, score them, write results and report"),
@@ -84,6 +85,7 @@ def main(args: list[str] | None = None) -> int:
     if words[0] not in COMMANDS:
         print(f"stylewav-pl: no command {words[0]!r}. Expected one of: {', '.join(COMMANDS)}. See stylewav-pl --help.", file=sys.stderr)
         return 2
+    os.environ.setdefault(*WAITING)
     with _network(off=OFFLINE_FLAG in given or is_offline()):
         return _run(words[0], words[1:])
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import soundfile
 import torch
 from open_clip import factory
 from PIL import Image
+from published_stylegan2 import write_ada, write_rosinality, write_stylegan3, write_tensorflow
+from slow_stylegan2 import Values, random_values
 from wav2clip.model.encoder import MLPLayers, ResNetExtractor
 
 from stylewav_pl.cli import main
@@ -44,9 +47,22 @@ def small_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(factory, "_MODEL_CONFIGS", {**factory._MODEL_CONFIGS, **small})
 
 
-def _generate(files: Path, output: Path, *options: str) -> int:
-    encoder = ["--audio-encoder", str(files / "Wav2CLIP.pt"), "--generator", "linear", "--device", "cpu", "--steps", "4"]
+def _generate(files: Path, output: Path, *options: str, generator: str = "linear") -> int:
+    encoder = ["--audio-encoder", str(files / "Wav2CLIP.pt"), "--generator", generator, "--device", "cpu", "--steps", "4"]
     return main(["generate", str(files / "voice.wav"), "-o", str(output), *encoder, *options])
+
+
+@pytest.mark.parametrize("write", [write_ada, write_stylegan3, write_tensorflow, write_rosinality])
+def test_a_voice_becomes_a_picture_of_a_published_generator(write: Callable[[Path, Values], None], files: Path, tmp_path: Path) -> None:
+    """All three networks from files of others."""
+    write(tmp_path / "generator", random_values([6, 6, 5, 4], z=8, w=8, depth=2))
+    guide = f"open_clip:ViT-B-32-quickgelu/openai@{files / 'CLIP.pt'}"
+    assert _generate(files, tmp_path / "out", "--guide", guide, generator=str(tmp_path / "generator")) == 0
+    with Image.open(tmp_path / "out" / "images" / "voice.png") as image:
+        assert image.size == (32, 32)
+        assert np.asarray(image).std() > 1
+    weights = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))["weights"]
+    assert weights["generator"]["sha256"] == sha256_of(tmp_path / "generator")
 
 
 def test_a_voice_becomes_a_picture(files: Path, tmp_path: Path) -> None:

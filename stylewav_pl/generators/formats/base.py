@@ -91,7 +91,7 @@ def as_tensor(value: Any, name: str) -> Tensor:
         WeightsError: It is something else.
     """
     if isinstance(value, Numbers) and value.array is not None and value.array.dtype.kind in "fiu":
-        return torch.from_numpy(value.array.astype(np.float32, order="C"))
+        return value.tensor(np.float32)
     if isinstance(value, Tensor) and value.layout == torch.strided and not value.is_quantized and value.is_floating_point():
         return value.detach().to(torch.float32, copy=True).contiguous()
     if isinstance(value, int | float):

@@ -15,6 +15,8 @@ NUMERIC = re.compile(r"b1|[fiu](1|2|4|8)")
 MAX_DIMENSIONS = 8
 MAX_REPEATED = 1 << 20
 """How many numbers a tensor may show that repeats fewer; without a bound one number could be shown as terabytes."""
+MAX_VIEWS = 16
+"""How many times over the tensors of a file may show a storage (or ``MAX_REPEATED`` numbers, if that is more): all are copied in the end."""
 
 
 class NumberType(Stateful):
@@ -41,16 +43,20 @@ class Numbers(Stateful):
 
     def __init__(self, array: np.ndarray | None = None) -> None:
         self.array = array
+        self._copy: np.ndarray | None = None
 
-    def tensor(self) -> Tensor:
-        """A copy that can be written to.
+    def tensor(self, kind: type[np.generic] | None = None) -> Tensor:
+        """A copy of the file's bytes, as numbers of ``kind`` (their own by default); the same copy however many names they have.
 
         Raises:
             ValueError: The numbers are of a type that NumPy does not have, or not known.
         """
         if self.array is None or self.array.dtype.kind == "V":
             raise ValueError("a tensor without plain numbers")
-        return torch.from_numpy(self.array.astype(self.array.dtype.newbyteorder("="), order="C"))
+        wanted = self.array.dtype.newbyteorder("=") if kind is None else np.dtype(kind)
+        if self._copy is None or self._copy.dtype != wanted:
+            self._copy = self.array.astype(wanted, order="C")
+        return torch.from_numpy(self._copy)
 
     def set_state(self, state: Any) -> None:
         """``(version, shape, type, columns first, bytes)``."""
@@ -66,11 +72,13 @@ class Storage:
         dtype: Their type.
         count: How many they are.
         content: Their bytes; ``None`` as long as they are not known.
+        shown: How many numbers the tensors made of it show, all together.
     """
 
     dtype: np.dtype
     count: int
     content: memoryview | None = None
+    shown: int = 0
 
     @property
     def size(self) -> int:
@@ -115,6 +123,9 @@ def tensor(storage: Any, offset: Any, shape: Any, strides: Any, *flags: Any) -> 
     (offset,), shape, strides = _sizes((offset,)), _sizes(shape), _sizes(strides)
     if len(shape) != len(strides) or math.prod(shape) > max(storage.count, MAX_REPEATED):
         raise ValueError(f"a tensor of shape {list(shape)} does not fit the {storage.count:,} numbers it is made of")
+    storage.shown += math.prod(shape)
+    if storage.shown > max(MAX_VIEWS * storage.count, MAX_REPEATED):
+        raise ValueError(f"the same {storage.count:,} numbers are shown as tensors too often")
     if storage.content is None:
         return Numbers()
     item = storage.dtype.itemsize
