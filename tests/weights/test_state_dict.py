@@ -115,8 +115,8 @@ def test_a_few_bytes_cannot_ask_for_much_memory(tmp_path: Path, container: str) 
 def test_one_storage_under_countless_names_is_refused(tmp_path: Path) -> None:
     """A small file could else ask for more memory than there is: every tensor is copied in the end."""
     large = torch.zeros(1 << 18)
-    torch.save({f"tied.{name}": large for name in range(16)}, tmp_path / "fine.pt")
+    torch.save({f"tied.{name}": large[:] for name in range(16)}, tmp_path / "fine.pt")
     assert len(read_contents(tmp_path / "fine.pt")) == 16
-    torch.save({f"layer.{name}": large for name in range(17)}, tmp_path / "hostile.pt")
+    torch.save({f"layer.{name}": large[:] for name in range(17)}, tmp_path / "hostile.pt")
     with pytest.raises(WeightsError, match=r"the same 262,144 numbers are shown as tensors too often"):
         read_contents(tmp_path / "hostile.pt")

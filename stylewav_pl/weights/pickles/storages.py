@@ -53,15 +53,17 @@ def read_torch_records(stream: Stream, builders: Mapping[str, Builder], sizes: M
     Raises:
         ValueError: See :meth:`Machine.run`.
     """
-    contents: dict[str, memoryview] = {}
+    storages: dict[str, Storage] = {}
 
     def load(identifier: Any) -> Storage:
-        key, storage = _storage(identifier)
-        if sizes[key] != storage.size:
-            raise ValueError(f"{storage.size:,} bytes are announced where the file holds {sizes[key]:,}")
-        if read and key not in contents:
-            contents[key] = memoryview(read(key))
-        storage.content = contents.get(key)
+        key, announced = _storage(identifier)
+        if sizes[key] != announced.size:
+            raise ValueError(f"{announced.size:,} bytes are announced where the file holds {sizes[key]:,}")
+        storage = storages.setdefault(key, announced)
+        if storage.dtype != announced.dtype:
+            raise ValueError("the same bytes are announced as numbers of two types")
+        if read and storage.content is None:
+            storage.content = memoryview(read(key))
         return storage
 
     return Machine(builders, load).run(stream)
