@@ -47,7 +47,7 @@ def finish_run(run: RunDirectory, plan: Plan, scoring: Scoring, early_skips: Seq
     """Writes everything that exists once per run, and says where it is."""
     totals = merge(run, plan, run.finished(), early_skips, run.read_scores())
     counts = {"done": totals.done, "skipped": len(totals.skips)}
-    seconds = round(totals.seconds, 1)  # of all processes and starts together
+    seconds = round(totals.seconds, 3)  # of all processes and starts together
     # `scored_with` lets a report be made again from the directory alone
     run.write_manifest({"counts": counts, "timing": {"cohort_seconds": seconds}, "scored_with": asdict(scoring)})
     findings = evaluate_run(run, scoring, sounds)
