@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -108,7 +109,7 @@ def test_generate_finishes_the_good_files_beside_bad_and_missing_ones(tmp_path: 
 
 def test_generate_without_any_existing_file_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert generate(tmp_path / "gone.wav", "-o", tmp_path / "out") == 2
-    assert "None of the files exists" in capsys.readouterr().err
+    assert "None of these is a file" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -116,6 +117,14 @@ def test_generate_without_any_existing_file_ends_with_2(tmp_path: Path, capsys: 
 def test_generate_refuses_wrong_options(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
     assert "usage: stylewav-pl generate" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_generate_on_a_gpu_that_is_not_there_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", str(write_voice(tmp_path / "a.wav")), "-o", str(tmp_path / "out"), "--device", "cuda"]) == 2
+    told = capsys.readouterr().err
+    assert "gpu" in told and "--device" in told and "Traceback" not in told
+    assert not (tmp_path / "out").exists()
 
 
 def test_generate_obeys_the_number_of_steps(tmp_path: Path) -> None:
@@ -305,3 +314,23 @@ def test_the_manifest_of_generate_names_its_weights(tmp_path: Path) -> None:
     assert all(len(facts["sha256"]) == 64 for facts in weights.values())
     with Image.open(tmp_path / "out/images/a.png") as face:
         assert face.size == (64, 64)
+
+
+# fit
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "data.sources"),
+        (["--config", "nothing.yaml"], "nothing.yaml"),
+        (["--config", "demo.yaml", "--model.num_stepz", "3"], "num_stepz"),
+        (["--config", "demo.yaml", "--model.num_steps", "three"], "num_steps"),
+    ],
+)
+def test_a_wrong_option_is_told_in_few_lines(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", *words]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert told in "\n".join(lines)
+    assert "stylewav-pl fit --help" in lines[-1]
+    assert len(lines) <= 6, "not a page of options"

@@ -14,6 +14,8 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
+from jsonargparse import ArgumentError
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
@@ -60,7 +62,7 @@ class ExperimentCLI(LightningCLI):
 
     def __init__(self, command: str, options: list[str]) -> None:
         """Parses and runs ``command``."""
-        self.words = expand_configs(options)
+        self.command, self.words = command, expand_configs(options)
         self.failed = True
         try:
             super().__init__(
@@ -70,6 +72,7 @@ class ExperimentCLI(LightningCLI):
                 seed_everything_default=0,
                 trainer_defaults=FORCED,
                 args=[command, *self.words],
+                parser_kwargs={"prog": "stylewav-pl", "exit_on_error": False},
                 auto_configure_optimizers=False,
                 load_from_checkpoint_support=False,
             )
@@ -104,8 +107,16 @@ class ExperimentCLI(LightningCLI):
         parser.link_arguments("seed_everything", "model.seed")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        """Parses; the parent class would warn about being called from Python."""
-        self.config = parser.parse_args(args)  # type: ignore[arg-type]
+        """Parses; the parent class would warn about being called from Python.
+
+        Raises:
+            ConfigError: An option or a configuration is wrong; the parser's own way prints a page of every option before it says what.
+        """
+        try:
+            self.config = parser.parse_args(args)  # type: ignore[arg-type]
+        except ArgumentError as error:
+            told = f"Name an experiment with --config, e.g. --config demo.yaml; `stylewav-pl {self.command} --help` tells every setting."
+            raise ConfigError(f"{error}\n{told}") from error
 
     def before_instantiate_classes(self) -> None:
         """Refuses settings that contradict what a run is.
@@ -128,7 +139,10 @@ class ExperimentCLI(LightningCLI):
             listed = named if isinstance(named, list) else [] if named in (None, True) else [named]
             kwargs["logger"] = [*listed, CsvLog()]
         kwargs["default_root_dir"] = str(self.run_directory.path)
-        return super().instantiate_trainer(**kwargs)
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except MisconfigurationException as error:  # for example a GPU that is not there
+            raise ConfigError(f"The trainer cannot work as configured: {error} Correct trainer.* (or --device); `cpu` is always there.") from error
 
     @cached_property
     def run_directory(self) -> RunDirectory:

@@ -40,7 +40,7 @@ def run(command: str, options: list[str]) -> int:
     """
     asked = parser().parse_args(options)
     if not any(Path(name).expanduser().is_file() for name in asked.files):
-        raise ConfigError(f"None of the files exists: {', '.join(asked.files)}. Expected the paths of audio files.")
+        raise ConfigError(f"None of these is a file: {', '.join(asked.files)}. Expected the paths of audio files.")
 
     from stylewav_pl.commands import experiment
 
