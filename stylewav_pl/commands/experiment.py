@@ -116,7 +116,7 @@ class ExperimentCLI(LightningCLI):
             self.config = parser.parse_args(args)  # type: ignore[arg-type]
         except ArgumentError as error:
             told = f"Name an experiment with --config, e.g. --config demo.yaml; `stylewav-pl {self.command} --help` tells every setting."
-            raise ConfigError(f"{error}\n{told}") from error
+            raise ConfigError(f"{str(error).rstrip()}\n{told}") from error
 
     def before_instantiate_classes(self) -> None:
         """Refuses settings that contradict what a run is.

@@ -15,7 +15,7 @@ from stylewav_pl.evaluation.prompts import NOT_A_PORTRAIT, PromptSet, judge_note
 from stylewav_pl.evaluation.report import write_report
 from stylewav_pl.evaluation.results import read_results
 from stylewav_pl.evaluation.statistics_file import write_statistics
-from stylewav_pl.evaluation.tables import summary
+from stylewav_pl.evaluation.tables import summary, wrapped
 from stylewav_pl.evaluation.verdict import retrieval_sentence
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import write_prompts
@@ -97,7 +97,7 @@ def print_end(run: RunDirectory, findings: Findings, done: int, skips: Sequence[
     for evaluation in shown:
         print(f"\n{summary(evaluation)}")
     if shown:
-        print(retrieval_sentence(findings.retrieval))
+        print(wrapped(retrieval_sentence(findings.retrieval)))
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(Counter(skip.reason.value for skip in skips).items()))
     print(f"\n{done} faces, {len(skips)} clips skipped{f' ({reasons}; see skipped.csv)' if skips else ''}")
     for title, name in (("pictures", "grid.png"), ("results", "results.csv"), ("numbers", "statistics.json"), ("report", "report.html")):

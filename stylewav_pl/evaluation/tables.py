@@ -25,7 +25,7 @@ def summary(evaluation: Evaluation) -> str:
         "\n".join(f"Note: {note}" for note in caveats(evaluation)),
         f"=> {verdict(evaluation)}",
     ]
-    return "\n\n".join(_wrapped(part) for part in parts if part)
+    return "\n\n".join(wrapped(part) for part in parts if part)
 
 
 def paper_table(comparison: Comparison, evaluation: Evaluation) -> str:
@@ -172,7 +172,7 @@ def _printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
-def _wrapped(text: str) -> str:
+def wrapped(text: str) -> str:
     """Sentences are folded at the width; tables have none longer."""
     lines = map(_printable, text.split("\n"))
     return "\n".join("\n".join(textwrap.wrap(line, WIDTH)) if len(line) > WIDTH else line for line in lines)
