@@ -6,6 +6,7 @@ from typing import ClassVar, get_args
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 from stylewav_pl.generators.base import Generator, Noise, Styles
 
@@ -48,12 +49,21 @@ class LinearGenerator(Generator):
             raise ValueError(f"Expected ws of shape [clip, {self.num_ws}, {self.w_dim}], found {list(ws.shape)}.")
         return list(ws.unbind(dim=1))
 
-    def synthesize(self, ws_or_styles: Float[Tensor, "clip ..."] | Styles, noise: Noise = "const") -> Float[Tensor, "clip 3 height width"]:
-        """Renders W, W+ or S to RGB images in (-1, 1)."""
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """Every even split of the image, down to one pixel."""
+        return tuple(size for size in range(1, self.resolution + 1) if self.resolution % size == 0)
+
+    def synthesize(
+        self, ws_or_styles: Float[Tensor, "clip ..."] | Styles, noise: Noise = "const", resolution: int | None = None
+    ) -> Float[Tensor, "clip 3 height width"]:
+        """Renders W, W+ or S to RGB images in (-1, 1); coarser ones are means of their pixels."""
         if noise not in get_args(Noise):
             raise ValueError(f"Expected noise to be one of {', '.join(get_args(Noise))}; found {noise!r}.")
         pixels = torch.einsum("clw,lwp->cp", self._layers(ws_or_styles), self.w_to_image)
-        return pixels.tanh().view(-1, 3, self.resolution, self.resolution)
+        image = pixels.tanh().view(-1, 3, self.resolution, self.resolution)
+        size = self.checked_resolution(resolution)
+        return image if size == self.resolution else functional.avg_pool2d(image, self.resolution // size)
 
     def _layers(self, latents: Tensor | Styles) -> Tensor:
         if not isinstance(latents, Tensor):

@@ -39,7 +39,7 @@ def load_generator(source: str | Path, device: torch.device | str = "cpu") -> Ge
     else:
         path = resolve(source, "generator")
         generator = build(path, read_published(path))
-    return generator.to(device).eval().requires_grad_(False)
+    return generator.to(device).freeze()
 
 
 def build(path: Path, published: Published) -> StyleGAN2:

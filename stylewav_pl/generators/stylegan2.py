@@ -6,6 +6,7 @@ Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
@@ -13,12 +14,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from stylewav_pl.generators.base import Generator, Noise, Styles
+from stylewav_pl.generators.frozen_convolution import GAIN, SLOPE
 from stylewav_pl.generators.stylegan2_layers import (
     BINOMIAL,
-    GAIN,
-    SLOPE,
     EqualizedLinear,
     ModulatedConvolution,
     ToRGB,
@@ -91,7 +92,6 @@ class StyleGAN2(Generator):
     ) -> None:
         super().__init__()
         self.channels = _checked(channels)
-        self.resolutions = tuple(self.channels)
         self.resolution = self.resolutions[-1]
         self.z_dim, self.w_dim, self.conv_clamp = z_dim, w_dim, conv_clamp
         self.num_ws = 2 * len(self.resolutions)
@@ -103,6 +103,43 @@ class StyleGAN2(Generator):
         self.convolutions = nn.ModuleList(self._convolutions())
         self.to_rgbs = nn.ModuleList(ToRGB(width, w_dim, clamp=conv_clamp) for width in self.channels.values())
         self.upsample = Upsample(self.resample_taps)
+        self._dtype, self._float32_up_to, self._recompute_from = torch.float32, 0, math.inf
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """Every power of two from 4 to the image's."""
+        return tuple(self.channels)
+
+    def freeze(self, dtype: torch.dtype = torch.float32, float32_up_to: int = 0, recompute_from: int | None = None) -> "StyleGAN2":
+        """See :meth:`Generator.freeze`; what does not depend on the latent is computed once, so the weights must stay as they are.
+
+        ``requires_grad_(True)`` and ``load_state_dict`` undo it.
+        """
+        super().freeze()
+        self._dtype, self._float32_up_to, self._recompute_from = dtype, float32_up_to, recompute_from or math.inf
+        for layer in self._modulated():
+            layer.freeze()
+        return self
+
+    def requires_grad_(self, requires_grad: bool = True) -> "StyleGAN2":
+        """As of every module; a network that learns is not frozen."""
+        if requires_grad:
+            self.thaw()
+        return super().requires_grad_(requires_grad)
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """As of every module; other weights undo :meth:`freeze`."""
+        self.thaw()
+        return super().load_state_dict(*args, **kwargs)
+
+    def thaw(self) -> None:
+        """Forgets what :meth:`freeze` has computed and chosen."""
+        self._dtype, self._float32_up_to, self._recompute_from = torch.float32, 0, math.inf
+        for layer in self._modulated():
+            layer.thaw()
+
+    def _modulated(self) -> Iterator[ModulatedConvolution]:
+        yield from self.convolutions  # type: ignore[misc]  # nn.ModuleList forgets its element type
 
     def _convolutions(self) -> Iterator[ModulatedConvolution]:
         previous = self.channels[4]
@@ -167,42 +204,55 @@ class StyleGAN2(Generator):
                 yield self.convolutions[index], index  # type: ignore[misc]  # nn.ModuleList forgets its element type
             yield to_rgb, 2 * block + 1  # type: ignore[misc]
 
-    def synthesize(self, ws_or_styles: Float[Tensor, "clip ..."] | Styles, noise: Noise = "const") -> Float[Tensor, "clip 3 height width"]:
+    def synthesize(
+        self, ws_or_styles: Float[Tensor, "clip ..."] | Styles, noise: Noise = "const", resolution: int | None = None
+    ) -> Float[Tensor, "clip 3 height width"]:
         """Renders W ``[clip, w_dim]``, W+ ``[clip, num_ws, w_dim]`` or S (the list of :meth:`styles`) to RGB, about [-1, 1].
 
         Args:
             ws_or_styles: The latents.
             noise: ``const`` adds the stored noise maps, ``random`` new ones, ``none`` nothing.
+            resolution: Where to stop: the image as the skip connections have built it up to this resolution.
 
         Raises:
-            ValueError: The latents have another shape, or ``noise`` is another word.
+            ValueError: The latents have another shape, ``noise`` is another word, or there is no such resolution.
         """
-        *_, image = self.stages(ws_or_styles, noise)
-        return image
+        last = self.resolutions.index(self.checked_resolution(resolution))
+        with torch.autocast(self.constant.device.type, enabled=False):  # precision is chosen in freeze, resolution by resolution
+            return next(islice(self.stages(ws_or_styles, noise), last, None))
 
     def stages(self, ws_or_styles: Float[Tensor, "clip ..."] | Styles, noise: Noise = "const") -> Iterator[Float[Tensor, "clip 3 _ _"]]:
         """The image at 4 px, at 8 px, and so on to the full resolution; arguments as in :meth:`synthesize`."""
         if noise not in get_args(Noise):
             raise ValueError(f"Expected noise to be one of {', '.join(get_args(Noise))}; found {noise!r}.")
-        styles = iter(self._as_styles(ws_or_styles))
-        first = next(styles)
-        x = self.constant.expand(len(first), -1, -1, -1)
-        x = self._convolve(0, x, first, noise)
-        image = self.to_rgbs[0](x, next(styles))
+        styles = self._as_styles(ws_or_styles)
+        x = self.constant.expand(len(styles[0]), -1, -1, -1)
+        x, image = self._block(0, x, styles[:2], noise)
         yield image
         for block in range(1, len(self.to_rgbs)):
-            x = self._convolve(2 * block - 1, x, next(styles), noise)
-            x = self._convolve(2 * block, x, next(styles), noise)
-            image = self.upsample(image) + self.to_rgbs[block](x, next(styles))
+            x, colours = self._block(block, x, styles[3 * block - 1 : 3 * block + 2], noise)
+            image = self.upsample(image) + colours
             yield image
 
-    def _convolve(self, index: int, x: Tensor, style: Tensor, noise: Noise) -> Tensor:
-        layer = self.convolutions[index]
-        maps = {"const": layer.noise_const, "none": None}
-        if noise == "random":
-            size: int = layer.noise_const.shape[0]  # type: ignore[index,assignment]
-            maps["random"] = torch.randn(len(x), 1, size, size, device=x.device, dtype=x.dtype)
-        return layer(x, style, maps[noise])  # type: ignore[no-any-return]
+    def _block(self, block: int, x: Tensor, styles: Styles, noise: Noise) -> tuple[Tensor, Tensor]:
+        """One resolution in its precision: its feature maps, and the colours that it adds to the image."""
+        resolution = self.resolutions[block]
+        if resolution > self._float32_up_to:
+            x = x.to(self._dtype if self._dtype != torch.float32 else x.dtype)
+        if resolution < self._recompute_from or not torch.is_grad_enabled():
+            return self._layers_of(block, x, noise, *styles)
+        again = partial(checkpoint, use_reentrant=False, preserve_rng_state=noise == "random")
+        return again(self._layers_of, block, x, noise, *styles)  # type: ignore[no-any-return]
+
+    def _layers_of(self, block: int, x: Tensor, noise: Noise, *styles: Tensor) -> tuple[Tensor, Tensor]:
+        for index, style in enumerate(styles[:-1], max(2 * block - 1, 0)):
+            layer = self.convolutions[index]
+            maps = {"const": layer.noise_const, "none": None}
+            if noise == "random":
+                size: int = layer.noise_const.shape[0]  # type: ignore[index,assignment]
+                maps["random"] = torch.randn(len(x), 1, size, size, device=x.device, dtype=x.dtype)
+            x = layer(x, style, maps[noise])
+        return x, self.to_rgbs[block](x, styles[-1])
 
     def _as_styles(self, latents: Tensor | Styles) -> Styles:
         if isinstance(latents, Tensor):

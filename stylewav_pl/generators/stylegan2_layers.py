@@ -13,9 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-SLOPE = 0.2
-GAIN = math.sqrt(2)
-EPSILON = 1e-8
+from stylewav_pl.generators.frozen_convolution import EPSILON, GAIN, SLOPE, Folded, frozen_convolution, frozen_to_rgb
+
 BINOMIAL = (1.0, 3.0, 3.0, 1.0)
 
 
@@ -79,8 +78,11 @@ class Upsample(nn.Module):
     def forward(self, image: Float[Tensor, "clip channels height width"]) -> Float[Tensor, "clip channels height2 width2"]:
         """Transposed convolution with the filter as its kernel: zero insertion and filter in one step."""
         channels = image.shape[1]
-        kernel = torch.outer(self.taps, self.taps).expand(channels, 1, -1, -1)
-        return functional.conv_transpose2d(image, kernel, stride=2, padding=self.padding, groups=channels)
+        return functional.conv_transpose2d(image, self.kernel(channels), stride=2, padding=self.padding, groups=channels)
+
+    def kernel(self, channels: int) -> Float[Tensor, "channels 1 taps taps"]:
+        """The filter in two dimensions, once for each channel."""
+        return torch.outer(self.taps, self.taps).expand(channels, 1, -1, -1)
 
     def smooth(self, x: Float[Tensor, "clip channels height width"]) -> Float[Tensor, "clip channels height2 width2"]:
         """Only the filter, for an input that already holds the inserted zeros; ``2 R + 1`` pixels become ``2 R``."""
@@ -104,6 +106,8 @@ class ModulatedConvolution(nn.Module):
     """
 
     noise_const: Tensor
+    frozen_weight: Tensor | None
+    frozen_squares: Tensor | None
 
     def __init__(
         self,
@@ -125,11 +129,15 @@ class ModulatedConvolution(nn.Module):
         self.weight_gain = 1 / math.sqrt(in_channels * 9)
         self.upsample = Upsample(taps) if upsample else None
         self.clamp = clamp
+        self.register_buffer("frozen_weight", None, persistent=False)
+        self.register_buffer("frozen_squares", None, persistent=False)
 
     def forward(
         self, x: Float[Tensor, "clip in height width"], style: Float[Tensor, "clip in"], noise: Float[Tensor, "... height2 width2"] | None
     ) -> Float[Tensor, "clip out height2 width2"]:
         """``noise`` is added to all channels with the learned strength; ``None`` adds nothing."""
+        if self.frozen_weight is not None and self.frozen_squares is not None and (noise is None or noise.ndim == 2):
+            return frozen_convolution(x, style, self.frozen_squares, self._folded(self.frozen_weight, x, noise))
         weight = self.weight * self.weight_gain
         x = self._convolve(x * style[:, :, None, None], weight)
         shift = self.bias[:, None, None]
@@ -145,6 +153,24 @@ class ModulatedConvolution(nn.Module):
             return functional.conv2d(x, weight, padding=1)
         return self.upsample.smooth(functional.conv_transpose2d(x, weight.transpose(0, 1), stride=2))
 
+    @torch.no_grad()
+    def freeze(self) -> None:
+        """Computes once what does not depend on the latent; the weights must stay as they are from now on."""
+        weight = self.weight * self.weight_gain
+        self.frozen_squares = weight.square().sum(dim=(2, 3)).T.contiguous()
+        weight = weight if self.upsample is None else weight.transpose(0, 1)
+        self.frozen_weight = weight.contiguous(memory_format=torch.channels_last)
+
+    def thaw(self) -> None:
+        """Forgets what :meth:`freeze` has computed."""
+        self.frozen_weight = self.frozen_squares = None
+
+    def _folded(self, weight: Tensor, x: Tensor, noise: Tensor | None) -> Folded:
+        """The constants for an input in the precision of ``x``; gradients to them are never asked for."""
+        shift = None if noise is None else (GAIN * self.noise_strength * noise).detach()
+        taps = None if self.upsample is None else self.upsample.kernel(self.weight.shape[0]).flip(2, 3).to(x.dtype)
+        return Folded(weight.to(x.dtype), (GAIN * self.bias).detach(), shift, taps, self.clamp)
+
 
 class ToRGB(nn.Module):
     """Style and 1x1 convolution to three colours, without demodulation (arguments as in :class:`ModulatedConvolution`)."""
@@ -158,6 +184,10 @@ class ToRGB(nn.Module):
         self.clamp = clamp
 
     def forward(self, x: Float[Tensor, "clip in height width"], style: Float[Tensor, "clip in"]) -> Float[Tensor, "clip 3 height width"]:
-        """The colours that this resolution adds to the image."""
+        """The colours that this resolution adds to the image, in the precision of the style."""
+        if not self.weight.requires_grad:
+            weight = (style * self.weight_gain)[:, None] * self.weight[:, :, 0, 0]
+            image = frozen_to_rgb(x, weight.to(x.dtype)).to(style.dtype) + self.bias[:, None, None]
+            return image if self.clamp is None else image.clamp(-self.clamp, self.clamp)
         image = functional.conv2d(x * (style * self.weight_gain)[:, :, None, None], self.weight, self.bias)
         return image if self.clamp is None else image.clamp(-self.clamp, self.clamp)

@@ -11,7 +11,11 @@ def small_stylegan2():
     return StyleGAN2({4: 6, 8: 4}, z_dim=5, w_dim=7, mapping_depth=2)
 
 
-@pytest.fixture(params=[LinearGenerator, small_stylegan2], ids=["linear", "stylegan2"])
+def prepared_stylegan2():
+    return small_stylegan2().freeze()
+
+
+@pytest.fixture(params=[LinearGenerator, small_stylegan2, prepared_stylegan2], ids=["linear", "stylegan2", "frozen-stylegan2"])
 def generator(request):
     return request.param().eval().requires_grad_(False)
 
@@ -76,3 +80,19 @@ def test_wrong_styles_are_named(generator):
     for wrong in (styles[:-1], [*styles[:-1], styles[-1][:, :-1]]):
         with pytest.raises(ValueError, match=r"Expected \d+ styles"):
             generator.synthesize(wrong)
+
+
+def test_coarser_images_have_their_size_and_keep_the_gradient(generator):
+    for resolution in generator.resolutions:
+        w = torch.randn(2, generator.w_dim, requires_grad=True)
+        image = generator.synthesize(w, resolution=resolution)
+        assert image.shape == (2, 3, resolution, resolution)
+        image.square().sum().backward()
+        assert w.grad.abs().sum() > 0
+    assert generator.resolutions[-1] == generator.resolution
+    torch.testing.assert_close(image, generator.synthesize(w))
+
+
+def test_a_resolution_that_it_does_not_have_is_named(generator):
+    with pytest.raises(ValueError, match=rf"Expected a resolution of .*{generator.resolution}; found 3"):
+        generator.synthesize(torch.zeros(1, generator.w_dim), resolution=3)

@@ -1,0 +1,165 @@
+"""The modulated convolution of a network whose weights do not change, with a backward pass of its own.
+
+The same numbers as :class:`~stylewav_pl.generators.stylegan2_layers.ModulatedConvolution`. Automatic differentiation would keep five
+feature maps of each layer; the latent's gradient needs only the output, from which everything else follows: for
+``y = leaky_relu(c d + t)`` with the convolution ``c``, the demodulation ``d`` and the shift ``t`` (bias and noise), and ``g`` the
+gradient of ``y``, the pre-activation's gradient is ``h = g leaky_relu'(y)``, and as leaky ReLU has slope only, ``h (c d + t) = g y``; so
+``dL/dd = sum(h c) = (sum(g y) - sum(h t)) / d``, a difference of sums instead of a third feature map.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+SLOPE = 0.2
+GAIN = math.sqrt(2)
+EPSILON = 1e-8
+HALF = (torch.float16, torch.bfloat16)
+
+
+class Folded(NamedTuple):
+    """What a frozen modulated convolution computes with; its gains are multiplied in.
+
+    Attributes:
+        weight: ``[out, in, 3, 3]``, or ``[in, out, 3, 3]`` for a transposed convolution.
+        bias: ``[out]``.
+        noise: ``[height, width]`` or ``None``.
+        filter: ``[out, 1, taps, taps]``, follows a transposed convolution, which doubles the resolution; ``None`` for an ordinary one.
+        clamp: Bound of the output's magnitude, or ``None``.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    noise: Tensor | None
+    filter: Tensor | None
+    clamp: float | None
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """The convolution alone."""
+        if self.filter is None:
+            return functional.conv2d(x, self.weight, padding=1)
+        stamped = functional.conv_transpose2d(x, self.weight, stride=2)
+        return functional.conv2d(stamped, self.filter, padding=self._border, groups=len(self.filter))
+
+    def convolve_back(self, gradient: Tensor, x: Tensor) -> Tensor:
+        """The adjoint of :meth:`convolve`; of ``x``, its input, only the shape counts."""
+        if self.filter is not None:  # the filter's adjoint is the mirrored filter, a transposed convolution's an ordinary one
+            gradient = functional.conv2d(gradient, self.filter.flip(2, 3), padding=self._border + 1, groups=len(self.filter))
+            return functional.conv2d(gradient, self.weight, stride=2)
+        arguments = ([1, 1], [1, 1], [1, 1], False, [0, 0], 1, [True, False, False])
+        return torch.ops.aten.convolution_backward(gradient, x, self.weight, None, *arguments)[0]  # type: ignore[no-any-return]
+
+    @property
+    def _border(self) -> int:
+        assert self.filter is not None
+        return int(self.filter.shape[-1]) // 2 - 1
+
+    def shift(self, dtype: torch.dtype) -> Tensor:
+        """What is added before the activation, ``[out, height or 1, width or 1]``, with the channels last in memory."""
+        shift = self.bias if self.noise is None else self.noise[:, :, None] + self.bias
+        return shift.to(dtype).expand(*shift.shape[:-1] or (1, 1), -1).permute(2, 0, 1)
+
+    def shift_sums(self, gradient: Tensor) -> Tensor:
+        """``sum(gradient * shift)`` over the pixels, ``[clip, out]``."""
+        flat = gradient.flatten(2)
+        sums = self.bias * flat.sum(dim=2, dtype=self.bias.dtype)
+        if self.noise is None:
+            return sums
+        return sums + torch.matmul(flat, self.noise.to(gradient.dtype).flatten())
+
+
+class FrozenConvolution(torch.autograd.Function):
+    """``leaky_relu(demodulation * convolve(style * x) + shift)``, differentiable once, in ``x``, ``style`` and ``demodulation``."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, style: Tensor, demodulation: Tensor, *folded: Any) -> Tensor:
+        """``x`` ``[clip, in, h, w]`` is kept as it comes: it is the output that the layer before keeps, too."""
+        layer = Folded(*folded)
+        y = layer.convolve(x * _over_pixels(style, x))
+        y = torch.addcmul(layer.shift(y.dtype), y, _over_pixels(demodulation, y), out=y)
+        y = functional.leaky_relu_(y, SLOPE)
+        if layer.clamp is not None:
+            y.clamp_(-layer.clamp, layer.clamp)
+        tensors = [part if isinstance(part, Tensor) else None for part in folded]
+        ctx.save_for_backward(x, y, style, demodulation, *tensors)
+        ctx.clamp = layer.clamp
+        return y
+
+    @staticmethod
+    @once_differentiable  # type: ignore[misc,untyped-decorator,unused-ignore]
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """See the module's docstring; ``style`` and ``demodulation`` get sums over the pixels."""
+        x, y, style, demodulation, *tensors = ctx.saved_tensors
+        weight, bias, noise, taps, _ = tensors
+        layer = Folded(weight, bias, noise, taps, ctx.clamp)
+        gradient = gradients[0]
+        if layer.clamp is not None:
+            gradient = gradient.masked_fill(y.abs() >= layer.clamp, 0)
+        inner = torch.ops.aten.leaky_relu_backward(gradient, y, SLOPE, True)
+        of_demodulation = (_pixel_sums(gradient, y) - layer.shift_sums(inner)) / demodulation
+        of_input = layer.convolve_back(inner.mul_(_over_pixels(demodulation, inner)), x)
+        del inner, gradient
+        of_style = _pixel_sums(of_input, x)
+        of_x = of_input.mul_(_over_pixels(style, of_input)) if ctx.needs_input_grad[0] else None
+        return of_x, of_style, of_demodulation, *(None for _ in Folded._fields)
+
+
+def frozen_convolution(x: Tensor, style: Tensor, squares: Tensor, folded: Folded) -> Tensor:
+    """A whole layer: the demodulation ``sqrt(2) / sqrt(style^2 @ squares + 1e-8)``, then :class:`FrozenConvolution`.
+
+    Args:
+        x: ``[clip, in, h, w]``.
+        style: ``[clip, in]``, in float32 whatever the precision of ``x`` is.
+        squares: ``[in, out]``, the sums of the squared weights over the kernel.
+        folded: The constants, in the precision of ``x``.
+    """
+    if x.dtype in HALF:  # the demodulation undoes any factor of the style, and large styles would overflow
+        style = style / style.detach().abs().amax(dim=1, keepdim=True).clamp(min=EPSILON)
+    demodulation = GAIN * (style.square() @ squares + EPSILON).rsqrt()
+    return FrozenConvolution.apply(x, style, demodulation, *folded)  # type: ignore[no-any-return]
+
+
+class FrozenToRGB(torch.autograd.Function):
+    """A 1x1 convolution with weights of each clip's own, ``[clip, 3, in]``, as products of matrices, which keep no scaled feature map."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        """``x`` ``[clip, in, h, w]`` to ``[clip, 3, h, w]``."""
+        ctx.save_for_backward(x, weight)
+        return _as_image(torch.bmm(_as_pixels(x), weight.transpose(1, 2)), x)
+
+    @staticmethod
+    @once_differentiable  # type: ignore[misc,untyped-decorator,unused-ignore]
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        """The order of the factors matters: the transposed product takes ten times as long on a CPU."""
+        x, weight = ctx.saved_tensors
+        gradient = _as_pixels(gradients[0])
+        return _as_image(torch.bmm(gradient, weight), x), torch.bmm(gradient.transpose(1, 2), _as_pixels(x))
+
+
+def frozen_to_rgb(x: Tensor, weight: Tensor) -> Tensor:
+    """See :class:`FrozenToRGB`."""
+    return FrozenToRGB.apply(x, weight)  # type: ignore[no-any-return]
+
+
+def _as_pixels(image: Tensor) -> Tensor:
+    """``[clip, pixel, channel]``."""
+    return image.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+def _as_image(pixels: Tensor, like: Tensor) -> Tensor:
+    """The inverse of :func:`_as_pixels` for an image of the height and width of ``like``."""
+    return pixels.view(len(pixels), *like.shape[2:], pixels.shape[2]).permute(0, 3, 1, 2)
+
+
+def _over_pixels(factors: Tensor, like: Tensor) -> Tensor:
+    return factors.to(like.dtype)[:, :, None, None]
+
+
+def _pixel_sums(one: Tensor, other: Tensor) -> Tensor:
+    """``[clip, channel]``, the sum over the pixels of a product, in float32."""
+    return (one * other).sum(dim=(2, 3), dtype=torch.float32 if one.dtype in HALF else one.dtype)
