@@ -40,14 +40,20 @@ def convert_file(source: str, target: Path) -> None:
     """Writes a generator of any published format as safetensors, float32; it renders the same images bit for bit.
 
     Raises:
-        WeightsError: ``source`` holds no generator, or is ``target`` itself.
+        WeightsError: ``source`` holds no generator, or is ``target`` itself, or ``target`` cannot be written.
     """
+    if target.is_dir():
+        raise WeightsError(f"{target} is a folder. Expected the name of a file to write, such as {target / 'generator.safetensors'}.")
     if target.exists() and Path(source).expanduser().exists() and target.samefile(Path(source).expanduser()):
         raise WeightsError(f"{target} would overwrite what it is made from. Name another file.")
     generator = load_generator(source)
     if not isinstance(generator, StyleGAN2):
         raise WeightsError(f"{source!r} has no weights to convert. Expected a weight file or a registry name of a StyleGAN2.")
-    generator.to_file(target)
+    try:
+        generator.to_file(target)
+    except OSError as error:
+        reason = error.strerror or error
+        raise WeightsError(f"{target} cannot be written ({reason}). Name a file in a folder that can be written and has room.") from error
     print(f"{target}  {target.stat().st_size / 1e6:.1f} MB, {generator.resolution} px, SHA-256 {sha256_of(target)}")
 
 

@@ -85,11 +85,11 @@ def filtered(image, taps, gain):
 
 
 def filtered_up(image, taps=BINOMIAL):
-    """Zeros between the pixels and behind the last, a border, then the filter with gain 4."""
-    size, before, behind = image.shape[-1], len(taps) // 2, len(taps) // 2 - 1
-    zeros = image.new_zeros(*image.shape[:-2], before + 2 * size + behind, before + 2 * size + behind)
-    zeros[..., before : before + 2 * size : 2, before : before + 2 * size : 2] = image
-    return filtered(zeros, taps, 2)
+    """Zeros between the pixels and behind the last, a border, then the filter with gain 4; odd filters have more border in front."""
+    size = image.shape[-1]
+    zeros = image.new_zeros(*image.shape[:-2], 2 * size, 2 * size)
+    zeros[..., ::2, ::2] = image
+    return filtered(torch.nn.functional.pad(zeros, ((len(taps) + 1) // 2, len(taps) // 2 - 1) * 2), taps, 2)
 
 
 def correlated(image, weight):
@@ -118,8 +118,7 @@ def convolved_up(image, weight, taps=BINOMIAL):
                 ),
                 stamp,
             )
-    border = len(taps) // 2 - 1
-    return filtered(torch.nn.functional.pad(stamped, (border,) * 4), taps, 2)
+    return filtered(torch.nn.functional.pad(stamped, ((len(taps) + 1) // 2 - 1, len(taps) // 2 - 1) * 2), taps, 2)
 
 
 def slow_style(layer, w):

@@ -84,6 +84,14 @@ def test_every_dimension_and_setting_comes_from_the_file(write, path):
     assert generator.synthesize(generator.map(torch.randn(2, 5))).abs().max() <= 0.75 * 4 * 2
 
 
+@pytest.mark.parametrize("taps", [(1.0, 2.0, 1.0), (5.0, 1.0, 3.0, 2.0, 4.0), (1.0,)], ids=len)
+@pytest.mark.parametrize("write", [write_ada, write_tensorflow, write_rosinality])
+def test_filters_of_an_odd_number_of_taps(write, taps, path):
+    values = random_values([4, 2, 6], z=7, w=7, taps=taps)
+    write(path, values)
+    compare(path, values)
+
+
 @pytest.mark.parametrize("depth", [1, 5])
 def test_rosinality_of_other_sizes(path, depth):
     values = random_values([4], z=5, w=7, depth=depth) if depth == 1 else random_values([3, 2, 6, 4], z=7, w=7, depth=depth, taps=(1.0, 1.0))
@@ -188,6 +196,14 @@ def test_convert_loses_nothing(name, path, tmp_path, capsys):
     assert main(["weights", "convert", str(target), str(target)]) == 2
     assert "would overwrite" in capsys.readouterr().err
     assert target.read_bytes() == before
+
+
+def test_convert_names_a_target_that_cannot_be_written(path, tmp_path, capsys):
+    write_ada(path, SMALL)
+    assert main(["weights", "convert", str(path), str(tmp_path)]) == 2
+    assert f"{tmp_path} is a folder" in capsys.readouterr().err
+    assert main(["weights", "convert", str(path), str(path / "own.safetensors")]) == 2
+    assert "own.safetensors cannot be written (" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)

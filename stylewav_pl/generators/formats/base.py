@@ -104,6 +104,8 @@ def as_tensor(value: Any, name: str) -> Tensor:
 def taps_of(kernel: Tensor, name: str) -> list[float]:
     """The one-dimensional filter, with sum 1, of a kernel ``[taps]`` or ``[taps, taps]`` of any scale.
 
+    A filter of an odd number of taps gets a zero in front: the code bases of all formats give it one pixel more before than behind.
+
     Raises:
         WeightsError: It is not the outer product of one filter with itself.
     """
@@ -111,7 +113,7 @@ def taps_of(kernel: Tensor, name: str) -> list[float]:
     taps = kernel if kernel.ndim == 1 else kernel.sum(dim=-1)
     if kernel.ndim == 2 and (kernel.shape[0] != kernel.shape[1] or not torch.allclose(torch.outer(taps, taps), kernel, atol=SEPARABLE_TOLERANCE)):
         raise WeightsError(f"{name} is no separable resampling filter, which this version cannot use.")
-    return [float(tap) for tap in taps]
+    return [0.0] * (len(taps) % 2) + [float(tap) for tap in taps]
 
 
 def common(values: Mapping[str, Any], what: str) -> Any:
