@@ -6,6 +6,7 @@ Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
@@ -21,11 +22,14 @@ from stylewav_pl.generators.stylegan2_layers import (
     SLOPE,
     EqualizedLinear,
     ModulatedConvolution,
+    Shortcut,
     ToRGB,
     Upsample,
     normalize_second_moment,
 )
 from stylewav_pl.weights.store import save_weights
+
+DESIGNS = ("skip", "resnet", "orig")
 
 
 class MappingNetwork(nn.Module):
@@ -58,8 +62,8 @@ class StyleGAN2(Generator):
     """The generator of StyleGAN2.
 
     Layers lie in two flat lists, from coarse to fine: ``convolutions`` (one at 4 px, then two per resolution, the first of which
-    doubles the resolution) and ``to_rgbs`` (one per resolution). Convolution ``i`` reads w vector ``i``; the ToRGB of block ``k``
-    reads vector ``2 k + 1``, which it shares with the first convolution of the next block.
+    doubles the resolution) and ``to_rgbs`` (one per resolution, or the last alone: see ``design``). Convolution ``i`` reads w vector
+    ``i``; the ToRGB of block ``k`` reads vector ``2 k + 1``, which it shares with the first convolution of the next block.
 
     Args:
         channels: Feature channels at each resolution, for every power of two from 4 to the image's.
@@ -70,9 +74,12 @@ class StyleGAN2(Generator):
         mapping_learning_rate_multiplier: Their learning-rate multiplier (a constant factor in the forward pass, too).
         conv_clamp: Bound of every layer's output; ``None`` for no bound.
         resample_taps: The filter of all upsampling in one dimension, of any scale.
+        design: How the paper's figure 7 joins the blocks, by NVIDIA's names: ``skip`` sums the colours of all resolutions (configuration F);
+            ``resnet`` sums the features of a block and of a shortcut, ``orig`` nothing, and both have colours at the last resolution only.
 
     Raises:
-        ValueError: ``channels`` lacks a resolution or holds one that is no power of two, or the filter has an odd number of taps.
+        ValueError: ``channels`` lacks a resolution or holds one that is no power of two, the filter has an odd number of taps, or there
+            is no such design.
     """
 
     architecture: ClassVar[str] = "stylegan2"
@@ -88,8 +95,12 @@ class StyleGAN2(Generator):
         mapping_learning_rate_multiplier: float = 0.01,
         conv_clamp: float | None = None,
         resample_taps: Sequence[float] = BINOMIAL,
+        design: str = "skip",
     ) -> None:
         super().__init__()
+        if design not in DESIGNS:
+            raise ValueError(f"Expected a design of {', '.join(DESIGNS)}; found {design!r}.")
+        self.design = design
         self.channels = _checked(channels)
         self.resolutions = tuple(self.channels)
         self.resolution = self.resolutions[-1]
@@ -101,7 +112,9 @@ class StyleGAN2(Generator):
         self.register_buffer("w_mean", torch.zeros(w_dim))
         self.constant = nn.Parameter(torch.randn(self.channels[4], 4, 4))
         self.convolutions = nn.ModuleList(self._convolutions())
-        self.to_rgbs = nn.ModuleList(ToRGB(width, w_dim, clamp=conv_clamp) for width in self.channels.values())
+        widths = list(self.channels.values())
+        self.to_rgbs = nn.ModuleList(ToRGB(width, w_dim, clamp=conv_clamp) for width in (widths if design == "skip" else widths[-1:]))
+        self.shortcuts = nn.ModuleList(Shortcut(*ends, self.resample_taps) for ends in pairwise(widths) if design == "resnet")
         self.upsample = Upsample(self.resample_taps)
 
     def _convolutions(self) -> Iterator[ModulatedConvolution]:
@@ -125,6 +138,7 @@ class StyleGAN2(Generator):
             "mapping_learning_rate_multiplier": self.mapping_learning_rate_multiplier,
             "conv_clamp": self.conv_clamp,
             "resample_taps": list(self.resample_taps),
+            "design": self.design,
         }
 
     @classmethod
@@ -148,7 +162,7 @@ class StyleGAN2(Generator):
         return torch.lerp(self.w_mean, self.mapping(z), truncation)
 
     def styles(self, ws: Float[Tensor, "clip ..."]) -> list[Float[Tensor, "clip _"]]:
-        """The style of each layer: convolution and ToRGB at 4 px, then convolution, convolution, ToRGB per resolution.
+        """The style of each layer: convolution and ToRGB at 4 px, then convolution, convolution, ToRGB per resolution (of the ToRGBs there are).
 
         Raises:
             ValueError: ``ws`` is not ``[clip, num_ws, w_dim]``.
@@ -162,10 +176,12 @@ class StyleGAN2(Generator):
 
     def _layers(self) -> Iterator[tuple[ModulatedConvolution | ToRGB, int]]:
         """Every modulated layer in StyleCLIP's order, with the index of its w vector."""
-        for block, to_rgb in enumerate(self.to_rgbs):
+        without = len(self.resolutions) - len(self.to_rgbs)
+        for block in range(len(self.resolutions)):
             for index in range(max(2 * block - 1, 0), 2 * block + 1):
                 yield self.convolutions[index], index  # type: ignore[misc]  # nn.ModuleList forgets its element type
-            yield to_rgb, 2 * block + 1  # type: ignore[misc]
+            if block >= without:
+                yield self.to_rgbs[block - without], 2 * block + 1  # type: ignore[misc]
 
     def synthesize(self, ws_or_styles: Float[Tensor, "clip ..."] | Styles, noise: Noise = "const") -> Float[Tensor, "clip 3 height width"]:
         """Renders W ``[clip, w_dim]``, W+ ``[clip, num_ws, w_dim]`` or S (the list of :meth:`styles`) to RGB, about [-1, 1].
@@ -181,10 +197,13 @@ class StyleGAN2(Generator):
         return image
 
     def stages(self, ws_or_styles: Float[Tensor, "clip ..."] | Styles, noise: Noise = "const") -> Iterator[Float[Tensor, "clip 3 _ _"]]:
-        """The image at 4 px, at 8 px, and so on to the full resolution; arguments as in :meth:`synthesize`."""
+        """The image at 4 px, at 8 px, and so on to the full resolution, or the last alone; arguments as in :meth:`synthesize`."""
         if noise not in get_args(Noise):
             raise ValueError(f"Expected noise to be one of {', '.join(get_args(Noise))}; found {noise!r}.")
         styles = iter(self._as_styles(ws_or_styles))
+        if self.design != "skip":
+            yield self._last_stage(styles, noise)
+            return
         first = next(styles)
         x = self.constant.expand(len(first), -1, -1, -1)
         x = self._convolve(0, x, first, noise)
@@ -195,6 +214,19 @@ class StyleGAN2(Generator):
             x = self._convolve(2 * block, x, next(styles), noise)
             image = self.upsample(image) + self.to_rgbs[block](x, next(styles))
             yield image
+
+    def _last_stage(self, styles: Iterator[Tensor], noise: Noise) -> Tensor:
+        """The image of the designs without colours in between."""
+        first = next(styles)
+        x = self._convolve(0, self.constant.expand(len(first), -1, -1, -1), first, noise)
+        for block in range(1, len(self.resolutions)):
+            before = x
+            x = self._convolve(2 * block - 1, x, next(styles), noise)
+            x = self._convolve(2 * block, x, next(styles), noise)
+            if self.design == "resnet":
+                x = (x + self.shortcuts[block - 1](before)) * math.sqrt(0.5)
+        image: Tensor = self.to_rgbs[0](x, next(styles))
+        return image
 
     def _convolve(self, index: int, x: Tensor, style: Tensor, noise: Noise) -> Tensor:
         layer = self.convolutions[index]

@@ -58,10 +58,10 @@ class Format(ABC):
             TypeError, ValueError: A setting is no number.
         """
         depth = sum(name.startswith("mapping.layers.") and name.endswith(".weight") for name in tensors)
-        levels = sum(name.startswith("to_rgbs.") and name.endswith(".affine.weight") for name in tensors)
+        levels = sum(name.startswith("convolutions.") and name.endswith(".affine.weight") for name in tensors) // 2 + 1
         w_dim = size(tensors, "to_rgbs.0.affine.weight", 1)
         sizes = {
-            "channels": {str(4 << level): size(tensors, f"to_rgbs.{level}.weight", 1) for level in range(levels)},
+            "channels": {str(4 << level): size(tensors, f"convolutions.{2 * level}.weight", 0) for level in range(levels)},
             "z_dim": size(tensors, "mapping.layers.0.weight", 1) if depth else w_dim,
             "w_dim": w_dim,
             "mapping_depth": depth,
