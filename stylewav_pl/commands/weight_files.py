@@ -7,26 +7,33 @@ from typing import Any
 
 from torch import Tensor
 
+from stylewav_pl.embedders import load_audio_embedder, load_image_text_embedder
 from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators import StyleGAN2, load_generator
 from stylewav_pl.generators.formats import read_published
 from stylewav_pl.generators.loading import MEAN, check
-from stylewav_pl.weights.contents import is_safetensors
 from stylewav_pl.weights.digest import sha256_of
-from stylewav_pl.weights.store import describe, read_weights
+from stylewav_pl.weights.state_dict import read_state_dict
+from stylewav_pl.weights.store import describe, is_own_format, read_weights
+
+CLIP_MARK = "logit_scale"
+AUDIO_MARK = "audio_transform."
 
 
 def inspect_file(path: Path) -> None:
-    """Prints what a weight file is, every dimension and every tensor; generators may be of any published format.
+    """Prints what a weight file is, every dimension and every tensor; it may be of any published format.
 
     Raises:
         WeightsError: There is no such file, or it holds no weights that can be used here.
     """
     if not path.is_file():
         raise WeightsError(f"No weight file at {path}. Expected the path of an existing file.")
-    if is_safetensors(path) and (kind := describe(path).get("kind", "")) != "generator":
+    if is_own_format(path) and (kind := describe(path).get("kind", "")) != "generator":
         file = read_weights(path, kind)
         _print_facts(path, {"kind": kind, "architecture": file.architecture, **file.config}, file.tensors)
+        return
+    if not is_own_format(path) and (tensors := _encoder_tensors(path)):
+        _print_facts(path, _encoder_facts(path, tensors), tensors)
         return
     published = read_published(path)
     check(path, published)
@@ -34,6 +41,29 @@ def inspect_file(path: Path) -> None:
     facts |= {"resolution": max(map(int, published.config["channels"])), **published.config}
     facts["mean w"] = "in the file" if MEAN in published.tensors else "not in the file; estimated when it is loaded"
     _print_facts(path, facts, published.tensors)
+
+
+def _encoder_tensors(path: Path) -> Mapping[str, Tensor]:
+    """The tensors of a published Wav2CLIP or CLIP model; empty for any other file."""
+    try:
+        tensors = read_state_dict(path)
+    except WeightsError:
+        return {}
+    return tensors if CLIP_MARK in tensors or any(name.startswith(AUDIO_MARK) for name in tensors) else {}
+
+
+def _encoder_facts(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """What an encoder is, found by loading it.
+
+    Raises:
+        WeightsError: It does not load.
+    """
+    if CLIP_MARK in tensors:
+        clip = load_image_text_embedder(path)
+        facts = {"kind": "image_text", "architecture": clip.space.model, "weights": clip.space.weights}
+        return facts | {"image_size": clip.image_size, "embed_dim": clip.embed_dim}
+    audio = load_audio_embedder(path)
+    return {"kind": "audio", "architecture": "wav2clip", "sample_rate": audio.sample_rate, "embed_dim": audio.embed_dim, "space": str(audio.space)}
 
 
 def convert_file(source: str, target: Path) -> None:
