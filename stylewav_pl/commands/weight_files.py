@@ -93,4 +93,4 @@ def _print_facts(path: Path, facts: Mapping[str, Any], tensors: Mapping[str, Ten
     for name, fact in {**facts, "numbers": f"{count:,} in {len(tensors)} tensors", "SHA-256": sha256_of(path)}.items():
         print(f"{name:<13} {fact if isinstance(fact, str) else json.dumps(fact, ensure_ascii=False)}")
     for name, tensor in tensors.items():
-        print(f"  {name:<48}{tuple(tensor.shape)}")
+        print(f"  {name:<48} {tuple(tensor.shape)}")

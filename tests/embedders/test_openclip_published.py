@@ -8,13 +8,14 @@ import open_clip
 import pytest
 import torch
 from open_clip import factory, pretrained
+from open_clip.model import CLIP
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms import functional as transforms
 
 from stylewav_pl.cli import main
 from stylewav_pl.embedders import Space, load_image_text_embedder
-from stylewav_pl.embedders.openclip_published import model_config
+from stylewav_pl.embedders.openclip_published import _recognise, model_config
 from stylewav_pl.types import WeightsError
 from stylewav_pl.weights.open_clip_name import OpenClipName
 
@@ -147,6 +148,16 @@ def _write_archive(tensors: dict[str, Tensor], path: Path) -> None:
             node = node.get_submodule(folder)
         node.register_buffer(last, tensor)
     torch.jit.save(torch.jit.script(root), str(path))
+
+
+@pytest.mark.parametrize("model", open_clip.list_openai_models())
+def test_each_of_openais_models_is_recognised_by_its_shapes(model: str) -> None:
+    config = open_clip.get_model_config(model)
+    with torch.device("meta"):
+        network = CLIP(**config)
+    size = config["vision_cfg"]["image_size"]
+    found = _recognise({**network.state_dict(), **FACTS, "input_resolution": torch.tensor(size)}, Path("file"), by_openai=True)
+    assert (found.model.removesuffix("-quickgelu"), found.tag) == (model.removesuffix("-quickgelu"), "openai")
 
 
 def test_files_that_do_not_tell_their_model_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
