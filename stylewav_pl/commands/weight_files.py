@@ -1,6 +1,7 @@
 """``weights inspect`` and ``weights convert``: what is in a weight file of any known format, and the same in the project's own."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ def inspect_file(path: Path) -> None:
     """
     if not path.is_file():
         raise WeightsError(f"No weight file at {path}. Expected the path of an existing file.")
+    if not os.access(path, os.R_OK):
+        raise WeightsError(f"{path} may not be read by this user. Change its permissions, or copy it.")
     if is_own_format(path) and (kind := describe(path).get("kind", "")) != "generator":
         file = read_weights(path, kind)
         _print_facts(path, {"kind": kind, "architecture": file.architecture, **file.config}, file.tensors)
