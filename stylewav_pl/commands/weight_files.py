@@ -35,13 +35,17 @@ def inspect_file(path: Path) -> None:
         file = read_weights(path, kind)
         _print_facts(path, {"kind": kind, "architecture": file.architecture, **file.config}, file.tensors)
         return
-    if not is_own_format(path) and (tensors := _encoder_tensors(path)):
+    try:
+        published = read_published(path)
+    except WeightsError:
+        if is_own_format(path) or not (tensors := _encoder_tensors(path)):
+            raise
         _print_facts(path, _encoder_facts(path, tensors), tensors)
         return
-    published = read_published(path)
     check(path, published)
     facts: dict[str, Any] = {"kind": "generator", "architecture": published.architecture, "format": published.format}
-    facts |= {"resolution": max(map(int, published.config["channels"])), **published.config}
+    channels = dict(sorted(published.config["channels"].items(), key=lambda pair: int(pair[0])))
+    facts |= {"resolution": max(map(int, channels)), **published.config, "channels": channels}
     facts["mean w"] = "in the file" if MEAN in published.tensors else "not in the file; estimated when it is loaded"
     _print_facts(path, facts, published.tensors)
 

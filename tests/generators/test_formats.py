@@ -207,7 +207,8 @@ def test_convert_loses_nothing(name, path, tmp_path, capsys):
     assert torch.equal(one.synthesize(one.map(z, 0.7)), other.synthesize(other.map(z, 0.7)))
     assert torch.equal(one.w_mean, other.w_mean)
     before = target.read_bytes()
-    capsys.readouterr()
+    assert main(["weights", "inspect", str(target)]) == 0
+    assert 'channels      {"4": 5, "8": 7, "16": 3}' in capsys.readouterr().out  # not in the order of the letters
     assert main(["weights", "convert", str(target), str(target)]) == 2
     assert "would overwrite" in capsys.readouterr().err
     assert target.read_bytes() == before
