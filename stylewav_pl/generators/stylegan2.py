@@ -176,8 +176,8 @@ class StyleGAN2(Generator):
 
     def _layers(self) -> Iterator[tuple[ModulatedConvolution | ToRGB, int]]:
         """Every modulated layer in StyleCLIP's order, with the index of its w vector."""
-        without = len(self.resolutions) - len(self.to_rgbs)
-        for block in range(len(self.resolutions)):
+        without = len(self.channels) - len(self.to_rgbs)
+        for block in range(len(self.channels)):
             for index in range(max(2 * block - 1, 0), 2 * block + 1):
                 yield self.convolutions[index], index  # type: ignore[misc]  # nn.ModuleList forgets its element type
             if block >= without:
@@ -219,7 +219,7 @@ class StyleGAN2(Generator):
         """The image of the designs without colours in between."""
         first = next(styles)
         x = self._convolve(0, self.constant.expand(len(first), -1, -1, -1), first, noise)
-        for block in range(1, len(self.resolutions)):
+        for block in range(1, len(self.channels)):
             before = x
             x = self._convolve(2 * block - 1, x, next(styles), noise)
             x = self._convolve(2 * block, x, next(styles), noise)
