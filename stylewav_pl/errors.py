@@ -70,6 +70,7 @@ class StrictError(StyleWavError):
 
 
 def one_line(error: Exception, longest: int = 300) -> str:
-    """The beginning of an error's text in one line; its type where it has no text."""
+    """The beginning of an error's text in one line, without codes that a terminal would obey; its type where it has no text."""
     text = " ".join(str(error).split()) or type(error).__name__
+    text = "".join(sign if sign.isprintable() else "?" for sign in text)
     return text if len(text) <= longest else f"{text[:longest]} ..."

@@ -1,53 +1,96 @@
 """``weights inspect`` and ``weights convert``: what is in a weight file of any known format, and the same in the project's own."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from stylewav_pl.embedders import load_audio_embedder, load_image_text_embedder
 from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators import StyleGAN2, load_generator
 from stylewav_pl.generators.formats import read_published
 from stylewav_pl.generators.loading import MEAN, check
-from stylewav_pl.weights.contents import is_safetensors
 from stylewav_pl.weights.digest import sha256_of
-from stylewav_pl.weights.store import describe, read_weights
+from stylewav_pl.weights.state_dict import read_state_dict
+from stylewav_pl.weights.store import describe, is_own_format, read_weights
+
+CLIP_MARK = "logit_scale"
+AUDIO_MARK = "audio_transform."
 
 
 def inspect_file(path: Path) -> None:
-    """Prints what a weight file is, every dimension and every tensor; generators may be of any published format.
+    """Prints what a weight file is, every dimension and every tensor; it may be of any published format.
 
     Raises:
         WeightsError: There is no such file, or it holds no weights that can be used here.
     """
     if not path.is_file():
         raise WeightsError(f"No weight file at {path}. Expected the path of an existing file.")
-    if is_safetensors(path) and (kind := describe(path).get("kind", "")) != "generator":
+    if not os.access(path, os.R_OK):
+        raise WeightsError(f"{path} may not be read by this user. Change its permissions, or copy it.")
+    if is_own_format(path) and (kind := describe(path).get("kind", "")) != "generator":
         file = read_weights(path, kind)
         _print_facts(path, {"kind": kind, "architecture": file.architecture, **file.config}, file.tensors)
         return
-    published = read_published(path)
+    try:
+        published = read_published(path)
+    except WeightsError:
+        if is_own_format(path) or not (tensors := _encoder_tensors(path)):
+            raise
+        _print_facts(path, _encoder_facts(path, tensors), tensors)
+        return
     check(path, published)
     facts: dict[str, Any] = {"kind": "generator", "architecture": published.architecture, "format": published.format}
-    facts |= {"resolution": max(map(int, published.config["channels"])), **published.config}
+    channels = dict(sorted(published.config["channels"].items(), key=lambda pair: int(pair[0])))
+    facts |= {"resolution": max(map(int, channels)), **published.config, "channels": channels}
     facts["mean w"] = "in the file" if MEAN in published.tensors else "not in the file; estimated when it is loaded"
     _print_facts(path, facts, published.tensors)
+
+
+def _encoder_tensors(path: Path) -> Mapping[str, Tensor]:
+    """The tensors of a published Wav2CLIP or CLIP model; empty for any other file."""
+    try:
+        tensors = read_state_dict(path)
+    except WeightsError:
+        return {}
+    return tensors if CLIP_MARK in tensors or any(name.startswith(AUDIO_MARK) for name in tensors) else {}
+
+
+def _encoder_facts(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """What an encoder is, found by loading it.
+
+    Raises:
+        WeightsError: It does not load.
+    """
+    if CLIP_MARK in tensors:
+        clip = load_image_text_embedder(path)
+        facts = {"kind": "image_text", "architecture": clip.space.model, "weights": clip.space.weights}
+        return facts | {"image_size": clip.image_size, "embed_dim": clip.embed_dim}
+    audio = load_audio_embedder(path)
+    return {"kind": "audio", "architecture": "wav2clip", "sample_rate": audio.sample_rate, "embed_dim": audio.embed_dim, "space": str(audio.space)}
 
 
 def convert_file(source: str, target: Path) -> None:
     """Writes a generator of any published format as safetensors, float32; it renders the same images bit for bit.
 
     Raises:
-        WeightsError: ``source`` holds no generator, or is ``target`` itself.
+        WeightsError: ``source`` holds no generator, or is ``target`` itself, or ``target`` cannot be written.
     """
+    if target.is_dir():
+        raise WeightsError(f"{target} is a folder. Expected the name of a file to write, such as {target / 'generator.safetensors'}.")
     if target.exists() and Path(source).expanduser().exists() and target.samefile(Path(source).expanduser()):
         raise WeightsError(f"{target} would overwrite what it is made from. Name another file.")
     generator = load_generator(source)
     if not isinstance(generator, StyleGAN2):
         raise WeightsError(f"{source!r} has no weights to convert. Expected a weight file or a registry name of a StyleGAN2.")
-    generator.to_file(target)
+    try:
+        generator.to_file(target)
+    except OSError as error:
+        reason = error.strerror or error
+        raise WeightsError(f"{target} cannot be written ({reason}). Name a file in a folder that can be written and has room.") from error
     print(f"{target}  {target.stat().st_size / 1e6:.1f} MB, {generator.resolution} px, SHA-256 {sha256_of(target)}")
 
 
@@ -57,4 +100,4 @@ def _print_facts(path: Path, facts: Mapping[str, Any], tensors: Mapping[str, Ten
     for name, fact in {**facts, "numbers": f"{count:,} in {len(tensors)} tensors", "SHA-256": sha256_of(path)}.items():
         print(f"{name:<13} {fact if isinstance(fact, str) else json.dumps(fact, ensure_ascii=False)}")
     for name, tensor in tensors.items():
-        print(f"  {name:<48}{tuple(tensor.shape)}")
+        print(f"  {name:<48} {tuple(tensor.shape)}")

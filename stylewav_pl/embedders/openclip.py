@@ -12,7 +12,9 @@ from torch.nn import functional as F
 from stylewav_pl.embedders.base import ImageTextEmbedder, Space
 from stylewav_pl.embedders.preprocess import Training, clip_preprocess, reference_preprocess
 from stylewav_pl.embedders.vocabulary import Vocabulary
+from stylewav_pl.errors import one_line
 from stylewav_pl.types import ConfigError, WeightsError
+from stylewav_pl.weights.state_dict import BUILD_ERRORS, build_checked
 
 Tokenizer = Callable[[list[str]], Tensor]
 PREPROCESSES = ("clip", "reference")
@@ -113,8 +115,9 @@ def read_pocket_clip(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -
         WeightsError: The tensors do not fit the configuration.
     """
     try:
-        network = build_pocket_clip(config)
-        network.load_state_dict(dict(tensors))
-    except (KeyError, TypeError, RuntimeError, ConfigError) as error:
-        raise WeightsError(f"These CLIP weights do not fit their configuration: {error!r}") from error
-    return network
+        depths = [config["model"][tower].get("layers", 0) for tower in ("vision_cfg", "text_cfg")]
+        layers = sum(sum(depth) if isinstance(depth, list) else depth for depth in depths)  # a ResNet has a list
+        return build_checked(lambda: build_pocket_clip(config), tensors, layers)
+    except (*BUILD_ERRORS, ConfigError) as error:
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        raise WeightsError(f"These CLIP weights do not fit their configuration ({reason}). Fetch them again.") from error

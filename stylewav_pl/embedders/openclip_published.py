@@ -21,6 +21,7 @@ from stylewav_pl.weights.state_dict import load_into, read_state_dict
 
 # Beside the weights OpenAI's files hold these facts, and older versions of transformers a table of positions; masks are constants.
 OPENAI_FACTS = frozenset({"input_resolution", "context_length", "vocab_size"})
+RESNET_KERNEL = 3  # of the first convolution, which in a ViT is as large as a patch
 NO_WEIGHTS = OPENAI_FACTS | {"text.transformer.embeddings.position_ids"}
 
 
@@ -110,7 +111,8 @@ def _recognise(tensors: Mapping[str, Tensor], path: Path, by_openai: bool) -> Op
         for model in list_openai_models():
             config = get_model_config(model)
             vision = config["vision_cfg"]
-            if found == (config["embed_dim"], vision["image_size"], vision.get("patch_size", 3)):
+            patch = vision.get("patch_size") or RESNET_KERNEL
+            if found == (config["embed_dim"], vision["image_size"], patch):
                 return OpenClipName(model, "openai", path)
     raise WeightsError(
         f"{path} does not tell which CLIP model it is (tensors such as {', '.join(list(tensors)[:4])}). Write {PREFIX}MODEL@{path} "

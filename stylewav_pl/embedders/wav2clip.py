@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stylewav_pl.embedders.base import POCKET, AudioEmbedder
+from stylewav_pl.errors import one_line
 from stylewav_pl.types import AudioError, SkipReason, WeightsError
+from stylewav_pl.weights.state_dict import BUILD_ERRORS, build_checked
 
 SAMPLE_RATE = 16_000
 FFT_SIZE = 512
@@ -154,11 +156,9 @@ def build_audio_network(config: Mapping[str, Any], tensors: Mapping[str, Tensor]
         WeightsError: The tensors do not fit the configuration.
     """
     try:
-        network = AudioNetwork(**config)
-        network.load_state_dict(dict(tensors))
-    except (TypeError, RuntimeError) as error:
-        raise WeightsError(f"These audio weights do not fit the Wav2CLIP layout with {dict(config)}: {error}") from error
-    return network
+        return build_checked(lambda: AudioNetwork(**config), tensors, layers=0)
+    except BUILD_ERRORS as error:
+        raise WeightsError(f"These audio weights do not fit the Wav2CLIP layout with {dict(config)}: {one_line(error)}. Fetch them again.") from error
 
 
 class Wav2ClipEmbedder(AudioEmbedder):

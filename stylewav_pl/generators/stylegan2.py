@@ -6,7 +6,7 @@ Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
@@ -22,11 +22,14 @@ from stylewav_pl.generators.stylegan2_layers import (
     BINOMIAL,
     EqualizedLinear,
     ModulatedConvolution,
+    Shortcut,
     ToRGB,
     Upsample,
     normalize_second_moment,
 )
 from stylewav_pl.weights.store import save_weights
+
+DESIGNS = ("skip", "resnet", "orig")
 
 
 class MappingNetwork(nn.Module):
@@ -59,8 +62,8 @@ class StyleGAN2(Generator):
     """The generator of StyleGAN2.
 
     Layers lie in two flat lists, from coarse to fine: ``convolutions`` (one at 4 px, then two per resolution, the first of which
-    doubles the resolution) and ``to_rgbs`` (one per resolution). Convolution ``i`` reads w vector ``i``; the ToRGB of block ``k``
-    reads vector ``2 k + 1``, which it shares with the first convolution of the next block.
+    doubles the resolution) and ``to_rgbs`` (one per resolution, or the last alone: see ``design``). Convolution ``i`` reads w vector
+    ``i``; the ToRGB of block ``k`` reads vector ``2 k + 1``, which it shares with the first convolution of the next block.
 
     Args:
         channels: Feature channels at each resolution, for every power of two from 4 to the image's.
@@ -71,9 +74,12 @@ class StyleGAN2(Generator):
         mapping_learning_rate_multiplier: Their learning-rate multiplier (a constant factor in the forward pass, too).
         conv_clamp: Bound of every layer's output; ``None`` for no bound.
         resample_taps: The filter of all upsampling in one dimension, of any scale.
+        design: How the paper's figure 7 joins the blocks, by NVIDIA's names: ``skip`` sums the colours of all resolutions (configuration F);
+            ``resnet`` sums the features of a block and of a shortcut, ``orig`` nothing, and both have colours at the last resolution only.
 
     Raises:
-        ValueError: ``channels`` lacks a resolution or holds one that is no power of two, or the filter has an odd number of taps.
+        ValueError: ``channels`` lacks a resolution or holds one that is no power of two, the filter has an odd number of taps, or there
+            is no such design.
     """
 
     architecture: ClassVar[str] = "stylegan2"
@@ -89,26 +95,32 @@ class StyleGAN2(Generator):
         mapping_learning_rate_multiplier: float = 0.01,
         conv_clamp: float | None = None,
         resample_taps: Sequence[float] = BINOMIAL,
+        design: str = "skip",
     ) -> None:
         super().__init__()
+        if design not in DESIGNS:
+            raise ValueError(f"Expected a design of {', '.join(DESIGNS)}; found {design!r}.")
+        self.design = design
         self.channels = _checked(channels)
-        self.resolution = self.resolutions[-1]
+        self.resolution = max(self.channels)
         self.z_dim, self.w_dim, self.conv_clamp = z_dim, w_dim, conv_clamp
-        self.num_ws = 2 * len(self.resolutions)
+        self.num_ws = 2 * len(self.channels)
         self.mapping_depth, self.mapping_learning_rate_multiplier = mapping_depth, mapping_learning_rate_multiplier
         self.mapping_width, self.resample_taps = mapping_width or w_dim, tuple(resample_taps)
         self.mapping = MappingNetwork(z_dim, w_dim, self.mapping_width, mapping_depth, mapping_learning_rate_multiplier)
         self.register_buffer("w_mean", torch.zeros(w_dim))
         self.constant = nn.Parameter(torch.randn(self.channels[4], 4, 4))
         self.convolutions = nn.ModuleList(self._convolutions())
-        self.to_rgbs = nn.ModuleList(ToRGB(width, w_dim, clamp=conv_clamp) for width in self.channels.values())
+        widths = list(self.channels.values())
+        self.to_rgbs = nn.ModuleList(ToRGB(width, w_dim, clamp=conv_clamp) for width in (widths if design == "skip" else widths[-1:]))
+        self.shortcuts = nn.ModuleList(Shortcut(*ends, self.resample_taps) for ends in pairwise(widths) if design == "resnet")
         self.upsample = Upsample(self.resample_taps)
         self._dtype, self._float32_up_to, self._recompute_from = torch.float32, 0, math.inf
 
     @property
     def resolutions(self) -> tuple[int, ...]:
-        """Every power of two from 4 to the image's."""
-        return tuple(self.channels)
+        """Every power of two from 4 to the image's; without skip connections there are no colours before the last."""
+        return tuple(self.channels)[-len(self.to_rgbs) :]
 
     def freeze(self, dtype: torch.dtype = torch.float32, float32_up_to: int = 0, recompute_from: int | None = None) -> "StyleGAN2":
         """See :meth:`Generator.freeze`; what does not depend on the latent is computed once, so the weights must stay as they are.
@@ -162,6 +174,7 @@ class StyleGAN2(Generator):
             "mapping_learning_rate_multiplier": self.mapping_learning_rate_multiplier,
             "conv_clamp": self.conv_clamp,
             "resample_taps": list(self.resample_taps),
+            "design": self.design,
         }
 
     @classmethod
@@ -185,7 +198,7 @@ class StyleGAN2(Generator):
         return torch.lerp(self.w_mean, self.mapping(z), truncation)
 
     def styles(self, ws: Float[Tensor, "clip ..."]) -> list[Float[Tensor, "clip _"]]:
-        """The style of each layer: convolution and ToRGB at 4 px, then convolution, convolution, ToRGB per resolution.
+        """The style of each layer: convolution and ToRGB at 4 px, then convolution, convolution, ToRGB per resolution (of the ToRGBs there are).
 
         Raises:
             ValueError: ``ws`` is not ``[clip, num_ws, w_dim]``.
@@ -199,10 +212,12 @@ class StyleGAN2(Generator):
 
     def _layers(self) -> Iterator[tuple[ModulatedConvolution | ToRGB, int]]:
         """Every modulated layer in StyleCLIP's order, with the index of its w vector."""
-        for block, to_rgb in enumerate(self.to_rgbs):
+        without = len(self.channels) - len(self.to_rgbs)
+        for block in range(len(self.channels)):
             for index in range(max(2 * block - 1, 0), 2 * block + 1):
                 yield self.convolutions[index], index  # type: ignore[misc]  # nn.ModuleList forgets its element type
-            yield to_rgb, 2 * block + 1  # type: ignore[misc]
+            if block >= without:
+                yield self.to_rgbs[block - without], 2 * block + 1  # type: ignore[misc]
 
     def synthesize(
         self, ws_or_styles: Float[Tensor, "clip ..."] | Styles, noise: Noise = "const", resolution: int | None = None
@@ -222,21 +237,25 @@ class StyleGAN2(Generator):
             return next(islice(self.stages(ws_or_styles, noise), last, None))
 
     def stages(self, ws_or_styles: Float[Tensor, "clip ..."] | Styles, noise: Noise = "const") -> Iterator[Float[Tensor, "clip 3 _ _"]]:
-        """The image at 4 px, at 8 px, and so on to the full resolution; arguments as in :meth:`synthesize`."""
+        """The image at 4 px, at 8 px, and so on to the full resolution, or the last alone; arguments as in :meth:`synthesize`."""
         if noise not in get_args(Noise):
             raise ValueError(f"Expected noise to be one of {', '.join(get_args(Noise))}; found {noise!r}.")
-        styles = self._as_styles(ws_or_styles)
-        x = self.constant.expand(len(styles[0]), -1, -1, -1)
-        x, image = self._block(0, x, styles[:2], noise)
-        yield image
-        for block in range(1, len(self.to_rgbs)):
-            x, colours = self._block(block, x, styles[3 * block - 1 : 3 * block + 2], noise)
-            image = self.upsample(image) + colours
-            yield image
+        styles = iter(self._as_styles(ws_or_styles))
+        x: Tensor = self.constant
+        image: Tensor | None = None
+        for block in range(len(self.channels)):
+            x, colours = self._block(block, x, list(islice(styles, self._number_of_styles(block))), noise)
+            if colours is not None:
+                image = colours if image is None else self.upsample(image) + colours
+                yield image
 
-    def _block(self, block: int, x: Tensor, styles: Styles, noise: Noise) -> tuple[Tensor, Tensor]:
+    def _number_of_styles(self, block: int) -> int:
+        return (2 if block else 1) + (block >= len(self.channels) - len(self.to_rgbs))
+
+    def _block(self, block: int, x: Tensor, styles: Styles, noise: Noise) -> tuple[Tensor, Tensor | None]:
         """One resolution in its precision: its feature maps, and the colours that it adds to the image."""
-        resolution = self.resolutions[block]
+        resolution = 4 << block
+        x = x if block else x.expand(len(styles[0]), -1, -1, -1)
         if resolution > self._float32_up_to:
             x = x.to(self._dtype if self._dtype != torch.float32 else x.dtype)
         if resolution < self._recompute_from or not torch.is_grad_enabled():
@@ -244,15 +263,19 @@ class StyleGAN2(Generator):
         again = partial(checkpoint, use_reentrant=False, preserve_rng_state=noise == "random")
         return again(self._layers_of, block, x, noise, *styles)  # type: ignore[no-any-return]
 
-    def _layers_of(self, block: int, x: Tensor, noise: Noise, *styles: Tensor) -> tuple[Tensor, Tensor]:
-        for index, style in enumerate(styles[:-1], max(2 * block - 1, 0)):
+    def _layers_of(self, block: int, x: Tensor, noise: Noise, *styles: Tensor) -> tuple[Tensor, Tensor | None]:
+        before, rest = x, iter(styles)
+        for index in range(max(2 * block - 1, 0), 2 * block + 1):
             layer = self.convolutions[index]
             maps = {"const": layer.noise_const, "none": None}
             if noise == "random":
                 size: int = layer.noise_const.shape[0]  # type: ignore[index,assignment]
                 maps["random"] = torch.randn(len(x), 1, size, size, device=x.device, dtype=x.dtype)
-            x = layer(x, style, maps[noise])
-        return x, self.to_rgbs[block](x, styles[-1])
+            x = layer(x, next(rest), maps[noise])
+        if block and self.shortcuts:
+            x = (x + self.shortcuts[block - 1](before)) * math.sqrt(0.5)
+        style = next(rest, None)
+        return x, None if style is None else self.to_rgbs[block - len(self.channels)](x, style)
 
     def _as_styles(self, latents: Tensor | Styles) -> Styles:
         if isinstance(latents, Tensor):

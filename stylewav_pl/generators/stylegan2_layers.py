@@ -191,3 +191,24 @@ class ToRGB(nn.Module):
             return image if self.clamp is None else image.clamp(-self.clamp, self.clamp)
         image = functional.conv2d(x * (style * self.weight_gain)[:, :, None, None], self.weight, self.bias)
         return image if self.clamp is None else image.clamp(-self.clamp, self.clamp)
+
+
+class Shortcut(nn.Module):
+    """The path beside a block of the residual design: 1x1 convolution without bias, then twice the resolution.
+
+    Args:
+        in_channels: Channels of the block's input.
+        out_channels: Channels of its output.
+        taps: See :class:`Upsample`.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, taps: Sequence[float] = BINOMIAL) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 1, 1))
+        self.weight_gain = 1 / math.sqrt(in_channels)
+        self.upsample = Upsample(taps)
+
+    def forward(self, x: Float[Tensor, "clip in height width"]) -> Float[Tensor, "clip out height2 width2"]:
+        """What is added to the block's features."""
+        enlarged: Tensor = self.upsample(functional.conv2d(x, self.weight * self.weight_gain))
+        return enlarged

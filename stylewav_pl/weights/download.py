@@ -71,7 +71,9 @@ def download(url: str, part: Path, label: str, patience: Patience) -> None:
             if failures >= patience.attempts:
                 kept = f"; {_size(part) / 1e6:.1f} MB are kept and will be continued" if _size(part) else ""
                 raise UnavailableError(f"{error}{kept}") from error
-            time.sleep(patience.pause * 2 ** (failures - 1))
+            pause = patience.pause * 2 ** (failures - 1)
+            print(f"  {error}; trying again in {pause:.3g} s", file=sys.stderr, flush=True)
+            time.sleep(pause)
         else:
             _note(part).unlink(missing_ok=True)
             return

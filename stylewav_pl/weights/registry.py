@@ -1,5 +1,6 @@
 """Names of weights: from ``pocket`` to the file that holds them."""
 
+import os
 from pathlib import Path
 
 from stylewav_pl.errors import WeightsError
@@ -36,6 +37,8 @@ def resolve(source: str | Path, kind: str) -> Path:
         return named.get(open_clip_model.by_openai, open_clip_model).locate()
     path = Path(source).expanduser()
     if path.is_file():
+        if not os.access(path, os.R_OK):
+            raise WeightsError(f"{path} may not be read by this user. Change its permissions, or copy it.")
         return path
     names = ", ".join(sorted(named)) or "there is none"
     also = f", or {FORMS}" if kind == "image_text" else ""

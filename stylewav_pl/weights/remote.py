@@ -124,7 +124,11 @@ class RemoteWeights(Entry):
         found = sha256_of(path)
         aside = path.with_name(f"{self.file}.quarantined-{found[:12]}")
         path.replace(aside)
-        return f"expected SHA-256 {self.expected}, found {found}; not used, moved to {aside}"
+        told = f"expected SHA-256 {self.expected}, found {found}; not used, moved to {aside}"
+        if self.sha256:
+            return told
+        hashes = cache.cache_directory() / cache.HASHES
+        return f"{told}. The expected one is of the first use; if that file was the wrong one, delete {self.name} from {hashes}"
 
     def _fetch(self) -> None:
         if is_offline():

@@ -3,10 +3,11 @@
 The container is told from the content, never from the suffix: safetensors, PyTorch's ``.pt``, or a TorchScript archive.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -14,6 +15,10 @@ from torch import Tensor, nn
 from stylewav_pl.errors import WeightsError, one_line
 from stylewav_pl.weights.contents import ZIP_START, is_safetensors, read_contents, readable_errors
 from stylewav_pl.weights.torchscript import is_torchscript, read_torchscript
+
+Network = TypeVar("Network", bound=nn.Module)
+BUILD_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What building a network from a damaged configuration may raise."""
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -49,6 +54,27 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, wha
     except RuntimeError as error:
         raise WeightsError(f"{path} does not fit {what}: {one_line(error)}. Use the file that belongs to it.") from error
     check_finite(network, path)
+
+
+def build_checked(build: Callable[[], Network], tensors: Mapping[str, Tensor], layers: int) -> Network:
+    """A network with the tensors of a file, whose sizes are compared before memory is set aside for what the file only announces.
+
+    Args:
+        build: Makes the untrained network.
+        tensors: Exactly its state.
+        layers: How many the file announces.
+
+    Raises:
+        ValueError: There are fewer tensors than layers, or ``build`` cannot work (or ArithmeticError, AttributeError, LookupError,
+            RuntimeError, TypeError).
+    """
+    if layers > len(tensors):
+        raise ValueError(f"{layers:,} layers are announced for {len(tensors)} tensors")
+    with torch.device("meta"):
+        build().load_state_dict(dict(tensors), assign=True)
+    network = build()
+    network.load_state_dict(dict(tensors))
+    return network
 
 
 def check_finite(network: nn.Module, path: Path) -> None:

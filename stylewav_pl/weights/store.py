@@ -86,7 +86,10 @@ def read_weights(path: Path, kind: str) -> WeightFile:
     with safe_open(path, framework="pt") as file:
         tensors = {name: _as_float32(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 - safe_open is no mapping
     try:
-        return WeightFile(path, kind, metadata["architecture"], json.loads(metadata["config"]), tensors)
+        config = json.loads(metadata["config"])
+        if not isinstance(config, dict):
+            raise ValueError(f"config is a {type(config).__name__}")
+        return WeightFile(path, kind, metadata["architecture"], config, tensors)
     except (KeyError, ValueError, RecursionError) as error:
         raise WeightsError(f"{path} is damaged: its metadata lack architecture or config as JSON ({one_line(error)}). Fetch it again.") from error
 

@@ -22,7 +22,7 @@ class Persistent:
         self.meta = {"type": "class", "version": 6, "module_src": source, "class_name": class_name}
         self.meta["state"] = {
             "training": False,
-            "_parameters": OrderedDict((name, torch.nn.Parameter(value)) for name, value in (parameters or {}).items()),
+            "_parameters": OrderedDict((name, None if value is None else torch.nn.Parameter(value)) for name, value in (parameters or {}).items()),
             "_buffers": OrderedDict(buffers or {}),
             "_non_persistent_buffers_set": set(),
             "_backward_hooks": OrderedDict(),
@@ -101,15 +101,25 @@ def _to_rgb(values, layer):
     return Persistent("ToRGBLayer", parameters, {}, {"affine": affine}, conv_clamp=values.clamp, weight_gain=layer.weight.shape[1] ** -0.5)
 
 
+def _shortcut(values, weight):
+    parameters = {"weight": weight, "bias": None}
+    facts = {"activation": "linear", "up": 2, "conv_clamp": None, "weight_gain": weight.shape[1] ** -0.5, "act_gain": 1}
+    return Persistent("Conv2dLayer", parameters, {"resample_filter": kernel_of(values.taps)}, **facts)
+
+
 def nvidia_generator(values, newer=False, source=SOURCE, **attributes):
     """The generator of stylegan2-ada-pytorch; ``newer``: as the StyleGAN3 code base writes it, with a frozen mapping layer."""
     blocks = {}
-    for level, to_rgb in enumerate(values.to_rgbs):
+    last = len(values.convolutions) // 2
+    for level in range(last + 1):
         resolution = 4 << level
         layers = {"conv0": _synthesis_layer(values, values.convolutions[2 * level - 1], resolution, up=2)} if level else {}
         layers["conv1"] = _synthesis_layer(values, values.convolutions[2 * level], resolution, up=1)
-        layers["torgb"] = _to_rgb(values, to_rgb)
-        facts = {"in_channels": 0 if level == 0 else 1, "resolution": resolution, "architecture": "skip", "use_fp16": newer and level > 0}
+        if values.design == "skip" or level == last:
+            layers["torgb"] = _to_rgb(values, values.to_rgbs[level if values.design == "skip" else 0])
+        if values.design == "resnet" and level:
+            layers["skip"] = _shortcut(values, values.shortcuts[level - 1])
+        facts = {"in_channels": 0 if level == 0 else 1, "resolution": resolution, "architecture": values.design, "use_fp16": newer and level > 0}
         parameters = {} if level else {"const": values.constant}
         blocks[f"b{resolution}"] = Persistent("SynthesisBlock", parameters, {"resample_filter": kernel_of(values.taps)}, layers, **facts)
     dense = {
@@ -153,8 +163,11 @@ def tensorflow_variables(values):
         layer(f"{resolution}x{resolution}/{scope}", one, index % 2 == 1)
         if one.noise is not None:
             synthesis.append((f"noise{index}", one.noise[None, None].numpy()))
-    for level, one in enumerate(values.to_rgbs):
+    last = len(values.convolutions) // 2
+    for level, one in enumerate(values.to_rgbs, 0 if values.design == "skip" else last):
         layer(f"{4 << level}x{4 << level}/ToRGB", one, False)
+    for level, weight in enumerate(values.shortcuts, 1):
+        synthesis.append((f"{4 << level}x{4 << level}/Skip/weight", weight.permute(2, 3, 1, 0).contiguous().numpy()))
     mapping = []
     for index, (weight, bias) in enumerate(values.mapping):
         mapping += [(f"Dense{index}/weight", weight.T.contiguous().numpy()), (f"Dense{index}/bias", bias.numpy())]
@@ -165,10 +178,11 @@ def write_tensorflow(path, values, protocol=4, settings=None, function="G_main",
     """NVIDIA's original StyleGAN2."""
     synthesis, mapping = tensorflow_variables(values)
     kwargs = {
-        "resolution": 2 << len(values.to_rgbs),
+        "resolution": 4 << len(values.convolutions) // 2,
         "mapping_lrmul": values.multiplier,
         "resample_kernel": list(values.taps),
         "conv_clamp": values.clamp,
+        **({} if values.design == "skip" else {"architecture": values.design}),
     }
     with published_classes() as classes, path.open("wb") as file:
 

@@ -35,13 +35,15 @@ class Values:
     to_rgbs: list[Modulated]
     taps: tuple[float, ...] = BINOMIAL
     clamp: float | None = None
+    design: str = "skip"
+    shortcuts: list[Tensor] = field(default_factory=list)  # [out, in, 1, 1], as learned
 
     @property
     def w_dim(self) -> int:
         return self.to_rgbs[0].style_weight.shape[1]
 
 
-def random_values(channels, *, z=6, w=9, hidden=None, depth=3, multiplier=0.01, taps=BINOMIAL, clamp=None, seed=0):
+def random_values(channels, *, z=6, w=9, hidden=None, depth=3, multiplier=0.01, taps=BINOMIAL, clamp=None, seed=0, design="skip"):
     """A network of feature channels ``channels`` from 4 px up; everything that starts at zero is made to count."""
     random = torch.Generator().manual_seed(seed)
 
@@ -60,8 +62,10 @@ def random_values(channels, *, z=6, w=9, hidden=None, depth=3, multiplier=0.01, 
         if level:
             convolutions.append(modulated(channels[level - 1], width, 3, 4 << level))
         convolutions.append(modulated(width, width, 3, 4 << level))
-    to_rgbs = [modulated(width, 3, 1) for width in channels]
-    return Values(mapping, multiplier, 0.5 * normal(w), normal(channels[0], 4, 4), convolutions, to_rgbs, tuple(taps), clamp)
+    to_rgbs = [modulated(width, 3, 1) for width in channels][0 if design == "skip" else -1 :]
+    mean, constant = 0.5 * normal(w), normal(channels[0], 4, 4)
+    shortcuts = [normal(b, a, 1, 1) for a, b in pairwise(channels)] if design == "resnet" else []
+    return Values(mapping, multiplier, mean, constant, convolutions, to_rgbs, tuple(taps), clamp, design, shortcuts)
 
 
 def activation(x):
@@ -85,11 +89,11 @@ def filtered(image, taps, gain):
 
 
 def filtered_up(image, taps=BINOMIAL):
-    """Zeros between the pixels and behind the last, a border, then the filter with gain 4."""
-    size, before, behind = image.shape[-1], len(taps) // 2, len(taps) // 2 - 1
-    zeros = image.new_zeros(*image.shape[:-2], before + 2 * size + behind, before + 2 * size + behind)
-    zeros[..., before : before + 2 * size : 2, before : before + 2 * size : 2] = image
-    return filtered(zeros, taps, 2)
+    """Zeros between the pixels and behind the last, a border, then the filter with gain 4; odd filters have more border in front."""
+    size = image.shape[-1]
+    zeros = image.new_zeros(*image.shape[:-2], 2 * size, 2 * size)
+    zeros[..., ::2, ::2] = image
+    return filtered(torch.nn.functional.pad(zeros, ((len(taps) + 1) // 2, len(taps) // 2 - 1) * 2), taps, 2)
 
 
 def correlated(image, weight):
@@ -118,8 +122,7 @@ def convolved_up(image, weight, taps=BINOMIAL):
                 ),
                 stamp,
             )
-    border = len(taps) // 2 - 1
-    return filtered(torch.nn.functional.pad(stamped, (border,) * 4), taps, 2)
+    return filtered(torch.nn.functional.pad(stamped, ((len(taps) + 1) // 2 - 1, len(taps) // 2 - 1) * 2), taps, 2)
 
 
 def slow_style(layer, w):
@@ -129,7 +132,9 @@ def slow_style(layer, w):
 def slow_image(values, ws, noise):
     """One image [3, R, R] from ws [layer, w_dim]."""
     x, image = values.constant, None
-    for block, to_rgb in enumerate(values.to_rgbs):
+    last = len(values.convolutions) // 2
+    for block in range(last + 1):
+        before = x
         for index in [0] if block == 0 else [2 * block - 1, 2 * block]:
             layer = values.convolutions[index]
             weight = layer.weight / (9 * layer.weight.shape[1]) ** 0.5 * slow_style(layer, ws[index])[None, :, None, None]
@@ -138,6 +143,12 @@ def slow_image(values, ws, noise):
             if noise == "const":
                 x = x + layer.noise_strength * layer.noise
             x = bounded(activation(x + layer.bias[:, None, None]), values.clamp)
+        if values.shortcuts and block > 0:
+            shortcut = values.shortcuts[block - 1][:, :, 0, 0] / before.shape[0] ** 0.5
+            x = (x + torch.einsum("oi,ihw->ohw", shortcut, filtered_up(before, values.taps))) / 2**0.5
+        if values.design != "skip" and block < last:
+            continue
+        to_rgb = values.to_rgbs[block if values.design == "skip" else 0]
         weight = to_rgb.weight[:, :, 0, 0] / to_rgb.weight.shape[1] ** 0.5 * slow_style(to_rgb, ws[2 * block + 1])
         colours = bounded(torch.einsum("oi,ihw->ohw", weight, x) + to_rgb.bias[:, None, None], values.clamp)
         image = colours if image is None else filtered_up(image, values.taps) + colours
@@ -167,4 +178,6 @@ def doubled(values):
         [layer(one) for one in values.to_rgbs],
         values.taps,
         values.clamp,
+        values.design,
+        [weight.double() for weight in values.shortcuts],
     )

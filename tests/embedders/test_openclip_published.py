@@ -8,12 +8,14 @@ import open_clip
 import pytest
 import torch
 from open_clip import factory, pretrained
+from open_clip.model import CLIP
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms import functional as transforms
 
+from stylewav_pl.cli import main
 from stylewav_pl.embedders import Space, load_image_text_embedder
-from stylewav_pl.embedders.openclip_published import model_config
+from stylewav_pl.embedders.openclip_published import _recognise, model_config
 from stylewav_pl.types import WeightsError
 from stylewav_pl.weights.open_clip_name import OpenClipName
 
@@ -117,7 +119,7 @@ def test_laion_weights_keep_the_activation_that_they_were_trained_with() -> None
 @pytest.mark.parametrize("archive", [False, True])
 # Torch deprecates what OpenAI's files were written with: https://github.com/openai/CLIP
 @pytest.mark.filterwarnings("ignore:.torch.jit")
-def test_openais_own_files_need_no_name(tmp_path: Path, archive: bool) -> None:
+def test_openais_own_files_need_no_name(tmp_path: Path, archive: bool, capsys: pytest.CaptureFixture[str]) -> None:
     network = _network("tiny-vit", quick_gelu=True)
     file = tmp_path / "weights"
     if archive:
@@ -130,6 +132,9 @@ def test_openais_own_files_need_no_name(tmp_path: Path, archive: bool) -> None:
     torch.testing.assert_close(embedder.embed_image(_images()), _expected(network, _images(), "openai"), atol=1e-5, rtol=0)
     named = load_image_text_embedder(f"open_clip:tiny-vit@{file}")
     assert torch.equal(named.embed_image(_images()), embedder.embed_image(_images()))
+    assert main(["weights", "inspect", str(file)]) == 0
+    facts = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[1:] if not line.startswith(" "))
+    assert (facts["kind"], facts["architecture"], facts["image_size"], facts["embed_dim"]) == ("image_text", "tiny-vit", "64", "12")
 
 
 def _write_archive(tensors: dict[str, Tensor], path: Path) -> None:
@@ -145,10 +150,22 @@ def _write_archive(tensors: dict[str, Tensor], path: Path) -> None:
     torch.jit.save(torch.jit.script(root), str(path))
 
 
-def test_files_that_do_not_tell_their_model_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", open_clip.list_openai_models())
+def test_each_of_openais_models_is_recognised_by_its_shapes(model: str) -> None:
+    config = open_clip.get_model_config(model)
+    with torch.device("meta"):
+        network = CLIP(**config)
+    size = config["vision_cfg"]["image_size"]
+    found = _recognise({**network.state_dict(), **FACTS, "input_resolution": torch.tensor(size)}, Path("file"), by_openai=True)
+    assert (found.model.removesuffix("-quickgelu"), found.tag) == (model.removesuffix("-quickgelu"), "openai")
+
+
+def test_files_that_do_not_tell_their_model_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = _weights(_network("tiny-vit"), tmp_path / "weights")
     with pytest.raises(WeightsError, match=r"does not tell which CLIP model it is.*Write open_clip:MODEL@.*weights"):
         load_image_text_embedder(file)
+    assert main(["weights", "inspect", str(file)]) == 2
+    assert "does not tell which CLIP model it is" in capsys.readouterr().err
     odd = _weights(_network("tiny-vit"), tmp_path / "odd", **{**FACTS, "input_resolution": torch.tensor(65)})
     with pytest.raises(WeightsError, match="does not tell which CLIP model"):
         load_image_text_embedder(odd)

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from wav2clip.model.encoder import MLPLayers, ResNetExtractor
 
+from stylewav_pl.cli import main
 from stylewav_pl.embedders import Space, load_audio_embedder, matching_guide
 from stylewav_pl.embedders.wav2clip import AudioNetwork, Wav2ClipEmbedder
 from stylewav_pl.embedders.wav2clip_published import PublishedWav2Clip
@@ -54,6 +55,12 @@ def test_a_clip_alone_equals_the_clip_among_64(file: Path) -> None:
     together = embedder.embed_audio(waveforms)
     alone = torch.cat([embedder.embed_audio(waveforms[row : row + 1]) for row in (0, 31, 63)])
     torch.testing.assert_close(together[[0, 31, 63]], alone, atol=1e-6, rtol=0)
+
+
+def test_inspect_tells_what_it_is(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["weights", "inspect", str(file)]) == 0
+    facts = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[1:] if not line.startswith(" "))
+    assert (facts["kind"], facts["architecture"], facts["embed_dim"], facts["space"]) == ("audio", "wav2clip", "512", "ViT-B-32/openai")
 
 
 def test_the_own_network_of_published_width_agrees(tensors: dict[str, Tensor], file: Path) -> None:

@@ -84,6 +84,29 @@ def test_every_dimension_and_setting_comes_from_the_file(write, path):
     assert generator.synthesize(generator.map(torch.randn(2, 5))).abs().max() <= 0.75 * 4 * 2
 
 
+@pytest.mark.parametrize("taps", [(1.0, 2.0, 1.0), (5.0, 1.0, 3.0, 2.0, 4.0), (1.0,)], ids=len)
+@pytest.mark.parametrize("write", [write_ada, write_tensorflow, write_rosinality])
+def test_filters_of_an_odd_number_of_taps(write, taps, path):
+    values = random_values([4, 2, 6], z=7, w=7, taps=taps)
+    write(path, values)
+    compare(path, values)
+
+
+@pytest.mark.parametrize("clamp", [None, 0.75])
+@pytest.mark.parametrize("design", ["resnet", "orig"])
+@pytest.mark.parametrize("write", NVIDIA.values(), ids=NVIDIA)
+def test_the_other_architectures_of_the_paper(write, design, clamp, path, tmp_path):
+    values = random_values([4, 2, 6], design=design, clamp=clamp, taps=(1.0, 2.0, 5.0, 3.0))
+    write(path, values)
+    generator = compare(path, values)
+    w = generator.map(torch.randn(2, 6))
+    styles = generator.styles(generator.broadcast(w))
+    assert [style.shape[1] for style in styles] == [4, 4, 2, 2, 6, 6]
+    assert torch.equal(generator.synthesize(styles), generator.synthesize(w))
+    generator.to_file(tmp_path / "own")
+    assert torch.equal(load_generator(tmp_path / "own").synthesize(w), generator.synthesize(w))
+
+
 @pytest.mark.parametrize("depth", [1, 5])
 def test_rosinality_of_other_sizes(path, depth):
     values = random_values([4], z=5, w=7, depth=depth) if depth == 1 else random_values([3, 2, 6, 4], z=7, w=7, depth=depth, taps=(1.0, 1.0))
@@ -184,10 +207,19 @@ def test_convert_loses_nothing(name, path, tmp_path, capsys):
     assert torch.equal(one.synthesize(one.map(z, 0.7)), other.synthesize(other.map(z, 0.7)))
     assert torch.equal(one.w_mean, other.w_mean)
     before = target.read_bytes()
-    capsys.readouterr()
+    assert main(["weights", "inspect", str(target)]) == 0
+    assert 'channels      {"4": 5, "8": 7, "16": 3}' in capsys.readouterr().out  # not in the order of the letters
     assert main(["weights", "convert", str(target), str(target)]) == 2
     assert "would overwrite" in capsys.readouterr().err
     assert target.read_bytes() == before
+
+
+def test_convert_names_a_target_that_cannot_be_written(path, tmp_path, capsys):
+    write_ada(path, SMALL)
+    assert main(["weights", "convert", str(path), str(tmp_path)]) == 2
+    assert f"{tmp_path} is a folder" in capsys.readouterr().err
+    assert main(["weights", "convert", str(path), str(path / "own.safetensors")]) == 2
+    assert "own.safetensors cannot be written (" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
@@ -195,7 +227,7 @@ def test_inspect_tells_every_dimension(write, path, capsys):
     write(path, SMALL)
     assert main(["weights", "inspect", str(path)]) == 0
     facts = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[1:] if not line.startswith(" "))
-    assert facts["architecture"] == "stylegan2"
+    assert (facts["architecture"], facts["design"]) == ("stylegan2", "skip")
     assert (facts["resolution"], facts["z_dim"], facts["w_dim"], facts["mapping_depth"], facts["conv_clamp"]) == ("16", "6", "9", "3", "null")
     assert json.loads(facts["channels"]) == {"4": 5, "8": 7, "16": 3}
     assert json.loads(facts["resample_taps"]) == [0.125, 0.375, 0.375, 0.125]
@@ -226,15 +258,24 @@ def test_stylegan1_is_refused_by_name(path):
         load_generator(path)
 
 
-@pytest.mark.parametrize("architecture", ["orig", "resnet"])
-def test_other_architectures_are_refused_by_name(architecture, path):
-    generator = nvidia_generator(SMALL)
-    generator.meta["state"]["_modules"]["synthesis"].meta["state"]["_modules"]["b8"].meta["state"]["architecture"] = architecture
-    dump(path, {"G_ema": generator})
-    with pytest.raises(WeightsError, match=f"architecture = '{architecture}'"):
+def test_other_architectures_are_refused_by_name(path):
+    write_ada(path, replace(SMALL, design="deep", to_rgbs=SMALL.to_rgbs[-1:]))
+    with pytest.raises(WeightsError, match="architecture = 'deep'; this version can use skip, resnet, orig"):
         load_generator(path)
-    write_tensorflow(path, SMALL, settings={"architecture": architecture})
-    with pytest.raises(WeightsError, match=f"architecture = '{architecture}'"):
+    write_tensorflow(path, SMALL, settings={"architecture": "deep"})
+    with pytest.raises(WeightsError, match="architecture = 'deep'; this version can use skip, resnet, orig"):
+        load_generator(path)
+
+
+def test_layers_that_the_architecture_does_not_have_are_named(path):
+    write_tensorflow(path, random_values([4, 3], design="resnet"), settings={"architecture": "orig"})
+    with pytest.raises(WeightsError, match="8x8/Skip/weight"):
+        load_generator(path)
+    generator = nvidia_generator(random_values([4, 3], design="resnet"))
+    for block in generator.meta["state"]["_modules"]["synthesis"].meta["state"]["_modules"].values():
+        block.meta["state"]["architecture"] = "orig"
+    dump(path, {"G_ema": generator})
+    with pytest.raises(WeightsError, match=r"further layers = .'skip'"):
         load_generator(path)
 
 

@@ -84,6 +84,13 @@ def test_a_call_is_refused_by_name(name, protocol, path, trace):
     refuse(path, rf"asks for \w+\.{name}.* nothing of it was run")
 
 
+def test_a_name_cannot_speak_to_the_terminal(path):
+    path.write_bytes(b"\x80\x02c\x1b[2J\x1b[31mos\nsystem\x07\n.")
+    with pytest.raises(WeightsError, match=r"asks for \?\[2J\?\[31mos\.system\?,") as caught:
+        load_generator(path)
+    assert str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize("name", ["system", "Popen", "eval"])
 def test_a_call_beside_a_good_network_is_refused(name, path, trace):
     dump(path, {"G_ema": nvidia_generator(TINY), "augment_pipe": calls(trace)[name]})

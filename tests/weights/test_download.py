@@ -115,11 +115,13 @@ def test_an_empty_file_is_refused(site, url, part):
         download(url, part, "file", QUICK)
 
 
-def test_a_busy_server_is_asked_again(site, url, part):
+def test_a_busy_server_is_asked_again_and_that_is_said(site, url, part, capsys):
     site.statuses = [503, 429]
     download(url, part, "file", QUICK)
     assert part.read_bytes() == CONTENT
     assert len(site.asked) == 3
+    told = capsys.readouterr().err
+    assert "HTTP 503 Service Unavailable; trying again in 0.01 s" in told and "trying again in 0.02 s" in told
 
 
 def test_a_silent_server_is_given_up(site, url, part):

@@ -1,9 +1,11 @@
 """From names to files."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from stylewav_pl.cli import main
 from stylewav_pl.types import WeightsError
 from stylewav_pl.weights import registry
 from stylewav_pl.weights.registry import ENTRIES, PackagedWeights, resolve
@@ -26,6 +28,16 @@ def test_a_path_is_itself(tmp_path):
     path = tmp_path / "weights.bin"
     path.touch()
     assert resolve(path, "audio") == resolve(str(path), "audio") == path
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "network"
+    path.write_bytes(b"x")
+    monkeypatch.setattr(os, "access", lambda asked, mode: asked != path)  # tests may run as root, who may read everything
+    with pytest.raises(WeightsError, match="network may not be read by this user"):
+        resolve(path, "generator")
+    assert main(["weights", "inspect", str(path)]) == 2
+    assert "network may not be read by this user" in capsys.readouterr().err
 
 
 def test_a_name_comes_before_a_file_of_that_name(tmp_path, monkeypatch):

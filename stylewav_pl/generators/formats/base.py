@@ -58,10 +58,10 @@ class Format(ABC):
             TypeError, ValueError: A setting is no number.
         """
         depth = sum(name.startswith("mapping.layers.") and name.endswith(".weight") for name in tensors)
-        levels = sum(name.startswith("to_rgbs.") and name.endswith(".affine.weight") for name in tensors)
+        levels = sum(name.startswith("convolutions.") and name.endswith(".affine.weight") for name in tensors) // 2 + 1
         w_dim = size(tensors, "to_rgbs.0.affine.weight", 1)
         sizes = {
-            "channels": {str(4 << level): size(tensors, f"to_rgbs.{level}.weight", 1) for level in range(levels)},
+            "channels": {str(4 << level): size(tensors, f"convolutions.{2 * level}.weight", 0) for level in range(levels)},
             "z_dim": size(tensors, "mapping.layers.0.weight", 1) if depth else w_dim,
             "w_dim": w_dim,
             "mapping_depth": depth,
@@ -104,6 +104,8 @@ def as_tensor(value: Any, name: str) -> Tensor:
 def taps_of(kernel: Tensor, name: str) -> list[float]:
     """The one-dimensional filter, with sum 1, of a kernel ``[taps]`` or ``[taps, taps]`` of any scale.
 
+    A filter of an odd number of taps gets a zero in front: the code bases of all formats give it one pixel more before than behind.
+
     Raises:
         WeightsError: It is not the outer product of one filter with itself.
     """
@@ -111,7 +113,7 @@ def taps_of(kernel: Tensor, name: str) -> list[float]:
     taps = kernel if kernel.ndim == 1 else kernel.sum(dim=-1)
     if kernel.ndim == 2 and (kernel.shape[0] != kernel.shape[1] or not torch.allclose(torch.outer(taps, taps), kernel, atol=SEPARABLE_TOLERANCE)):
         raise WeightsError(f"{name} is no separable resampling filter, which this version cannot use.")
-    return [float(tap) for tap in taps]
+    return [0.0] * (len(taps) % 2) + [float(tap) for tap in taps]
 
 
 def common(values: Mapping[str, Any], what: str) -> Any:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators.formats.base import Format, Published, as_tensor, common, require, taps_of
+from stylewav_pl.generators.stylegan2 import DESIGNS
 from stylewav_pl.weights.pickles import Record
 
 
@@ -28,6 +29,7 @@ class PersistentPickle(Format):
             return None
         _check_architecture(generator)
         mapping, synthesis = Layer(generator, "mapping"), Layer(generator, "synthesis")
+        design = _design(synthesis)
         tensors: dict[str, Tensor] = {}
         layers = [mapping.child(f"fc{index}") for index in range(len(mapping.children))]
         for index, layer in enumerate(layers):
@@ -37,11 +39,14 @@ class PersistentPickle(Format):
             tensors |= {"w_mean": mapping.tensor("w_avg")}
         for layer, prefix in _modulated(synthesis):
             tensors |= _modulated_tensors(layer, prefix)
+        for index, layer in enumerate(_shortcuts(synthesis)):
+            tensors |= layer.tensors(f"shortcuts.{index}", "weight")
         tensors["constant"] = synthesis.child("b4").tensor("const")
         return self.published(
             tensors,
             mapping_learning_rate_multiplier=common({layer.name: layer.attribute("bias_gain") for layer in layers}, "bias_gain") if layers else 1.0,
             conv_clamp=common({layer.name: layer.attribute("conv_clamp") for layer, _ in _modulated(synthesis)}, "conv_clamp"),
+            design=design,
             **_resampling(synthesis),
         )
 
@@ -117,20 +122,46 @@ def _blocks(synthesis: Layer) -> list[Layer]:
     names = [f"b{4 << level}" for level in range(len(synthesis.children))]
     if set(names) != set(synthesis.children):
         raise WeightsError(f"Its synthesis network has the blocks {sorted(map(str, synthesis.children))}, expected {names}.")
-    blocks = [synthesis.child(name) for name in names]
+    return [synthesis.child(name) for name in names]
+
+
+def _design(synthesis: Layer) -> str:
+    """How the blocks are joined.
+
+    Raises:
+        WeightsError: In a way that this version cannot use.
+    """
+    blocks = _blocks(synthesis)
+    design = common({block.name: block.attribute("architecture") for block in blocks}, "architecture")
+    if design not in DESIGNS:
+        raise WeightsError(f"It is a StyleGAN2 with architecture = {design!r}; this version can use {', '.join(DESIGNS)}.")
     for block in blocks:
-        require(block.attribute("architecture"), "skip", "architecture")
-        require(set(block.children) - {"conv0", "conv1", "torgb"}, set(), "further layers")
-    return blocks
+        colours = {"torgb"} if design == "skip" or block.name == blocks[-1].name else set()
+        shortcut = {"skip"} if design == "resnet" and block.name != blocks[0].name else set()
+        require(set(block.children) - {"conv0", "conv1"} - colours - shortcut, set(), "further layers")
+    return str(design)
 
 
 def _modulated(synthesis: Layer) -> Iterator[tuple[Layer, str]]:
     """Every modulated layer with our name for it."""
-    for level, block in enumerate(_blocks(synthesis)):
+    blocks = _blocks(synthesis)
+    for level, block in enumerate(blocks):
         if level:
             yield block.child("conv0"), f"convolutions.{2 * level - 1}"
         yield block.child("conv1"), f"convolutions.{2 * level}"
+    coloured = blocks if _design(synthesis) == "skip" else blocks[-1:]
+    for level, block in enumerate(coloured):
         yield block.child("torgb"), f"to_rgbs.{level}"
+
+
+def _shortcuts(synthesis: Layer) -> Iterator[Layer]:
+    """The layers beside the blocks, if the network has any."""
+    if _design(synthesis) == "resnet":
+        for block in _blocks(synthesis)[1:]:
+            layer = block.child("skip")
+            require(set(layer.values) - {"weight", "resample_filter"}, set(), "further tensors in its shortcuts")
+            require(layer.record.state.get("conv_clamp"), None, "conv_clamp of the shortcuts")
+            yield layer
 
 
 def _modulated_tensors(layer: Layer, prefix: str) -> dict[str, Tensor]:
@@ -155,4 +186,5 @@ def _resampling(synthesis: Layer) -> dict[str, list[float]]:
     for block in _blocks(synthesis)[1:]:
         for layer in (block, block.child("conv0")):
             filters[layer.name] = taps_of(layer.tensor("resample_filter"), f"{layer.name}.resample_filter")
+    filters |= {layer.name: taps_of(layer.tensor("resample_filter"), f"{layer.name}.resample_filter") for layer in _shortcuts(synthesis)}
     return {"resample_taps": common(filters, "resampling filters")} if filters else {}

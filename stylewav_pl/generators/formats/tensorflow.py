@@ -11,11 +11,11 @@ from torch import Tensor
 
 from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators.formats.base import Format, Published, as_tensor, require, taps_of
+from stylewav_pl.generators.stylegan2 import DESIGNS
 from stylewav_pl.generators.stylegan2_layers import BINOMIAL
 from stylewav_pl.weights.pickles import Record
 
 SETTINGS = {
-    "architecture": ("skip", "architecture"),
     "num_channels": (3, "image channels"),
     "nonlinearity": ("lrelu", "activation"),
     "mapping_nonlinearity": ("lrelu", "activation of the mapping network"),
@@ -44,8 +44,10 @@ class TensorFlowPickle(Format):
             settings |= _dictionary(part, "static_kwargs")
             variables |= _variables(part)
         _check_architecture(network, settings, variables)
+        design = settings.get("architecture", "skip")
         return self.published(
-            Reader(variables, settings.get("use_noise", True)).tensors(),
+            Reader(variables, settings.get("use_noise", True), design).tensors(),
+            design=design,
             mapping_learning_rate_multiplier=settings.get("mapping_lrmul", 0.01),
             conv_clamp=settings.get("conv_clamp"),
             resample_taps=taps_of(as_tensor(settings.get("resample_kernel") or NEAREST, "resample_kernel"), "resample_kernel"),
@@ -58,11 +60,13 @@ class Reader:
     Args:
         variables: By name, such as ``8x8/Conv0_up/weight``.
         use_noise: Whether its layers add noise.
+        design: How the blocks are joined, see :class:`StyleGAN2`.
     """
 
-    def __init__(self, variables: Mapping[str, Any], use_noise: bool) -> None:
+    def __init__(self, variables: Mapping[str, Any], use_noise: bool, design: str) -> None:
         self.variables = dict(variables)
         self.use_noise = use_noise
+        self.design = design
 
     def tensors(self) -> dict[str, Tensor]:
         """All of them.
@@ -77,8 +81,11 @@ class Reader:
         for index in range(sum(name.startswith("Dense") and name.endswith("/weight") for name in self.variables)):
             tensors[f"mapping.layers.{index}.weight"] = self.take(f"Dense{index}/weight").T.contiguous()
             tensors[f"mapping.layers.{index}.bias"] = self.take(f"Dense{index}/bias")
-        for level in range(sum(name.endswith("/ToRGB/weight") for name in self.variables)):
+        levels = sum(name.endswith(("/Conv/weight", "/Conv1/weight")) for name in self.variables)
+        for level in range(levels):
             tensors |= self.block(level)
+        for index, level in enumerate(range(levels) if self.design == "skip" else [levels - 1]):
+            tensors |= self.layer(f"{4 << level}x{4 << level}/ToRGB", f"to_rgbs.{index}")
         if self.variables:
             raise WeightsError(f"It holds variables that no StyleGAN2 generator has: {', '.join(list(self.variables)[:5])}.")
         return tensors
@@ -86,7 +93,9 @@ class Reader:
     def block(self, level: int) -> dict[str, Tensor]:
         """The layers of one resolution."""
         scope = f"{4 << level}x{4 << level}"
-        tensors = self.layer(f"{scope}/ToRGB", f"to_rgbs.{level}")
+        tensors: dict[str, Tensor] = {}
+        if level and self.design == "resnet":
+            tensors[f"shortcuts.{level - 1}.weight"] = self.take(f"{scope}/Skip/weight").permute(3, 2, 0, 1).contiguous()
         names = {2 * level: "Conv1", 2 * level - 1: "Conv0_up"} if level else {0: "Conv"}
         for index, name in names.items():
             prefix = f"convolutions.{index}"
@@ -144,5 +153,7 @@ def _check_architecture(network: Record, settings: Mapping[str, Any], variables:
     labels = settings.get("label_size") or 0
     if labels or any(name.startswith(("LabelConcat/", "LabelEmbed/")) for name in variables):
         raise WeightsError(f"It holds a conditional StyleGAN2 (labels of width {labels}). Expected a network without labels.")
+    if (design := settings.get("architecture", "skip")) not in DESIGNS:
+        raise WeightsError(f"It is a StyleGAN2 with architecture = {design!r}; this version can use {', '.join(DESIGNS)}.")
     for name, (usable, what) in SETTINGS.items():
         require(settings.get(name, usable), usable, what)
