@@ -3,6 +3,7 @@
 Facts: https://github.com/common-voice/cv-dataset, datasets/scripted-speech (README and CHANGELOG).
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +55,8 @@ def find_locales(root: Path, names: Sequence[str] | None) -> list[Locale]:
 
 
 def _is_locale(folder: Path) -> bool:
-    """Tables alone will do to count clips: sounds may be somewhere else."""
-    return (folder / "clips").is_dir() or any((folder / f"{split}.tsv").is_file() for split in SPLITS)
+    """Tables alone will do to count clips: sounds may be somewhere else. What may not be read (lost+found of a disk) is none."""
+    return os.path.isdir(folder / "clips") or any(os.path.isfile(folder / f"{split}.tsv") for split in SPLITS)
 
 
 def read_clips(locale: Locale, splits: Sequence[str], wanted: Sequence[str]) -> pl.LazyFrame:
