@@ -26,7 +26,8 @@ MOST_VALUES_SHOWN = 12
 class CommonVoice(FileSource):
     """A random sample of a release, population by population.
 
-    Clips are labelled with the trait, and with sex, age (``20s``) and locale where known. Ids are file names without suffix.
+    Clips are labelled with the trait, and with sex, age (``20s``) and locale where known. Ids are file names without suffix, after the
+    locale and a slash where two locales share file names.
     Values of the trait that no population accepts are left out and counted. Where the release has no table of durations (before the
     14th), files are opened one by one in the order of the draw until the sample is complete.
 
@@ -105,9 +106,12 @@ class CommonVoice(FileSource):
         locales = find_locales(self.root, self.locales)
         funnel = Funnel(self._name([locale.name for locale in locales]))
         frame = pl.concat([read_clips(locale, self.splits, self._columns) for locale in locales])
-        counts, candidates = self._filter(frame)
+        counts, rows = self._filter(frame)
         self._count(counts, funnel)
-        ids = candidates["path"].str.split("/").list.last().str.replace(r"\.[^.]*$", "").to_list()
+        candidates = rows.unique(["path", "speaker", "group"], maintain_order=True)
+        if candidates.height < rows.height:
+            funnel.add("of different files", {group: int((candidates["group"] == group).sum()) for group in self.groups.counts})
+        ids = _ids(candidates)
         with tqdm(desc="opening files for their duration", unit=" files", delay=2, disable=None) as progress:
             lengths = _Lengths(candidates, self.seconds, progress)
             drawn = self.groups.draw(ids, candidates["speaker"].to_list(), candidates["group"].to_list(), funnel, lengths.fit)
@@ -176,6 +180,13 @@ class CommonVoice(FileSource):
         known = {"sex": SEXES.get(row["gender"]), "age": DECADES.get(row["age"]), "locale": row["locale"]}
         labels = {name: label for name, label in known.items() if label}
         return Clip(id, row["path"], speaker=row["speaker"], labels={**labels, self.populations.trait: row["label"]})
+
+
+def _ids(clips: pl.DataFrame) -> list[str]:
+    names = clips["path"].str.split("/").list.last().str.replace(r"\.[^.]*$", "")
+    files = clips.select("path", "locale").with_columns(name=names).unique("path")
+    shared = files["name"].n_unique() < files.height
+    return (clips["locale"] + "/" + names if shared else names).to_list()
 
 
 class _Lengths:

@@ -3,6 +3,7 @@
 Facts: https://github.com/common-voice/cv-dataset, datasets/scripted-speech (README and CHANGELOG).
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from stylewav_pl.types import ConfigError
 COLUMNS = {"sex": ("gender",), "gender": ("gender",), "accent": ("accents", "accent"), "accents": ("accents", "accent")}
 REQUIRED = ("client_id", "path", "sentence")
 DURATIONS = ("clip_durations.tsv", "times.txt")  # since release 16.1; releases 14 to 16.0
+FILE_NAMES = ("clip", "filename", "file", "path")  # of the column that says whose duration it is
+SPLITS = ("validated", "train", "dev", "test", "other", "invalidated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +38,11 @@ def find_locales(root: Path, names: Sequence[str] | None) -> list[Locale]:
     Raises:
         ConfigError: There is no release, or a wanted locale is missing.
     """
-    if (root / "clips").is_dir():
+    if _is_locale(root):
         return [Locale(names[0] if names and len(names) == 1 else root.resolve().name, root)]
-    found = {folder.parent.name: folder.parent for folder in root.glob("*/clips")}
+    found = {folder.name: folder for folder in root.glob("*/") if _is_locale(folder)}
     if not found:
-        deeper = sorted({str(folder.parent.parent) for folder in root.glob("*/*/clips")})
+        deeper = sorted({str(folder.parent) for folder in root.glob("*/*/") if _is_locale(folder)})
         hint = f"; found one in {', '.join(deeper)}" if deeper else ", found nothing" if not root.exists() else ", found none"
         raise ConfigError(
             f"Expected an unpacked Common Voice release at {root} (a folder <locale>/ with clips/, train.tsv, validated.tsv ...){hint}. "
@@ -48,7 +51,12 @@ def find_locales(root: Path, names: Sequence[str] | None) -> list[Locale]:
     missing = sorted(set(names or ()) - found.keys())
     if missing:
         raise ConfigError(f"The release at {root} has no locale {', '.join(missing)}; found {', '.join(sorted(found))}. Correct `locales`.")
-    return [Locale(name, found[name]) for name in (names or sorted(found))]
+    return [Locale(name, found[name]) for name in dict.fromkeys(names or sorted(found))]
+
+
+def _is_locale(folder: Path) -> bool:
+    """Tables alone will do to count clips: sounds may be somewhere else. What may not be read (lost+found of a disk) is none."""
+    return os.path.isdir(folder / "clips") or any(os.path.isfile(folder / f"{split}.tsv") for split in SPLITS)
 
 
 def read_clips(locale: Locale, splits: Sequence[str], wanted: Sequence[str]) -> pl.LazyFrame:
@@ -83,7 +91,7 @@ def _read_split(locale: Locale, split: str, wanted: Sequence[str]) -> pl.LazyFra
     missing = [name for name in REQUIRED if name not in names]
     if missing:
         raise ConfigError(f"{path} lacks the columns {', '.join(missing)}; found {', '.join(names)}. Expected a table of clips.")
-    file = pl.col("path").str.strip_chars()
+    file = pl.col("path").str.strip_chars().str.split("/").list.last()  # whatever is in front of it: all sounds are in clips/
     return table.select(
         speaker=pl.col("client_id").fill_null(""),
         # the first releases left the suffix out
@@ -108,18 +116,30 @@ def _value(trait: str, names: Sequence[str], path: Path, locale: Locale) -> pl.E
 
 def _read_durations(folder: Path) -> pl.LazyFrame | None:
     """``file`` and ``seconds``, or nothing where the release has no such table."""
-    path = next((folder / name for name in DURATIONS if (folder / name).is_file()), None)
+    path = next((path for name in DURATIONS if (path := folder / name).is_file() and path.stat().st_size), None)
     if path is None:
         return None
-    # the header changed its words, and times.txt may have none and need not be separated by tabs: so line by line
-    table = _scan(path, header=False, separator="\x1f")
+    name, seconds, table = _duration_columns(path) or _duration_lines(path)
+    return table.select(file=name.str.split("/").list.last(), seconds=seconds).filter(pl.col("seconds") > 0).unique("file", keep="any")
+
+
+def _duration_columns(path: Path) -> tuple[pl.Expr, pl.Expr, pl.LazyFrame] | None:
+    """Name and seconds by the words of the header, in whatever order; nothing where there is no such header."""
+    table = _scan(path)
     names = table.collect_schema().names()
-    if not names:
+    length = next((name for name in names if "duration" in name.lower()), None)
+    file = next((name for name in names if name.strip().lower() in FILE_NAMES), None)
+    if length is None or file is None:
         return None
-    line = pl.col(names[0])
+    return pl.col(file).str.strip_chars(), pl.col(length).str.strip_chars().cast(pl.Float64, strict=False) / 1000, table
+
+
+def _duration_lines(path: Path) -> tuple[pl.Expr, pl.Expr, pl.LazyFrame]:
+    """The same of ``times.txt``, which may have no header and need not be separated by tabs: so line by line."""
+    table = _scan(path, header=False, separator="\x1f")
+    line = pl.col(table.collect_schema().names()[0])
     name = line.str.extract(r"([^\s/,]+)[\s,]+[\d.]+\s*$")
-    seconds = line.str.extract(r"([\d.]+)\s*$").cast(pl.Float64, strict=False) / 1000
-    return table.select(file=name, seconds=seconds).filter(pl.col("seconds") > 0).unique("file", keep="any")
+    return name, line.str.extract(r"([\d.]+)\s*$").cast(pl.Float64, strict=False) / 1000, table
 
 
 def _scan(path: Path, header: bool = True, separator: str = "\t") -> pl.LazyFrame:

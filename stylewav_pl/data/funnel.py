@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 MOST_POPULATIONS = 8  # beside each other in one block of the table
+LONGEST_TITLE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,17 @@ def _block(source: str, stages: Sequence[Stage]) -> str:
 
 
 def _line(title: str, *cells: str) -> str:
-    return f"  {title:<34}" + " ".join(f"{cell:>11}" for cell in cells)
+    return f"  {_told(title):<34}" + " ".join(f"{cell:>11}" for cell in cells)
+
+
+def _told(text: str) -> str:
+    r"""Accents and other values may be long, and what could steer a terminal is replaced.
+
+    >>> _told("left out: \x1b[2Jother")
+    'left out: ?[2Jother'
+    """
+    clean = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return clean if len(clean) <= LONGEST_TITLE else f"{clean[: LONGEST_TITLE - 1]}…"
 
 
 def _distinct(names: Iterable[str]) -> list[str]:

@@ -133,8 +133,8 @@ def _reasons(between: Sequence[Between]) -> list[str]:
 
 def _untested(between: Sequence[Between]) -> list[str]:
     """What a verdict about the other prompts leaves out."""
-    without = [answer.label for answer in between if isinstance(answer.welch, NotComputable)]
-    return [f"no test for {', '.join(without)}: {_reasons(between)[0]}"] if without else []
+    without = [(answer.label, answer.welch.reason) for answer in between if isinstance(answer.welch, NotComputable)]
+    return [f"no test for {', '.join(label for label, why in without if why == reason)}: {reason}" for reason in dict.fromkeys(_reasons(between))]
 
 
 def _largest_p(between: Sequence[Between]) -> float:

@@ -60,8 +60,8 @@ class WandbLog(RunLogger):
         self._sections: set[str] = set()  # first parts of names whose x-axis W&B knows
 
     @property
-    def experiment(self) -> Any:
-        """The W&B run, started by the first call."""
+    def wandb_run(self) -> Any:
+        """The W&B run, started by the first call. Not named ``experiment``, which Lightning asks for in every process, used or not."""
         if self._run is None:
             self._run = self._start()
         return self._run
@@ -116,7 +116,7 @@ class WandbLog(RunLogger):
         self._log({name: float(value) for name, value in metrics.items()}, step or 0)
 
     def _log(self, values: Mapping[str, Any], step: int, axis: str = CLIPS) -> None:
-        run = self.experiment
+        run = self.wandb_run
         for section in {name.partition("/")[0] for name in values} - self._sections:
             run.define_metric(f"{section}/*", step_metric=axis)
             self._sections.add(section)
@@ -124,7 +124,7 @@ class WandbLog(RunLogger):
 
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """Keeps the configuration."""
-        self.experiment.config.update(vars(params) if isinstance(params, Namespace) else params, allow_val_change=True)
+        self.wandb_run.config.update(vars(params) if isinstance(params, Namespace) else params, allow_val_change=True)
 
     def log_curve(self, name: str, values: Sequence[float]) -> None:
         """Adds one row per optimisation step, with the step as x-axis."""
@@ -152,7 +152,7 @@ class WandbLog(RunLogger):
 
     def log_summary(self, facts: Mapping[str, str | int | float], step: int) -> None:
         """Writes the summary, which is what W&B compares runs by; statistics of prompts that are scored no more go."""
-        summary = self.experiment.summary
+        summary = self.wandb_run.summary
         for name in [name for name in summary.keys() if name.startswith("statistics/") and name not in facts]:  # noqa: SIM118 - no mapping
             del summary[name]
         summary.update({**facts, CLIPS: step})
@@ -164,7 +164,7 @@ class WandbLog(RunLogger):
         artifact = wandb.Artifact(f"{name}-{self.run_id}", type=name)
         for path in paths:
             artifact.add_file(str(path))
-        self.experiment.log_artifact(artifact)
+        self.wandb_run.log_artifact(artifact)
 
     def close(self, failed: bool = False) -> None:
         """Ends the W&B run, waiting for the upload at most as long as was allowed."""

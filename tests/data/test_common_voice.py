@@ -160,6 +160,67 @@ def test_durations_however_they_are_separated(release: Any, rows: list[Any], tmp
     assert ("files opened for their duration", "") not in counts(source)
 
 
+def test_durations_by_the_names_of_their_columns(release: Any, rows: list[Any], tmp_path: Path) -> None:
+    """In any order and beside others; a table that is empty gives way to the older one."""
+    release(tmp_path, 16.0).write(rows)
+    (tmp_path / "en" / "clip_durations.tsv").touch()
+    assert counts(CommonVoice(tmp_path, "sex", SEXES))["5 to 5.5 s", "male"] == 5
+    lines = ["duration [ms]\tclip\tchannels", *(f"{row.seconds * 1e3:.3e}\t{row.name}.mp3\t1" for row in rows)]
+    (tmp_path / "en" / "clip_durations.tsv").write_text("\r\n".join(lines))
+    assert counts(CommonVoice(tmp_path, "sex", SEXES))["5 to 5.5 s", "male"] == 5
+
+
+def test_rows_that_come_twice_are_one_clip(release: Any, rows: list[Any], tmp_path: Path) -> None:
+    release(tmp_path, 25).write([*rows, *rows])
+    settings: dict[str, Any] = {"clips_per_speaker": 5}
+    source = CommonVoice(tmp_path, "sex", {"male": Population(4), "female": Population(3)}, **settings)
+    assert len({clip.id for clip in source.list_clips()}) == 7
+    assert counts(source)["at least 7 words", "male"] == 10
+    assert counts(source)["of different files", "male"] == 5
+    with pytest.raises(ConfigError, match="female has 3 of 4"):
+        CommonVoice(tmp_path, "sex", {"male": Population(4), "female": Population(4)}, **settings).list_clips()
+
+
+def test_locales_may_share_file_names(release: Any, recording: Any, tmp_path: Path) -> None:
+    for locale in ("de", "en"):
+        release(tmp_path, 25).write([recording(f"clip_{place}", f"{locale}{place}", "male") for place in range(3)], locale)
+    source = CommonVoice(tmp_path, "locale", {"de": Population(3), "en": Population(3)})
+    assert {clip.id for clip in source.list_clips()} == {f"{locale}/clip_{place}" for locale in ("de", "en") for place in range(3)}
+    twice = CommonVoice(tmp_path, "locale", {"de": Population(3)}, locales=["de", "de"])
+    assert sorted(clip.id for clip in twice.list_clips()) == ["clip_0", "clip_1", "clip_2"]
+    assert counts(twice)["rows", ""] == 3
+
+
+def test_tables_alone_tell_the_funnel(release: Any, rows: list[Any], tmp_path: Path) -> None:
+    for number, root in ((1, tmp_path / "old"), (25, tmp_path / "new")):
+        release(root, number).write(rows)
+        folder = release(root, number).folder()
+        shutil.copy(_times(tmp_path, rows), folder / "clip_durations.tsv")
+        (folder / "clips").rmdir()
+        assert counts(CommonVoice(root, "sex", SEXES))["sampled", "male"] == 2
+
+
+def test_a_folder_that_may_not_be_read_is_no_locale(release: Any, rows: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    release(tmp_path, 25).write(rows)
+    (tmp_path / "lost+found").mkdir()
+    stat = os.stat
+
+    def guarded(path: Any, *args: Any, **kwargs: Any) -> os.stat_result:
+        if "lost+found/" in str(path):  # what lies in it; who runs the tests may be allowed to read everything
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "stat", guarded)
+    assert len(CommonVoice(tmp_path, "sex", SEXES).list_clips()) == 4
+
+
+@pytest.mark.parametrize("front", ["clips/", "../../somewhere/else/", "/etc/"])
+def test_sounds_are_in_clips_whatever_the_table_says(release: Any, recording: Any, tmp_path: Path, front: str) -> None:
+    release(tmp_path, 25).write([recording(f"{front}a", "ann", "female"), recording("b", "bob", "male")])
+    clips = CommonVoice(tmp_path, "sex", {"male": Population(1), "female": Population(1)}).list_clips()
+    assert [clip.path for clip in clips] == [(tmp_path / "en" / "clips" / f"{name}.mp3").as_posix() for name in ("b", "a")]
+
+
 def test_durations_of_some(release: Any, rows: list[Any], spoken: dict[str, Path], tmp_path: Path) -> None:
     new = release(tmp_path, 25)
     new.write(rows)

@@ -166,6 +166,14 @@ def test_an_empty_population_leaves_the_verdict_on_the_others() -> None:
     assert said.startswith("The voices' age shows") and said.endswith("; no test for 80s: a population is empty.")
 
 
+def test_each_population_without_a_test_has_its_own_reason() -> None:
+    rows = [entry for entry in aged(effect=0.1) if entry.clip.labels["age"] != "80s"]
+    lone = next(entry for entry in rows if entry.clip.labels["age"] == "20s")
+    result = evaluate([entry for entry in rows if entry is lone or entry.clip.labels["age"] != "20s"], AGES, permutations=99)
+    end = "; no test for 20s: a population has one speaker only; a variance needs two; no test for 80s: a population is empty."
+    assert verdict(result).endswith(end)
+
+
 def test_one_wrong_direction_does_not_hide_the_right_ones() -> None:
     rows = population("male", 40, 0.3, 0.3) + population("female", 40, 0.2, 0.2)
     assert f'wrong direction for "{GIRL}"' in verdict(evaluate(rows, SEX, permutations=99))

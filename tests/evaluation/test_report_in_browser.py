@@ -110,3 +110,5 @@ def test_it_prints_without_its_controls(opened: Any) -> None:
     assert not opened.locator(".tools").is_visible()
     assert not opened.locator("button.play").first.is_visible()
     assert opened.pdf()[:5] == b"%PDF-"
+    margins = "[...document.styleSheets[0].cssRules].filter((rule) => rule instanceof CSSPageRule).map((rule) => rule.style.marginLeft)"
+    assert opened.evaluate(margins) == ["12mm"], "whatever the printer thinks of margins, nothing is printed on the edge"

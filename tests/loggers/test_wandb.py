@@ -199,8 +199,21 @@ def test_a_service_that_cannot_be_reached_goes_offline_and_says_so(
     assert found.exit_code == 1
 
 
+def test_a_wandb_that_cannot_even_start_ends_no_job(
+    fit: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def failing(*args: Any) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(WandbLog, "_start", failing)
+    assert fit("--config", "logging/wandb.yaml") == 0
+    assert "WandbLog is left alone from now on" in capfd.readouterr().err
+    assert (tmp_path / "run" / "report.html").exists()
+
+
 def test_nothing_is_opened_before_the_first_log(tmp_path: Path) -> None:
     log = logger(tmp_path)
+    getattr(log, "experiment", None)  # Lightning asks the loggers of every process for it, those that log nothing too
     log.finalize("success")
     log.close()
     assert [path for path in tmp_path.iterdir() if path.name != "home"] == []
