@@ -1,29 +1,35 @@
 """The system: frozen networks wired around one trainable tensor, the latents of a cohort."""
 
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal, cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from lightning.pytorch import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
+from stylewav_pl.convergence import Convergence, EarlyStop
 from stylewav_pl.data.window import windows_of
 from stylewav_pl.embedders import WAV2CLIP_GUIDE, load_audio_embedder, load_image_text_embedder
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
 from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
+from stylewav_pl.hardware import check_precision, keep_freed_memory
 from stylewav_pl.latents import LatentSpace, W
 from stylewav_pl.objectives import Objective, cosine_similarity
 from stylewav_pl.runs.plan import clip_seed
 from stylewav_pl.schedules import RampUpCosineDown, Schedule
 from stylewav_pl.types import ClipBatch, CohortResult, ConfigError, Skip, SkipReason
+from stylewav_pl.weights.cache import cache_directory
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+Precision = Literal["float32", "tfloat32", "bfloat16", "float16"]
+DTYPES = {"float32": torch.float32, "tfloat32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class StyleWav(LightningModule):
@@ -41,7 +47,7 @@ class StyleWav(LightningModule):
         generator: Generator,
         guide: ImageTextEmbedder,
         audio: AudioEmbedder,
-        cohort_size: int,
+        cohort_size: int | Literal["auto"],
         latent_space: LatentSpace | None = None,
         objective: Objective | None = None,
         schedule: Schedule | None = None,
@@ -51,6 +57,12 @@ class StyleWav(LightningModule):
         start_truncation: float = 0.0,
         start_candidates: int = 1,
         frame_steps: Sequence[int] = (),
+        synthesis_resolution: int | None = None,
+        full_steps: int = 2,
+        early_stop: EarlyStop | None = None,
+        precision: Precision = "float32",
+        recompute_from: int | None = None,
+        compile: bool | Literal["cuda-graphs"] = False,
         seed: int = 0,
     ) -> None:
         """Wires built parts.
@@ -59,7 +71,7 @@ class StyleWav(LightningModule):
             generator: Renders latents; frozen here.
             guide: Embeds the images; frozen here.
             audio: Embeds the clips; frozen here.
-            cohort_size: Slots per cohort, at least 1.
+            cohort_size: Slots per cohort, at least 1; ``auto``: one, until :meth:`resize` tells.
             latent_space: What is optimised; W by default.
             objective: What is minimised; 1 - cosine by default.
             schedule: Learning-rate shape; StyleCLIP's by default.
@@ -71,6 +83,15 @@ class StyleWav(LightningModule):
             start_candidates: How many such samples each clip draws; it starts at the one most similar to its target (the search before
                 the optimisation of FuseDream, Liu et al. 2021, arXiv:2112.01573). Each costs about a third of a step.
             frame_steps: Steps at which an image is kept for strips, each in [0, num_steps].
+            synthesis_resolution: Height in pixels at which all steps but the last are rendered, faster and nearly as well, because the
+                guide sees few pixels; ``None``: every step at full resolution. The final image and similarity are always at full resolution.
+            full_steps: With ``synthesis_resolution``: how many of the last steps are at full resolution.
+            early_stop: When a clip has converged and is left as it is; ``None``: after ``num_steps``.
+            precision: Of the generator's four finest resolutions: ``float32``; ``tfloat32``, ``bfloat16`` and ``float16`` are for GPUs.
+            recompute_from: From this height in pixels on feature maps are computed again instead of kept, which takes about a quarter more
+                time and lets more clips into memory; ``None``: never.
+            compile: Compiles a step (``torch.compile``), which takes a minute or two at the first start; ``cuda-graphs`` also records it, for
+                small generators on a GPU.
             seed: Seed of the run, from which each clip's own seed follows.
 
         Raises:
@@ -79,10 +100,11 @@ class StyleWav(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.strict_loading = False  # checkpoints hold the latents alone
-        _check_settings(num_steps, cohort_size, frame_steps)
+        _check_settings(num_steps, 1 if cohort_size == "auto" else cohort_size, frame_steps)
         _check_start(start_truncation, start_candidates)
+        _check_resolution(generator, synthesis_resolution, full_steps)
         _check_fit(guide, audio)
-        self.generator = generator.eval().requires_grad_(False)
+        self.generator = generator.freeze(DTYPES[precision], generator.resolution // 16, recompute_from)
         self.guide = guide.eval().requires_grad_(False)
         self.audio = audio.eval().requires_grad_(False)
         self.latent_space = latent_space or W()
@@ -94,9 +116,13 @@ class StyleWav(LightningModule):
         self.start_truncation = start_truncation
         self.start_candidates = start_candidates
         self.frame_steps = tuple(sorted(set(frame_steps)))
+        self.phases = _phases(num_steps, generator.resolution, synthesis_resolution, full_steps)
+        self.early_stop = early_stop
+        self.precision = precision
         self.seed = seed
+        self.look = compiled(self._look, compile) if compile else self._look
         self.register_buffer("start", self.latent_space.start(generator), persistent=False)
-        self.latents = nn.Parameter(self.start.repeat(cohort_size, *(1 for _ in self.start.shape)))
+        self.resize(1 if cohort_size == "auto" else cohort_size)
 
     start: Tensor
 
@@ -107,17 +133,8 @@ class StyleWav(LightningModule):
         guide: str | ImageTextEmbedder = "pocket",
         audio: str | AudioEmbedder = "pocket",
         preprocess: Literal["clip", "reference"] = "clip",
-        latent_space: LatentSpace | None = None,
-        objective: Objective | None = None,
-        schedule: Schedule | None = None,
-        optimizer: OptimizerFactory | None = None,
-        num_steps: int = 10,
-        noise: Literal["const", "none"] = "const",
-        start_truncation: float = 0.0,
-        start_candidates: int = 1,
-        frame_steps: Sequence[int] = (),
-        cohort_size: int = 16,
-        seed: int = 0,
+        cohort_size: int | Literal["auto"] = 16,
+        **settings: Any,
     ) -> "StyleWav":
         """Loads the networks and wires them; what the command line builds from a configuration.
 
@@ -126,19 +143,8 @@ class StyleWav(LightningModule):
             guide: The CLIP model that is optimised against: registry name, weight file, ``open_clip:MODEL/TAG[@FILE]``, or a built one.
             audio: Registry name or weight file of the audio encoder, or a built one.
             preprocess: How images reach the guide: ``clip`` (resize and normalise) or ``reference`` (as StyleCLIP did).
-            latent_space: What is optimised; W by default.
-            objective: What is minimised; 1 - cosine by default.
-            schedule: Learning-rate shape; StyleCLIP's by default.
-            optimizer: Builds the optimiser for the latents; Adam at 0.1 by default.
-            num_steps: Optimisation steps per cohort, at least 1.
-            noise: The generator's noise inputs: its stored constants, or none.
-            start_truncation: 0: every clip starts at the mean w, as in the paper; above 0, at most 1: at a sample of its own, drawn
-                from the clip's seed and pulled towards the mean by this factor, so that what the voice does not say varies.
-            start_candidates: How many such samples each clip draws; it starts at the one most similar to its target (the search before
-                the optimisation of FuseDream, Liu et al. 2021, arXiv:2112.01573). Each costs about a third of a step.
-            frame_steps: Steps at which an image is kept for strips, each in [0, num_steps].
             cohort_size: Slots per cohort; the command line takes it from the data module.
-            seed: Seed of the run; the command line takes it from ``seed_everything``.
+            **settings: The others of :class:`StyleWav`; the command line takes ``seed`` from ``seed_everything``.
 
         Raises:
             ConfigError: The parts do not fit together.
@@ -149,17 +155,24 @@ class StyleWav(LightningModule):
             guide=load_image_text_embedder(guide, preprocess=preprocess) if isinstance(guide, str) else guide,
             audio=load_audio_embedder(audio) if isinstance(audio, str) else audio,
             cohort_size=cohort_size,
-            latent_space=latent_space,
-            objective=objective,
-            schedule=schedule,
-            optimizer=optimizer,
-            num_steps=num_steps,
-            noise=noise,
-            start_truncation=start_truncation,
-            start_candidates=start_candidates,
-            frame_steps=frame_steps,
-            seed=seed,
+            **settings,
         )
+
+    def resize(self, cohort_size: int) -> None:
+        """Sets how many slots a cohort has; before the optimiser is made."""
+        self.latents = nn.Parameter(self.start.repeat(cohort_size, *(1 for _ in self.start.shape)))
+
+    def on_fit_start(self) -> None:
+        """Prepares the device.
+
+        Raises:
+            ConfigError: It cannot work in the precision that was asked for.
+        """
+        check_precision(self.precision, self.device)
+        if self.device.type == "cpu":
+            keep_freed_memory()
+        else:
+            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = self.precision != "float32"
 
     def configure_optimizers(self) -> Optimizer:
         """One optimiser for the one parameter."""
@@ -173,23 +186,45 @@ class StyleWav(LightningModule):
         batch, targets = self.embed_targets(batch)
         starts = self.starts_of(batch, targets)
         optimizer = self.restarted_optimizer(starts)
-        curve: list[Tensor] = []
+        convergence = Convergence(self.early_stop, idle=(targets == 0).all(dim=1))
+        curve = Curve(self.num_steps)
         frames: dict[int, Tensor] = {}
         looks: list[Tensor] = []
-        for step in range(self.num_steps):
-            images = self.render(self.latents)
-            looks += [] if looks else [thumbnails(images.detach())]
-            similarities = cosine_similarity(self.guide.embed_image(images), targets)
+        for resolution, step in self.steps(convergence):
+            images, _, similarities = self.look(self.latents, targets, resolution)
+            looks += [] if looks else [thumbnails(images.detach()).clone()]
+            frames |= {step: self.at_full_size(images)} if step in self.frame_steps else {}
+            curve.record(step, similarities)
+            convergence.observe(curve.latest)
             loss = self.objective(similarities, self.latents, starts).sum()
-            self.take_step(optimizer, loss, step)
-            curve.append(similarities.detach())
-            frames |= {step: images.detach()} if step in self.frame_steps else {}
+            self.take_step(optimizer, loss, step, convergence.converged)
         with torch.no_grad():
-            images = self.render(self.latents)
-            embeddings = self.guide.embed_image(images)
-            curve.append(cosine_similarity(embeddings, targets))
-            frames |= {self.num_steps: images} if self.num_steps in self.frame_steps else {}
-        return {"result": self.collect(batch, targets, images, torch.stack(curve, dim=1), frames, embeddings, looks[0])}
+            images, embeddings, similarities = self._look(self.latents, targets, self.generator.resolution)
+            curve.record(self.num_steps, similarities)
+        frames |= {step: images for step in self.frame_steps if step not in frames}
+        return {"result": self.collect(batch, targets, images, curve.values, dict(sorted(frames.items())), embeddings, looks[0])}
+
+    def steps(self, convergence: Convergence) -> Iterator[tuple[int, int]]:
+        """Resolution and number of each step; a phase ends early when every clip has converged in it."""
+        for resolution, steps in self.phases:
+            convergence.restart()
+            for step in steps:
+                if convergence.over:
+                    break
+                yield resolution, step
+
+    def _look(
+        self, latents: Float[Tensor, "cohort *latent"], targets: Float[Tensor, "cohort embed"], resolution: int
+    ) -> tuple[Float[Tensor, "cohort 3 height width"], Float[Tensor, "cohort embed"], Float[Tensor, " cohort"]]:
+        """Images, their embeddings, and the similarities to the targets: everything of a step that costs."""
+        images = self.generator.synthesize(self.latent_space.expand(latents, self.generator), noise=self.noise, resolution=resolution)
+        embeddings = self.guide.embed_image(images)
+        return images, embeddings, cosine_similarity(embeddings, targets)
+
+    @torch.no_grad()
+    def at_full_size(self, images: Float[Tensor, "cohort 3 _ _"]) -> Float[Tensor, "cohort 3 height width"]:
+        """The images of the present latents, rendered again if they are coarse."""
+        return images.detach().clone() if images.shape[-1] == self.generator.resolution else self.render(self.latents)
 
     def predict_step(self, batch: Float[Tensor, "clip *latent"], batch_index: int) -> Float[Tensor, "clip 3 height width"]:
         """Renders latents of an earlier run."""
@@ -251,14 +286,18 @@ class StyleWav(LightningModule):
             self.latents.copy_(starts)
         return optimizer
 
-    def take_step(self, optimizer: LightningOptimizer, loss: Float[Tensor, ""], step: int) -> None:
-        """One gradient step at the scheduled learning rate."""
+    def take_step(self, optimizer: LightningOptimizer, loss: Float[Tensor, ""], step: int, still: Bool[Tensor, " cohort"]) -> None:
+        """One gradient step at the scheduled learning rate; latents that are ``still`` stay where they are."""
+        before = self.latents.detach().clone() if self.early_stop else None
         factor = self.schedule.factor(step / self.num_steps)
         for group in optimizer.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
         optimizer.zero_grad()
         self.manual_backward(loss)
         optimizer.step()
+        if before is not None:
+            with torch.no_grad():
+                self.latents[still] = before[still]
 
     def collect(
         self,
@@ -298,6 +337,45 @@ def thumbnails(images: Float[Tensor, "clip 3 height width"], pixels: int = 128) 
     return F.adaptive_avg_pool2d(images, pixels) if images.shape[-1] > pixels else images
 
 
+class Curve:
+    """The similarities of a cohort at each step; steps that were left out repeat those before them."""
+
+    def __init__(self, num_steps: int) -> None:
+        self.num_steps = num_steps
+        self.points: dict[int, Tensor] = {}
+
+    def record(self, step: int, similarities: Float[Tensor, " cohort"]) -> None:
+        """Keeps a copy."""
+        self.points[step] = similarities.detach().clone()
+
+    @property
+    def latest(self) -> Float[Tensor, " cohort"]:
+        """Those of the last step that was recorded."""
+        return self.points[max(self.points)]
+
+    @property
+    def values(self) -> Float[Tensor, "cohort step"]:
+        """All of them, ``num_steps + 1`` for each clip."""
+        filled: list[Tensor] = []
+        for step in range(self.num_steps + 1):
+            filled.append(self.points.get(step, filled[-1] if filled else self.latest))
+        return torch.stack(filled, dim=1)
+
+
+def compiled(function: Callable[..., Any], how: bool | str) -> Callable[..., Any]:
+    """The function compiled for fixed shapes; what was compiled once is kept in the cache of this package."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_directory() / "compiled"))
+    mode = "reduce-overhead" if how == "cuda-graphs" else "default"
+    made: Callable[..., Any] = torch.compile(function, dynamic=False, mode=mode)
+    return made
+
+
+def _phases(num_steps: int, full: int, coarse: int | None, full_steps: int) -> list[tuple[int, range]]:
+    """Resolutions and the steps at each."""
+    turn = num_steps if coarse is None or coarse == full else max(0, num_steps - full_steps)
+    return [(coarse or full, range(turn)), (full, range(turn, num_steps))]
+
+
 def _own_noise(seed: int, count: int, width: int) -> Float[Tensor, "candidate z"]:
     """Gaussian noise that depends on the seed alone; the first rows are the same for every ``count``."""
     rng = torch.Generator().manual_seed(seed)
@@ -319,6 +397,14 @@ def _check_settings(num_steps: int, cohort_size: int, frame_steps: Sequence[int]
     outside = [step for step in frame_steps if not 0 <= step <= num_steps]
     if outside:
         raise ConfigError(f"Expected frame_steps in [0, num_steps = {num_steps}], found {outside}. Correct model.frame_steps.")
+
+
+def _check_resolution(generator: Generator, resolution: int | None, full_steps: int) -> None:
+    if resolution is not None and resolution not in generator.resolutions:
+        known = ", ".join(map(str, generator.resolutions))
+        raise ConfigError(f"Expected a resolution of this generator ({known}), found {resolution}. Correct model.synthesis_resolution.")
+    if full_steps < 0:
+        raise ConfigError(f"Expected full_steps of at least 0, found {full_steps}. Correct model.full_steps.")
 
 
 def _check_start(start_truncation: float, start_candidates: int) -> None:

@@ -1,0 +1,77 @@
+"""How much memory a step takes, found without computing it, and the cohort that fits into what is free."""
+
+import math
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+OVERHEAD = {"cpu": 2.5, "cuda": 1.4}  # what allocators and the scratch memory of convolutions take beside the tensors; measured on a CPU
+LARGEST_COHORT = 256  # beyond it a larger batch gains nothing, and an interruption costs more
+
+
+class LiveBytes(TorchDispatchMode):
+    """Adds up the storages that the operations inside have made and that still live.
+
+    Attributes:
+        peak: The most so far, in bytes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.peak = self._now = 0
+        self._living: dict[int, int] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Runs the operation and looks at what came out."""
+        made = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(made):
+            if isinstance(tensor, Tensor):
+                self._meet(tensor.untyped_storage())
+        return made
+
+    def _meet(self, storage: Any) -> None:
+        key = storage._cdata
+        if key not in self._living:
+            self._living[key] = storage.nbytes()
+            self._now += storage.nbytes()
+            self.peak = max(self.peak, self._now)
+            weakref.finalize(storage, self._leave, key)
+
+    def _leave(self, key: int) -> None:
+        self._now -= self._living.pop(key, 0)
+
+
+def peak_bytes(step: Callable[[Tensor], Tensor], like: Tensor, clips: int) -> int:
+    """The most that the tensors of a step and its backward pass take at one time, in bytes.
+
+    Args:
+        step: From latents ``[clip, ...]`` to one value for each clip.
+        like: One latent.
+        clips: How many are done side by side.
+    """
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        latents = torch.empty(clips, *like.shape, dtype=like.dtype, device=like.device, requires_grad=True)
+        with LiveBytes() as living:
+            step(latents).sum().backward()
+    return living.peak
+
+
+def cohort_that_fits(step: Callable[[Tensor], Tensor], like: Tensor, free: int, clips: int) -> int:
+    """How many clips to optimise side by side: as many as fit, at most :data:`LARGEST_COHORT`, and no more than there are.
+
+    Args:
+        step: See :func:`peak_bytes`.
+        like: One latent.
+        free: Bytes that may be taken.
+        clips: How many clips one process will have.
+    """
+    few, more = (peak_bytes(step, like, count) for count in (1, 3))
+    each = max(1, (more - few) // 2)
+    room = free / OVERHEAD[like.device.type] - max(0, few - each)
+    return max(1, min(math.floor(room / each), LARGEST_COHORT, clips))

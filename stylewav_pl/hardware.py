@@ -1,0 +1,68 @@
+"""What the machine gives: memory that stays with the process, memory that is free, precisions that it has."""
+
+import ctypes
+import os
+import platform
+import re
+from pathlib import Path
+
+import torch
+
+from stylewav_pl.errors import ConfigError
+
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
+GROW_BYTES = 64 << 20
+CONTAINER_FILES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current")
+
+
+def keep_freed_memory() -> bool:
+    """Lets the process keep memory that it frees, instead of giving it back to the system at once.
+
+    glibc maps each large tensor anew, and the system fills it with zeros page by page at its first touch: for the feature maps of a
+    1024 px generator this takes longer than the arithmetic on them. Only allocations from now on are affected.
+    Source: ``mallopt(3)``.
+
+    Returns:
+        Whether it worked; other C libraries than glibc have no such switch.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt = ctypes.CDLL("libc.so.6").mallopt
+    return all(mallopt(option, value) for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1), (M_TOP_PAD, GROW_BYTES)))
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that a process could still take on ``device``; of the CPU what the system, and the container, have left.
+
+    Raises:
+        ConfigError: It cannot be found out on this system.
+    """
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        found = re.search(r"^MemAvailable:\s+(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
+        free = int(found[1]) << 10 if found else os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError) as error:
+        raise ConfigError("The free memory of this system cannot be found out. Give data.cohort_size as a number instead of auto.") from error
+    return min(free, _left_in_container(free))
+
+
+def _left_in_container(otherwise: int) -> int:
+    try:
+        limit, used = (Path(name).read_text().strip() for name in CONTAINER_FILES)
+        return max(0, int(limit) - int(used))
+    except (OSError, ValueError):  # no container, or "max"
+        return otherwise
+
+
+def check_precision(precision: str, device: torch.device) -> None:
+    """Refuses what would only be slow.
+
+    Raises:
+        ConfigError: The device is no GPU, and the precision is not ``float32``.
+    """
+    if precision != "float32" and device.type == "cpu":
+        raise ConfigError(
+            f"model.precision {precision} is for GPUs: a CPU without such numbers in hardware takes hundreds of times as long, and no other "
+            "gains what it costs in accuracy. Use float32 here."
+        )
