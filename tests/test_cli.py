@@ -16,10 +16,12 @@ import soundfile
 import torch
 from PIL import Image
 from safetensors import safe_open
+from torch.utils.data import DataLoader
 
 from stylewav_pl import __version__
 from stylewav_pl.callbacks.images import from_picture
 from stylewav_pl.cli import main
+from stylewav_pl.commands.experiment import quiet_lightning
 from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.runs.plan import stem_of
 from stylewav_pl.weights.registry import resolve
@@ -349,6 +351,13 @@ def test_the_help_of_fit_explains_settings(capsys: pytest.CaptureFixture[str]) -
 
 
 # validate, test, predict
+
+
+def test_more_workers_than_cores_are_no_news() -> None:
+    with pytest.warns(UserWarning, match="worker processes in total"):
+        DataLoader([1], num_workers=2 + (os.cpu_count() or 1))
+    with quiet_lightning():  # warnings are errors under test
+        DataLoader([1], num_workers=2 + (os.cpu_count() or 1))
 
 
 def test_validate_makes_nothing_and_lists_the_skips(spoiled: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,6 +72,28 @@ def test_generate_keeps_what_is_done_when_files_are_added(tmp_path: Path) -> Non
     assert [row["id"] for row in rows(tmp_path / "out/results.csv")] == ["one", "two"]
 
 
+def test_generate_tells_files_of_one_name_apart_from_start_to_start(tmp_path: Path) -> None:
+    mine, yours = write_voice(tmp_path / "mine" / "voice.wav", 1), write_voice(tmp_path / "yours" / "voice.wav", 2)
+    for files in ((mine,), (yours,), (yours, mine)):
+        assert generate(*files, "-o", tmp_path / "out") == 0
+    assert [(row["id"], row["path"]) for row in rows(tmp_path / "out/results.csv")] == [("voice", str(mine)), ("voice-2", str(yours))]
+
+
+def test_generate_begins_anew_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    voice = write_voice(tmp_path / "voice.wav")
+    assert generate(voice, "-o", tmp_path / "out", "--steps", "1") == 0
+    assert generate(voice, "-o", tmp_path / "out", "--steps", "2") == 5
+    assert "--restart" in capsys.readouterr().err, "an option that the command has"
+    assert generate(voice, "--run", tmp_path / "out", "--steps", "2", "--restart") == 0
+    assert (tmp_path / "out.old-1" / "results.csv").is_file()
+
+
+def test_generate_tells_how_to_name_the_files_of_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_voice(tmp_path / "voices" / "a.wav")
+    assert generate(tmp_path / "voices", "-o", tmp_path / "out") == 2
+    assert f"all files of a folder: {tmp_path / 'voices' / '*'}" in capsys.readouterr().err
+
+
 def test_generate_computes_no_more_slots_than_files(tmp_path: Path) -> None:
     one, two = write_voice(tmp_path / "one.wav"), write_voice(tmp_path / "two.wav", seed=1)
     for files, size in (((one, two), 2), ((one,), 2), ((one, two, write_voice(tmp_path / "three.wav", seed=2)), 2)):
@@ -81,12 +103,15 @@ def test_generate_computes_no_more_slots_than_files(tmp_path: Path) -> None:
     assert [json.loads(line) for line in (tmp_path / "out" / "plan.jsonl").read_text().splitlines()] == [["one", "two"], ["three"]]
 
 
-def test_generate_makes_the_good_faces_beside_many_bad_files(tmp_path: Path) -> None:
+def test_generate_makes_the_good_faces_beside_bad_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"this is text")
     good = write_voice(tmp_path / "good.wav")
     assert generate(bad, good, "-o", tmp_path / "out") == 0
     assert [row["status"] for row in rows(tmp_path / "out/results.csv")] == ["skipped", "done"]
+    told = capsys.readouterr().out
+    assert "1 face, 1 clip skipped (1 unreadable; see skipped.csv)" in told
+    assert f"  {bad}: unreadable, " in told
 
 
 def test_generate_names_a_file_that_is_no_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -446,6 +446,8 @@ def quiet_lightning() -> Iterator[None]:
         # frozen networks are in eval mode; Lightning 2.6 asks torch's tree library in a way that newer torch deprecates
         for expected in (r"Found .* module\(s\) in eval mode", r".*isinstance\(treespec, LeafSpec\)", ".*does not have many workers.*"):
             warnings.filterwarnings("ignore", message=expected)
+        # workers wait for the disk as much as they compute: two of them on one core are no mistake
+        warnings.filterwarnings("ignore", message="This DataLoader will create .* worker processes in total")
         for logger in loggers:
             logger.setLevel(logging.WARNING)
         try:

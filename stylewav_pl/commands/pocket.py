@@ -79,7 +79,7 @@ def evaluate(asked: argparse.Namespace) -> None:
         from stylewav_pl.pocket.recipes import audio_evaluation
 
         figures = audio_evaluation.evaluate(asked.weights, folder=asked.output / f"test-voices-{asked.voices}", voices=asked.voices, progress=True)
-        print("\n".join(f"{name:<20}{value:.3f}" for name, value in figures.items()))
+        print("\n".join(f"{name:<24}{value:.3f}" for name, value in figures.items()))
 
 
 def _trained(output: Path, name: str) -> str:
