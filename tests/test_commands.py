@@ -331,6 +331,49 @@ def test_an_unknown_network_is_refused(capsys: pytest.CaptureFixture[str]) -> No
     assert "'faces', 'clip', 'audio'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("options", [["--steps", "0"], ["--threads", "-1"], ["--scale", "nan"], ["--seed", "one"], ["--device", "abacus"]])
+def test_a_training_refuses_wrong_numbers(options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pocket", "train", "clip", "-o", str(tmp_path / "out"), *options]) == 2
+    assert f"argument {options[0]}: " in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_training_goes_on_with_its_own_settings_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from stylewav_pl.pocket.recipes import clip
+
+    given: list[dict[str, Any]] = []
+
+    def interrupted(output: Path, **settings: Any) -> None:
+        given.append(settings)
+        output.with_name(output.name + ".state").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(clip, "train", interrupted)
+    train = ["pocket", "train", "clip", "-o", str(tmp_path), "--steps", "9"]
+    assert main(train) == 130
+    assert main([*train, "--seed", "1"]) == 2
+    assert "--seed 0 -> 1. Continue with those, or begin anew with --no-resume." in capsys.readouterr().err
+    assert main([*train, "--threads", "1"]) == 130
+    assert main([*train, "--seed", "1", "--no-resume"]) == 130
+    assert [(one["seed"], one["steps"], one["device"], one["resume"]) for one in given] == [
+        (0, 9, "cpu", True),
+        (0, 9, "cpu", True),
+        (1, 9, "cpu", False),
+    ]
+
+
+def test_a_training_names_a_wrong_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert main(["pocket", "train", "faces", "-o", str(tmp_path / "file")]) == 2
+    assert "Choose another one with -o" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_training_names_a_gpu_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pocket", "train", "faces", "-o", str(tmp_path / "out"), "--device", "cuda"]) == 2
+    assert "Train with --device cpu" in capsys.readouterr().err
+
+
 def test_the_manifest_of_generate_names_its_weights(tmp_path: Path) -> None:
     write_voice(tmp_path / "a.wav")
     assert main(["generate", str(tmp_path / "a.wav"), "-o", str(tmp_path / "out"), "--device", "cpu", "--steps", "1"]) == 0
