@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,18 @@ def test_generate_takes_odd_names(tmp_path: Path, name: str) -> None:
     (row,) = rows(tmp_path / "out/results.csv")
     assert (row["id"], row["status"]) == (wav.stem, "done")
     assert len(list((tmp_path / "out/images").iterdir())) == 1
+
+
+def test_generate_takes_names_that_are_no_utf8(tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav"))
+    try:
+        write_voice(tmp_path / "plain.wav").rename(odd)
+    except OSError:
+        pytest.skip("this file system refuses such names")
+    for _ in range(2):
+        assert generate(odd, write_voice(tmp_path / "other.wav", 1), "-o", tmp_path / "out") == 0
+    with (tmp_path / "out/results.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        assert [row["id"] for row in csv.DictReader(file)] == [odd.stem, "other"]
 
 
 def test_generate_keeps_what_is_done_when_files_are_added(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def _words(asked: argparse.Namespace) -> list[str]:
 
     run = RunDirectory(Path(asked.output))
     known = {} if asked.restart else _files_of(run)
-    sources = [{"class_path": "Files", "init_args": {"paths": [str(Path(name).expanduser()) for name in asked.files], "known": known}}]
+    sources = [{"class_path": "Files", "init_args": {"paths": [_named(name) for name in asked.files], "known": known}}]
     guide = asked.guide or (asked.audio_encoder and matching_guide(asked.audio_encoder))
     words = ["--config", "generate.yaml", "--run", asked.output, "--data.sources", json.dumps(sources)]
     # Empty slots cost as much as faces; but a run keeps the cohorts that it began with.
@@ -86,4 +86,15 @@ def _files_of(run: "RunDirectory") -> dict[str, str]:
     """The files of earlier starts by id: a file of the same name that lies elsewhere is another clip."""
     records = list(run.finished().values())
     done = {clip.id: clip.path for record in records for clip in record.clips}
-    return done | {skip.id: skip.path for record in records for skip in record.skips}
+    done |= {skip.id: skip.path for record in records for skip in record.skips}
+    return {id: path for id, path in done.items() if _is_utf8(id + path)}
+
+
+def _named(name: str) -> str:
+    """The file as a configuration can name it."""
+    path = Path(name).expanduser()
+    return str(path) if _is_utf8(name) else path.absolute().as_uri()
+
+
+def _is_utf8(text: str) -> bool:
+    return text == text.encode("utf-8", "replace").decode("utf-8")

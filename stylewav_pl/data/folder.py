@@ -4,6 +4,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
 from jaxtyping import Float
 from torch import Tensor
@@ -111,12 +112,12 @@ class Files(FileSource):
     Files of equal name in different folders get ``-2``, ``-3`` ... in the order given; the same file twice is one clip.
 
     Args:
-        paths: The files.
+        paths: The files; ``file:`` addresses, too, for names that are no UTF-8, which YAML cannot hold.
         known: Files that have an id already, by id: they keep it, and no other file of their name gets it.
     """
 
     def __init__(self, paths: Sequence[str | Path], known: Mapping[str, str] | None = None) -> None:
-        self.paths = tuple(as_path(path) for path in paths)
+        self.paths = tuple(_path_of(path) for path in paths)
         self.known = dict(known or {})
 
     def list_clips(self) -> list[Clip]:
@@ -131,6 +132,16 @@ class Files(FileSource):
             taken.add(id)
             clips.append(Clip(id, path.as_posix()))
         return clips
+
+
+def _path_of(place: str | Path) -> Path:
+    r"""A path, or the one that a ``file:`` address names.
+
+    >>> _path_of("file:///voices/caf%E9.wav").name
+    'caf\udce9.wav'
+    """
+    text = str(place)
+    return Path(unquote(text.removeprefix("file://"), errors="surrogateescape")) if text.startswith("file:///") else as_path(place)
 
 
 def _free(name: str, taken: Collection[str]) -> str:
