@@ -16,10 +16,12 @@ import soundfile
 import torch
 from PIL import Image
 from safetensors import safe_open
+from torch.utils.data import DataLoader
 
 from stylewav_pl import __version__
 from stylewav_pl.callbacks.images import from_picture
 from stylewav_pl.cli import main
+from stylewav_pl.commands.experiment import quiet_lightning
 from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.runs.plan import stem_of
 from stylewav_pl.weights.registry import resolve
@@ -292,6 +294,8 @@ def test_names_that_are_no_utf8_get_a_face(tmp_path: Path) -> None:
         (["--config", "no-such.yaml"], "no-such.yaml"),
         (["--model.generator", "no-such-weights.pt"], "no-such-weights.pt"),
         (["--clip_score.judge", "no-such-judge.pt"], "no-such-judge.pt"),
+        (["--config", str(REPOSITORY / "configs")], "found the folder"),
+        (["--max_skipped_fraction", "2"], "max_skipped_fraction in [0, 1], found 2"),
         (["--trainer.strategy", "ddp"], "trainer.strategy must be 'independent'"),
         (["--trainer.max_epochs", "2"], "trainer.max_epochs must be 1"),
         (["--trainer.use_distributed_sampler", "true"], "trainer.use_distributed_sampler must be False"),
@@ -307,6 +311,19 @@ def test_wrong_settings_end_with_2_and_a_sentence(
     assert message in error
     assert "Traceback" not in error
     assert not (run / "config.yaml").exists()  # the next, corrected start is not refused
+
+
+def test_a_configuration_that_is_missing_or_empty_is_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty.yaml").write_text("\n")
+    for options, message in (
+        ([], "Name an experiment with --config"),
+        (["--config", "nope.yaml"], "There is no configuration nope.yaml, neither here nor in the package, which has: age.yaml, demo.yaml"),
+        (["--config", str(tmp_path / "empty.yaml")], "empty.yaml is empty"),
+    ):
+        assert main(["fit", *options]) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") <= 2
 
 
 def test_a_folder_that_is_missing_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -349,6 +366,13 @@ def test_the_help_of_fit_explains_settings(capsys: pytest.CaptureFixture[str]) -
 
 
 # validate, test, predict
+
+
+def test_more_workers_than_cores_are_no_news() -> None:
+    with pytest.warns(UserWarning, match="worker processes in total"):
+        DataLoader([1], num_workers=2 + (os.cpu_count() or 1))
+    with quiet_lightning():  # warnings are errors under test
+        DataLoader([1], num_workers=2 + (os.cpu_count() or 1))
 
 
 def test_validate_makes_nothing_and_lists_the_skips(spoiled: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

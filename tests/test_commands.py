@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,18 @@ def test_generate_takes_odd_names(tmp_path: Path, name: str) -> None:
     assert len(list((tmp_path / "out/images").iterdir())) == 1
 
 
+def test_generate_takes_names_that_are_no_utf8(tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav"))
+    try:
+        write_voice(tmp_path / "plain.wav").rename(odd)
+    except OSError:
+        pytest.skip("this file system refuses such names")
+    for _ in range(2):
+        assert generate(odd, write_voice(tmp_path / "other.wav", 1), "-o", tmp_path / "out") == 0
+    with (tmp_path / "out/results.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        assert [row["id"] for row in csv.DictReader(file)] == [odd.stem, "other"]
+
+
 def test_generate_keeps_what_is_done_when_files_are_added(tmp_path: Path) -> None:
     one, two = write_voice(tmp_path / "one.wav", 1), write_voice(tmp_path / "two.wav", 2)
     assert generate(one, "-o", tmp_path / "out") == 0
@@ -70,6 +83,28 @@ def test_generate_keeps_what_is_done_when_files_are_added(tmp_path: Path) -> Non
     assert generate(one, two, "-o", tmp_path / "out") == 0
     assert (tmp_path / "out/images/one.png").stat().st_mtime_ns == before
     assert [row["id"] for row in rows(tmp_path / "out/results.csv")] == ["one", "two"]
+
+
+def test_generate_tells_files_of_one_name_apart_from_start_to_start(tmp_path: Path) -> None:
+    mine, yours = write_voice(tmp_path / "mine" / "voice.wav", 1), write_voice(tmp_path / "yours" / "voice.wav", 2)
+    for files in ((mine,), (yours,), (yours, mine)):
+        assert generate(*files, "-o", tmp_path / "out") == 0
+    assert [(row["id"], row["path"]) for row in rows(tmp_path / "out/results.csv")] == [("voice", str(mine)), ("voice-2", str(yours))]
+
+
+def test_generate_begins_anew_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    voice = write_voice(tmp_path / "voice.wav")
+    assert generate(voice, "-o", tmp_path / "out", "--steps", "1") == 0
+    assert generate(voice, "-o", tmp_path / "out", "--steps", "2") == 5
+    assert "--restart" in capsys.readouterr().err, "an option that the command has"
+    assert generate(voice, "--run", tmp_path / "out", "--steps", "2", "--restart") == 0
+    assert (tmp_path / "out.old-1" / "results.csv").is_file()
+
+
+def test_generate_tells_how_to_name_the_files_of_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_voice(tmp_path / "voices" / "a.wav")
+    assert generate(tmp_path / "voices", "-o", tmp_path / "out") == 2
+    assert f"all files of a folder: {tmp_path / 'voices' / '*'}" in capsys.readouterr().err
 
 
 def test_generate_computes_no_more_slots_than_files(tmp_path: Path) -> None:
@@ -81,12 +116,15 @@ def test_generate_computes_no_more_slots_than_files(tmp_path: Path) -> None:
     assert [json.loads(line) for line in (tmp_path / "out" / "plan.jsonl").read_text().splitlines()] == [["one", "two"], ["three"]]
 
 
-def test_generate_makes_the_good_faces_beside_many_bad_files(tmp_path: Path) -> None:
+def test_generate_makes_the_good_faces_beside_bad_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"this is text")
     good = write_voice(tmp_path / "good.wav")
     assert generate(bad, good, "-o", tmp_path / "out") == 0
     assert [row["status"] for row in rows(tmp_path / "out/results.csv")] == ["skipped", "done"]
+    told = capsys.readouterr().out
+    assert "1 face, 1 clip skipped (1 unreadable; see skipped.csv)" in told
+    assert f"  {bad}: unreadable, " in told
 
 
 def test_generate_names_a_file_that_is_no_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -304,6 +342,49 @@ def test_every_command_has_help_and_refuses_to_guess(words: list[str], capsys: p
 def test_an_unknown_network_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["pocket", "train", "voices"]) == 2
     assert "'faces', 'clip', 'audio'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [["--steps", "0"], ["--threads", "-1"], ["--scale", "nan"], ["--seed", "one"], ["--device", "abacus"]])
+def test_a_training_refuses_wrong_numbers(options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pocket", "train", "clip", "-o", str(tmp_path / "out"), *options]) == 2
+    assert f"argument {options[0]}: " in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_training_goes_on_with_its_own_settings_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from stylewav_pl.pocket.recipes import clip
+
+    given: list[dict[str, Any]] = []
+
+    def interrupted(output: Path, **settings: Any) -> None:
+        given.append(settings)
+        output.with_name(output.name + ".state").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(clip, "train", interrupted)
+    train = ["pocket", "train", "clip", "-o", str(tmp_path), "--steps", "9"]
+    assert main(train) == 130
+    assert main([*train, "--seed", "1"]) == 2
+    assert "--seed 0 -> 1. Continue with those, or begin anew with --no-resume." in capsys.readouterr().err
+    assert main([*train, "--threads", "1"]) == 130
+    assert main([*train, "--seed", "1", "--no-resume"]) == 130
+    assert [(one["seed"], one["steps"], one["device"], one["resume"]) for one in given] == [
+        (0, 9, "cpu", True),
+        (0, 9, "cpu", True),
+        (1, 9, "cpu", False),
+    ]
+
+
+def test_a_training_names_a_wrong_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert main(["pocket", "train", "faces", "-o", str(tmp_path / "file")]) == 2
+    assert "Choose another one with -o" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_training_names_a_gpu_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pocket", "train", "faces", "-o", str(tmp_path / "out"), "--device", "cuda"]) == 2
+    assert "Train with --device cpu" in capsys.readouterr().err
 
 
 def test_the_manifest_of_generate_names_its_weights(tmp_path: Path) -> None:

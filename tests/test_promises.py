@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from PIL import Image
 from torch import Tensor
-from torch.optim import SGD
+from torch.optim import SGD, Adam
 
 from stylewav_pl.callbacks.writer import ResultsWriter
 from stylewav_pl.commands.experiment import FORCED
@@ -100,6 +100,19 @@ def test_company_order_and_cohort_size_do_not_matter(make, tolerance: float, num
     similarities = [similarity for similarity, _ in finals_of(id, make, companies_of(id, voices)[:number], voices)]
     assert len(similarities) == number
     assert max(similarities) - min(similarities) < tolerance, similarities
+
+
+def demonstration(cohort_size: int) -> StyleWav:
+    """With the settings of ``configs/demo.yaml``: a start chosen among samples, and enough steps for small differences to grow."""
+    settings = {"num_steps": 20, "start_truncation": 0.3, "start_candidates": 8}
+    return StyleWav.from_sources(cohort_size=cohort_size, optimizer=lambda parameters: Adam(parameters, lr=0.07), **settings)
+
+
+def test_company_and_order_do_not_matter_in_the_demonstration(voices: dict[str, Tensor]) -> None:
+    first, *others = voices
+    companies = [[first, *others[:3]], [*others[3:6], first], [others[6], first, None, None]]
+    similarities = [similarity for similarity, _ in finals_of(first, demonstration, companies, voices)]
+    assert max(similarities) - min(similarities) < 1e-3, similarities
 
 
 def test_latents_of_a_clip_do_not_depend_on_its_company(voices: dict[str, Tensor]) -> None:

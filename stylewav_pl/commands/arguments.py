@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.installed import configs_directory
 
 _FLAGS = ("--config", "-c")
@@ -28,6 +29,27 @@ def _find(name: str) -> str:
         if candidate.is_file():
             return str(candidate)
     return name  # the parser says that it is missing
+
+
+def check_configs(words: Sequence[str]) -> None:
+    """Refuses what cannot be a configuration; mistakes inside one are the parser's to tell.
+
+    Raises:
+        ConfigError: One is missing, a folder, or empty.
+    """
+    for path in map(Path, config_names(words)):
+        if path.is_dir():
+            raise ConfigError(f"Expected a configuration, found the folder {path}. Name a YAML file in it.")
+        if not path.exists():
+            raise ConfigError(f"There is no configuration {path}, neither here nor in the package, which has: {', '.join(shipped_configs())}.")
+        if path.is_file() and not path.read_bytes().strip():
+            raise ConfigError(f"{path} is empty. Expected a YAML file with settings, such as those of demo.yaml.")
+
+
+def shipped_configs() -> list[str]:
+    """The names of the configurations that come with the package."""
+    folder = configs_directory()
+    return [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.yaml"))]
 
 
 def config_names(words: Sequence[str]) -> Iterator[str]:

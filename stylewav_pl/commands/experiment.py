@@ -22,7 +22,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from stylewav_pl import __version__, stopping
 from stylewav_pl.callbacks import ClipProgress, ClipScore, Dashboard, ResultsWriter, Watch
 from stylewav_pl.commands.again import score_again
-from stylewav_pl.commands.arguments import expand_configs, run_name
+from stylewav_pl.commands.arguments import check_configs, config_names, expand_configs, run_name
 from stylewav_pl.commands.finish import Scoring, check_fraction, check_skips, finish_run, record_prompts, sounds_of
 from stylewav_pl.commands.render import Rendering, render_again
 from stylewav_pl.data import ClipDataModule
@@ -112,10 +112,14 @@ class ExperimentCLI(LightningCLI):
         Raises:
             ConfigError: An option or a configuration is wrong; the parser's own way prints a page of every option before it says what.
         """
+        if not {"-h", "--help"} & set(self.words):
+            check_configs(self.words)
         try:
             self.config = parser.parse_args(args)  # type: ignore[arg-type]
         except ArgumentError as error:
-            told = f"Name an experiment with --config, e.g. --config demo.yaml; `stylewav-pl {self.command} --help` tells every setting."
+            named = any(config_names(self.words))
+            told = "Correct the option or the configuration" if named else "Name an experiment with --config, e.g. --config demo.yaml"
+            told += f"; `stylewav-pl {self.command} --help` tells every setting."
             raise ConfigError(f"{str(error).rstrip()}\n{told}") from error
 
     def before_instantiate_classes(self) -> None:
@@ -124,6 +128,9 @@ class ExperimentCLI(LightningCLI):
         Raises:
             ConfigError: A trainer setting cannot work here.
         """
+        share = self._get(self.config, "max_skipped_fraction")
+        if not 0 <= share <= 1:
+            raise ConfigError(f"Expected max_skipped_fraction in [0, 1], found {share}. Correct it; 1 allows every clip to be skipped.")
         trainer = self._get(self.config, "trainer")
         for name, value in FORCED.items():
             if name not in CHANGEABLE and trainer[name] != value:
@@ -446,6 +453,8 @@ def quiet_lightning() -> Iterator[None]:
         # frozen networks are in eval mode; Lightning 2.6 asks torch's tree library in a way that newer torch deprecates
         for expected in (r"Found .* module\(s\) in eval mode", r".*isinstance\(treespec, LeafSpec\)", ".*does not have many workers.*"):
             warnings.filterwarnings("ignore", message=expected)
+        # workers wait for the disk as much as they compute: two of them on one core are no mistake
+        warnings.filterwarnings("ignore", message="This DataLoader will create .* worker processes in total")
         for logger in loggers:
             logger.setLevel(logging.WARNING)
         try:

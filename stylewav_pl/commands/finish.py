@@ -23,6 +23,8 @@ from stylewav_pl.runs.plan import Plan
 from stylewav_pl.runs.results import Totals, merge
 from stylewav_pl.types import ConfigError, Skip, StrictError, TooManySkipsError
 
+MOST_SKIPS_TOLD = 5
+
 
 @dataclass(frozen=True)
 class Scoring:
@@ -99,10 +101,23 @@ def print_end(run: RunDirectory, findings: Findings, done: int, skips: Sequence[
     if shown:
         print(wrapped(retrieval_sentence(findings.retrieval)))
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(Counter(skip.reason.value for skip in skips).items()))
-    print(f"\n{done} faces, {len(skips)} clips skipped{f' ({reasons}; see skipped.csv)' if skips else ''}")
+    print(f"\n{counted(done, 'face')}, {counted(len(skips), 'clip')} skipped{f' ({reasons}; see skipped.csv)' if skips else ''}")
+    for skip in skips[:MOST_SKIPS_TOLD]:
+        print(f"  {skip}")
+    if len(skips) > MOST_SKIPS_TOLD:
+        print(f"  and {len(skips) - MOST_SKIPS_TOLD} more")
     for title, name in (("pictures", "grid.png"), ("results", "results.csv"), ("numbers", "statistics.json"), ("report", "report.html")):
         if (run.path / name).exists():
             print(f"  {title:<9}{run.path / name}")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "face"), counted(0, "clip")
+    ('1 face', '0 clips')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def check_skips(skips: Sequence[Skip], done: int, strict: bool, max_skipped_fraction: float) -> None:

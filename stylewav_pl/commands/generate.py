@@ -4,8 +4,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stylewav_pl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from stylewav_pl.runs.directory import RunDirectory
 
 SIDE_BY_SIDE = 8
 ACCELERATORS = {"auto": "auto", "cpu": "cpu", "cuda": "gpu"}
@@ -15,7 +19,10 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``generate``."""
     options = argparse.ArgumentParser(prog="stylewav-pl generate", description="Makes one face for each audio file (wav, mp3, flac, ogg, opus, ...).")
     options.add_argument("files", nargs="+", metavar="FILE", help="audio files; of longer recordings 5 seconds are used, see --window")
-    options.add_argument("-o", "--output", required=True, metavar="DIR", help="run directory for images, strips and tables; may hold earlier results")
+    options.add_argument(
+        "-o", "--output", "--run", required=True, metavar="DIR", help="run directory for images, strips and tables; may hold earlier results"
+    )
+    options.add_argument("--restart", action="store_true", help="move an existing DIR to DIR.old-N and begin anew")
     options.add_argument("--device", choices=sorted(ACCELERATORS), default="auto", help="where to compute (default: auto)")
     options.add_argument("--generator", metavar="SOURCE", help="registry name or weight file of the generator (default: pocket)")
     options.add_argument(
@@ -40,7 +47,9 @@ def run(command: str, options: list[str]) -> int:
     """
     asked = parser().parse_args(options)
     if not any(Path(name).expanduser().is_file() for name in asked.files):
-        raise ConfigError(f"None of these is a file: {', '.join(asked.files)}. Expected the paths of audio files.")
+        folder = next((name for name in asked.files if Path(name).expanduser().is_dir()), None)
+        hint = f" (all files of a folder: {Path(folder) / '*'})" if folder else ""
+        raise ConfigError(f"None of these is a file: {', '.join(asked.files)}. Expected the paths of audio files{hint}.")
 
     from stylewav_pl.commands import experiment
 
@@ -53,17 +62,39 @@ def _words(asked: argparse.Namespace) -> list[str]:
     from stylewav_pl.embedders import matching_guide
     from stylewav_pl.runs.directory import RunDirectory
 
-    sources = [{"class_path": "Files", "init_args": {"paths": [str(Path(name).expanduser()) for name in asked.files]}}]
+    run = RunDirectory(Path(asked.output))
+    known = {} if asked.restart else _files_of(run)
+    sources = [{"class_path": "Files", "init_args": {"paths": [_named(name) for name in asked.files], "known": known}}]
     guide = asked.guide or (asked.audio_encoder and matching_guide(asked.audio_encoder))
     words = ["--config", "generate.yaml", "--run", asked.output, "--data.sources", json.dumps(sources)]
     # Empty slots cost as much as faces; but a run keeps the cohorts that it began with.
-    cohort_size = RunDirectory(Path(asked.output)).read_plan(min(SIDE_BY_SIDE, len(asked.files))).cohort_size
+    side_by_side = min(SIDE_BY_SIDE, len(asked.files))
+    cohort_size = side_by_side if asked.restart else run.read_plan(side_by_side).cohort_size
     words += ["--data.cohort_size", str(cohort_size)]
     words += ["--trainer.accelerator", ACCELERATORS[asked.device], "--trainer.devices", "1"]
     for setting, value in (("generator", asked.generator), ("guide", guide), ("audio", asked.audio_encoder)):
         words += [f"--model.{setting}", value] if value else []
     words += ["--data.window", asked.window] if asked.window else []
+    words += ["--restart"] if asked.restart else []
     if asked.steps is not None:
         frames = sorted({round(asked.steps * share / 5) for share in range(6)})
         words += ["--model.num_steps", str(asked.steps), "--model.frame_steps", json.dumps(frames)]
     return words
+
+
+def _files_of(run: "RunDirectory") -> dict[str, str]:
+    """The files of earlier starts by id: a file of the same name that lies elsewhere is another clip."""
+    records = list(run.finished().values())
+    done = {clip.id: clip.path for record in records for clip in record.clips}
+    done |= {skip.id: skip.path for record in records for skip in record.skips}
+    return {id: path for id, path in done.items() if _is_utf8(id + path)}
+
+
+def _named(name: str) -> str:
+    """The file as a configuration can name it."""
+    path = Path(name).expanduser()
+    return str(path) if _is_utf8(name) else path.absolute().as_uri()
+
+
+def _is_utf8(text: str) -> bool:
+    return text == text.encode("utf-8", "replace").decode("utf-8")

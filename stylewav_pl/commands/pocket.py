@@ -1,9 +1,18 @@
 """``pocket``: trains the miniature networks that ship with the package, from nothing, and measures them."""
 
 import argparse
+import json
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
+from stylewav_pl.errors import ConfigError
+
+Number = TypeVar("Number", int, float)
 NETWORKS = ("faces", "clip", "audio")
+FILES = {"faces": "generator", "clip": "clip", "audio": "audio"}
+SETTINGS = {"faces": ("seed", "scale"), "clip": ("seed", "steps"), "audio": ("seed", "steps", "loss", "voices")}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -17,9 +26,10 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("network", choices=NETWORKS)
     train.add_argument("-o", "--output", type=Path, default=Path("training"), metavar="DIR", help="where weights and state go (default: training)")
     train.add_argument("--seed", type=int, default=0)
-    train.add_argument("--threads", type=int, default=2, help="processor cores to use (default: 2)")
-    train.add_argument("--steps", type=int, help="optimiser steps of clip and audio (default: those of the recipe)")
-    train.add_argument("--scale", type=float, default=1.0, help="factor on all iteration counts of faces (default: 1)")
+    train.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to train (default: cpu, where figures repeat)")
+    train.add_argument("--threads", type=positive(int), default=2, metavar="N", help="processor cores to use (default: 2)")
+    train.add_argument("--steps", type=positive(int), metavar="N", help="optimiser steps of clip and audio (default: those of the recipe)")
+    train.add_argument("--scale", type=positive(float), default=1.0, metavar="X", help="factor on all iteration counts of faces (default: 1)")
     train.add_argument("--loss", choices=("cx", "infonce", "infonce+cosine"), default="cx", help="loss of audio; cx is Wav2CLIP's own (default)")
     train.add_argument("--voices", choices=("all", "builtin"), default="all", help="voices of audio; all needs the program espeak-ng")
     train.add_argument("--no-resume", action="store_true", help="begin anew although a state file is there")
@@ -31,6 +41,23 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
+def positive(kind: Callable[[str], Number]) -> Callable[[str], Number]:
+    """A reader of numbers above zero for an option.
+
+    >>> positive(int)("3")
+    3
+    """
+
+    def read(word: str) -> Number:
+        number = kind(word)
+        if not 0 < number < math.inf:
+            raise argparse.ArgumentTypeError(f"expected a number above 0, found {word}")
+        return number
+
+    read.__name__ = kind.__name__  # argparse names it when the word is no number at all
+    return read
+
+
 def run(command: str, options: list[str]) -> int:
     """Trains or evaluates one network; each uses those trained before it from the same directory, else the shipped ones."""
     asked = parser().parse_args(options)
@@ -40,22 +67,25 @@ def run(command: str, options: list[str]) -> int:
 
 def train(asked: argparse.Namespace) -> None:
     """Trains one network into ``<output>/<name>.safetensors``."""
-    asked.output.mkdir(parents=True, exist_ok=True)
-    common = {"seed": asked.seed, "threads": asked.threads, "resume": not asked.no_resume}
+    check_device(asked.device)
+    make_folder(asked.output)
+    weights = asked.output / f"{FILES[asked.network]}.safetensors"
+    keep_settings(weights, {name: getattr(asked, name) for name in SETTINGS[asked.network]}, resume=not asked.no_resume)
+    common = {"seed": asked.seed, "device": asked.device, "threads": asked.threads, "resume": not asked.no_resume}
     steps = {} if asked.steps is None else {"steps": asked.steps}
     if asked.network == "faces":
         from stylewav_pl.pocket.recipes import faces
 
-        faces.train(asked.output / "generator.safetensors", scale=asked.scale, **common)
+        faces.train(weights, scale=asked.scale, **common)
     elif asked.network == "clip":
         from stylewav_pl.pocket.recipes import clip
 
-        clip.train(asked.output / "clip.safetensors", generator=_trained(asked.output, "generator"), **common, **steps)
+        clip.train(weights, generator=_trained(asked.output, "generator"), **common, **steps)
     else:
         from stylewav_pl.pocket.recipes import audio
 
         audio.train(
-            asked.output / "audio.safetensors",
+            weights,
             loss=asked.loss,
             voices=asked.voices,
             clip_model=_trained(asked.output, "clip"),
@@ -63,6 +93,45 @@ def train(asked: argparse.Namespace) -> None:
             **common,
             **steps,
         )
+
+
+def check_device(device: str) -> None:
+    """Refuses a GPU that is not there.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("Expected a GPU that PyTorch can use, found none. Train with --device cpu.")
+
+
+def make_folder(folder: Path) -> None:
+    """Makes the folder for weights and state.
+
+    Raises:
+        ConfigError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be made a folder ({error.strerror}). Choose another one with -o.") from error
+
+
+def keep_settings(weights: Path, settings: Mapping[str, Any], resume: bool) -> None:
+    """Writes the settings of a training beside its state, so that it is only continued with the same ones.
+
+    Raises:
+        ConfigError: An unfinished training had other settings.
+    """
+    state, notes = (weights.with_name(f"{weights.name}.{suffix}") for suffix in ("state", "settings.json"))
+    if resume and state.is_file() and notes.is_file():
+        begun = json.loads(notes.read_text("utf-8"))
+        changed = [f"--{name} {begun.get(name)} -> {value}" for name, value in settings.items() if begun.get(name) != value]
+        if changed:
+            raise ConfigError(f"{state} was begun with other settings: {', '.join(changed)}. Continue with those, or begin anew with --no-resume.")
+    notes.write_text(json.dumps(dict(settings)), "utf-8")
 
 
 def evaluate(asked: argparse.Namespace) -> None:
@@ -79,7 +148,7 @@ def evaluate(asked: argparse.Namespace) -> None:
         from stylewav_pl.pocket.recipes import audio_evaluation
 
         figures = audio_evaluation.evaluate(asked.weights, folder=asked.output / f"test-voices-{asked.voices}", voices=asked.voices, progress=True)
-        print("\n".join(f"{name:<20}{value:.3f}" for name, value in figures.items()))
+        print("\n".join(f"{name:<24}{value:.3f}" for name, value in figures.items()))
 
 
 def _trained(output: Path, name: str) -> str:

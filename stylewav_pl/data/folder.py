@@ -1,9 +1,10 @@
 """Audio files on disk."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
 from jaxtyping import Float
 from torch import Tensor
@@ -109,23 +110,47 @@ class Files(FileSource):
     """Files named one by one, whatever their suffix; the id is the file name without suffix.
 
     Files of equal name in different folders get ``-2``, ``-3`` ... in the order given; the same file twice is one clip.
+
+    Args:
+        paths: The files; ``file:`` addresses, too, for names that are no UTF-8, which YAML cannot hold.
+        known: Files that have an id already, by id: they keep it, and no other file of their name gets it.
     """
 
-    def __init__(self, paths: Sequence[str | Path]) -> None:
-        self.paths = tuple(as_path(path) for path in paths)
+    def __init__(self, paths: Sequence[str | Path], known: Mapping[str, str] | None = None) -> None:
+        self.paths = tuple(_path_of(path) for path in paths)
+        self.known = dict(known or {})
 
     def list_clips(self) -> list[Clip]:
         """See :meth:`ClipSource.list_clips`; in the order given."""
         paths: dict[str, Path] = {}
         for path in self.paths:
             paths.setdefault(os.path.abspath(path), path)
-        clips: dict[str, Clip] = {}
-        for path in paths.values():
-            id, number = path.stem, 2
-            while id in clips:
-                id, number = f"{path.stem}-{number}", number + 1
-            clips[id] = Clip(id, path.as_posix())
-        return list(clips.values())
+        ids = {os.path.abspath(as_path(path)): id for id, path in self.known.items()}
+        taken, clips = set(self.known), []
+        for absolute, path in paths.items():
+            id = ids.get(absolute) or _free(path.stem, taken)
+            taken.add(id)
+            clips.append(Clip(id, path.as_posix()))
+        return clips
+
+
+def _path_of(place: str | Path) -> Path:
+    r"""A path, or the one that a ``file:`` address names.
+
+    >>> _path_of("file:///voices/caf%E9.wav").name
+    'caf\udce9.wav'
+    """
+    text = str(place)
+    return Path(unquote(text.removeprefix("file://"), errors="surrogateescape")) if text.startswith("file:///") else as_path(place)
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """``name``, or the first of ``name-2``, ``name-3`` ... that is not taken.
+
+    >>> _free("voice", {"voice", "voice-2"})
+    'voice-3'
+    """
+    return next(id for id in (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3))) if id not in taken)
 
 
 def audio_files(folder: Path) -> Iterator[Path]:

@@ -55,7 +55,8 @@ def is_free(name: str) -> bool:
     (True, True, False)
     """
     # which files, and where a release was unpacked: data, not configuration (a sample that was drawn is compared by its ids)
-    data = name.startswith("data.sources.") and (".init_args.paths." in f"{name}." or name.endswith(".init_args.root"))
+    files = any(f".init_args.{option}." in f"{name}." for option in ("paths", "known"))
+    data = name.startswith("data.sources.") and (files or name.endswith(".init_args.root"))
     return data or any(name == free or name.startswith(f"{free}.") for free in FREE)
 
 

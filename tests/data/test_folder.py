@@ -82,6 +82,12 @@ def test_files_keep_their_order_and_get_unique_ids(tmp_path: Path) -> None:
     assert [clip.path for clip in clips] == [path.as_posix() for path in (paths[0], paths[1], paths[2], paths[4])]
 
 
+def test_files_that_are_known_keep_their_ids(tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "voice.wav" for folder in "abc"]
+    known = {"voice": str(paths[1]), "voice-2": str(tmp_path / "gone" / "voice.wav")}
+    assert [clip.id for clip in Files(paths, known).list_clips()] == ["voice-3", "voice", "voice-4"]
+
+
 def test_read_decodes(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).uniform(-0.3, 0.3, 8000), 8000)
     folder = Folder(tmp_path)

@@ -113,6 +113,7 @@ def train(
     clip_model: str | Path = "pocket",
     generator: str | Path | None = "pocket",
     cache: Path | None = None,
+    device: str = "cpu",
     threads: int = 2,
     resume: bool = True,
     progress: bool = True,
@@ -131,6 +132,7 @@ def train(
         clip_model: The frozen teacher.
         generator: Makes half of the faces; ``None`` for drawn faces only.
         cache: Folder of the voices; ``<output>.voices`` when not given. Kept, and used again by the same call.
+        device: Where to train, ``cpu`` or ``cuda``; voices and faces are made on the CPU.
         threads: Processor cores to use.
         resume: Whether to go on from the state file if there is one.
         progress: Whether to show progress bars.
@@ -150,18 +152,20 @@ def train(
     network = AudioNetwork(width=WIDTH, hidden=HIDDEN, embed_dim=teacher.embed_dim)
     module = AudioDistillation(network, build_loss(loss, network), learning_rate=learning_rate, steps=steps, seed=seed)
     state = output.with_name(output.name + ".state")
-    fit(module, data, state, steps=steps, resume=resume, progress=progress)
+    fit(module, data, state, steps=steps, resume=resume, progress=progress, device=device)
     save_weights(output, kind="audio", architecture="wav2clip", config=network.config, tensors=network.state_dict(), dtype=torch.float16)
     state.unlink(missing_ok=True)
 
 
-def fit(module: AudioDistillation, data: pl.LightningDataModule, state: Path, *, steps: int, resume: bool, progress: bool) -> None:
+def fit(
+    module: AudioDistillation, data: pl.LightningDataModule, state: Path, *, steps: int, resume: bool, progress: bool, device: str = "cpu"
+) -> None:
     """Runs Lightning's loop with a state file that is renewed after every epoch."""
     keeper = ModelCheckpoint(dirpath=state.parent, filename=state.name, save_top_k=1, every_n_epochs=1, enable_version_counter=False)
     keeper.FILE_EXTENSION = ""
     trainer = pl.Trainer(
         max_steps=steps,
-        accelerator="auto",
+        accelerator=device,
         devices=1,
         logger=False,
         callbacks=[keeper, *([TQDMProgressBar(refresh_rate=5)] if progress else [])],

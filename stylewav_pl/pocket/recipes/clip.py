@@ -8,7 +8,7 @@ determines them, for drawn and for generated faces.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -53,6 +53,10 @@ class Batch:
     captions: tuple[str, ...]
     stated: Int[Tensor, "face fact"]
 
+    def to(self, device: str) -> "Batch":
+        """The batch on another device."""
+        return replace(self, images=self.images.to(device), facts=self.facts.to(device), stated=self.stated.to(device))
+
 
 def train(
     output: Path,
@@ -62,6 +66,7 @@ def train(
     drawn_steps: int = 450,
     batch_size: int = 128,
     seed: int = 0,
+    device: str = "cpu",
     threads: int = 2,
     resume: bool = True,
     save_every: int = 50,
@@ -76,6 +81,7 @@ def train(
         drawn_steps: First steps with drawn faces only; the generator need not exist before they are done.
         batch_size: Images per step.
         seed: Decides on everything random; step ``i`` sees the same data however often the training was interrupted.
+        device: Where to train; the faces are made on the CPU.
         threads: Processor cores to use.
         resume: Whether to go on from the state file if there is one.
         save_every: Steps between two state files.
@@ -87,8 +93,8 @@ def train(
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     source: Generator | None = None
-    network = build_pocket_clip(CONFIG).train()
-    readout = make_readout()
+    network = build_pocket_clip(CONFIG).train().to(device)
+    readout = make_readout().to(device)
     optimisers = make_optimisers(network, readout)
     state = output.with_name(output.name + ".state")
     first = _restore(state, network, readout, optimisers) if resume and state.is_file() else 0
@@ -96,7 +102,7 @@ def train(
     for step in bar:
         if source is None and generator is not None and step >= drawn_steps:
             source = load_generator(generator)
-        batch = make_batch(batch_size, seed, step, source)
+        batch = make_batch(batch_size, seed, step, source).to(device)
         match, choice, read = step_losses(network, readout, batch, seed, step)
         _update(match + CHOICE_WEIGHT * choice + READOUT_WEIGHT * read, optimisers, rate_at(step, steps))
         with torch.no_grad():
@@ -137,7 +143,7 @@ def step_losses(network: CLIP, readout: nn.Linear, batch: Batch, seed: int, step
     rng = Random(seed * 1_000_003 + step)
     prompts = {name: one.prompts(rng.choice(TEMPLATES)) for name, one in PROMPT_SETS.items()}
     texts = [*batch.captions, *(prompt for several in prompts.values() for prompt in several)]
-    embedded = F.normalize(network.encode_text(pocket_vocabulary(CONFIG)(texts)), dim=-1)
+    embedded = F.normalize(network.encode_text(pocket_vocabulary(CONFIG)(texts).to(batch.images.device)), dim=-1)
     images = F.normalize(network.encode_image(prepare(batch.images, rng)), dim=-1)
     logits = network.logit_scale.exp() * images @ embedded.T
     count = len(batch.captions)
@@ -150,7 +156,7 @@ def prepare(images: Float[Tensor, "face 3 size size"], rng: Random) -> Float[Ten
     order = torch.tensor(rng.sample(range(len(images)), len(images)))
     chosen = torch.zeros(len(images), dtype=torch.bool)
     chosen[order[: round(REFERENCE_SHARE * len(images))]] = True
-    return torch.where(chosen.view(-1, 1, 1, 1), reference_preprocess(images, IMAGE_SIZE), clip_preprocess(images, IMAGE_SIZE))
+    return torch.where(chosen.view(-1, 1, 1, 1).to(images.device), reference_preprocess(images, IMAGE_SIZE), clip_preprocess(images, IMAGE_SIZE))
 
 
 def matching_loss(logits: Float[Tensor, "face caption"], true: Bool[Tensor, "face caption"]) -> Float[Tensor, ""]:
@@ -237,7 +243,7 @@ def _keep(path: Path, step: int, network: CLIP, readout: nn.Linear, optimisers: 
 
 
 def _restore(path: Path, network: CLIP, readout: nn.Linear, optimisers: tuple[torch.optim.Optimizer, ...]) -> int:
-    kept: Mapping[str, Any] = torch.load(path, weights_only=True)
+    kept: Mapping[str, Any] = torch.load(path, map_location=network.logit_scale.device, weights_only=True)
     network.load_state_dict(kept["network"])
     readout.load_state_dict(kept["readout"])
     for optimiser, state in zip(optimisers, kept["optimisers"], strict=True):
