@@ -40,6 +40,7 @@ from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import sha256_of
 
 INTERRUPTED = 130
+SHOWN_SKIPS = 5
 FAILURES_OF_A_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN}
 
 # What one pass over cohorts of independent clips means in Lightning's terms; anything else is refused.
@@ -298,7 +299,7 @@ class ExperimentCLI(LightningCLI):
         """
         ids = [clip.id for clip in self.datamodule.list_clips()]
         if not ids and (self._get(self.config, "restart") or "plan" not in self.run_directory.read_manifest()):
-            raise ConfigError("No audio was found: every source of data.sources is empty. Put audio files there, or correct the paths.")
+            raise ConfigError(nothing_listed(self.datamodule.early_skips))
         return ids
 
     def claim(self) -> None:
@@ -408,6 +409,14 @@ class ExperimentCLI(LightningCLI):
         print(f"{count} images in {self.run_directory.path / rendering.folder}")
 
 
+def nothing_listed(skips: Sequence[Skip]) -> str:
+    """Why there is no clip at all: nothing was there, or what was there is damaged or refused."""
+    if not skips:
+        return "No audio was found: every source of data.sources is empty. Put audio files there, or correct the paths."
+    others = f"\n({len(skips) - SHOWN_SKIPS} more like these)" if len(skips) > SHOWN_SKIPS else ""
+    return "\n".join(["Nothing of what data.sources name can be used:", *map(str, skips[:SHOWN_SKIPS])]) + others
+
+
 def versions() -> dict[str, str]:
     """What computed the run."""
     packages = ("torch", "lightning", "open_clip_torch", "torchmetrics", "soundfile", "soxr")
@@ -444,7 +453,13 @@ def quiet_lightning() -> Iterator[None]:
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         # frozen networks are in eval mode; Lightning 2.6 asks torch's tree library in a way that newer torch deprecates
-        for expected in (r"Found .* module\(s\) in eval mode", r".*isinstance\(treespec, LeafSpec\)", ".*does not have many workers.*"):
+        # and how many processes decode is the user's choice, also on few cores
+        for expected in (
+            r"Found .* module\(s\) in eval mode",
+            r".*isinstance\(treespec, LeafSpec\)",
+            ".*does not have many workers.*",
+            "This DataLoader will create .* worker processes",
+        ):
             warnings.filterwarnings("ignore", message=expected)
         for logger in loggers:
             logger.setLevel(logging.WARNING)
