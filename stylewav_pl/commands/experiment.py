@@ -23,7 +23,7 @@ from stylewav_pl import __version__, stopping
 from stylewav_pl.callbacks import ClipProgress, ClipScore, Dashboard, ResultsWriter, Watch
 from stylewav_pl.commands.again import score_again
 from stylewav_pl.commands.arguments import expand_configs, run_name
-from stylewav_pl.commands.finish import Scoring, check_fraction, check_skips, finish_run, record_prompts, sounds_of
+from stylewav_pl.commands.finish import Scoring, check_fraction, check_skips, finish_run, finished_before, record_prompts, sounds_of
 from stylewav_pl.commands.render import Rendering, render_again
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.funnel import table
@@ -362,7 +362,8 @@ class ExperimentCLI(LightningCLI):
             return self.job.leave()
         patience: float = self._get(self.config, "patience")
         self.job.wait(self.missing, self.check, say, patience)
-        totals = finish_run(self.run_directory, self.plan, self.scoring, self.datamodule.early_skips, sounds_of(self.datamodule))
+        run, data, early = self.run_directory, self.datamodule, self.datamodule.early_skips
+        totals = finished_before(run, self.scoring, early) or finish_run(run, self.plan, self.scoring, early, sounds_of(data))
         self.dashboard.finish(self.trainer.loggers, self.run_directory.path)
         self.job.close(self.check, patience)
         remove_litter(self.run_directory.path)
