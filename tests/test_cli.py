@@ -243,6 +243,16 @@ def test_restart_moves_the_old_run_aside_whole(copied: Project, capsys: pytest.C
     assert copied.tables() == tables
 
 
+@pytest.mark.parametrize("name", ["SLURM_RESTART_COUNT", "TORCHELASTIC_RESTART_COUNT"])
+def test_a_job_that_its_scheduler_started_again_does_not_begin_anew(copied: Project, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "1")
+    assert copied.main("fit", "--restart") == 0
+    assert not copied.run.with_name("run.old-1").exists()
+    monkeypatch.setenv(name, "0")
+    assert copied.main("fit", "--restart") == 0
+    assert copied.run.with_name("run.old-1").exists()
+
+
 @pytest.mark.parametrize("restart", [(), ("--restart",)], ids=["fit", "restart"])
 def test_a_run_that_another_process_works_on_is_left_alone(copied: Project, restart: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     from filelock import FileLock

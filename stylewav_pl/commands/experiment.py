@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import platform
 import signal
 import warnings
@@ -41,6 +42,7 @@ from stylewav_pl.weights.store import sha256_of
 
 INTERRUPTED = 130
 SHOWN_SKIPS = 5
+COUNTS_OF_RESTARTS = ("SLURM_RESTART_COUNT", "TORCHELASTIC_RESTART_COUNT")
 FAILURES_OF_A_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN}
 
 # What one pass over cohorts of independent clips means in Lightning's terms; anything else is refused.
@@ -222,7 +224,7 @@ class ExperimentCLI(LightningCLI):
         """
         if stopping.asked():
             raise Stopped
-        if not self._get(self.config, "restart"):
+        if not self.restarts:
             self.run_directory.check_configuration(self.identity)
 
     def check(self) -> None:
@@ -298,14 +300,14 @@ class ExperimentCLI(LightningCLI):
             ConfigError: There is none, and no earlier start had one.
         """
         ids = [clip.id for clip in self.datamodule.list_clips()]
-        if not ids and (self._get(self.config, "restart") or "plan" not in self.run_directory.read_manifest()):
+        if not ids and (self.restarts or "plan" not in self.run_directory.read_manifest()):
             raise ConfigError(nothing_listed(self.datamodule.early_skips))
         return ids
 
     def claim(self) -> None:
         """Locks the run directory and checks that it belongs to this configuration and these weights."""
         run = self.run_directory
-        if self._get(self.config, "restart") and run.path.exists():
+        if self.restarts and run.path.exists():
             run.acquire()  # nobody may be working in it
             run.release()
             print(f"The earlier run was moved to {run.move_aside()}.")
@@ -315,6 +317,12 @@ class ExperimentCLI(LightningCLI):
             write_json(run.path / "funnel.json", [asdict(stage) for stage in funnel])
         facts = {"versions": versions(), "weights": self.weights, "seed": self.model.seed, "threads": self.threads}
         run.write_manifest({**facts, "output": asdict(self.writer.output)})
+
+    @property
+    def restarts(self) -> bool:
+        """Whether ``--restart`` holds: not where a scheduler has put the same command back into its queue, or the run would never end."""
+        again = any(os.environ.get(name, "0") not in ("", "0") for name in COUNTS_OF_RESTARTS)
+        return bool(self._get(self.config, "restart")) and not again
 
     @property
     def identity(self) -> dict[str, Any]:
