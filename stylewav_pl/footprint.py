@@ -58,8 +58,8 @@ def peak_bytes(step: Callable[[Tensor], Tensor], like: Tensor, clips: int) -> in
     with FakeTensorMode(allow_non_fake_inputs=True):
         latents = torch.empty(clips, *like.shape, dtype=like.dtype, device=like.device, requires_grad=True)
         with LiveBytes() as living:
-            step(latents).sum().backward()
-    return living.peak
+            torch.autograd.backward(step(latents).sum())
+    return int(living.peak)
 
 
 def cohort_that_fits(step: Callable[[Tensor], Tensor], like: Tensor, free: int, clips: int) -> int:

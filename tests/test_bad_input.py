@@ -1,6 +1,7 @@
 """A run over recordings as they are found in the wild: each is used rightly or named, and nothing else is lost."""
 
 import csv
+import gzip
 import json
 import resource
 import struct
@@ -123,8 +124,9 @@ def write_shards(folder: Path) -> None:
     write_tar(folder / "0.tar", {**good[0], "../../escaped.wav": WAV, "/tmp/absolute.wav": WAV, "sub/../../up.wav": WAV})
     links = without_end(tar_bytes({"link.wav": b""}, type=b"2", linkname="/etc/passwd")) + without_end(tar_bytes({"device.wav": b""}, type=b"3"))
     (folder / "1.tar").write_bytes(links + tar_bytes(good[1]))
+    hidden = without_end(tar_bytes({"nul.wav": WAV}, pax_headers={"path": "nul\0x.wav"}))
     whole = without_end(tar_bytes({**good[2], "cut.wav": WAV}))
-    (folder / "2.tar").write_bytes(whole[:-5000])
+    (folder / "2.tar").write_bytes(hidden + whole[:-5000])
     start, rest = without_end(tar_bytes(dict(list(good[3].items())[:4]))), tar_bytes(dict(list(good[3].items())[4:]))
     (folder / "3.tar").write_bytes(start + b"garbage" * 99 + rest)
     facts = {name.replace(".wav", ".json"): told(labels={"sex": FEMALE}) for name in good[4]}
@@ -138,6 +140,7 @@ SHARD_SKIPS = {
     "sub/../../up": "unsafe",
     "link": "unsafe",
     "device": "unsafe",
+    "nul\\0x": "unsafe",
     "cut": "unreadable",
     "3.tar": "unreadable",
     "latin": "bad-labels",
@@ -301,6 +304,26 @@ def test_three_hours_take_no_more_memory_than_five_seconds(tmp_path: Path, place
         assert len(decode(path, RATE, Window(place=place))) == 5 * RATE
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000, "KB"
     assert time.monotonic() - begin < (60 if place == "loudest" else 5)
+
+
+def test_where_nothing_can_be_listed_the_reasons_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STYLEWAV_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "shards").mkdir()
+    for number in range(7):
+        (tmp_path / "shards" / f"{number}.tar").write_bytes(gzip.compress(tar_bytes({"a.wav": WAV})))
+    source = {"class_path": "Shards", "init_args": {"path": str(tmp_path / "shards")}}
+    config = {
+        "model": {"generator": "linear", "guide": "linear", "audio": "linear"},
+        "data": {"sources": [source]},
+        "trainer": {"accelerator": "cpu"},
+    }
+    (tmp_path / "c.yaml").write_text(json.dumps(config))
+    assert main(["fit", "--config", str(tmp_path / "c.yaml"), "--run", str(tmp_path / "run")]) == 2
+    said = capsys.readouterr().err
+    assert said.count("This is a gzip file; expected a plain tar file. Decompress it.") == 5 and "2 more like these" in said
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_plainly_wrong_folder_ends_early_with_4_and_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

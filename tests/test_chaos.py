@@ -321,6 +321,19 @@ def test_killed_at_random_moments_and_started_again_until_done(place: Path, laun
     assert inside > 0, "no kill came before the end"
 
 
+def test_a_process_that_outlives_its_leader_gives_way_to_the_next_job(place: Path, launchpad: Launchpad, whole: Path) -> None:
+    """As where nobody kills the rest after a crash: two processes of one rank must not share a journal, and the old one must end."""
+    run = place / "outlived"
+    first, left_over = launchpad.job(run.name, 2, preludes=[SLOW.format(seconds=0.5), SLOW.format(seconds=5)])
+    wait_until(lambda: finished(run) > 0, 60, lambda: first.said)
+    first.send(signal.SIGKILL)
+    assert first.wait() == -signal.SIGKILL
+    end_well(launchpad.job(run.name, 2))
+    assert left_over.wait() == 1
+    assert "Another job has begun in outlived" in left_over.said
+    assert_same(run, whole)
+
+
 def test_a_signal_stops_the_job_and_the_same_command_goes_on(place: Path, launchpad: Launchpad, whole: Path) -> None:
     """Both signals at once, one for each process; test_stopping.py has a process that is stuck."""
     run, slow = place / "signalled", SLOW.format(seconds=0.3)

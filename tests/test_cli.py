@@ -21,8 +21,10 @@ from torch.utils.data import DataLoader
 from stylewav_pl import __version__
 from stylewav_pl.callbacks.images import from_picture
 from stylewav_pl.cli import main
+from stylewav_pl.commands import finish
 from stylewav_pl.commands.experiment import quiet_lightning
 from stylewav_pl.embedders import load_image_text_embedder
+from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.plan import stem_of
 from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import sha256_of
@@ -168,6 +170,38 @@ def test_a_second_start_makes_nothing_again(copied: Project, capsys: pytest.Capt
     assert (copied.run / "journal/rank-00000.jsonl").read_bytes() == journal
 
 
+def test_a_start_that_finds_all_done_says_the_same_and_makes_no_table_again(
+    copied: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a large run that would take as long as its end did."""
+    (copied.run / "report.html").unlink()
+    assert copied.main("fit") == 0
+    told = capsys.readouterr().out
+    with monkeypatch.context() as patch:
+        patch.setattr(finish, "merge", lambda *_: pytest.fail("made again"))
+        assert copied.main("fit") == 0
+    assert capsys.readouterr().out == told
+    assert "Statistics for sex" in told and "5 faces, 0 clips skipped" in told
+
+
+@pytest.mark.parametrize("change", ["edited", "deleted", "scored", "journal"])
+def test_tables_and_report_are_made_again_when_anything_about_them_changed(finished: Project, tmp_path: Path, change: str) -> None:
+    project, tables = finished.copy(tmp_path), finished.tables()
+    if change == "edited":
+        (project.run / "results.csv").write_text("id\n")
+    elif change == "deleted":
+        (project.run / "report.html").unlink()
+    elif change == "scored":
+        scores = {id: {"a boy": 0.5, "a girl": 0.25} for id in (row["id"] for row in project.rows())}
+        RunDirectory(project.run).write_scores(scores)
+    else:
+        index = project.run / "journal" / "rank-00000.index"
+        index.write_bytes(b"".join(index.read_bytes().splitlines(keepends=True)[:-1]))
+    assert project.main("fit") == 0
+    assert (project.tables() == tables) == (change != "scored")
+    assert (project.run / "report.html").stat().st_size > 10_000
+
+
 def test_a_file_that_appears_later_is_appended(finished: Project, tmp_path: Path) -> None:
     project = Project(tmp_path, voices=("b", "c", "d"))
     assert project.main("fit") == 0
@@ -209,6 +243,16 @@ def test_restart_moves_the_old_run_aside_whole(copied: Project, capsys: pytest.C
     assert copied.main("fit", "--restart") == 0
     assert copied.run.with_name("run.old-2").is_dir()
     assert copied.tables() == tables
+
+
+@pytest.mark.parametrize("name", ["SLURM_RESTART_COUNT", "TORCHELASTIC_RESTART_COUNT"])
+def test_a_job_that_its_scheduler_started_again_does_not_begin_anew(copied: Project, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "1")
+    assert copied.main("fit", "--restart") == 0
+    assert not copied.run.with_name("run.old-1").exists()
+    monkeypatch.setenv(name, "0")
+    assert copied.main("fit", "--restart") == 0
+    assert copied.run.with_name("run.old-1").exists()
 
 
 @pytest.mark.parametrize("restart", [(), ("--restart",)], ids=["fit", "restart"])

@@ -404,7 +404,6 @@ def test_the_manifest_of_generate_names_its_weights(tmp_path: Path) -> None:
     ("words", "told"),
     [
         ([], "data.sources"),
-        (["--config", "nothing.yaml"], "nothing.yaml"),
         (["--config", "demo.yaml", "--model.num_stepz", "3"], "num_stepz"),
         (["--config", "demo.yaml", "--model.num_steps", "three"], "num_steps"),
     ],

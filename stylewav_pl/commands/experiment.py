@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import platform
 import signal
 import warnings
@@ -23,7 +24,7 @@ from stylewav_pl import __version__, stopping
 from stylewav_pl.callbacks import ClipProgress, ClipScore, Dashboard, ResultsWriter, Watch
 from stylewav_pl.commands.again import score_again
 from stylewav_pl.commands.arguments import check_configs, config_names, expand_configs, run_name
-from stylewav_pl.commands.finish import Scoring, check_fraction, check_skips, finish_run, record_prompts, sounds_of
+from stylewav_pl.commands.finish import Scoring, check_fraction, check_skips, finish_run, finished_before, record_prompts, sounds_of
 from stylewav_pl.commands.render import Rendering, render_again
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.funnel import table
@@ -40,6 +41,8 @@ from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import sha256_of
 
 INTERRUPTED = 130
+SHOWN_SKIPS = 5
+COUNTS_OF_RESTARTS = ("SLURM_RESTART_COUNT", "TORCHELASTIC_RESTART_COUNT")
 FAILURES_OF_A_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN}
 
 # What one pass over cohorts of independent clips means in Lightning's terms; anything else is refused.
@@ -228,7 +231,7 @@ class ExperimentCLI(LightningCLI):
         """
         if stopping.asked():
             raise Stopped
-        if not self._get(self.config, "restart"):
+        if not self.restarts:
             self.run_directory.check_configuration(self.identity)
 
     def check(self) -> None:
@@ -304,14 +307,14 @@ class ExperimentCLI(LightningCLI):
             ConfigError: There is none, and no earlier start had one.
         """
         ids = [clip.id for clip in self.datamodule.list_clips()]
-        if not ids and (self._get(self.config, "restart") or "plan" not in self.run_directory.read_manifest()):
-            raise ConfigError("No audio was found: every source of data.sources is empty. Put audio files there, or correct the paths.")
+        if not ids and (self.restarts or "plan" not in self.run_directory.read_manifest()):
+            raise ConfigError(nothing_listed(self.datamodule.early_skips))
         return ids
 
     def claim(self) -> None:
         """Locks the run directory and checks that it belongs to this configuration and these weights."""
         run = self.run_directory
-        if self._get(self.config, "restart") and run.path.exists():
+        if self.restarts and run.path.exists():
             run.acquire()  # nobody may be working in it
             run.release()
             print(f"The earlier run was moved to {run.move_aside()}.")
@@ -321,6 +324,12 @@ class ExperimentCLI(LightningCLI):
             write_json(run.path / "funnel.json", [asdict(stage) for stage in funnel])
         facts = {"versions": versions(), "weights": self.weights, "seed": self.model.seed, "threads": self.threads}
         run.write_manifest({**facts, "output": asdict(self.writer.output)})
+
+    @property
+    def restarts(self) -> bool:
+        """Whether ``--restart`` holds: not where a scheduler has put the same command back into its queue, or the run would never end."""
+        again = any(os.environ.get(name, "0") not in ("", "0") for name in COUNTS_OF_RESTARTS)
+        return bool(self._get(self.config, "restart")) and not again
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -368,7 +377,8 @@ class ExperimentCLI(LightningCLI):
             return self.job.leave()
         patience: float = self._get(self.config, "patience")
         self.job.wait(self.missing, self.check, say, patience)
-        totals = finish_run(self.run_directory, self.plan, self.scoring, self.datamodule.early_skips, sounds_of(self.datamodule))
+        run, data, early = self.run_directory, self.datamodule, self.datamodule.early_skips
+        totals = finished_before(run, self.scoring, early) or finish_run(run, self.plan, self.scoring, early, sounds_of(data))
         self.dashboard.finish(self.trainer.loggers, self.run_directory.path)
         self.job.close(self.check, patience)
         remove_litter(self.run_directory.path)
@@ -415,6 +425,14 @@ class ExperimentCLI(LightningCLI):
         print(f"{count} images in {self.run_directory.path / rendering.folder}")
 
 
+def nothing_listed(skips: Sequence[Skip]) -> str:
+    """Why there is no clip at all: nothing was there, or what was there is damaged or refused."""
+    if not skips:
+        return "No audio was found: every source of data.sources is empty. Put audio files there, or correct the paths."
+    others = f"\n({len(skips) - SHOWN_SKIPS} more like these)" if len(skips) > SHOWN_SKIPS else ""
+    return "\n".join(["Nothing of what data.sources name can be used:", *map(str, skips[:SHOWN_SKIPS])]) + others
+
+
 def versions() -> dict[str, str]:
     """What computed the run."""
     packages = ("torch", "lightning", "open_clip_torch", "torchmetrics", "soundfile", "soxr")
@@ -451,10 +469,14 @@ def quiet_lightning() -> Iterator[None]:
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         # frozen networks are in eval mode; Lightning 2.6 asks torch's tree library in a way that newer torch deprecates
-        for expected in (r"Found .* module\(s\) in eval mode", r".*isinstance\(treespec, LeafSpec\)", ".*does not have many workers.*"):
+        # and how many processes decode is the user's choice, also on few cores
+        for expected in (
+            r"Found .* module\(s\) in eval mode",
+            r".*isinstance\(treespec, LeafSpec\)",
+            ".*does not have many workers.*",
+            "This DataLoader will create .* worker processes",
+        ):
             warnings.filterwarnings("ignore", message=expected)
-        # workers wait for the disk as much as they compute: two of them on one core are no mistake
-        warnings.filterwarnings("ignore", message="This DataLoader will create .* worker processes in total")
         for logger in loggers:
             logger.setLevel(logging.WARNING)
         try:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 
+from stylewav_pl.commands.settled import basis_of, settle, settled
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.evaluation.findings import Findings, find
@@ -20,7 +21,7 @@ from stylewav_pl.evaluation.verdict import retrieval_sentence
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import write_prompts
 from stylewav_pl.runs.plan import Plan
-from stylewav_pl.runs.results import Totals, merge
+from stylewav_pl.runs.results import Totals, merge, read_skips
 from stylewav_pl.types import ConfigError, Skip, StrictError, TooManySkipsError
 
 MOST_SKIPS_TOLD = 5
@@ -52,8 +53,19 @@ def finish_run(run: RunDirectory, plan: Plan, scoring: Scoring, early_skips: Seq
     seconds = round(totals.seconds, 3)  # of all processes and starts together
     # `scored_with` lets a report be made again from the directory alone
     run.write_manifest({"counts": counts, "timing": {"cohort_seconds": seconds}, "scored_with": asdict(scoring)})
-    findings = evaluate_run(run, scoring, sounds)
-    print_end(run, findings, totals.done, totals.skips)
+    said = statistics_text(evaluate_run(run, scoring, sounds))
+    settle(run, basis_of(run, early_skips, asdict(scoring)), said, totals.seconds)
+    print_end(run, said, totals)
+    return totals
+
+
+def finished_before(run: RunDirectory, scoring: Scoring, early_skips: Sequence[Skip]) -> Totals | None:
+    """Says again what :func:`finish_run` said, where nothing has changed since; None where it has to be called."""
+    noted = settled(run, basis_of(run, early_skips, asdict(scoring)))
+    if noted is None:
+        return None
+    totals = Totals(run.read_manifest()["counts"]["done"], tuple(read_skips(run)), noted.seconds)
+    print_end(run, noted.said, totals)
     return totals
 
 
@@ -78,8 +90,8 @@ def evaluate_run(run: RunDirectory, scoring: Scoring, sounds: Sounds = lambda _:
     findings = find(run.path, rows, sets, scoring.seed, notes)
     write_statistics(run.path, findings.evaluations, findings.retrieval)
     if any(row.done for row in rows) and run.store.output.image != "none":
-        save_grid(run.path)
-    write_report(run.path, findings, sounds)
+        save_grid(run.path, rows=rows)
+    write_report(run.path, findings, sounds, rows)
     return findings
 
 
@@ -93,15 +105,18 @@ def sounds_of(data: ClipDataModule) -> Sounds:
     return sound
 
 
-def print_end(run: RunDirectory, findings: Findings, done: int, skips: Sequence[Skip]) -> None:
-    """Says what was made, what was left out, what the numbers are and where everything is."""
+def statistics_text(findings: Findings) -> str:
+    """What the numbers are, for the terminal; empty where there are none."""
     shown = [one for one in findings.evaluations if sum(population.clips for population in one.populations.values())]
-    for evaluation in shown:
-        print(f"\n{summary(evaluation)}")
-    if shown:
-        print(wrapped(retrieval_sentence(findings.retrieval)))
+    texts = [f"\n{summary(evaluation)}\n" for evaluation in shown]
+    return "".join([*texts, f"{wrapped(retrieval_sentence(findings.retrieval))}\n"] if shown else [])
+
+
+def print_end(run: RunDirectory, said: str, totals: Totals) -> None:
+    """Says what the numbers are, what was made, what was left out and where everything is."""
+    skips = totals.skips
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(Counter(skip.reason.value for skip in skips).items()))
-    print(f"\n{counted(done, 'face')}, {counted(len(skips), 'clip')} skipped{f' ({reasons}; see skipped.csv)' if skips else ''}")
+    print(f"{said}\n{counted(totals.done, 'face')}, {counted(len(skips), 'clip')} skipped{f' ({reasons}; see skipped.csv)' if skips else ''}")
     for skip in skips[:MOST_SKIPS_TOLD]:
         print(f"  {skip}")
     if len(skips) > MOST_SKIPS_TOLD:

@@ -25,10 +25,10 @@ def run(command: str, options: list[str]) -> int:
     if not (directory / "results.csv").is_file():
         raise RunDirectoryError(f"{directory} has no results.csv. Expected the directory of a finished `stylewav-pl fit`.")
 
-    from stylewav_pl.commands.finish import Scoring, evaluate_run, print_end, sounds_of
+    from stylewav_pl.commands.finish import Scoring, evaluate_run, print_end, sounds_of, statistics_text
     from stylewav_pl.evaluation.results import read_results
     from stylewav_pl.runs.directory import RunDirectory
-    from stylewav_pl.runs.results import read_skips
+    from stylewav_pl.runs.results import Totals, read_skips
 
     finished = RunDirectory(directory)
     facts = finished.read_manifest().get("scored_with")
@@ -39,7 +39,7 @@ def run(command: str, options: list[str]) -> int:
     data = None if asked.no_audio else data_of(finished)
     findings = evaluate_run(finished, Scoring(**facts), sounds_of(data)) if data else evaluate_run(finished, Scoring(**facts))
     done = sum(row.done for row in read_results(directory))
-    print_end(finished, findings, done, read_skips(finished))
+    print_end(finished, statistics_text(findings), Totals(done, tuple(read_skips(finished)), 0.0))
     return 0
 
 

@@ -106,6 +106,8 @@ def _danger(member: Member) -> str:
     if not member.is_file:
         return "This is a link, a device or another special entry; only files are read."
     parts = member.name.replace("\\", "/").split("/")
+    if "\0" in member.name:
+        return f"The name is {NO_TEXT}. Write the shard again with plain names."
     if parts[0] == "" or ".." in parts or parts[0].endswith(":"):
         return "The name leads out of the shard (an absolute path, or with `..`). Write the shard again with plain names."
     return ""

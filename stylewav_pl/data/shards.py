@@ -72,4 +72,5 @@ class Shards(ClipSource):
 def _skip(refusal: Refusal, shard: ShardFile) -> Skip:
     if not refusal.member:
         return Skip(shard.shown, shard.shown, refusal.reason, refusal.detail)
-    return Skip(key_of(refusal.member), f"{shard.shown}/{refusal.member}", refusal.reason, refusal.detail)
+    name = refusal.member.replace("\0", "\\0")  # no table can hold it
+    return Skip(key_of(name) or name, f"{shard.shown}/{name}", refusal.reason, refusal.detail)

@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from stylewav_pl.evaluation.populations import Populations, group
-from stylewav_pl.evaluation.results import read_results
+from stylewav_pl.evaluation.results import ResultRow, read_results
 from stylewav_pl.evaluation.sampling import evenly
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.files import write_whole
@@ -79,13 +79,14 @@ def strip(frames: Sequence[Picture], steps: Sequence[int], *, size: int = 128) -
     return canvas
 
 
-def save_grid(run_directory: Path, trait: str | None = None, limit: int = 40) -> Path:
+def save_grid(run_directory: Path, trait: str | None = None, limit: int = 40, rows: Sequence[ResultRow] | None = None) -> Path:
     """Draws the faces of a run by population and writes them as ``grid.png`` beside its results.
 
     Args:
         run_directory: A run with ``results.csv`` and ``images/``; images that are missing or damaged are left out.
         trait: The label that makes the populations; by default the one that was evaluated.
         limit: Most faces of a population; of more an evenly spaced sample is shown.
+        rows: The records, where they were read already.
 
     Returns:
         The path of the picture.
@@ -93,7 +94,7 @@ def save_grid(run_directory: Path, trait: str | None = None, limit: int = 40) ->
     Raises:
         RunDirectoryError: If there are no results.
     """
-    populations = group(run_directory, read_results(run_directory), trait)
+    populations = group(run_directory, read_results(run_directory) if rows is None else rows, trait)
     faces = {title: _load(run_directory, evenly(ids, limit)) for title, ids in _titled(populations).items()}
     notes = {title: _counted(len(faces[title]), len(ids)) for title, ids in _titled(populations).items()}
     picture = picture_grid(faces, notes=notes)

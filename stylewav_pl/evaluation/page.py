@@ -84,18 +84,19 @@ class Page:
     config: str
 
 
-def gather(run_directory: Path, findings: Findings | None = None, sounds: Sounds = lambda _: None) -> Page:
+def gather(run_directory: Path, findings: Findings | None = None, sounds: Sounds = lambda _: None, rows: Sequence[ResultRow] | None = None) -> Page:
     """Reads a run.
 
     Args:
         run_directory: Of any age.
         findings: What was computed about it; computed here when None.
         sounds: Where the clips' audio is to be had.
+        rows: The records, where they were read already.
 
     Raises:
         RunDirectoryError: If there are no results, or a file that is there is damaged.
     """
-    rows = read_results(run_directory)
+    rows = read_results(run_directory) if rows is None else rows
     done = [row for row in rows if row.done]
     found = findings or find_again(run_directory, rows)
     populations = group(run_directory, rows)
@@ -199,8 +200,8 @@ def _skipped(run_directory: Path) -> tuple[Mapping[str, str], ...]:
 
 
 def _short_manifest(run_directory: Path) -> Mapping[str, object]:
-    """The manifest without the plan, which names every clip."""
-    return {name: value for name, value in RunDirectory(run_directory).read_manifest().items() if name != "plan"}
+    """The manifest without the plan and without what it notes about this page itself."""
+    return {name: value for name, value in RunDirectory(run_directory).read_manifest().items() if name not in ("plan", "settled")}
 
 
 def _text(path: Path) -> str:

@@ -2,12 +2,14 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from stylewav_pl.evaluation.findings import Findings
 from stylewav_pl.evaluation.page import MOST_SKIPS, SPARK_HEIGHT, SPARK_WIDTH, Sounds, gather
 from stylewav_pl.evaluation.prompts import SEX
+from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.statistics import Interval, NotComputable
 from stylewav_pl.evaluation.tables import anova_text, means_differ
 from stylewav_pl.evaluation.verdict import p_text, retrieval_sentence, shown, trend_sentence, verdict, where_lost
@@ -22,7 +24,9 @@ PAPER = {
 }
 
 
-def write_report(run_directory: Path, findings: Findings | None = None, sounds: Sounds = lambda _: None) -> Path:
+def write_report(
+    run_directory: Path, findings: Findings | None = None, sounds: Sounds = lambda _: None, rows: Sequence[ResultRow] | None = None
+) -> Path:
     """Writes ``report.html`` into a run directory of any age and returns its path.
 
     Only ``results.csv`` must be there. Ids, labels, prompts and all other text are escaped, and the page's
@@ -32,13 +36,14 @@ def write_report(run_directory: Path, findings: Findings | None = None, sounds: 
         run_directory: The run.
         findings: What was computed about it; computed here when None.
         sounds: Where the clips' audio is to be had.
+        rows: The records, where they were read already.
 
     Raises:
         RunDirectoryError: If there are no results, or a file that is there is damaged.
     """
     script, style = ((TEMPLATES / name).read_text("utf-8") for name in ("report.js", "report.css"))
     html = _template().render(
-        page=gather(run_directory, findings, sounds),
+        page=gather(run_directory, findings, sounds, rows),
         paper=PAPER,
         paper_prompts=SEX,
         spark_size=(SPARK_WIDTH, SPARK_HEIGHT),

@@ -1,8 +1,11 @@
-"""Reads the records that a run left behind."""
+"""Reads the records that a run left behind.
+
+A row takes about half a kilobyte of memory, since millions of them are read at once: what is equal in many rows is kept once.
+"""
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,8 +55,8 @@ def read_results(run_directory: Path) -> list[ResultRow]:
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         lines = csv.reader(file)
         header = next(lines, [])
-        labels = _label_columns(header, path)
-        return [_row(header, labels, cells, f"{path}, line {lines.line_num}") for cells in lines if cells]
+        columns = _Columns(header, _label_columns(header, path))
+        return [_row(columns, cells, f"{path}, line {lines.line_num}") for cells in lines if cells]
 
 
 def _label_columns(header: list[str], path: Path) -> list[str]:
@@ -68,19 +71,66 @@ def _label_columns(header: list[str], path: Path) -> list[str]:
     )
 
 
-def _row(header: list[str], labels: list[str], cells: list[str], place: str) -> ResultRow:
-    if len(cells) != len(header):
-        raise RunDirectoryError(f"Expected {len(header)} cells in {place}, found {len(cells)}. Restore the file from the run.")
+class _Columns:
+    """The columns of one table, and what its rows share: speakers, combinations of labels, and which prompts have a score."""
+
+    def __init__(self, header: list[str], labels: list[str]) -> None:
+        self.count, self.labels = len(header), labels
+        self.seed = len(_BEFORE) + len(labels)
+        self.scores = self.seed + len(_AFTER)
+        self.prompts = [name.removeprefix(SCORE_PREFIX) for name in header[self.scores :]]
+        self._speakers: dict[str, str] = {}
+        self._labels: dict[tuple[str, ...], Mapping[str, str]] = {}
+        self._places: dict[tuple[str, ...], Mapping[str, int]] = {}
+
+    def speaker(self, name: str) -> str:
+        return self._speakers.setdefault(name, name)
+
+    def labels_of(self, cells: tuple[str, ...]) -> Mapping[str, str]:
+        if cells not in self._labels:
+            self._labels[cells] = {name: value for name, value in zip(self.labels, cells, strict=True) if value}
+        return self._labels[cells]
+
+    def scores_of(self, cells: Sequence[str], place: str) -> Mapping[str, float]:
+        values = [_number(cell, place) for cell in cells]
+        names = tuple(name for name, value in zip(self.prompts, values, strict=True) if value is not None)
+        if names not in self._places:
+            self._places[names] = {name: index for index, name in enumerate(names)}
+        return _Scores(self._places[names], tuple(value for value in values if value is not None))
+
+
+class _Scores(Mapping[str, float]):
+    """A mapping whose keys are kept once for all rows."""
+
+    __slots__ = ("_places", "_values")
+
+    def __init__(self, places: Mapping[str, int], values: tuple[float, ...]) -> None:
+        self._places, self._values = places, values
+
+    def __getitem__(self, prompt: str) -> float:
+        return self._values[self._places[prompt]]
+
+    def __contains__(self, prompt: object) -> bool:
+        return prompt in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+def _row(columns: _Columns, cells: list[str], place: str) -> ResultRow:
+    if len(cells) != columns.count:
+        raise RunDirectoryError(f"Expected {columns.count} cells in {place}, found {len(cells)}. Restore the file from the run.")
     id, path, speaker = cells[: len(_BEFORE)]
-    first = len(_BEFORE) + len(labels)
-    seed, status, start, end = cells[first : first + len(_AFTER)]
-    scores = zip(header[first + len(_AFTER) :], cells[first + len(_AFTER) :], strict=True)
+    seed, status, start, end = cells[columns.seed : columns.scores]
     return ResultRow(
-        clip=Clip(id, path, speaker, {name: value for name, value in zip(labels, cells[len(_BEFORE) : first], strict=True) if value}),
+        clip=Clip(id, path, columns.speaker(speaker), columns.labels_of(tuple(cells[len(_BEFORE) : columns.seed]))),
         done=status == "done",
         similarity_start=_number(start, place),
         similarity_end=_number(end, place),
-        scores={name.removeprefix(SCORE_PREFIX): value for name, cell in scores if (value := _number(cell, place)) is not None},
+        scores=columns.scores_of(cells[columns.scores :], place),
         seed=_whole(seed, place),
     )
 

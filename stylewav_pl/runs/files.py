@@ -1,11 +1,12 @@
 """Files that are either whole or absent: written under a temporary name, flushed to disk, then renamed."""
 
+import fcntl
 import json
 import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -66,11 +67,15 @@ def write_json(path: Path, value: Any) -> None:
 def append_durably(path: Path, data: bytes) -> int:
     """Appends ``data`` and waits until it is on disk; a torn last line is closed first, so that it stays a line of its own.
 
+    Processes that append to one file at the same time (one of them outlived its job) wait for each other.
+
     Returns:
         Where in the file ``data`` begins.
     """
     fresh = not path.exists()
     with path.open("ab+", buffering=0) as file:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)  # until the file is closed
         end = file.seek(0, os.SEEK_END)
         file.seek(max(0, end - 1))
         line_break = b"\n" if file.read(1) not in (b"", b"\n") else b""

@@ -2,8 +2,9 @@
 
 Each keeps a small file in ``.job/``: who it is, whether it works, and a number that grows as long as it lives. Process 0, the
 leader, owns the directory: it answers every process that shows up, and a process begins when it has its answer. An answer
-names the token that the process made up at its start, so what an earlier start left behind is never taken for one. No
-process waits for another's pace; only at the end the leader waits for all.
+names the token that the process made up at its start, so what an earlier start left behind is never taken for one. A process
+that outlived its job (nobody killed it after a crash) ends when it finds the notice of another leader. No process waits for
+another's pace; only at the end the leader waits for all.
 """
 
 import json
@@ -24,6 +25,7 @@ from stylewav_pl.errors import ProcessError, RunDirectoryError
 from stylewav_pl.runs.files import write_json
 
 FOLDER = ".job"
+LEADER = "leader.json"
 LOOK_SECONDS = 0.5
 BEAT_SECONDS = 5.0
 REMARK_SECONDS = 60.0
@@ -78,6 +80,7 @@ class Participant(ABC):
         self.folder = run / FOLDER
         self.children = children
         self.notice = Notice(secrets.token_hex(8), launch, rank, world_size, f"{socket.gethostname()}, process id {os.getpid()}")
+        self._leader = ""  # the token of the leader whom this process follows
         self._failure: ProcessError | None = None
         self._ended = threading.Event()
         self._lock = threading.RLock()
@@ -96,6 +99,8 @@ class Participant(ABC):
         """Reads what the others say, at once."""
         with self._lock:
             try:
+                if self._is_displaced():
+                    return
                 self._look()
                 self._look_after_children()
             except OSError:  # a file system that fails is noticed, with the right words, by whoever writes results
@@ -122,9 +127,17 @@ class Participant(ABC):
     def _fail(self, message: str, code: int) -> None:
         self._failure = self._failure or ProcessError(message, code)
 
+    def _is_displaced(self) -> bool:
+        """Whether another job has begun here, which cannot be while this one's leader lives and locks reach over all machines."""
+        found = _read(self.folder / LEADER)
+        displaced = found is not None and self._leader not in ("", found.token)
+        if found is not None and displaced:
+            self._fail(f"Another job has begun in {self.folder.parent} ({found.where}); it does what this process has not finished.", 1)
+        return displaced
+
     def _publish(self) -> None:
         try:
-            if self.folder.is_dir():  # else the disk was lost, and nothing may be put where it was
+            if self.folder.is_dir() and not self._is_displaced():  # no folder: the disk was lost, and nothing may be put where it was
                 write_json(self._path, asdict(self.notice))
         except OSError:
             return  # see look()
@@ -152,16 +165,19 @@ class Participant(ABC):
 class Leader(Participant):
     """Process 0: it has claimed the directory, so whoever works in it works with its consent."""
 
-    _path = property(lambda self: self.folder / "leader.json")
+    _path = property(lambda self: self.folder / LEADER)
 
     def open(self) -> "Leader":
         """Begins to answer the others; called when everything they need is in the directory."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir()
+        self.folder.mkdir(exist_ok=True)
         self._members: dict[int, Notice] = {}
         self._opened = time.monotonic()
         self._heard: dict[int, float] = {}
         self._publish()
+        self._leader = self.notice.token
+        for left_over in self.folder.glob("rank-*.json"):  # of an earlier job, which is silent from now on; those who wait here say it again
+            left_over.unlink(missing_ok=True)
         self._thread.start()
         return self
 
@@ -305,9 +321,10 @@ class Member(Participant):
 
     def _answer(self) -> str | None:
         with self._lock:
-            leader = _read(self.folder / "leader.json")
+            leader = _read(self.folder / LEADER)
             if leader is None or self.notice.token not in leader.answers:
                 return None
+            self._leader = leader.token
             self._hear(leader)
             return leader.answers[self.notice.token]
 

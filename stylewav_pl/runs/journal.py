@@ -6,6 +6,7 @@ whole; everything else about it is on disk before that, so a process that dies a
 Whoever only wants to know what is done, or waits for others, reads a few bytes for each cohort.
 """
 
+import hashlib
 import json
 import re
 import zlib
@@ -118,6 +119,11 @@ class Journals(Mapping[int, CohortRecord]):
     def number_of_clips(self) -> int:
         """How many clips have a result; skipped ones do not count."""
         return sum(place.clips for place in self._places.values())
+
+    def digest(self) -> str:
+        """SHA-256 over what is finished: which cohorts, and the checksum of each record."""
+        lines = (f"{cohort} {self._places[cohort].checksum:08x}\n" for cohort in sorted(self._places))
+        return hashlib.sha256("".join(lines).encode("ascii")).hexdigest()
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._places)

@@ -81,6 +81,30 @@ def test_an_answer_left_behind_by_an_earlier_start_is_not_taken_for_one(tmp_path
         Member(tmp_path, 1, 2).join(nothing, print, patience=0.3)
 
 
+def test_who_outlived_an_earlier_job_ends_is_silent_and_takes_nobodys_place(tmp_path: Path, started: list[Participant]) -> None:
+    first = Leader(tmp_path, 0, 2).open()
+    left_over = join(tmp_path, started)
+    first._ended.set()  # killed
+    leader = lead(tmp_path, started)
+    with pytest.raises(ProcessError, match=rf"Another job has begun in {tmp_path}") as error:
+        until(lambda: left_over.check() is not None)
+    assert error.value.exit_code == 1
+    left_over.leave(1, "must not end the new job")
+    time.sleep(0.1)
+    assert leader._members == {} and not list((tmp_path / FOLDER).glob("rank-*.json"))
+    join(tmp_path, started)
+    leader.check()
+
+
+def test_a_leader_whose_place_was_taken_ends(tmp_path: Path, started: list[Participant]) -> None:
+    """Where locks do not reach from one machine to another."""
+    first, second = lead(tmp_path, started), lead(tmp_path, started)
+    with pytest.raises(ProcessError, match="Another job has begun"):
+        until(lambda: first.check() is not None)
+    first.leave(1)
+    second.check()
+
+
 @pytest.mark.parametrize(
     ("rank", "world_size", "launch"), [(1, 2, "here"), (1, 3, "here"), (5, 2, "here"), (2, 3, "there")], ids=["taken", "size", "rank", "launch"]
 )

@@ -1,6 +1,8 @@
 """The journal: whole lines of the index count, torn ones do not, and what follows a torn line is intact."""
 
+import fcntl
 import tempfile
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from functools import cache
 from pathlib import Path
 
@@ -39,6 +41,20 @@ def test_journals_of_all_ranks_are_read_and_the_first_of_two_counts(tmp_path: Pa
     append(tmp_path, 0, record(0))
     append(tmp_path, 1, record(1))
     append(tmp_path, 1, CohortRecord(0, (), ()))
+    assert read_all(tmp_path) == {0: record(0), 1: record(1)}
+
+
+def test_two_processes_that_append_to_one_journal_wait_for_each_other(tmp_path: Path) -> None:
+    """One of them outlived its job; each offset in the index must still lead to its record."""
+    append(tmp_path, 0, record(0))
+    with ThreadPoolExecutor(1) as pool, (tmp_path / "rank-00000.jsonl").open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        waiting = pool.submit(append, tmp_path, 0, record(1))
+        with pytest.raises(TimeoutError):
+            waiting.result(0.3)
+        other.write(record(2).to_json().encode() + b"\n")
+        other.close()
+        waiting.result(20)
     assert read_all(tmp_path) == {0: record(0), 1: record(1)}
 
 

@@ -1,6 +1,7 @@
 """One file for each member, in one folder for each kind."""
 
 import os
+import secrets
 from collections.abc import Sequence
 from concurrent.futures import Executor, wait
 from pathlib import Path
@@ -37,9 +38,12 @@ class FileStore(Store):
         return self.path(id, kind).read_bytes()
 
     def _write(self, member: Member) -> None:
-        """Half-written files lie in a folder of their own: after a crash nobody has to look for them among millions."""
+        """Half-written files lie in a folder of their own: after a crash nobody has to look for them among millions.
+
+        Each has a name of its own: a process that outlived its job may be at the same clip.
+        """
         path = self.path(member.id, member.kind)
-        temporary = self.run / SCRATCH / f"{member.kind}-{path.name}"
+        temporary = self.run / SCRATCH / f"{secrets.token_hex(4)}-{path.name}"
         try:
             with temporary.open("wb") as file:
                 file.write(member.data)

@@ -6,20 +6,24 @@ nothing of the moment, the machine or the user enters a shard. Format: https://g
 
 import io
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import final
 
 from stylewav_pl.runs.files import SCRATCH, whole_file
 from stylewav_pl.runs.plan import slug_of, stem_of
-from stylewav_pl.runs.stores.base import STRIP, Kind, Member, Store
+from stylewav_pl.runs.stores.base import STRIP, Kind, Member, Output, Store
 from stylewav_pl.types import RunDirectoryError
 
 
 @final
 class ShardStore(Store):
     """``shards/<cohort>.tar`` with ``<key>.png``, ``<key>.safetensors``, ``<key>.json`` and ``<key>.strip.png`` for each clip."""
+
+    def __init__(self, run: Path, output: Output, cohort_of: Callable[[str], int]) -> None:
+        super().__init__(run, output, cohort_of)
+        self._kept: tuple[Path | None, Mapping[str, tuple[int, int]]] = (None, {})
 
     def path(self, cohort: int) -> Path:
         """Where a cohort's shard lies."""
@@ -39,16 +43,22 @@ class ShardStore(Store):
 
     def read(self, id: str, kind: Kind) -> bytes:
         """See :meth:`Store.read`."""
-        path = self.path(self.cohort_of(id))
-        try:
-            with tarfile.open(path, "r:") as tar:
-                file = tar.extractfile(self._name(id, kind))
-                assert file is not None  # only regular files are written
-                return file.read()
-        except KeyError as error:
-            raise FileNotFoundError(f"{path} has no {self._name(id, kind)}") from error
-        except tarfile.TarError as error:
-            raise RunDirectoryError(f"{path} is damaged ({error}). Restore it, or run fit again with --restart.") from error
+        path, name = self.path(self.cohort_of(id)), self._name(id, kind)
+        if name not in (places := self._places(path)):
+            raise FileNotFoundError(f"{path} has no {name}")
+        with path.open("rb") as file:
+            file.seek(places[name][0])
+            return file.read(places[name][1])
+
+    def _places(self, path: Path) -> Mapping[str, tuple[int, int]]:
+        """Offset and size of each member of a shard; kept for the last one, since whoever reads a run goes from clip to clip."""
+        if self._kept[0] != path:
+            try:
+                with tarfile.open(path, "r:") as tar:
+                    self._kept = path, {member.name: (member.offset_data, member.size) for member in tar}
+            except tarfile.TarError as error:
+                raise RunDirectoryError(f"{path} is damaged ({error}). Restore it, or run fit again with --restart.") from error
+        return self._kept[1]
 
     def _name(self, id: str, kind: Kind) -> str:
         return f"{key_of(id)}{'.strip' if kind == STRIP else ''}{self.output.suffix(kind)}"

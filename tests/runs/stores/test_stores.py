@@ -63,6 +63,31 @@ def test_writing_again_gives_the_same_bytes_and_no_litter(tmp_path: Path, kind: 
 
 
 @pytest.mark.parametrize("kind", ["files", "shards"])
+def test_two_processes_may_be_at_the_same_cohort(tmp_path: Path, kind: str, pool: Executor) -> None:
+    """One of them outlived its job: neither may take or cut the other's half-written files."""
+    cohort = PLAN.cohorts[0]
+
+    def write(number: int) -> None:
+        store = open_store(tmp_path, Output(kind, "jpeg"), lambda id: 0)
+        for _ in range(30):
+            store.write(0, members(cohort.ids), pool)
+
+    with ThreadPoolExecutor(2) as processes:
+        list(processes.map(write, range(2)))
+    store = open_store(tmp_path, Output(kind, "jpeg"), lambda id: 0)
+    assert all(store.read(member.id, member.kind) == member.data for member in members(cohort.ids) if kind == "shards" or member.kind != RECORD)
+
+
+def test_the_members_of_a_shard_are_looked_up_once(tmp_path: Path, pool: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rendering a run again reads clip after clip; searching the shard for each would cost hours for millions."""
+    store, opened, open_tar = filled(tmp_path, "shards", pool), [], tarfile.open
+    monkeypatch.setattr(tarfile, "open", lambda *args, **kwargs: opened.append(args) or open_tar(*args, **kwargs))
+    for cohort in PLAN.cohorts:
+        assert all(store.read(id, LATENT) for id in cohort.ids)
+    assert len(opened) == len(PLAN.cohorts)
+
+
+@pytest.mark.parametrize("kind", ["files", "shards"])
 def test_what_was_not_written_is_missing(tmp_path: Path, kind: str, pool: Executor) -> None:
     store = open_store(tmp_path, Output(kind), lambda id: 0)
     with pytest.raises(FileNotFoundError):
