@@ -15,7 +15,7 @@ OVERHEAD = {"cpu": 2.5, "cuda": 1.4}  # what allocators and the scratch memory o
 LARGEST_COHORT = 256  # beyond it a larger batch gains nothing, and an interruption costs more
 
 
-class LiveBytes(TorchDispatchMode):
+class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call,unused-ignore]
     """Adds up the storages that the operations inside have made and that still live.
 
     Attributes:
@@ -23,7 +23,7 @@ class LiveBytes(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call,unused-ignore]
         self.peak = self._now = 0
         self._living: dict[int, int] = {}
 
@@ -62,7 +62,7 @@ def peak_bytes(step: Callable[[Tensor], Tensor], like: Tensor, clips: int) -> in
     return int(living.peak)
 
 
-def cohort_that_fits(step: Callable[[Tensor], Tensor], like: Tensor, free: int, clips: int) -> int:
+def cohort_that_fits(step: Callable[[Tensor], Tensor], like: Tensor, free: int, clips: int, device: str = "cpu") -> int:
     """How many clips to optimise side by side: as many as fit, at most :data:`LARGEST_COHORT`, and no more than there are.
 
     Args:
@@ -70,8 +70,9 @@ def cohort_that_fits(step: Callable[[Tensor], Tensor], like: Tensor, free: int, 
         like: One latent.
         free: Bytes that may be taken.
         clips: How many clips one process will have.
+        device: The kind of device that will compute.
     """
     few, more = (peak_bytes(step, like, count) for count in (1, 3))
     each = max(1, (more - few) // 2)
-    room = free / OVERHEAD[like.device.type] - max(0, few - each)
+    room = free / OVERHEAD.get(device, max(OVERHEAD.values())) - max(0, few - each)
     return max(1, min(math.floor(room / each), LARGEST_COHORT, clips))

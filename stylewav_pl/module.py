@@ -17,6 +17,7 @@ from stylewav_pl.convergence import Convergence, EarlyStop
 from stylewav_pl.data.window import windows_of
 from stylewav_pl.embedders import WAV2CLIP_GUIDE, load_audio_embedder, load_image_text_embedder
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
+from stylewav_pl.footprint import cohort_that_fits
 from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.hardware import check_precision, keep_freed_memory
@@ -120,7 +121,7 @@ class StyleWav(LightningModule):
         self.early_stop = early_stop
         self.precision = precision
         self.seed = seed
-        self.look = compiled(self._look, compile) if compile else self._look
+        self.quick_look = compiled(self.look, compile) if compile else self.look
         self.register_buffer("start", self.latent_space.start(generator), persistent=False)
         self.resize(1 if cohort_size == "auto" else cohort_size)
 
@@ -158,6 +159,14 @@ class StyleWav(LightningModule):
             **settings,
         )
 
+    def cohort_that_fits(self, free: int, clips: int, device: str) -> int:
+        """How many clips to optimise side by side in ``free`` bytes of a ``device``; a process has ``clips`` of them."""
+
+        def step(latents: Tensor) -> Tensor:
+            return self.look(latents, latents.new_zeros(len(latents), self.guide.embed_dim), self.generator.resolution)[2]
+
+        return cohort_that_fits(step, self.start, free, clips, device)
+
     def resize(self, cohort_size: int) -> None:
         """Sets how many slots a cohort has; before the optimiser is made."""
         self.latents = nn.Parameter(self.start.repeat(cohort_size, *(1 for _ in self.start.shape)))
@@ -191,7 +200,7 @@ class StyleWav(LightningModule):
         frames: dict[int, Tensor] = {}
         looks: list[Tensor] = []
         for resolution, step in self.steps(convergence):
-            images, _, similarities = self.look(self.latents, targets, resolution)
+            images, _, similarities = self.quick_look(self.latents, targets, resolution)
             looks += [] if looks else [thumbnails(images.detach()).clone()]
             frames |= {step: self.at_full_size(images)} if step in self.frame_steps else {}
             curve.record(step, similarities)
@@ -199,7 +208,7 @@ class StyleWav(LightningModule):
             loss = self.objective(similarities, self.latents, starts).sum()
             self.take_step(optimizer, loss, step, convergence.converged)
         with torch.no_grad():
-            images, embeddings, similarities = self._look(self.latents, targets, self.generator.resolution)
+            images, embeddings, similarities = self.look(self.latents, targets, self.generator.resolution)
             curve.record(self.num_steps, similarities)
         frames |= {step: images for step in self.frame_steps if step not in frames}
         return {"result": self.collect(batch, targets, images, curve.values, dict(sorted(frames.items())), embeddings, looks[0])}
@@ -213,7 +222,7 @@ class StyleWav(LightningModule):
                     break
                 yield resolution, step
 
-    def _look(
+    def look(
         self, latents: Float[Tensor, "cohort *latent"], targets: Float[Tensor, "cohort embed"], resolution: int
     ) -> tuple[Float[Tensor, "cohort 3 height width"], Float[Tensor, "cohort embed"], Float[Tensor, " cohort"]]:
         """Images, their embeddings, and the similarities to the targets: everything of a step that costs."""

@@ -28,12 +28,13 @@ from stylewav_pl.commands.finish import Scoring, check_fraction, check_skips, fi
 from stylewav_pl.commands.render import Rendering, render_again
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.funnel import table
+from stylewav_pl.hardware import free_memory
 from stylewav_pl.loggers import CsvLog
 from stylewav_pl.module import StyleWav
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.files import remove_litter, write_json
 from stylewav_pl.runs.job import PATIENCE_SECONDS, Leader, Member
-from stylewav_pl.runs.plan import cohorts_of_rank
+from stylewav_pl.runs.plan import Plan, cohorts_of_rank
 from stylewav_pl.runs.results import merge
 from stylewav_pl.strategies import IndependentStrategy, Launcher, default_threads, name_of_launch, use_threads
 from stylewav_pl.types import ConfigError, OutputError, RunDirectoryError, Skip, Stopped, StyleWavError
@@ -41,6 +42,7 @@ from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import sha256_of
 
 INTERRUPTED = 130
+AUTO = "auto"
 SHOWN_SKIPS = 5
 COUNTS_OF_RESTARTS = ("SLURM_RESTART_COUNT", "TORCHELASTIC_RESTART_COUNT")
 FAILURES_OF_A_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN}
@@ -197,7 +199,9 @@ class ExperimentCLI(LightningCLI):
         ids = self.listed_ids()
         self._dump_config()
         self.job = self.follow() if rank else self.lead(ids)
-        self.plan = run.read_plan(data.cohort_size)
+        self.plan = run.read_plan(1)  # there is one by now
+        if data.cohort_size == AUTO:
+            self.model.resize(self.plan.cohort_size)
         use_threads(self.threads)
         done = run.finished()
         data.assign(cohorts_of_rank(self.plan.cohorts, rank, self.trainer.world_size, frozenset(done)))
@@ -211,11 +215,22 @@ class ExperimentCLI(LightningCLI):
 
     def lead(self, ids: Sequence[str]) -> Leader:
         """The first process: claims the directory, writes the plan, and lets the others in."""
-        run, data = self.run_directory, self.datamodule
+        run = self.run_directory
         self.claim()
-        run.write_plan(run.read_plan(data.cohort_size).extended(ids))
+        run.write_plan(self.plan_so_far(len(ids)).extended(ids))
         record_prompts(run, self.model.guide, self.clip_score.texts)
         return Leader(run.path, 0, self.trainer.world_size, name_of_launch(), self.children).open()
+
+    def plan_so_far(self, clips: int) -> Plan:
+        """The plan of the earlier starts; before the first one an empty plan with the cohort size that the configuration or the memory tells."""
+        size, trainer = self.datamodule.cohort_size, self.trainer
+        if size == AUTO and "plan" not in self.run_directory.read_manifest():
+            device = trainer.strategy.root_device
+            sharing = 1 if device.type == "cuda" else trainer.num_devices
+            mine = -(-clips // trainer.world_size)
+            size = self.model.cohort_that_fits(free_memory(device) // sharing, max(1, mine), device.type)
+            say(f"Cohorts of {size}: the free memory of {device.type} would take this many clips side by side, or there are no more of them.")
+        return self.run_directory.read_plan(1 if size == AUTO else size)
 
     def follow(self) -> Member:
         """Every other process: waits until the first one has opened the directory."""
@@ -394,7 +409,7 @@ class ExperimentCLI(LightningCLI):
         data = self.datamodule
         data.sample_rate = model.audio.sample_rate
         clips = data.list_clips()
-        plan = self.run_directory.read_plan(data.cohort_size).extended(clip.id for clip in clips)
+        plan = self.plan_so_far(len(clips)).extended(clip.id for clip in clips)
         skips = [*data.early_skips, *(loaded for clip in clips if isinstance(loaded := data.load(clip.id), Skip))]
         self.clip_score.setup(self.trainer, model, "validate")
         for name, facts in self.weights.items():

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import islice, zip_longest
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ class ClipDataModule(LightningDataModule):
 
     Args:
         sources: Where clips come from, in this order.
-        cohort_size: How many clips are optimised side by side.
+        cohort_size: How many clips are optimised side by side; ``auto``: as many as the free memory of the first start allows.
         num_workers: Processes that decode ahead; 0 decodes in between. The result does not depend on it.
         seconds: Longest excerpt of a recording; shorter ones are used as they are, never padded.
         window: Which excerpt: ``center``, ``first``, ``loudest``, or ``mean-of-windows``: all of it (at most the central five
@@ -49,7 +49,7 @@ class ClipDataModule(LightningDataModule):
     def __init__(
         self,
         sources: list[ClipSource],
-        cohort_size: int = 40,
+        cohort_size: int | Literal["auto"] = 40,
         num_workers: int = 2,
         seconds: float = 5.0,
         window: str = "center",
@@ -57,9 +57,9 @@ class ClipDataModule(LightningDataModule):
         max_clips: int | None = None,
     ) -> None:
         super().__init__()
-        if not sources or cohort_size < 1 or num_workers < 0:
+        if not sources or (cohort_size != "auto" and cohort_size < 1) or num_workers < 0:
             raise ConfigError(
-                "The data needs at least one source, cohort_size of at least 1 and num_workers of at least 0; "
+                "The data needs at least one source, cohort_size of at least 1 (or auto) and num_workers of at least 0; "
                 f"found {len(sources)} sources, {cohort_size} and {num_workers}."
             )
         if max_clips is not None and max_clips < 1:
