@@ -23,6 +23,7 @@ from stylewav_pl.generators.base import Generator
 from stylewav_pl.hardware import check_precision, keep_freed_memory
 from stylewav_pl.latents import LatentSpace, W
 from stylewav_pl.objectives import Objective, cosine_similarity
+from stylewav_pl.phases import Phase, phases_of
 from stylewav_pl.runs.plan import clip_seed
 from stylewav_pl.schedules import RampUpCosineDown, Schedule
 from stylewav_pl.types import ClipBatch, CohortResult, ConfigError, Skip, SkipReason
@@ -59,7 +60,7 @@ class StyleWav(LightningModule):
         start_candidates: int = 1,
         frame_steps: Sequence[int] = (),
         synthesis_resolution: int | None = None,
-        full_steps: int = 2,
+        full_steps: int = 8,
         early_stop: EarlyStop | None = None,
         precision: Precision = "float32",
         recompute_from: int | None = None,
@@ -86,7 +87,7 @@ class StyleWav(LightningModule):
             frame_steps: Steps at which an image is kept for strips, each in [0, num_steps].
             synthesis_resolution: Height in pixels at which all steps but the last are rendered, faster and nearly as well, because the
                 guide sees few pixels; ``None``: every step at full resolution. The final image and similarity are always at full resolution.
-            full_steps: With ``synthesis_resolution``: how many of the last steps are at full resolution.
+            full_steps: With ``synthesis_resolution``: how many of the last steps are at full resolution, see :mod:`stylewav_pl.phases`.
             early_stop: When a clip has converged and is left as it is; ``None``: after ``num_steps``.
             precision: Of the generator's four finest resolutions: ``float32``; ``tfloat32``, ``bfloat16`` and ``float16`` are for GPUs.
             recompute_from: From this height in pixels on feature maps are computed again instead of kept, which takes about a quarter more
@@ -117,7 +118,7 @@ class StyleWav(LightningModule):
         self.start_truncation = start_truncation
         self.start_candidates = start_candidates
         self.frame_steps = tuple(sorted(set(frame_steps)))
-        self.phases = _phases(num_steps, generator.resolution, synthesis_resolution, full_steps)
+        self.phases = phases_of(num_steps, generator.resolution, synthesis_resolution, full_steps)
         self.early_stop = early_stop
         self.precision = precision
         self.seed = seed
@@ -199,28 +200,30 @@ class StyleWav(LightningModule):
         curve = Curve(self.num_steps)
         frames: dict[int, Tensor] = {}
         looks: list[Tensor] = []
-        for resolution, step in self.steps(convergence):
-            images, _, similarities = self.quick_look(self.latents, targets, resolution)
+        for phase, step in self.steps(convergence):
+            if step == phase.steps.start:
+                optimizer.optimizer.state.clear()  # what was learned of another resolution's gradients misleads
+            images, _, similarities = self.quick_look(self.latents, targets, phase.resolution)
             looks += [] if looks else [thumbnails(images.detach()).clone()]
             frames |= {step: self.at_full_size(images)} if step in self.frame_steps else {}
             curve.record(step, similarities)
             convergence.observe(curve.latest)
             loss = self.objective(similarities, self.latents, starts).sum()
-            self.take_step(optimizer, loss, step, convergence.converged)
+            self.take_step(optimizer, loss, phase.factor(step, self.schedule), convergence.converged)
         with torch.no_grad():
             images, embeddings, similarities = self.look(self.latents, targets, self.generator.resolution)
             curve.record(self.num_steps, similarities)
         frames |= {step: images for step in self.frame_steps if step not in frames}
         return {"result": self.collect(batch, targets, images, curve.values, dict(sorted(frames.items())), embeddings, looks[0])}
 
-    def steps(self, convergence: Convergence) -> Iterator[tuple[int, int]]:
-        """Resolution and number of each step; a phase ends early when every clip has converged in it."""
-        for resolution, steps in self.phases:
+    def steps(self, convergence: Convergence) -> Iterator[tuple[Phase, int]]:
+        """Phase and number of each step; a phase ends early when every clip has converged in it."""
+        for phase in self.phases:
             convergence.restart()
-            for step in steps:
+            for step in phase.steps:
                 if convergence.over:
                     break
-                yield resolution, step
+                yield phase, step
 
     def look(
         self, latents: Float[Tensor, "cohort *latent"], targets: Float[Tensor, "cohort embed"], resolution: int
@@ -295,10 +298,9 @@ class StyleWav(LightningModule):
             self.latents.copy_(starts)
         return optimizer
 
-    def take_step(self, optimizer: LightningOptimizer, loss: Float[Tensor, ""], step: int, still: Bool[Tensor, " cohort"]) -> None:
-        """One gradient step at the scheduled learning rate; latents that are ``still`` stay where they are."""
+    def take_step(self, optimizer: LightningOptimizer, loss: Float[Tensor, ""], factor: float, still: Bool[Tensor, " cohort"]) -> None:
+        """One gradient step at ``factor`` times the learning rate; latents that are ``still`` stay where they are."""
         before = self.latents.detach().clone() if self.early_stop else None
-        factor = self.schedule.factor(step / self.num_steps)
         for group in optimizer.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
         optimizer.zero_grad()
@@ -377,12 +379,6 @@ def compiled(function: Callable[..., Any], how: bool | str) -> Callable[..., Any
     mode = "reduce-overhead" if how == "cuda-graphs" else "default"
     made: Callable[..., Any] = torch.compile(function, dynamic=False, mode=mode)
     return made
-
-
-def _phases(num_steps: int, full: int, coarse: int | None, full_steps: int) -> list[tuple[int, range]]:
-    """Resolutions and the steps at each."""
-    turn = num_steps if coarse is None or coarse == full else max(0, num_steps - full_steps)
-    return [(coarse or full, range(turn)), (full, range(turn, num_steps))]
 
 
 def _own_noise(seed: int, count: int, width: int) -> Float[Tensor, "candidate z"]:

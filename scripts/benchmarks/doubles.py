@@ -74,6 +74,7 @@ class Clock(Callback):
         now = time.monotonic()
         self.inside += now - self.entered
         pages = int(Path("/proc/self/statm").read_text().split()[1])
-        facts = {"seconds": now - self.began, "inside": self.inside, "bytes": pages * os.sysconf("SC_PAGE_SIZE")}
+        entered, size = time.time() - (now - self.entered), pages * os.sysconf("SC_PAGE_SIZE")
+        facts = {"seconds": now - self.began, "entered": entered, "inside": self.inside, "bytes": size}
         with (self.folder / f"clock-{trainer.global_rank}.jsonl").open("a") as file:
             print(json.dumps(facts), file=file)

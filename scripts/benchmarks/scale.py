@@ -58,6 +58,17 @@ def soak(clips: int, processes: int, folder: Path) -> dict[str, Any]:
     }
 
 
+def soak_of(folder: Path, clips: int, processes: int, step_seconds: float) -> float:
+    """The share of the loop inside the optimisation, with steps of ``step_seconds``."""
+    place = folder / "machinery"
+    place.mkdir()
+    settings = {"steps": STEPS, "seconds": step_seconds, "cohort_size": COHORT_SIZE, "clips": clips, "folder": place}
+    (place / "soak.yaml").write_text(CONFIG.format(**settings))
+    _fit(place, processes)
+    clocks = [json.loads(path.read_text().splitlines()[-1]) for path in place.glob("clock-*.jsonl")]
+    return min(float(clock["inside"] / clock["seconds"]) for clock in clocks)
+
+
 def _fit(folder: Path, processes: int) -> float:
     here = Path(__file__).resolve().parent
     search = os.pathsep.join([str(here), str(here.parent.parent), os.environ.get("PYTHONPATH", "")])

@@ -113,4 +113,15 @@ class ImageTextEmbedder(FrozenModule, ABC):
 
         Raises:
             ConfigError: A text has words the model cannot know; the message lists the known ones.
+            TypeError: ``texts`` is one text instead of several.
         """
+
+
+def check_texts(texts: Sequence[str]) -> None:
+    """Refuses one text in place of several: its letters would each count as one.
+
+    Raises:
+        TypeError: ``texts`` is one text.
+    """
+    if isinstance(texts, str):
+        raise TypeError(f"Expected a list of texts, found one text; write [{texts!r}].")

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
+from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder, check_texts
 
 BANDS = 32
 
@@ -61,6 +61,7 @@ class LinearImageTextEmbedder(ImageTextEmbedder):
 
     def embed_text(self, texts: Sequence[str]) -> Float[Tensor, "clip embed"]:
         """See :meth:`ImageTextEmbedder.embed_text`; every word is known."""
+        check_texts(texts)
         seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1 for text in texts]
         rows = [F.normalize(_seeded_matrix(seed, self.embed_dim), dim=-1) for seed in seeds]
         return torch.stack(rows).to(self.weight) if rows else self.weight.new_empty(0, self.embed_dim)

@@ -9,7 +9,7 @@ from open_clip.model import CLIP, CustomTextCLIP
 from torch import Tensor
 from torch.nn import functional as F
 
-from stylewav_pl.embedders.base import ImageTextEmbedder, Space
+from stylewav_pl.embedders.base import ImageTextEmbedder, Space, check_texts
 from stylewav_pl.embedders.preprocess import Training, clip_preprocess, reference_preprocess
 from stylewav_pl.embedders.vocabulary import Vocabulary
 from stylewav_pl.errors import one_line
@@ -75,6 +75,7 @@ class OpenClipEmbedder(ImageTextEmbedder):
     @torch.no_grad()
     def embed_text(self, texts: Sequence[str]) -> Float[Tensor, "clip embed"]:
         """See :meth:`ImageTextEmbedder.embed_text`; every text is embedded once and remembered."""
+        check_texts(texts)
         device = self.network.logit_scale.device
         new = [text for text in dict.fromkeys(texts) if text not in self._texts]
         for text, ids in zip(new, self.tokenizer(new) if new else (), strict=True):

@@ -56,8 +56,14 @@ def reference_preprocess(images: Float[Tensor, "clip 3 height width"], image_siz
     height, width = images.shape[-2:]
     if height != width:
         raise ConfigError(f"preprocess 'reference' needs square images, found {height}x{width}. Use preprocess: clip.")
-    matrix = reference_matrix(height, image_size, images.device, images.dtype)
+    matrix: Tensor = _constant_matrix(height, image_size, images.device, images.dtype)
     return matrix @ images @ matrix.T
+
+
+@torch.compiler.assume_constant_result  # type: ignore[no-untyped-call,untyped-decorator,unused-ignore]
+def _constant_matrix(size: int, image_size: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """As :func:`reference_matrix`; a compiled step keeps it instead of making it each time."""
+    return reference_matrix(size, image_size, device, dtype)
 
 
 @lru_cache(maxsize=8)

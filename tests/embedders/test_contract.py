@@ -144,3 +144,9 @@ def test_frozen_stays_in_evaluation_mode(make: Callable[[], torch.nn.Module]) ->
     owner = torch.nn.Sequential(make()).train()
     assert not any(module.training for module in owner[0].modules())
     assert not any(parameter.requires_grad for parameter in owner.parameters())
+
+
+@pytest.mark.parametrize("make", IMAGE_TEXT)
+def test_one_text_in_place_of_several_is_refused(make: Callable[[], ImageTextEmbedder]) -> None:
+    with pytest.raises(TypeError, match=r"write \['a boy'\]"):
+        make().embed_text("a boy")

@@ -1,0 +1,237 @@
+"""One optimisation step: the reference loop against this package, each speed-up by itself, and whether the numbers stay the same."""
+
+import ctypes
+import gc
+import itertools
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from reference import ReferenceGenerator, ReferenceLoss
+from torch import Tensor
+
+from stylewav_pl.embedders.openclip import OpenClipEmbedder
+from stylewav_pl.embedders.wav2clip import AudioNetwork, Wav2ClipEmbedder
+from stylewav_pl.generators import StyleGAN2
+from stylewav_pl.hardware import M_MMAP_MAX, M_TOP_PAD, M_TRIM_THRESHOLD, keep_freed_memory
+from stylewav_pl.module import compiled
+
+FFHQ = {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64, 1024: 32}
+M_MMAP_THRESHOLD = -3
+LARGEST_MMAP_THRESHOLD = 32 << 20  # where glibc's own adaptation ends
+LEARNING_RATE = 0.1
+
+
+@dataclass
+class Variant:
+    """One way to do a step.
+
+    Attributes:
+        name: For the table.
+        loss: From latents ``[clip, width]`` to losses, given a function that marks the moments between the parts.
+        clips: How many at once.
+        keeps_memory: Whether freed memory stays with the process.
+        coarse: Whether its numbers are meant to differ.
+    """
+
+    name: str
+    loss: Callable[[Tensor, Callable[[], None]], Tensor]
+    clips: int = 1
+    keeps_memory: bool = True
+    coarse: bool = False
+    latents: Tensor = field(default_factory=lambda: torch.empty(0))
+    seconds: list[float] = field(default_factory=list)
+    parts: list[list[float]] = field(default_factory=list)
+    peak: int = 0
+    last: float = 0.0
+
+
+def measure(resolution: int, clips: int, rounds: int, with_compilation: bool, coarse: int, device: str) -> dict[str, Any]:
+    """All figures; the variants take turns, ``rounds`` times: one step to warm up, one that is timed."""
+    torch.manual_seed(0)
+    place = torch.device(device)
+    variants, restore = build(resolution, clips, with_compilation, coarse, place)
+    start = torch.randn(clips, 512, generator=torch.Generator().manual_seed(1)).to(place)
+    for variant in variants:
+        variant.latents = start[: variant.clips].clone().requires_grad_()
+    optimizers = [torch.optim.Adam([variant.latents], lr=LEARNING_RATE) for variant in variants]
+    compilations: dict[str, float] = {}
+    for _ in range(rounds):
+        for variant, optimizer in zip(variants, optimizers, strict=True):
+            _keep(variant.keeps_memory, place)
+            resting = _reset_peak(place)
+            began = time.perf_counter()
+            take_step(variant, optimizer, place, timed=False)
+            compilations.setdefault(variant.name, time.perf_counter() - began)
+            take_step(variant, optimizer, place, timed=True)
+            variant.peak = max(variant.peak, _peak(place) - resting)
+    restore()
+    return {"machine": machine(place), "resolution": resolution, "rounds": rounds, "variants": rows(variants, compilations)}
+
+
+def build(resolution: int, clips: int, with_compilation: bool, coarse: int, place: torch.device) -> tuple[list[Variant], Callable[[], None]]:
+    """The variants, and what puts the allocator back."""
+    generator = StyleGAN2({size: width for size, width in FFHQ.items() if size <= resolution}).to(place)
+    with torch.no_grad():
+        for layer in generator.convolutions:
+            layer.noise_strength.fill_(0.1)
+    clip_model = open_clip.create_model("ViT-B-32-quickgelu").to(place).eval()
+    trainable = open_clip.create_model("ViT-B-32-quickgelu").to(place).eval()
+    trainable.load_state_dict(clip_model.state_dict())
+    audio = Wav2ClipEmbedder(AudioNetwork().eval()).to(place)
+    waveforms = 0.1 * torch.randn(clips, 5 * audio.sample_rate, generator=torch.Generator().manual_seed(2)).to(place)
+    targets = audio.embed_audio(waveforms)
+    reference = ReferenceGenerator(generator).to(place)
+    of_reference = ReferenceLoss(trainable, resolution, lambda: audio.embed_audio(waveforms[:1]))
+    generator.freeze()
+    guide = OpenClipEmbedder(clip_model, lambda texts: torch.zeros(len(texts), 77, dtype=torch.long), "reference")
+
+    def slow(latents: Tensor, mark: Callable[[], None]) -> Tensor:
+        image = reference(latents)
+        mark()
+        return of_reference(image).reshape(1)
+
+    def look(latents: Tensor, aims: Tensor, size: int) -> Tensor:
+        return 1 - (guide.embed_image(generator.synthesize(latents, resolution=size)) * aims).sum(dim=1)
+
+    quick = compiled(look, True)
+
+    def ours(size: int = resolution, how: str = "eager") -> Callable[[Tensor, Callable[[], None]], Tensor]:
+        def loss(latents: Tensor, mark: Callable[[], None]) -> Tensor:
+            if how == "compiled":
+                return quick(latents, targets[: len(latents)], size)
+            image = generator.synthesize(latents, resolution=size)
+            mark()
+            return 1 - (guide.embed_image(image) * targets[: len(latents)]).sum(dim=1)
+
+        return loss
+
+    def again(latents: Tensor, mark: Callable[[], None]) -> Tensor:
+        generator.freeze(recompute_from=min(256, resolution))
+        try:
+            return ours()(latents, mark)
+        finally:
+            generator.freeze()
+
+    several = clips > 1
+    made = [Variant("reference loop", slow, keeps_memory=False), Variant("reference loop, memory kept", slow)]
+    made += [Variant("ours, frozen form alone", ours(), keeps_memory=False), Variant("ours: frozen form, memory kept", ours())]
+    made += [Variant(f"ours, {clips} clips", ours(), clips)] if several else []
+    made += [Variant("ours, recomputing from 256 px", again)] if place.type == "cuda" else []
+    made += [Variant("ours, compiled", ours(how="compiled"))] if with_compilation else []
+    made += [Variant(f"ours, compiled, {clips} clips", ours(how="compiled"), clips)] if with_compilation and several else []
+    if coarse and coarse < resolution:
+        made += [Variant(f"ours at {coarse} px", ours(coarse), coarse=True)]
+        made += [Variant(f"ours at {coarse} px, {clips} clips", ours(coarse), clips, coarse=True)] if several else []
+    return made, lambda: _keep(True, place)
+
+
+def take_step(variant: Variant, optimizer: torch.optim.Optimizer, place: torch.device, timed: bool) -> None:
+    """One step of Adam, and the time of its parts."""
+    marks = [_now(place)]
+    losses = variant.loss(variant.latents, lambda: marks.append(_now(place)))
+    marks.append(_now(place))
+    optimizer.zero_grad(set_to_none=True)
+    losses.sum().backward()
+    marks.append(_now(place))
+    optimizer.step()
+    seconds = _now(place) - marks[0]
+    variant.last = losses.detach()[0].item()
+    if timed:
+        variant.seconds.append(seconds)
+        variant.parts.append([after - before for before, after in itertools.pairwise(marks)])
+
+
+def rows(variants: list[Variant], compilations: dict[str, float]) -> dict[str, dict[str, Any]]:
+    """The figures of each variant; ratios of medians to the reference loop's."""
+    base = variants[0]
+    found = {}
+    for variant in variants:
+        each = [seconds / variant.clips for seconds in variant.seconds]
+        median = statistics.median(each)
+        parts = [statistics.median(part) / variant.clips for part in zip(*variant.parts, strict=True)]
+        names = ["synthesis", "encoding", "backward"] if len(parts) == 3 else ["forward", "backward"]
+        difference = (variant.latents.detach()[:1] - base.latents.detach()).abs().max().item()
+        moved = LEARNING_RATE * 2 * len(variant.seconds)
+        found[variant.name] = {
+            "seconds per clip-step": median,
+            "spread": [min(each), max(each)],
+            "times the reference loop": statistics.median(base.seconds) / median,
+            "parts": dict(zip(names, parts, strict=True)),
+            "peak memory per clip [GB]": variant.peak / variant.clips / 1e9,
+            "first step [s]": compilations[variant.name],
+            "largest difference of a latent, of the way it went": None if variant.coarse else difference / moved,
+            "difference of the similarity": None if variant.coarse else abs(variant.last - base.last),
+        }
+    return found
+
+
+def machine(place: torch.device) -> dict[str, Any]:
+    """What computed."""
+    name = torch.cuda.get_device_name(place) if place.type == "cuda" else platform.processor() or platform.machine()
+    facts = {"device": name, "threads": torch.get_num_threads(), "cpu": torch.backends.cpu.get_cpu_capability(), "load": os.getloadavg()[0]}
+    return {**facts, **{package: version(package) for package in ("torch", "open_clip_torch")}}
+
+
+def _now(place: torch.device) -> float:
+    if place.type == "cuda":
+        torch.cuda.synchronize(place)
+    return time.perf_counter()
+
+
+def _keep(memory: bool, place: torch.device) -> None:
+    """Turns the keeping of freed memory on, or off again to what glibc adapts itself to with tensors of this size."""
+    if place.type != "cpu" or platform.libc_ver()[0] != "glibc":
+        return
+    gc.collect()
+    library = ctypes.CDLL("libc.so.6")
+    library.malloc_trim(0)
+    if memory:
+        keep_freed_memory()
+    else:
+        for option, value in ((M_MMAP_MAX, 65536), (M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD), (M_TRIM_THRESHOLD, 64 << 20), (M_TOP_PAD, 0)):
+            library.mallopt(option, value)
+
+
+def _status(name: str) -> int:
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) << 10
+
+
+def _reset_peak(place: torch.device) -> int:
+    if place.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(place)
+        return int(torch.cuda.memory_allocated(place))
+    Path("/proc/self/clear_refs").write_text("5")
+    return _RESTING.setdefault("bytes", _status("VmRSS"))
+
+
+_RESTING: dict[str, int] = {}
+
+
+def _peak(place: torch.device) -> int:
+    return int(torch.cuda.max_memory_allocated(place)) if place.type == "cuda" else _status("VmHWM")
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures as text."""
+    lines = [", ".join(f"{name} {value}" for name, value in figures["machine"].items()), ""]
+    lines += [f"{'':<34}{'s/clip-step':>12}{'spread':>16}{'ratio':>8}{'GB/clip':>9}{'latent':>9}{'cosine':>9}  parts"]
+    for name, row in figures["variants"].items():
+        spread = "-".join(f"{value:.2f}" for value in row["spread"])
+        differ = [row["largest difference of a latent, of the way it went"], row["difference of the similarity"]]
+        parts = ", ".join(f"{part} {seconds:.2f}" for part, seconds in row["parts"].items())
+        differences = "".join(f"{'-' if value is None else f'{value:.0e}':>9}" for value in differ)
+        lines.append(
+            f"{name:<34}{row['seconds per clip-step']:>12.2f}{spread:>16}{row['times the reference loop']:>8.2f}"
+            f"{row['peak memory per clip [GB]']:>9.2f}{differences}  {parts}"
+        )
+    return "\n".join(lines)
