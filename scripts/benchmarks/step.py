@@ -21,12 +21,10 @@ from torch import Tensor
 from stylewav_pl.embedders.openclip import OpenClipEmbedder
 from stylewav_pl.embedders.wav2clip import AudioNetwork, Wav2ClipEmbedder
 from stylewav_pl.generators import StyleGAN2
-from stylewav_pl.hardware import M_MMAP_MAX, M_TOP_PAD, M_TRIM_THRESHOLD, keep_freed_memory
+from stylewav_pl.hardware import keep_freed_memory
 from stylewav_pl.module import compiled
 
 FFHQ = {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64, 1024: 32}
-M_MMAP_THRESHOLD = -3
-LARGEST_MMAP_THRESHOLD = 32 << 20  # where glibc's own adaptation ends
 LEARNING_RATE = 0.1
 
 
@@ -52,33 +50,29 @@ class Variant:
     parts: list[list[float]] = field(default_factory=list)
     peak: int = 0
     last: float = 0.0
+    first: float | None = None
 
 
 def measure(resolution: int, clips: int, rounds: int, with_compilation: bool, coarse: int, device: str) -> dict[str, Any]:
     """All figures; the variants take turns, ``rounds`` times: one step to warm up, one that is timed."""
     torch.manual_seed(0)
     place = torch.device(device)
-    variants, restore = build(resolution, clips, with_compilation, coarse, place)
+    variants = build(resolution, clips, with_compilation, coarse, place)
     start = torch.randn(clips, 512, generator=torch.Generator().manual_seed(1)).to(place)
     for variant in variants:
         variant.latents = start[: variant.clips].clone().requires_grad_()
     optimizers = [torch.optim.Adam([variant.latents], lr=LEARNING_RATE) for variant in variants]
-    compilations: dict[str, float] = {}
-    for _ in range(rounds):
-        for variant, optimizer in zip(variants, optimizers, strict=True):
-            _keep(variant.keeps_memory, place)
-            resting = _reset_peak(place)
-            began = time.perf_counter()
-            take_step(variant, optimizer, place, timed=False)
-            compilations.setdefault(variant.name, time.perf_counter() - began)
-            take_step(variant, optimizer, place, timed=True)
-            variant.peak = max(variant.peak, _peak(place) - resting)
-    restore()
-    return {"machine": machine(place), "resolution": resolution, "rounds": rounds, "variants": rows(variants, compilations)}
+    everything = list(zip(variants, optimizers, strict=True))
+    # First those with the allocator as it is: what the others have kept would serve them, too.
+    for group in ([one for one in everything if one[0].keeps_memory == kept] for kept in (False, True)):
+        for _ in range(rounds):
+            for variant, optimizer in group:
+                take_turn(variant, optimizer, place)
+    return {"machine": machine(place), "resolution": resolution, "rounds": rounds, "variants": rows(variants)}
 
 
-def build(resolution: int, clips: int, with_compilation: bool, coarse: int, place: torch.device) -> tuple[list[Variant], Callable[[], None]]:
-    """The variants, and what puts the allocator back."""
+def build(resolution: int, clips: int, with_compilation: bool, coarse: int, place: torch.device) -> list[Variant]:
+    """All variants, on the same weights."""
     generator = StyleGAN2({size: width for size, width in FFHQ.items() if size <= resolution}).to(place)
     with torch.no_grad():
         for layer in generator.convolutions:
@@ -131,7 +125,19 @@ def build(resolution: int, clips: int, with_compilation: bool, coarse: int, plac
     if coarse and coarse < resolution:
         made += [Variant(f"ours at {coarse} px", ours(coarse), coarse=True)]
         made += [Variant(f"ours at {coarse} px, {clips} clips", ours(coarse), clips, coarse=True)] if several else []
-    return made, lambda: _keep(True, place)
+        made += [Variant(f"ours at {coarse} px, compiled", ours(coarse, "compiled"), coarse=True)] if with_compilation else []
+    return made
+
+
+def take_turn(variant: Variant, optimizer: torch.optim.Optimizer, place: torch.device) -> None:
+    """Two steps, the second of which is timed, and the memory that they take beyond what lay there before."""
+    _keep(variant.keeps_memory, place)
+    resting = _reset_peak(place)
+    began = time.perf_counter()
+    take_step(variant, optimizer, place, timed=False)
+    variant.first = variant.first or time.perf_counter() - began
+    take_step(variant, optimizer, place, timed=True)
+    variant.peak = max(variant.peak, _peak(place) - resting)
 
 
 def take_step(variant: Variant, optimizer: torch.optim.Optimizer, place: torch.device, timed: bool) -> None:
@@ -150,7 +156,7 @@ def take_step(variant: Variant, optimizer: torch.optim.Optimizer, place: torch.d
         variant.parts.append([after - before for before, after in itertools.pairwise(marks)])
 
 
-def rows(variants: list[Variant], compilations: dict[str, float]) -> dict[str, dict[str, Any]]:
+def rows(variants: list[Variant]) -> dict[str, dict[str, Any]]:
     """The figures of each variant; ratios of medians to the reference loop's."""
     base = variants[0]
     found = {}
@@ -167,7 +173,7 @@ def rows(variants: list[Variant], compilations: dict[str, float]) -> dict[str, d
             "times the reference loop": statistics.median(base.seconds) / median,
             "parts": dict(zip(names, parts, strict=True)),
             "peak memory per clip [GB]": variant.peak / variant.clips / 1e9,
-            "first step [s]": compilations[variant.name],
+            "first step [s]": variant.first,
             "largest difference of a latent, of the way it went": None if variant.coarse else difference / moved,
             "difference of the similarity": None if variant.coarse else abs(variant.last - base.last),
         }
@@ -188,17 +194,12 @@ def _now(place: torch.device) -> float:
 
 
 def _keep(memory: bool, place: torch.device) -> None:
-    """Turns the keeping of freed memory on, or off again to what glibc adapts itself to with tensors of this size."""
-    if place.type != "cpu" or platform.libc_ver()[0] != "glibc":
-        return
-    gc.collect()
-    library = ctypes.CDLL("libc.so.6")
-    library.malloc_trim(0)
-    if memory:
-        keep_freed_memory()
-    else:
-        for option, value in ((M_MMAP_MAX, 65536), (M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD), (M_TRIM_THRESHOLD, 64 << 20), (M_TOP_PAD, 0)):
-            library.mallopt(option, value)
+    """Gives freed memory back to the system, and keeps what will be freed from now on if ``memory``."""
+    if place.type == "cpu" and platform.libc_ver()[0] == "glibc":
+        gc.collect()
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+        if memory:
+            keep_freed_memory()
 
 
 def _status(name: str) -> int:

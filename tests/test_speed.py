@@ -1,0 +1,279 @@
+"""The settings that save time and memory, through a real trainer: what they change, and what they must not."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch import Callback, Trainer
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from stylewav_pl import hardware
+from stylewav_pl.commands.experiment import FORCED
+from stylewav_pl.convergence import Convergence, EarlyStop
+from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
+from stylewav_pl.footprint import LARGEST_COHORT, OVERHEAD, cohort_that_fits, peak_bytes
+from stylewav_pl.generators import LinearGenerator, StyleGAN2
+from stylewav_pl.module import StyleWav
+from stylewav_pl.types import Clip, ClipBatch, CohortResult, ConfigError
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers.*")  # a list of cohorts needs none
+
+
+class Kept(Callback):
+    result: CohortResult
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        self.result = outputs["result"]
+
+
+class Cohorts(list):
+    """What the trainer takes for a data loader."""
+
+
+class CountingGenerator(LinearGenerator):
+    """Remembers the resolution of every image that it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[int] = []
+
+    def synthesize(self, ws_or_styles, noise="const", resolution=None):
+        self.asked.append(resolution or self.resolution)
+        return super().synthesize(ws_or_styles, noise, resolution)
+
+
+class CountingGuide(LinearImageTextEmbedder):
+    calls = 0
+
+    def embed_image(self, images):
+        self.calls += 1
+        return super().embed_image(images)
+
+
+class CountingAudio(LinearAudioEmbedder):
+    calls = 0
+
+    def embed_audio(self, waveforms):
+        self.calls += 1
+        return super().embed_audio(waveforms)
+
+
+def waveform(name: str) -> Tensor:
+    random = torch.Generator().manual_seed(sum(map(ord, name)))
+    return (torch.rand(800, generator=random) - 0.5) * torch.linspace(0, 1, 800).mul(6.28 * (1 + sum(map(ord, name)) % 7)).cos()
+
+
+def fit(names: Sequence[str | None], **settings) -> tuple[CohortResult, StyleWav]:
+    slots = tuple(name and Clip(name, f"{name}.wav") for name in names)
+    batch = ClipBatch(0, slots, tuple(waveform(name) for name in names if name))
+    model = StyleWav(CountingGenerator(), CountingGuide(), CountingAudio(), cohort_size=len(names), **settings)
+    kept = Kept()
+    Trainer(accelerator="cpu", devices=1, logger=False, callbacks=[kept], **FORCED).fit(model, Cohorts([batch]))
+    return kept.result, model
+
+
+# coarser steps
+
+
+def test_coarse_steps_come_first_and_the_end_is_at_full_resolution() -> None:
+    result, model = fit(["a", "b"], num_steps=10, synthesis_resolution=4, full_steps=3, frame_steps=(0, 9, 10))
+    assert model.generator.asked == [4, 8, *[4] * 6, *[8] * 3, 8]  # one more at 8 px for the frame of step 0
+    assert result.curves.shape == (2, 11)
+    assert result.images.shape[-1] == result.frames.shape[-1] == 8 and result.starts.shape[-1] == 4
+    torch.testing.assert_close(result.curves[:, -1], (model.guide.embed_image(result.images) * result.targets).sum(dim=1))
+    torch.testing.assert_close(result.images, LinearGenerator().synthesize(result.latents))
+    assert (result.curves[:, -1] > result.curves[:, 0] + 0.2).all()
+
+
+def test_the_full_resolution_as_coarse_one_changes_nothing() -> None:
+    exact, _ = fit(["a", "b"])
+    same, _ = fit(["a", "b"], synthesis_resolution=8)
+    few, _ = fit(["a", "b"], synthesis_resolution=4, full_steps=10)
+    assert torch.equal(exact.latents, same.latents) and torch.equal(exact.latents, few.latents)
+
+
+@pytest.mark.parametrize("settings", [{"synthesis_resolution": 3}, {"synthesis_resolution": 16}, {"full_steps": -1}])
+def test_resolutions_that_cannot_be_are_refused(settings) -> None:
+    with pytest.raises(ConfigError, match=r"Expected .*found"):
+        StyleWav(LinearGenerator(), LinearImageTextEmbedder(), LinearAudioEmbedder(), cohort_size=1, **settings)
+
+
+# early stop
+
+
+def test_a_clip_has_converged_after_patience_without_a_rise() -> None:
+    watch = Convergence(EarlyStop(patience=2, min_gain=0.1), idle=torch.tensor([False, False, True]))
+    for similarities in ([0.0, 0.0, 0.0], [0.05, 0.2, 0.0]):
+        watch.observe(torch.tensor(similarities))
+    assert watch.converged.tolist() == [False, False, True]
+    watch.observe(torch.tensor([0.09, 0.25, 0.0]))
+    assert watch.converged.tolist() == [True, False, True] and not watch.over
+    watch.observe(torch.tensor([0.9, 0.25, 0.0]))
+    assert watch.over, "what has converged stays so"
+    watch.restart()
+    assert watch.converged.tolist() == [False, False, True]
+
+
+def test_without_a_rule_nothing_converges() -> None:
+    watch = Convergence(None, idle=torch.tensor([True]))
+    watch.observe(torch.tensor([0.0]))
+    assert not watch.over
+
+
+@pytest.mark.parametrize("values", [{"patience": 0}, {"min_gain": -0.1}])
+def test_a_rule_that_cannot_be_is_refused(values) -> None:
+    with pytest.raises(ConfigError, match="Expected early_stop"):
+        EarlyStop(**values)
+
+
+def test_converged_clips_stay_as_they_are_and_end_their_cohort() -> None:
+    result, model = fit(["a", "b", None], num_steps=300, early_stop=EarlyStop(patience=3, min_gain=0.01), frame_steps=(0, 290))
+    steps = len(model.generator.asked) - 1
+    assert 3 < steps < 200
+    assert (result.curves[:, steps:] == result.curves[:, -1:]).all() or torch.allclose(result.curves[:, steps:-1], result.curves[:, -1:], atol=1e-6)
+    assert result.curves.shape == (2, 301) and result.frames.shape[1] == 2
+    torch.testing.assert_close(result.images, LinearGenerator().synthesize(result.latents))
+
+
+def test_a_clip_stops_whatever_its_neighbours_do() -> None:
+    rule = EarlyStop(patience=3, min_gain=0.01)
+    together, _ = fit(["a", "b", "c"], num_steps=100, early_stop=rule)
+    for row, name in enumerate("abc"):
+        alone, _ = fit([name], num_steps=100, early_stop=rule)
+        torch.testing.assert_close(together.latents[row], alone.latents[0], atol=1e-5, rtol=1e-4)
+
+
+# counts instead of times
+
+
+def test_every_network_is_called_as_often_as_needed() -> None:
+    _, model = fit(["a", "b"], num_steps=7)
+    assert (len(model.generator.asked), model.guide.calls, model.audio.calls) == (8, 8, 1)
+
+
+CHANNELS = {4: 8, 8: 8, 16: 6, 32: 4}
+
+
+def frozen() -> StyleGAN2:
+    torch.manual_seed(0)
+    return StyleGAN2(CHANNELS, z_dim=6, w_dim=9, mapping_depth=2).freeze()
+
+
+def test_the_backward_pass_costs_no_more_than_the_forward_one() -> None:
+    """A gradient of a weight would double it; the sum is that of the convolutions, counted by hand."""
+    generator, w = frozen(), torch.randn(2, 9, requires_grad=True)
+    with FlopCounterMode(display=False) as forward:
+        image = generator.synthesize(w)
+    with FlopCounterMode(display=False) as backward:
+        image.sum().backward()
+    widths = list(CHANNELS.values())
+    plain = sum(2 * 9 * width**2 * size**2 for size, width in CHANNELS.items())
+    doubling = sum(2 * 9 * before * width * (size // 2) ** 2 for before, width, size in zip(widths, widths[1:], list(CHANNELS)[1:], strict=False))
+    filters = sum(2 * 16 * width * size**2 for size, width in list(CHANNELS.items())[1:])
+    assert forward.get_total_flops() / 2 == pytest.approx(plain + doubling + filters, rel=0.15)  # colours and styles come on top
+    assert backward.get_total_flops() < 1.15 * forward.get_total_flops()
+
+
+class Operations(TorchDispatchMode):
+    """Counts operations, and those that make a map of the largest size."""
+
+    def __init__(self, largest: int) -> None:
+        super().__init__()
+        self.largest, self.names, self.maps = largest, [], 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        self.names.append(func.__name__)
+        aliases = any(result.alias_info for result in func._schema.returns)
+        self.maps += isinstance(made, Tensor) and made.numel() == self.largest and not aliases
+        return made
+
+
+def test_the_numbers_of_convolutions_and_of_large_maps_stay() -> None:
+    generator, w = frozen(), torch.randn(2, 9, requires_grad=True)
+    largest = 2 * CHANNELS[32] * 32**2
+    with Operations(largest) as forward:
+        image = generator.synthesize(w)
+    convolutions = sum(name.startswith("convolution.") for name in forward.names)
+    assert convolutions == 7 + 3 + 3, "seven layers, a filter for each doubled one, and the colours' own doubling"
+    assert forward.maps <= 5
+    with Operations(largest) as backward:
+        image.sum().backward()
+    assert backward.maps <= 9
+    assert not any("copy" in name for name in backward.names)
+
+
+# memory
+
+
+def test_a_process_that_keeps_its_memory_touches_new_pages_less_often() -> None:
+    code = """
+import resource, sys, torch
+from stylewav_pl.hardware import keep_freed_memory
+assert sys.argv[1] == "no" or keep_freed_memory()
+for _ in range(10):
+    torch.ones(10_000_000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    torch.ones(10_000_000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    if hardware.platform.libc_ver()[0] != "glibc":
+        pytest.skip("another C library")
+    root = Path(__file__).resolve().parents[1]
+    kept, given_back = (int(subprocess.check_output([sys.executable, "-c", code, word], cwd=root)) for word in ("yes", "no"))
+    assert kept < given_back / 10
+
+
+def test_other_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware.platform, "libc_ver", lambda: ("", ""))
+    assert not hardware.keep_freed_memory()
+
+
+def test_free_memory_knows_containers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cpu = torch.device("cpu")
+    for name, text in (("limit", "5000"), ("used", "2000"), ("none", "max")):
+        (tmp_path / name).write_text(f"{text}\n")
+    monkeypatch.setattr(hardware, "CONTAINER_FILES", (str(tmp_path / "limit"), str(tmp_path / "used")))
+    assert hardware.free_memory(cpu) == 3000
+    monkeypatch.setattr(hardware, "CONTAINER_FILES", (str(tmp_path / "none"), str(tmp_path / "used")))
+    assert hardware.free_memory(cpu) > 1 << 24
+
+
+def test_half_precision_on_a_cpu_is_refused() -> None:
+    with pytest.raises(ConfigError, match="is for GPUs"):
+        fit(["a"], precision="bfloat16")
+
+
+def test_live_bytes_are_those_that_can_be_counted_by_hand() -> None:
+    def step(latents: Tensor) -> Tensor:
+        return (latents * 2).sum(dim=1)
+
+    one, three = (peak_bytes(step, torch.zeros(1000), clips) for clips in (1, 3))
+    assert 4000 <= one <= 3 * 4000
+    assert three == pytest.approx(3 * one, rel=0.02)
+
+
+def test_a_cohort_is_bounded_by_memory_clips_and_reason() -> None:
+    def step(latents: Tensor) -> Tensor:
+        return (latents * 2).sum(dim=1)
+
+    one = peak_bytes(step, torch.zeros(1000), 1)
+    room = int(10.5 * one * OVERHEAD["cpu"])
+    assert cohort_that_fits(step, torch.zeros(1000), room, 1000) == pytest.approx(10, abs=1)
+    assert cohort_that_fits(step, torch.zeros(1000), room, 4) == 4
+    assert cohort_that_fits(step, torch.zeros(1000), 0, 4) == 1
+    assert cohort_that_fits(step, torch.zeros(1000), 1 << 40, 10**6) == LARGEST_COHORT
+
+
+def test_a_model_tells_which_cohort_fits_and_takes_its_size() -> None:
+    model = StyleWav.from_sources("linear", "linear", "linear", cohort_size="auto")
+    assert len(model.latents) == 1
+    assert model.cohort_that_fits(1 << 30, 12, "cpu") == 12
+    model.resize(12)
+    assert model.latents.shape == (12, 16)
