@@ -1,14 +1,13 @@
 """What coarser steps and early stopping lose in similarity and win in time, on the pocket networks and built-in voices."""
 
 import time
-import warnings
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
 from torch.optim import Adam
 
-from stylewav_pl.commands.experiment import FORCED
+from stylewav_pl.commands.experiment import FORCED, quiet_lightning
 from stylewav_pl.convergence import EarlyStop
 from stylewav_pl.data import BuiltinVoices, Window
 from stylewav_pl.module import StyleWav
@@ -76,8 +75,7 @@ def optimise(batch: ClipBatch, settings: dict[str, Any]) -> Kept:
     torch.manual_seed(0)
     model = StyleWav.from_sources(cohort_size=len(batch.slots), num_steps=STEPS, **settings)
     kept = Kept()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet_lightning():
         Trainer(accelerator="cpu", devices=1, logger=False, callbacks=[kept], **FORCED).fit(model, _Cohorts([batch]))
     return kept
 

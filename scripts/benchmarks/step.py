@@ -126,6 +126,11 @@ def build(resolution: int, clips: int, with_compilation: bool, coarse: int, plac
         made += [Variant(f"ours at {coarse} px", ours(coarse), coarse=True)]
         made += [Variant(f"ours at {coarse} px, {clips} clips", ours(coarse), clips, coarse=True)] if several else []
         made += [Variant(f"ours at {coarse} px, compiled", ours(coarse, "compiled"), coarse=True)] if with_compilation else []
+        made += (
+            [Variant(f"ours at {coarse} px, compiled, {clips} clips", ours(coarse, "compiled"), clips, coarse=True)]
+            if with_compilation and several
+            else []
+        )
     return made
 
 
