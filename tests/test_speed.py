@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from stylewav_pl import hardware
+from stylewav_pl.cli import main
 from stylewav_pl.commands.experiment import FORCED
 from stylewav_pl.convergence import Convergence, EarlyStop
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
@@ -248,6 +249,24 @@ def test_free_memory_knows_containers(monkeypatch: pytest.MonkeyPatch, tmp_path:
 def test_half_precision_on_a_cpu_is_refused() -> None:
     with pytest.raises(ConfigError, match="is for GPUs"):
         fit(["a"], precision="bfloat16")
+
+
+def test_a_precision_that_is_refused_leaves_no_run_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["fit", "--config", "demo.yaml", "--run", str(tmp_path / "run"), "--data.max_clips", "2", "--trainer.accelerator", "cpu"]
+    assert main([*words, "--model.precision", "bfloat16"]) == 2
+    assert "Use float32 here" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "config.yaml").exists()
+
+
+@pytest.mark.slow
+def test_a_cohort_chosen_from_the_memory_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["fit", "--config", "demo.yaml", "--run", str(tmp_path / "run"), "--data.max_clips", "3", "--trainer.accelerator", "cpu"]
+    words += ["--data.num_workers", "0", "--model.num_steps", "1", "--data.cohort_size", "auto"]
+    assert main(words) == 0
+    assert "Cohorts of 3" in capsys.readouterr().out
+    assert len((tmp_path / "run" / "plan.jsonl").read_text().splitlines()) == 1
+    assert main(words) == 0
+    assert "3 faces are there already" in capsys.readouterr().out
 
 
 def test_live_bytes_are_those_that_can_be_counted_by_hand() -> None:

@@ -28,7 +28,7 @@ from stylewav_pl.commands.finish import Scoring, check_fraction, check_skips, fi
 from stylewav_pl.commands.render import Rendering, render_again
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.funnel import table
-from stylewav_pl.hardware import free_memory
+from stylewav_pl.hardware import check_precision, free_memory
 from stylewav_pl.loggers import CsvLog
 from stylewav_pl.module import StyleWav
 from stylewav_pl.runs.directory import RunDirectory
@@ -194,7 +194,8 @@ class ExperimentCLI(LightningCLI):
         """Claims the run directory, decides the plan and takes this process's share of it."""
         run, data, rank = self.run_directory, self.datamodule, self.trainer.global_rank
         data.sample_rate = self.model.audio.sample_rate
-        # before anything is written: a wrong judge, prompt or folder must not become part of the run
+        # before anything is written: a wrong judge, prompt, precision or folder must not become part of the run
+        check_precision(self.model.precision, self.trainer.strategy.root_device)
         self.clip_score.setup(self.trainer, self.model, "fit")
         ids = self.listed_ids()
         self._dump_config()
@@ -229,7 +230,7 @@ class ExperimentCLI(LightningCLI):
             sharing = 1 if device.type == "cuda" else trainer.num_devices
             mine = -(-clips // trainer.world_size)
             size = self.model.cohort_that_fits(free_memory(device) // sharing, max(1, mine), device.type)
-            say(f"Cohorts of {size}: the free memory of {device.type} would take this many clips side by side, or there are no more of them.")
+            say(f"Cohorts of {size}: as many clips as there are, or as fit into the free memory ({device.type}) side by side.")
         return self.run_directory.read_plan(1 if size == AUTO else size)
 
     def follow(self) -> Member:
