@@ -108,19 +108,29 @@ class FrozenConvolution(torch.autograd.Function):
         return of_x, of_style, of_demodulation, *(None for _ in Folded._fields)
 
 
+def demodulation(style: Tensor, squares: Tensor) -> Tensor:
+    """The factor ``[clip, out]`` that brings each output channel back to unit variance: ``1 / sqrt(sum_ik (s_i w_oik)^2 + 1e-8)``.
+
+    Args:
+        style: ``[clip, in]``.
+        squares: ``[in, out]``, the sums of the squared weights over the kernel.
+    """
+    return (style.square() @ squares + EPSILON).rsqrt()
+
+
 def frozen_convolution(x: Tensor, style: Tensor, squares: Tensor, folded: Folded) -> Tensor:
     """A whole layer: the demodulation ``sqrt(2) / sqrt(style^2 @ squares + 1e-8)``, then :class:`FrozenConvolution`.
 
     Args:
-        x: ``[clip, in, h, w]``.
-        style: ``[clip, in]``, in float32 whatever the precision of ``x`` is.
-        squares: ``[in, out]``, the sums of the squared weights over the kernel.
-        folded: The constants, in the precision of ``x``.
+        x: ``[clip, in, h, w]``, in any precision.
+        style: ``[clip, in]``, in float32 whatever the precision of the feature maps is.
+        squares: See :func:`demodulation`.
+        folded: The constants; the feature maps have the precision of their weight.
     """
+    x = x.to(folded.weight.dtype)
     if x.dtype in HALF:  # the demodulation undoes any factor of the style, and large styles would overflow
         style = style / style.detach().abs().amax(dim=1, keepdim=True).clamp(min=EPSILON)
-    demodulation = GAIN * (style.square() @ squares + EPSILON).rsqrt()
-    return FrozenConvolution.apply(x, style, demodulation, *folded)  # type: ignore[no-any-return]
+    return FrozenConvolution.apply(x, style, GAIN * demodulation(style, squares), *folded)  # type: ignore[no-any-return]
 
 
 class FrozenToRGB(torch.autograd.Function):

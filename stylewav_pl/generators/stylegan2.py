@@ -115,7 +115,7 @@ class StyleGAN2(Generator):
         self.to_rgbs = nn.ModuleList(ToRGB(width, w_dim, clamp=conv_clamp) for width in (widths if design == "skip" else widths[-1:]))
         self.shortcuts = nn.ModuleList(Shortcut(*ends, self.resample_taps) for ends in pairwise(widths) if design == "resnet")
         self.upsample = Upsample(self.resample_taps)
-        self._dtype, self._float32_up_to, self._recompute_from = torch.float32, 0, math.inf
+        self._recompute_from = math.inf
 
     @property
     def resolutions(self) -> tuple[int, ...]:
@@ -128,9 +128,10 @@ class StyleGAN2(Generator):
         ``requires_grad_(True)`` and ``load_state_dict`` undo it.
         """
         super().freeze()
-        self._dtype, self._float32_up_to, self._recompute_from = dtype, float32_up_to, recompute_from or math.inf
+        self._recompute_from = recompute_from or math.inf
         for layer in self._modulated():
-            layer.freeze()
+            fine = layer.noise_const.shape[0] > float32_up_to
+            layer.freeze(dtype if fine and dtype != torch.float32 else None)
         return self
 
     def requires_grad_(self, requires_grad: bool = True) -> "StyleGAN2":
@@ -146,7 +147,7 @@ class StyleGAN2(Generator):
 
     def thaw(self) -> None:
         """Forgets what :meth:`freeze` has computed and chosen."""
-        self._dtype, self._float32_up_to, self._recompute_from = torch.float32, 0, math.inf
+        self._recompute_from = math.inf
         for layer in self._modulated():
             layer.thaw()
 
@@ -212,12 +213,21 @@ class StyleGAN2(Generator):
 
     def _layers(self) -> Iterator[tuple[ModulatedConvolution | ToRGB, int]]:
         """Every modulated layer in StyleCLIP's order, with the index of its w vector."""
-        without = len(self.channels) - len(self.to_rgbs)
         for block in range(len(self.channels)):
-            for index in range(max(2 * block - 1, 0), 2 * block + 1):
+            for index in self._indices(block):
                 yield self.convolutions[index], index  # type: ignore[misc]  # nn.ModuleList forgets its element type
-            if block >= without:
-                yield self.to_rgbs[block - without], 2 * block + 1  # type: ignore[misc]
+            if (to_rgb := self._to_rgb(block)) is not None:
+                yield to_rgb, 2 * block + 1
+
+    def _indices(self, block: int) -> range:
+        """The convolutions of one resolution."""
+        return range(max(2 * block - 1, 0), 2 * block + 1)
+
+    def _to_rgb(self, block: int) -> ToRGB | None:
+        """The ToRGB of one resolution, if its colours count."""
+        found = self.to_rgbs[block - len(self.channels)] if 4 << block in self.resolutions else None
+        assert found is None or isinstance(found, ToRGB)
+        return found
 
     def synthesize(
         self, ws_or_styles: Float[Tensor, "clip ..."] | Styles, noise: Noise = "const", resolution: int | None = None
@@ -244,28 +254,23 @@ class StyleGAN2(Generator):
         x: Tensor = self.constant
         image: Tensor | None = None
         for block in range(len(self.channels)):
-            x, colours = self._block(block, x, list(islice(styles, self._number_of_styles(block))), noise)
+            count = len(self._indices(block)) + (self._to_rgb(block) is not None)
+            x, colours = self._block(block, x, list(islice(styles, count)), noise)
             if colours is not None:
                 image = colours if image is None else self.upsample(image) + colours
                 yield image
 
-    def _number_of_styles(self, block: int) -> int:
-        return (2 if block else 1) + (block >= len(self.channels) - len(self.to_rgbs))
-
     def _block(self, block: int, x: Tensor, styles: Styles, noise: Noise) -> tuple[Tensor, Tensor | None]:
-        """One resolution in its precision: its feature maps, and the colours that it adds to the image."""
-        resolution = 4 << block
+        """One resolution: its feature maps, and the colours that it adds to the image."""
         x = x if block else x.expand(len(styles[0]), -1, -1, -1)
-        if resolution > self._float32_up_to:
-            x = x.to(self._dtype if self._dtype != torch.float32 else x.dtype)
-        if resolution < self._recompute_from or not torch.is_grad_enabled():
+        if 4 << block < self._recompute_from or not torch.is_grad_enabled():
             return self._layers_of(block, x, noise, *styles)
         again = partial(checkpoint, use_reentrant=False, preserve_rng_state=noise == "random")
         return again(self._layers_of, block, x, noise, *styles)  # type: ignore[no-any-return]
 
     def _layers_of(self, block: int, x: Tensor, noise: Noise, *styles: Tensor) -> tuple[Tensor, Tensor | None]:
         before, rest = x, iter(styles)
-        for index in range(max(2 * block - 1, 0), 2 * block + 1):
+        for index in self._indices(block):
             layer = self.convolutions[index]
             maps = {"const": layer.noise_const, "none": None}
             if noise == "random":
@@ -274,8 +279,8 @@ class StyleGAN2(Generator):
             x = layer(x, next(rest), maps[noise])
         if block and self.shortcuts:
             x = (x + self.shortcuts[block - 1](before)) * math.sqrt(0.5)
-        style = next(rest, None)
-        return x, None if style is None else self.to_rgbs[block - len(self.channels)](x, style)
+        to_rgb = self._to_rgb(block)
+        return x, None if to_rgb is None else to_rgb(x, next(rest))
 
     def _as_styles(self, latents: Tensor | Styles) -> Styles:
         if isinstance(latents, Tensor):

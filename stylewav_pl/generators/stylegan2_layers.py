@@ -13,9 +13,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stylewav_pl.generators.frozen_convolution import EPSILON, GAIN, SLOPE, Folded, frozen_convolution, frozen_to_rgb
+from stylewav_pl.generators.frozen_convolution import EPSILON, GAIN, SLOPE, Folded, demodulation, frozen_convolution, frozen_to_rgb
 
 BINOMIAL = (1.0, 3.0, 3.0, 1.0)
+FROZEN = ("frozen_weight", "frozen_squares", "frozen_filter", "frozen_bias", "frozen_noise")  # buffers that hold what does not depend on the latent
 
 
 def normalize_second_moment(z: Float[Tensor, "clip z"]) -> Float[Tensor, "clip z"]:
@@ -29,9 +30,9 @@ def resampling_filter(taps: Sequence[float] = BINOMIAL) -> Float[Tensor, " taps"
     return filter_taps / filter_taps.sum()
 
 
-def demodulation(style: Float[Tensor, "clip in"], weight: Float[Tensor, "out in kernel kernel"]) -> Float[Tensor, "clip out"]:
-    """The factor that brings each output channel back to unit variance: ``1 / sqrt(sum_ik (s_i w_oik)^2 + 1e-8)``."""
-    return (style.square() @ weight.square().sum(dim=(2, 3)).T + EPSILON).rsqrt()
+def squared_sums(weight: Float[Tensor, "out in kernel kernel"]) -> Float[Tensor, "in out"]:
+    """What :func:`demodulation` needs of the weights: ``sum_k w_oik^2``."""
+    return weight.square().sum(dim=(2, 3)).T
 
 
 class EqualizedLinear(nn.Module):
@@ -108,6 +109,9 @@ class ModulatedConvolution(nn.Module):
     noise_const: Tensor
     frozen_weight: Tensor | None
     frozen_squares: Tensor | None
+    frozen_filter: Tensor | None
+    frozen_bias: Tensor | None
+    frozen_noise: Tensor | None
 
     def __init__(
         self,
@@ -129,22 +133,25 @@ class ModulatedConvolution(nn.Module):
         self.weight_gain = 1 / math.sqrt(in_channels * 9)
         self.upsample = Upsample(taps) if upsample else None
         self.clamp = clamp
-        self.register_buffer("frozen_weight", None, persistent=False)
-        self.register_buffer("frozen_squares", None, persistent=False)
+        for name in FROZEN:
+            self.register_buffer(name, None, persistent=False)
 
     def forward(
         self, x: Float[Tensor, "clip in height width"], style: Float[Tensor, "clip in"], noise: Float[Tensor, "... height2 width2"] | None
     ) -> Float[Tensor, "clip out height2 width2"]:
         """``noise`` is added to all channels with the learned strength; ``None`` adds nothing."""
-        if self.frozen_weight is not None and self.frozen_squares is not None and (noise is None or noise.ndim == 2):
-            return frozen_convolution(x, style, self.frozen_squares, self._folded(self.frozen_weight, x, noise))
+        if self.frozen_weight is not None and self.frozen_bias is not None and (noise is None or noise is self.noise_const):
+            shift = None if noise is None else self.frozen_noise
+            folded = Folded(self.frozen_weight, self.frozen_bias, shift, self.frozen_filter, self.clamp)
+            assert self.frozen_squares is not None
+            return frozen_convolution(x, style, self.frozen_squares, folded)
         weight = self.weight * self.weight_gain
         x = self._convolve(x * style[:, :, None, None], weight)
         shift = self.bias[:, None, None]
         if noise is not None:
             shift = shift + self.noise_strength * noise
         # leaky_relu(GAIN y) = GAIN leaky_relu(y), so the gain rides on the two small factors instead of on the feature map.
-        scale = GAIN * demodulation(style, weight)
+        scale = GAIN * demodulation(style, squared_sums(weight))
         x = functional.leaky_relu(torch.addcmul(GAIN * shift, x, scale[:, :, None, None]), SLOPE)
         return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
 
@@ -154,22 +161,24 @@ class ModulatedConvolution(nn.Module):
         return self.upsample.smooth(functional.conv_transpose2d(x, weight.transpose(0, 1), stride=2))
 
     @torch.no_grad()
-    def freeze(self) -> None:
-        """Computes once what does not depend on the latent; the weights must stay as they are from now on."""
+    def freeze(self, dtype: torch.dtype | None = None) -> None:
+        """Computes once what does not depend on the latent; the weights must stay as they are from now on.
+
+        Args:
+            dtype: Precision of the feature maps; ``None``: that of the weights.
+        """
         weight = self.weight * self.weight_gain
-        self.frozen_squares = weight.square().sum(dim=(2, 3)).T.contiguous()
-        weight = weight if self.upsample is None else weight.transpose(0, 1)
-        self.frozen_weight = weight.contiguous(memory_format=torch.channels_last)
+        self.frozen_squares = squared_sums(weight).contiguous()
+        self.frozen_bias, self.frozen_noise = GAIN * self.bias, GAIN * self.noise_strength * self.noise_const
+        if self.upsample is not None:
+            weight = weight.transpose(0, 1)
+            self.frozen_filter = self.upsample.kernel(len(self.bias)).flip(2, 3).to(dtype or weight.dtype)
+        self.frozen_weight = weight.to(dtype or weight.dtype).contiguous(memory_format=torch.channels_last)
 
     def thaw(self) -> None:
         """Forgets what :meth:`freeze` has computed."""
-        self.frozen_weight = self.frozen_squares = None
-
-    def _folded(self, weight: Tensor, x: Tensor, noise: Tensor | None) -> Folded:
-        """The constants for an input in the precision of ``x``; gradients to them are never asked for."""
-        shift = None if noise is None else (GAIN * self.noise_strength * noise).detach()
-        taps = None if self.upsample is None else self.upsample.kernel(self.weight.shape[0]).flip(2, 3).to(x.dtype)
-        return Folded(weight.to(x.dtype), (GAIN * self.bias).detach(), shift, taps, self.clamp)
+        for name in FROZEN:
+            setattr(self, name, None)
 
 
 class ToRGB(nn.Module):
@@ -188,8 +197,8 @@ class ToRGB(nn.Module):
         if not self.weight.requires_grad:
             weight = (style * self.weight_gain)[:, None] * self.weight[:, :, 0, 0]
             image = frozen_to_rgb(x, weight.to(x.dtype)).to(style.dtype) + self.bias[:, None, None]
-            return image if self.clamp is None else image.clamp(-self.clamp, self.clamp)
-        image = functional.conv2d(x * (style * self.weight_gain)[:, :, None, None], self.weight, self.bias)
+        else:
+            image = functional.conv2d(x * (style * self.weight_gain)[:, :, None, None], self.weight, self.bias)
         return image if self.clamp is None else image.clamp(-self.clamp, self.clamp)
 
 
