@@ -1,4 +1,4 @@
-"""When a clip of a cohort has converged: it stays as it is in its slot, and a cohort of such clips ends early."""
+"""The similarities of a cohort, and when a clip has converged: it stays as it is in its slot, and a cohort of such clips ends early."""
 
 from dataclasses import dataclass
 
@@ -65,3 +65,28 @@ class Convergence:
     def over(self) -> bool:
         """Whether every clip has converged; waits for the device, but only under a rule."""
         return self.rule is not None and bool(self.converged.all())
+
+
+class Curve:
+    """The similarities of a cohort at each step; steps that were left out repeat those before them."""
+
+    def __init__(self, num_steps: int) -> None:
+        self.num_steps = num_steps
+        self.points: dict[int, Tensor] = {}
+
+    def record(self, step: int, similarities: Float[Tensor, " cohort"]) -> None:
+        """Keeps a copy."""
+        self.points[step] = similarities.detach().clone()
+
+    @property
+    def latest(self) -> Float[Tensor, " cohort"]:
+        """Those of the last step that was recorded."""
+        return self.points[max(self.points)]
+
+    @property
+    def values(self) -> Float[Tensor, "cohort step"]:
+        """All of them, ``num_steps + 1`` for each clip."""
+        filled: list[Tensor] = []
+        for step in range(self.num_steps + 1):
+            filled.append(self.points.get(step, filled[-1] if filled else self.latest))
+        return torch.stack(filled, dim=1)

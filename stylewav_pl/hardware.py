@@ -1,15 +1,20 @@
-"""What the machine gives: memory that stays with the process, memory that is free, precisions that it has."""
+"""What the machine gives: memory that stays with the process, memory that is free, precisions that it has, and compiled code."""
 
 import ctypes
 import os
 import platform
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 
 from stylewav_pl.errors import ConfigError
+from stylewav_pl.weights.cache import cache_directory
 
+Precision = Literal["float32", "tfloat32", "bfloat16", "float16"]
+DTYPES = {"float32": torch.float32, "tfloat32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
 GROW_BYTES = 64 << 20
 CONTAINER_FILES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current")
@@ -66,3 +71,11 @@ def check_precision(precision: str, device: torch.device) -> None:
             f"model.precision {precision} is for GPUs: a CPU without such numbers in hardware takes hundreds of times as long, and no other "
             "gains what it costs in accuracy. Use float32 here."
         )
+
+
+def compiled(function: Callable[..., Any], how: bool | str) -> Callable[..., Any]:
+    """The function compiled for fixed shapes; what was compiled once is kept in the cache of this package."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_directory() / "compiled"))
+    mode = "reduce-overhead" if how == "cuda-graphs" else "default"
+    made: Callable[..., Any] = torch.compile(function, dynamic=False, mode=mode)
+    return made

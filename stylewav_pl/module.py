@@ -1,6 +1,5 @@
 """The system: frozen networks wired around one trainable tensor, the latents of a cohort."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal, cast
@@ -13,25 +12,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
-from stylewav_pl.convergence import Convergence, EarlyStop
+from stylewav_pl.convergence import Convergence, Curve, EarlyStop
 from stylewav_pl.data.window import windows_of
 from stylewav_pl.embedders import WAV2CLIP_GUIDE, load_audio_embedder, load_image_text_embedder
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
 from stylewav_pl.footprint import cohort_that_fits
 from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
-from stylewav_pl.hardware import check_precision, keep_freed_memory
+from stylewav_pl.hardware import DTYPES, Precision, check_precision, compiled, keep_freed_memory
 from stylewav_pl.latents import LatentSpace, W
 from stylewav_pl.objectives import Objective, cosine_similarity
 from stylewav_pl.phases import Phase, phases_of
 from stylewav_pl.runs.plan import clip_seed
 from stylewav_pl.schedules import RampUpCosineDown, Schedule
 from stylewav_pl.types import ClipBatch, CohortResult, ConfigError, Skip, SkipReason
-from stylewav_pl.weights.cache import cache_directory
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
-Precision = Literal["float32", "tfloat32", "bfloat16", "float16"]
-DTYPES = {"float32": torch.float32, "tfloat32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class StyleWav(LightningModule):
@@ -102,7 +98,8 @@ class StyleWav(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.strict_loading = False  # checkpoints hold the latents alone
-        _check_settings(num_steps, 1 if cohort_size == "auto" else cohort_size, frame_steps)
+        slots = 1 if cohort_size == "auto" else cohort_size
+        _check_settings(num_steps, slots, frame_steps)
         _check_start(start_truncation, start_candidates)
         _check_resolution(generator, synthesis_resolution, full_steps)
         _check_fit(guide, audio)
@@ -124,7 +121,7 @@ class StyleWav(LightningModule):
         self.seed = seed
         self.quick_look = compiled(self.look, compile) if compile else self.look
         self.register_buffer("start", self.latent_space.start(generator), persistent=False)
-        self.resize(1 if cohort_size == "auto" else cohort_size)
+        self.resize(slots)
 
     start: Tensor
 
@@ -164,7 +161,7 @@ class StyleWav(LightningModule):
         """How many clips to optimise side by side in ``free`` bytes of a ``device``; a process has ``clips`` of them."""
 
         def step(latents: Tensor) -> Tensor:
-            return self.look(latents, latents.new_zeros(len(latents), self.guide.embed_dim), self.generator.resolution)[2]
+            return self.look(latents, latents.new_zeros(len(latents), self.guide.embed_dim))[2]
 
         return cohort_that_fits(step, self.start, free, clips, device)
 
@@ -201,7 +198,7 @@ class StyleWav(LightningModule):
         frames: dict[int, Tensor] = {}
         looks: list[Tensor] = []
         for phase, step in self.steps(convergence):
-            if step == phase.steps.start:
+            if phase.polishes and step == phase.steps.start:
                 optimizer.optimizer.state.clear()  # what was learned of another resolution's gradients misleads
             images, _, similarities = self.quick_look(self.latents, targets, phase.resolution)
             looks += [] if looks else [thumbnails(images.detach()).clone()]
@@ -211,7 +208,7 @@ class StyleWav(LightningModule):
             loss = self.objective(similarities, self.latents, starts).sum()
             self.take_step(optimizer, loss, phase.factor(step, self.schedule), convergence.converged)
         with torch.no_grad():
-            images, embeddings, similarities = self.look(self.latents, targets, self.generator.resolution)
+            images, embeddings, similarities = self.look(self.latents, targets)
             curve.record(self.num_steps, similarities)
         frames |= {step: images for step in self.frame_steps if step not in frames}
         return {"result": self.collect(batch, targets, images, curve.values, dict(sorted(frames.items())), embeddings, looks[0])}
@@ -226,10 +223,10 @@ class StyleWav(LightningModule):
                 yield phase, step
 
     def look(
-        self, latents: Float[Tensor, "cohort *latent"], targets: Float[Tensor, "cohort embed"], resolution: int
+        self, latents: Float[Tensor, "cohort *latent"], targets: Float[Tensor, "cohort embed"], resolution: int | None = None
     ) -> tuple[Float[Tensor, "cohort 3 height width"], Float[Tensor, "cohort embed"], Float[Tensor, " cohort"]]:
         """Images, their embeddings, and the similarities to the targets: everything of a step that costs."""
-        images = self.generator.synthesize(self.latent_space.expand(latents, self.generator), noise=self.noise, resolution=resolution)
+        images = self.render(latents, resolution)
         embeddings = self.guide.embed_image(images)
         return images, embeddings, cosine_similarity(embeddings, targets)
 
@@ -267,9 +264,9 @@ class StyleWav(LightningModule):
             return self.audio.embed_audio(batch.waveforms)
         return self.audio.embed_windows([windows_of(waveform, batch.averaged) for waveform in batch.waveforms])
 
-    def render(self, latents: Float[Tensor, "clip *latent"]) -> Float[Tensor, "clip 3 height width"]:
-        """Images of latents of this module's latent space, RGB, about [-1, 1]."""
-        return self.generator.synthesize(self.latent_space.expand(latents, self.generator), noise=self.noise)
+    def render(self, latents: Float[Tensor, "clip *latent"], resolution: int | None = None) -> Float[Tensor, "clip 3 height width"]:
+        """Images of latents of this module's latent space, RGB, about [-1, 1]; at full resolution unless told otherwise."""
+        return self.generator.synthesize(self.latent_space.expand(latents, self.generator), noise=self.noise, resolution=resolution)
 
     @torch.no_grad()
     def starts_of(self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"]) -> Float[Tensor, "cohort *latent"]:
@@ -285,7 +282,7 @@ class StyleWav(LightningModule):
             candidates[live] = self.latent_space.from_w(self.generator.map(z, truncation=self.start_truncation), self.generator)
             if self.start_candidates == 1:
                 return candidates
-            similarities = cosine_similarity(self.guide.embed_image(self.render(candidates)), targets)
+            similarities = self.look(candidates, targets)[2]
             better = similarities > highest
             starts[better], highest[better] = candidates[better], similarities[better]
         return starts
@@ -346,39 +343,6 @@ def thumbnails(images: Float[Tensor, "clip 3 height width"], pixels: int = 128) 
     (torch.Size([2, 3, 128, 128]), torch.Size([2, 3, 64, 64]))
     """
     return F.adaptive_avg_pool2d(images, pixels) if images.shape[-1] > pixels else images
-
-
-class Curve:
-    """The similarities of a cohort at each step; steps that were left out repeat those before them."""
-
-    def __init__(self, num_steps: int) -> None:
-        self.num_steps = num_steps
-        self.points: dict[int, Tensor] = {}
-
-    def record(self, step: int, similarities: Float[Tensor, " cohort"]) -> None:
-        """Keeps a copy."""
-        self.points[step] = similarities.detach().clone()
-
-    @property
-    def latest(self) -> Float[Tensor, " cohort"]:
-        """Those of the last step that was recorded."""
-        return self.points[max(self.points)]
-
-    @property
-    def values(self) -> Float[Tensor, "cohort step"]:
-        """All of them, ``num_steps + 1`` for each clip."""
-        filled: list[Tensor] = []
-        for step in range(self.num_steps + 1):
-            filled.append(self.points.get(step, filled[-1] if filled else self.latest))
-        return torch.stack(filled, dim=1)
-
-
-def compiled(function: Callable[..., Any], how: bool | str) -> Callable[..., Any]:
-    """The function compiled for fixed shapes; what was compiled once is kept in the cache of this package."""
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_directory() / "compiled"))
-    mode = "reduce-overhead" if how == "cuda-graphs" else "default"
-    made: Callable[..., Any] = torch.compile(function, dynamic=False, mode=mode)
-    return made
 
 
 def _own_noise(seed: int, count: int, width: int) -> Float[Tensor, "candidate z"]:

@@ -21,8 +21,7 @@ from torch import Tensor
 from stylewav_pl.embedders.openclip import OpenClipEmbedder
 from stylewav_pl.embedders.wav2clip import AudioNetwork, Wav2ClipEmbedder
 from stylewav_pl.generators import StyleGAN2
-from stylewav_pl.hardware import keep_freed_memory
-from stylewav_pl.module import compiled
+from stylewav_pl.hardware import compiled, keep_freed_memory
 
 FFHQ = {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64, 1024: 32}
 LEARNING_RATE = 0.1
