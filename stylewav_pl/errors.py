@@ -72,5 +72,14 @@ class StrictError(StyleWavError):
 def one_line(error: Exception, longest: int = 300) -> str:
     """The beginning of an error's text in one line, without codes that a terminal would obey; its type where it has no text."""
     text = " ".join(str(error).split()) or type(error).__name__
-    text = "".join(sign if sign.isprintable() else "?" for sign in text)
+    text = printable(text)
     return text if len(text) <= longest else f"{text[:longest]} ..."
+
+
+def printable(text: str) -> str:
+    r"""The text with a question mark for every sign that could steer a terminal; names of files and folders may hold such.
+
+    >>> printable("left out: \x1b[2Jother")
+    'left out: ?[2Jother'
+    """
+    return "".join(sign if sign.isprintable() else "?" for sign in text)

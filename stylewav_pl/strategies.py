@@ -26,7 +26,8 @@ from torch import Tensor
 
 LAUNCHED_WITH = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")  # set by Lightning's launcher
 # What torchrun and SLURM call a job; a process of another job must not be taken for one of this.
-NAMES_OF_A_LAUNCH = ("TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT", "SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT")
+COUNTS_OF_RESTARTS = ("SLURM_RESTART_COUNT", "TORCHELASTIC_RESTART_COUNT")
+NAMES_OF_A_LAUNCH = ("TORCHELASTIC_RUN_ID", "SLURM_JOB_ID", "SLURM_STEP_ID", *COUNTS_OF_RESTARTS)
 
 
 class Launcher(_SubprocessScriptLauncher):
@@ -126,6 +127,11 @@ def end_with_parent(parent: int, period_seconds: float = 1.0) -> None:
 def name_of_launch() -> str:
     """What the launcher of this process calls the job; empty without one, or where Lightning itself starts the processes."""
     return " ".join(f"{name}={os.environ[name]}" for name in NAMES_OF_A_LAUNCH if name in os.environ)
+
+
+def started_again() -> bool:
+    """Whether a scheduler or launcher has put the same command to work once more."""
+    return any(os.environ.get(name, "0") not in ("", "0") for name in COUNTS_OF_RESTARTS)
 
 
 def default_threads(environment: Mapping[str, str] = os.environ) -> int:

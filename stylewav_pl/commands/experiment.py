@@ -2,7 +2,6 @@
 
 import errno
 import logging
-import os
 import platform
 import signal
 import warnings
@@ -24,7 +23,7 @@ from stylewav_pl import __version__, stopping
 from stylewav_pl.callbacks import ClipProgress, ClipScore, Dashboard, ResultsWriter, Watch
 from stylewav_pl.commands.again import score_again
 from stylewav_pl.commands.arguments import check_configs, config_names, expand_configs, run_name
-from stylewav_pl.commands.finish import Scoring, check_fraction, check_skips, finish_run, finished_before, record_prompts, sounds_of
+from stylewav_pl.commands.finish import Scoring, check_fraction, check_skips, finish_run, finished_before, nothing_listed, record_prompts, sounds_of
 from stylewav_pl.commands.render import Rendering, render_again
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.funnel import table
@@ -36,15 +35,13 @@ from stylewav_pl.runs.files import remove_litter, write_json
 from stylewav_pl.runs.job import PATIENCE_SECONDS, Leader, Member
 from stylewav_pl.runs.plan import Plan, cohorts_of_rank
 from stylewav_pl.runs.results import merge
-from stylewav_pl.strategies import IndependentStrategy, Launcher, default_threads, name_of_launch, use_threads
+from stylewav_pl.strategies import IndependentStrategy, Launcher, default_threads, name_of_launch, started_again, use_threads
 from stylewav_pl.types import ConfigError, OutputError, RunDirectoryError, Skip, Stopped, StyleWavError
 from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import sha256_of
 
 INTERRUPTED = 130
 AUTO = "auto"
-SHOWN_SKIPS = 5
-COUNTS_OF_RESTARTS = ("SLURM_RESTART_COUNT", "TORCHELASTIC_RESTART_COUNT")
 FAILURES_OF_A_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN}
 
 # What one pass over cohorts of independent clips means in Lightning's terms; anything else is refused.
@@ -344,8 +341,7 @@ class ExperimentCLI(LightningCLI):
     @property
     def restarts(self) -> bool:
         """Whether ``--restart`` holds: not where a scheduler has put the same command back into its queue, or the run would never end."""
-        again = any(os.environ.get(name, "0") not in ("", "0") for name in COUNTS_OF_RESTARTS)
-        return bool(self._get(self.config, "restart")) and not again
+        return bool(self._get(self.config, "restart")) and not started_again()
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -439,14 +435,6 @@ class ExperimentCLI(LightningCLI):
         rendering = Rendering(*(self._get(self.config, field.name) for field in fields(Rendering)))
         count = render_again(self.run_directory, model, self.generator_sha256, rendering)
         print(f"{count} images in {self.run_directory.path / rendering.folder}")
-
-
-def nothing_listed(skips: Sequence[Skip]) -> str:
-    """Why there is no clip at all: nothing was there, or what was there is damaged or refused."""
-    if not skips:
-        return "No audio was found: every source of data.sources is empty. Put audio files there, or correct the paths."
-    others = f"\n({len(skips) - SHOWN_SKIPS} more like these)" if len(skips) > SHOWN_SKIPS else ""
-    return "\n".join(["Nothing of what data.sources name can be used:", *map(str, skips[:SHOWN_SKIPS])]) + others
 
 
 def versions() -> dict[str, str]:

@@ -126,6 +126,14 @@ def print_end(run: RunDirectory, said: str, totals: Totals) -> None:
             print(f"  {title:<9}{run.path / name}")
 
 
+def nothing_listed(skips: Sequence[Skip]) -> str:
+    """Why there is no clip at all: nothing was there, or what was there is damaged or refused."""
+    if not skips:
+        return "No audio was found: every source of data.sources is empty. Put audio files there, or correct the paths."
+    others = f"\n({len(skips) - MOST_SKIPS_TOLD} more like these)" if len(skips) > MOST_SKIPS_TOLD else ""
+    return "\n".join(["Nothing of what data.sources name can be used:", *map(str, skips[:MOST_SKIPS_TOLD])]) + others
+
+
 def counted(number: int, noun: str) -> str:
     """A number of things.
 

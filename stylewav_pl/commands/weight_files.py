@@ -1,7 +1,6 @@
 """``weights inspect`` and ``weights convert``: what is in a weight file of any known format, and the same in the project's own."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from stylewav_pl.generators import StyleGAN2, load_generator
 from stylewav_pl.generators.formats import read_published
 from stylewav_pl.generators.loading import MEAN, check
 from stylewav_pl.weights.digest import sha256_of
+from stylewav_pl.weights.registry import check_readable
 from stylewav_pl.weights.state_dict import read_state_dict
 from stylewav_pl.weights.store import describe, is_own_format, read_weights
 
@@ -29,8 +29,7 @@ def inspect_file(path: Path) -> None:
     """
     if not path.is_file():
         raise WeightsError(f"No weight file at {path}. Expected the path of an existing file.")
-    if not os.access(path, os.R_OK):
-        raise WeightsError(f"{path} may not be read by this user. Change its permissions, or copy it.")
+    check_readable(path)
     if is_own_format(path) and (kind := describe(path).get("kind", "")) != "generator":
         file = read_weights(path, kind)
         _print_facts(path, {"kind": kind, "architecture": file.architecture, **file.config}, file.tensors)

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from stylewav_pl.errors import printable
+
 MOST_POPULATIONS = 8  # beside each other in one block of the table
 LONGEST_TITLE = 60
 
@@ -71,12 +73,8 @@ def _line(title: str, *cells: str) -> str:
 
 
 def _told(text: str) -> str:
-    r"""Accents and other values may be long, and what could steer a terminal is replaced.
-
-    >>> _told("left out: \x1b[2Jother")
-    'left out: ?[2Jother'
-    """
-    clean = "".join(letter if letter.isprintable() else "?" for letter in text)
+    """Accents and other values may be long."""
+    clean = printable(text)
     return clean if len(clean) <= LONGEST_TITLE else f"{clean[: LONGEST_TITLE - 1]}…"
 
 

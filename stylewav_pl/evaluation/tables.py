@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 
+from stylewav_pl.errors import printable
 from stylewav_pl.evaluation.experiment import Between, Comparison, Evaluation, Omnibus
 from stylewav_pl.evaluation.statistics import Interval, NotComputable, Welch
 from stylewav_pl.evaluation.verdict import ALPHA, p_text, trend_sentence, verdict, where_lost
@@ -163,16 +164,11 @@ def _compact(value: float) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    clean = _printable(text)
+    clean = printable(text)
     return clean if len(clean) <= width else clean[: width - 1] + "…"
-
-
-def _printable(text: str) -> str:
-    """Labels come from folder names and files: what could steer the terminal is replaced."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def wrapped(text: str) -> str:
     """Sentences are folded at the width; tables have none longer."""
-    lines = map(_printable, text.split("\n"))
+    lines = map(printable, text.split("\n"))
     return "\n".join("\n".join(textwrap.wrap(line, WIDTH)) if len(line) > WIDTH else line for line in lines)

@@ -37,8 +37,7 @@ def resolve(source: str | Path, kind: str) -> Path:
         return named.get(open_clip_model.by_openai, open_clip_model).locate()
     path = Path(source).expanduser()
     if path.is_file():
-        if not os.access(path, os.R_OK):
-            raise WeightsError(f"{path} may not be read by this user. Change its permissions, or copy it.")
+        check_readable(path)
         return path
     names = ", ".join(sorted(named)) or "there is none"
     also = f", or {FORMS}" if kind == "image_text" else ""
@@ -57,3 +56,13 @@ def entries_named(names: list[str]) -> list[Entry]:
         if name not in known:
             raise WeightsError(f"No weights are named {name!r}. Expected one of: {', '.join(sorted(known))}.")
     return [entry for entry in ENTRIES if not names or entry.name in names]
+
+
+def check_readable(path: Path) -> None:
+    """Refuses a file that this user may not open.
+
+    Raises:
+        WeightsError: That is so.
+    """
+    if not os.access(path, os.R_OK):
+        raise WeightsError(f"{path} may not be read by this user. Change its permissions, or copy it.")

@@ -1,5 +1,6 @@
 """Sources by name and by path."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,19 +46,19 @@ ABSURD = {
 
 @pytest.mark.parametrize("config", ABSURD.values(), ids=ABSURD)
 def test_absurd_configurations_of_a_clip_model_cost_nothing(config: dict[str, object], tmp_path: Path) -> None:
-    path = tmp_path / "clip"
-    save_weights(path, kind="image_text", architecture="openclip", config=config, tensors={"a": torch.zeros(1)})
-    with pytest.raises(WeightsError, match="do not fit their configuration") as caught:
-        load_image_text_embedder(path)
-    assert len(str(caught.value)) < 600
+    save_weights(tmp_path / "clip", kind="image_text", architecture="openclip", config=config, tensors={"a": torch.zeros(1)})
+    _refused(lambda: load_image_text_embedder(tmp_path / "clip"), "do not fit their configuration")
 
 
 @pytest.mark.parametrize("config", [{"width": 1 << 24}, {"width": -1}, {"embed_dim": "x"}], ids=str)
 def test_absurd_configurations_of_an_audio_encoder_cost_nothing(config: dict[str, object], tmp_path: Path) -> None:
-    path = tmp_path / "audio"
-    save_weights(path, kind="audio", architecture="wav2clip", config=config, tensors={"a": torch.zeros(1)})
-    with pytest.raises(WeightsError, match="do not fit the Wav2CLIP layout") as caught:
-        load_audio_embedder(path)
+    save_weights(tmp_path / "audio", kind="audio", architecture="wav2clip", config=config, tensors={"a": torch.zeros(1)})
+    _refused(lambda: load_audio_embedder(tmp_path / "audio"), "do not fit the Wav2CLIP layout")
+
+
+def _refused(load: Callable[[], object], reason: str) -> None:
+    with pytest.raises(WeightsError, match=reason) as caught:
+        load()
     assert len(str(caught.value)) < 600
 
 
