@@ -20,9 +20,10 @@ def measure(clips: int) -> dict[str, Any]:
     """Writes mp3 files of 5 s at 48 kHz, then reads and embeds them as a run does."""
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
-        write(Path(folder), clips)
+        voices = Path(folder) / "voices"
+        write(voices, clips)
         encoder = Wav2ClipEmbedder(AudioNetwork().eval())
-        data = ClipDataModule([Folder(path=folder)], cohort_size=COHORT, num_workers=2)
+        data = ClipDataModule([Folder(path=voices)], cohort_size=COHORT, num_workers=2)
         plan = Plan(COHORT).extended(clip.id for clip in data.list_clips())
         data.assign(plan.cohorts)
         began = time.perf_counter()
@@ -39,13 +40,9 @@ def measure(clips: int) -> dict[str, Any]:
 
 
 def write(folder: Path, clips: int) -> None:
-    """A few built-in voices, each under many names."""
+    """A few built-in voices, each under many names, in a new folder."""
+    folder.mkdir()
     source = BuiltinVoices(per_sex=2)
     sounds = [source.read(clip, RATE, Window(5.0)).numpy() for clip in source.list_clips()]
     for number in range(clips):
         soundfile.write(folder / f"{number:04d}.mp3", sounds[number % len(sounds)], RATE)
-
-
-def table(figures: dict[str, Any]) -> str:
-    """The figures as text."""
-    return "\n".join(f"{name:<40}{value:>10.1f}" if isinstance(value, float) else f"{name:<40}{value:>10}" for name, value in figures.items())

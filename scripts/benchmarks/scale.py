@@ -1,15 +1,16 @@
 """How the machinery behaves with many clips: a soak through doubles, and planning and resuming with millions of ids."""
 
 import json
-import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from processes import timed
+
+Clock = list[dict[str, float]]
 COHORT_SIZE, STEPS, STEP_SECONDS = 64, 10, 0.05
 
 CONFIG = """
@@ -39,17 +40,15 @@ def measure(clips: int, processes: int, planned: int) -> dict[str, Any]:
 
 def soak(clips: int, processes: int, folder: Path) -> dict[str, Any]:
     """Runs ``stylewav-pl fit`` through doubles, then once more when all is done."""
-    settings = {"steps": STEPS, "seconds": STEP_SECONDS, "cohort_size": COHORT_SIZE, "clips": clips, "folder": folder}
-    (folder / "soak.yaml").write_text(CONFIG.format(**settings))
-    first, again = (_fit(folder, processes) for _ in range(2))
-    clocks = [[json.loads(line) for line in path.read_text().splitlines()] for path in sorted(folder.glob("clock-*.jsonl"))]
+    first, clocks = through_doubles(folder, clips, processes, STEP_SECONDS)
+    again, _ = through_doubles(folder, clips, processes, STEP_SECONDS)
     shards = list((folder / "run" / "shards").glob("*.tar"))
     return {
         "clips": clips,
         "processes": processes,
         "seconds": first,
         "seconds of the loop": max(clock[-1]["seconds"] for clock in clocks),
-        "share of the loop inside the optimisation": min(clock[-1]["inside"] / clock[-1]["seconds"] for clock in clocks),
+        "share of the loop inside the optimisation": share_inside(clocks),
         "memory after 5 % [MB]": max(clock[len(clock) // 20]["bytes"] for clock in clocks) / 1e6,
         "growth of memory after 5 %": max(clock[-1]["bytes"] / clock[len(clock) // 20]["bytes"] - 1 for clock in clocks),
         "latents and records [bytes per clip]": sum(path.stat().st_size for path in shards) / clips,
@@ -58,38 +57,28 @@ def soak(clips: int, processes: int, folder: Path) -> dict[str, Any]:
     }
 
 
-def soak_of(folder: Path, clips: int, processes: int, step_seconds: float) -> float:
-    """The share of the loop inside the optimisation, with steps of ``step_seconds``."""
-    place = folder / "machinery"
-    place.mkdir()
-    settings = {"steps": STEPS, "seconds": step_seconds, "cohort_size": COHORT_SIZE, "clips": clips, "folder": place}
-    (place / "soak.yaml").write_text(CONFIG.format(**settings))
-    _fit(place, processes)
-    clocks = [json.loads(path.read_text().splitlines()[-1]) for path in place.glob("clock-*.jsonl")]
-    return min(float(clock["inside"] / clock["seconds"]) for clock in clocks)
-
-
-def _fit(folder: Path, processes: int) -> float:
-    here = Path(__file__).resolve().parent
-    search = os.pathsep.join([str(here), str(here.parent.parent), os.environ.get("PYTHONPATH", "")])
+def through_doubles(folder: Path, clips: int, processes: int, step_seconds: float) -> tuple[float, list[Clock]]:
+    """Seconds of ``stylewav-pl fit`` into ``folder/run``, and what the clock of each process wrote."""
+    settings = {"steps": STEPS, "seconds": step_seconds, "cohort_size": COHORT_SIZE, "clips": clips, "folder": folder}
+    (folder / "soak.yaml").write_text(CONFIG.format(**settings))
     words = ["fit", "--config", str(folder / "soak.yaml"), "--run", str(folder / "run"), "--trainer.devices", str(processes)]
-    began = time.monotonic()
-    with (folder / "log.txt").open("a") as log:
-        ended = subprocess.run([sys.executable, "-m", "stylewav_pl.cli", *words], env={**os.environ, "PYTHONPATH": search}, stdout=log, stderr=log)
-    if ended.returncode:
-        raise SystemExit(f"The soak ended with exit code {ended.returncode}:\n{(folder / 'log.txt').read_text()[-3000:]}")
-    return time.monotonic() - began
+    return timed("-m", "stylewav_pl.cli", *words)[0], clocks_in(folder)
+
+
+def clocks_in(folder: Path) -> list[Clock]:
+    """What :class:`doubles.Clock` wrote: of each process the lines of its cohorts."""
+    return [[json.loads(line) for line in path.read_text().splitlines()] for path in sorted(folder.glob("clock-*.jsonl"))]
+
+
+def share_inside(clocks: list[Clock]) -> float:
+    """The share of the loop inside the optimisation, in the process where it is smallest."""
+    return min(clock[-1]["inside"] / clock[-1]["seconds"] for clock in clocks)
 
 
 def planning(ids: int, folder: Path) -> dict[str, Any]:
     """Plans ``ids`` clips, and plans them again when half of them are done, each in a process of its own."""
-    figures: dict[str, Any] = {"ids": ids}
-    for phase in ("first start", "resume"):
-        words = [sys.executable, __file__, phase, str(ids), str(folder / "planned")]
-        search = os.pathsep.join([str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")])
-        made = subprocess.run(words, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": search})
-        figures[phase] = json.loads(made.stdout)
-    return figures
+    phases = ("first start", "resume")
+    return {"ids": ids, **{phase: json.loads(timed(__file__, phase, str(ids), str(folder / "planned"))[1]) for phase in phases}}
 
 
 def _plan(phase: str, count: int, path: Path) -> dict[str, float]:
@@ -117,17 +106,6 @@ def _pretend(journal: Path, cohorts: int) -> None:
     for rank in range(64):
         lines = (f"{cohort} {COHORT_SIZE} {cohort * 40_000} 40000 {cohort:08x}\n" for cohort in range(rank, cohorts, 64))
         (journal / f"rank-{rank:05d}.index").write_text("".join(lines))
-
-
-def table(figures: dict[str, Any], indent: str = "") -> str:
-    """The figures as text."""
-    lines = []
-    for name, value in figures.items():
-        if isinstance(value, dict):
-            lines += [f"{indent}{name}", table(value, indent + "  ")]
-        else:
-            lines.append(f"{indent}{name:<48}{value:>14,.4g}" if isinstance(value, float) else f"{indent}{name:<48}{value:>14,}")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":
