@@ -1,4 +1,4 @@
-"""How much memory a step takes, found without computing it, and the cohort that fits into what is free."""
+"""How much memory and arithmetic a step takes, found without computing it; the cohort that fits, and whether compilation pays."""
 
 import math
 import weakref
@@ -10,9 +10,12 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
 
 OVERHEAD = {"cpu": 2.5, "cuda": 1.4}  # what allocators and the scratch memory of convolutions take beside the tensors; measured on a CPU
 LARGEST_COHORT = 256  # beyond it a larger batch gains nothing, and an interruption costs more
+RATES = {"cpu": 5e10, "cuda": 2e13}  # FLOP/s of a core, or of a GPU, in whole steps; measured on a CPU, moderate for a GPU
+PAYS_AFTER_SECONDS = 3600.0  # an hour of work becomes an eighth less, and compilation takes one or two minutes of each process
 
 
 class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call,unused-ignore]
@@ -60,6 +63,34 @@ def peak_bytes(step: Callable[[Tensor], Tensor], like: Tensor, clips: int) -> in
         with LiveBytes() as living:
             torch.autograd.backward(step(latents).sum())
     return int(living.peak)
+
+
+def flops(step: Callable[[Tensor], Tensor], like: Tensor) -> int:
+    """Floating-point operations of a step of one clip and its backward pass, counted as torch does: two for a multiplication and a sum.
+
+    Back through a frozen network, where no weight has a gradient, takes about as many as forth.
+
+    Args:
+        step: See :func:`peak_bytes`.
+        like: One latent.
+    """
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        step(torch.empty_like(like)[None])
+    return 2 * int(counter.get_total_flops())
+
+
+def compilation_pays(operations: int, device: str, threads: int) -> bool:
+    """Whether a run of so many floating-point operations is long enough to earn back the time that compilation takes.
+
+    The answer is the same however many processes share the run, so that its results are.
+
+    Args:
+        operations: Of all clips together.
+        device: The kind of device that will compute.
+        threads: CPU threads of a process.
+    """
+    rate = RATES[device] * (threads if device == "cpu" else 1) if device in RATES else math.inf
+    return operations / rate > PAYS_AFTER_SECONDS
 
 
 def cohort_that_fits(step: Callable[[Tensor], Tensor], like: Tensor, free: int, clips: int, device: str = "cpu") -> int:

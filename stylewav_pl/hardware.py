@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import torch
 
-from stylewav_pl.errors import ConfigError
+from stylewav_pl.errors import ConfigError, one_line
 from stylewav_pl.weights.cache import cache_directory
 
 Precision = Literal["float32", "tfloat32", "bfloat16", "float16"]
@@ -71,6 +71,15 @@ def check_precision(precision: str, device: torch.device) -> None:
             f"model.precision {precision} is for GPUs: a CPU without such numbers in hardware takes hundreds of times as long, and no other "
             "gains what it costs in accuracy. Use float32 here."
         )
+
+
+def why_nothing_compiles(device: torch.device) -> str:
+    """Compiles a sum as a trial; the first line of what fails, empty where all works. Takes some seconds."""
+    try:
+        compiled(lambda tensor: tensor + 1, how=True)(torch.zeros(4, device=device))
+    except (RuntimeError, OSError, ImportError) as error:  # no C++ compiler, no Triton, an unknown system
+        return one_line(error)
+    return ""
 
 
 def compiled(function: Callable[..., Any], how: bool | str) -> Callable[..., Any]:

@@ -16,7 +16,7 @@ from stylewav_pl.convergence import Convergence, Curve, EarlyStop
 from stylewav_pl.data.window import windows_of
 from stylewav_pl.embedders import WAV2CLIP_GUIDE, load_audio_embedder, load_image_text_embedder
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
-from stylewav_pl.footprint import cohort_that_fits
+from stylewav_pl.footprint import cohort_that_fits, flops
 from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.hardware import DTYPES, Precision, check_precision, compiled, keep_freed_memory
@@ -60,7 +60,7 @@ class StyleWav(LightningModule):
         early_stop: EarlyStop | None = None,
         precision: Precision = "float32",
         recompute_from: int | None = None,
-        compile: bool | Literal["cuda-graphs"] = False,
+        compile: bool | Literal["auto", "cuda-graphs"] = "auto",
         seed: int = 0,
     ) -> None:
         """Wires built parts.
@@ -88,8 +88,8 @@ class StyleWav(LightningModule):
             precision: Of the generator's four finest resolutions: ``float32``; ``tfloat32``, ``bfloat16`` and ``float16`` are for GPUs.
             recompute_from: From this height in pixels on feature maps are computed again instead of kept, which takes about a quarter more
                 time and lets more clips into memory; ``None``: never.
-            compile: Compiles a step (``torch.compile``), which takes a minute or two at the first start; ``cuda-graphs`` also records it, for
-                small generators on a GPU.
+            compile: Compiles a step (``torch.compile``), which takes a minute or two of each process; ``cuda-graphs`` also records it, for
+                small generators on a GPU; ``auto``: not until :meth:`compile_steps` tells; the command line does where a run takes over an hour.
             seed: Seed of the run, from which each clip's own seed follows.
 
         Raises:
@@ -119,7 +119,7 @@ class StyleWav(LightningModule):
         self.early_stop = early_stop
         self.precision = precision
         self.seed = seed
-        self.quick_look = compiled(self.look, compile) if compile else self.look
+        self.compile_steps(False if compile == "auto" else compile)
         self.register_buffer("start", self.latent_space.start(generator), persistent=False)
         self.resize(slots)
 
@@ -159,11 +159,21 @@ class StyleWav(LightningModule):
 
     def cohort_that_fits(self, free: int, clips: int, device: str) -> int:
         """How many clips to optimise side by side in ``free`` bytes of a ``device``; a process has ``clips`` of them."""
+        return cohort_that_fits(self._step_at(self.generator.resolution), self.start, free, clips, device)
 
+    def operations(self) -> int:
+        """Floating-point operations of all steps of one clip."""
+        return sum(len(phase.steps) * flops(self._step_at(phase.resolution), self.start) for phase in self.phases)
+
+    def _step_at(self, resolution: int) -> Callable[[Tensor], Tensor]:
         def step(latents: Tensor) -> Tensor:
-            return self.look(latents, latents.new_zeros(len(latents), self.guide.embed_dim))[2]
+            return self.look(latents, latents.new_zeros(len(latents), self.guide.embed_dim), resolution)[2]
 
-        return cohort_that_fits(step, self.start, free, clips, device)
+        return step
+
+    def compile_steps(self, how: bool | Literal["cuda-graphs"]) -> None:
+        """Sets whether and how steps are compiled; before the first one."""
+        self.quick_look = compiled(self.look, how) if how else self.look
 
     def resize(self, cohort_size: int) -> None:
         """Sets how many slots a cohort has; before the optimiser is made."""

@@ -1,9 +1,11 @@
 """The settings that save time and memory, through a real trainer: what they change, and what they must not."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,12 +14,13 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from stylewav_pl import hardware
+from stylewav_pl import footprint, hardware
 from stylewav_pl.cli import main
 from stylewav_pl.commands.experiment import FORCED
 from stylewav_pl.convergence import Convergence, EarlyStop
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
-from stylewav_pl.footprint import LARGEST_COHORT, OVERHEAD, cohort_that_fits, peak_bytes
+from stylewav_pl.evaluation.results import read_results
+from stylewav_pl.footprint import LARGEST_COHORT, OVERHEAD, RATES, cohort_that_fits, compilation_pays, flops, peak_bytes
 from stylewav_pl.generators import LinearGenerator, StyleGAN2
 from stylewav_pl.module import StyleWav
 from stylewav_pl.types import Clip, ClipBatch, CohortResult, ConfigError
@@ -296,3 +299,68 @@ def test_a_model_tells_which_cohort_fits_and_takes_its_size() -> None:
     assert model.cohort_that_fits(1 << 30, 12, "cpu") == 12
     model.resize(12)
     assert model.latents.shape == (12, 16)
+
+
+def test_operations_are_those_that_can_be_counted_by_hand() -> None:
+    weight = torch.randn(30, 20)
+
+    def step(latents: Tensor) -> Tensor:
+        return (latents @ weight).sum(dim=1)
+
+    assert flops(step, torch.zeros(30)) == 2 * 2 * 30 * 20
+    exact, coarse = (StyleWav.from_sources(num_steps=10, full_steps=2, synthesis_resolution=size).operations() for size in (None, 32))
+    assert 0.3 * exact < coarse < 0.9 * exact
+
+
+def test_compilation_pays_in_long_runs_alone() -> None:
+    hour = round(3600 * RATES["cpu"])
+    assert compilation_pays(hour + hour // 10, "cpu", 1)
+    assert not compilation_pays(hour - hour // 10, "cpu", 1)
+    assert not compilation_pays(hour + hour // 10, "cpu", 2)
+    assert not compilation_pays(hour + hour // 10, "cuda", 1)
+    assert not compilation_pays(10**30, "unheard-of", 1)
+
+
+SHORT = ["--data.max_clips", "2", "--trainer.accelerator", "cpu", "--data.num_workers", "0", "--model.num_steps", "3"]
+
+
+def start(run: Path, pays_after: float) -> str:
+    """What a run says, in a process of its own: the checks of types at run time, which tests turn on, cannot be compiled."""
+    code = "import sys; from stylewav_pl import cli, footprint; footprint.PAYS_AFTER_SECONDS = float(sys.argv[1]); sys.exit(cli.main(sys.argv[2:]))"
+    words = [sys.executable, "-c", code, str(pays_after), "fit", "--config", "demo.yaml", *SHORT, "--run", str(run)]
+    return subprocess.run(words, check=True, capture_output=True, text=True, cwd=Path(__file__).resolve().parents[1]).stdout
+
+
+def similarities(run: Path) -> list[float | None]:
+    return [row.similarity_end for row in read_results(run)]
+
+
+def latents_of(run: Path) -> list[bytes]:
+    return [path.read_bytes() for path in sorted((run / "latents").iterdir())]
+
+
+@pytest.mark.slow
+def test_a_long_run_is_compiled_and_ends_as_it_would_have(tmp_path: Path) -> None:
+    if obstacle := hardware.why_nothing_compiles(torch.device("cpu")):
+        pytest.skip(obstacle)
+    assert "Steps are" not in start(tmp_path / "eager", 3600)
+    assert "Steps are compiled" in start(tmp_path / "fast", 0)
+    assert "Steps are" not in start(tmp_path / "fast", 1e9)  # what the first start has decided holds
+    eager, fast = (json.loads((tmp_path / name / "manifest.json").read_text())["compile"] for name in ("eager", "fast"))
+    assert (eager, fast) == (False, True)
+    ends, latents = ([read(tmp_path / name) for name in ("eager", "fast")] for read in (similarities, latents_of))
+    assert ends[1] == pytest.approx(ends[0], abs=1e-3)
+    assert latents[1] != latents[0]  # sums in another order: it was really compiled
+
+
+def test_a_machine_that_cannot_compile_says_so_and_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(function: Any, how: bool | str) -> Any:
+        raise RuntimeError("No working C++ compiler found\nand more")
+
+    monkeypatch.setattr(footprint, "PAYS_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(hardware, "compiled", fails)
+    assert main(["fit", "--config", "demo.yaml", *SHORT, "--run", str(tmp_path / "run")]) == 0
+    assert "Steps are not compiled, though it would pay: No working C++ compiler found" in capsys.readouterr().out
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["compile"] is False

@@ -27,7 +27,8 @@ from stylewav_pl.commands.finish import Scoring, check_fraction, check_skips, fi
 from stylewav_pl.commands.render import Rendering, render_again
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.funnel import table
-from stylewav_pl.hardware import check_precision, free_memory
+from stylewav_pl.footprint import compilation_pays
+from stylewav_pl.hardware import check_precision, free_memory, why_nothing_compiles
 from stylewav_pl.loggers import CsvLog
 from stylewav_pl.module import StyleWav
 from stylewav_pl.runs.directory import RunDirectory
@@ -200,6 +201,8 @@ class ExperimentCLI(LightningCLI):
         self.plan = run.read_plan(1)  # there is one by now
         if data.cohort_size == AUTO:
             self.model.resize(self.plan.cohort_size)
+        if self.compiles == AUTO:
+            self.model.compile_steps(run.read_manifest()["compile"])
         use_threads(self.threads)
         done = run.finished()
         data.assign(cohorts_of_rank(self.plan.cohorts, rank, self.trainer.world_size, frozenset(done)))
@@ -216,6 +219,8 @@ class ExperimentCLI(LightningCLI):
         run = self.run_directory
         self.claim()
         run.write_plan(self.plan_so_far(len(ids)).extended(ids))
+        if self.compiles == AUTO and "compile" not in run.read_manifest():
+            run.write_manifest({"compile": self.compilation_pays(len(ids))})
         record_prompts(run, self.model.guide, self.clip_score.texts)
         return Leader(run.path, 0, self.trainer.world_size, name_of_launch(), self.children).open()
 
@@ -229,6 +234,21 @@ class ExperimentCLI(LightningCLI):
             size = self.model.cohort_that_fits(free_memory(device) // sharing, max(1, mine), device.type)
             say(f"Cohorts of {size}: as many clips as there are, or as fit into the free memory ({device.type}) side by side.")
         return self.run_directory.read_plan(1 if size == AUTO else size)
+
+    @property
+    def compiles(self) -> bool | str:
+        """``model.compile`` as it was asked for."""
+        asked: bool | str = self._get(self.config, "model")["compile"]
+        return asked
+
+    def compilation_pays(self, clips: int) -> bool:
+        """Whether the steps of a run of so many clips are worth compiling, and this machine can; asked once in the life of a run."""
+        device = self.trainer.strategy.root_device
+        if not compilation_pays(clips * self.model.operations(), device.type, self.threads):
+            return False
+        obstacle = why_nothing_compiles(device)
+        say(f"Steps are not compiled, though it would pay: {obstacle}" if obstacle else "Steps are compiled, which takes a minute or two at first.")
+        return not obstacle
 
     def follow(self) -> Member:
         """Every other process: waits until the first one has opened the directory."""
