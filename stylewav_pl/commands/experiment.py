@@ -24,25 +24,24 @@ from stylewav_pl.callbacks import ClipProgress, ClipScore, Dashboard, ResultsWri
 from stylewav_pl.commands.again import score_again
 from stylewav_pl.commands.arguments import check_configs, config_names, expand_configs, run_name
 from stylewav_pl.commands.finish import Scoring, check_fraction, check_skips, finish_run, finished_before, nothing_listed, record_prompts, sounds_of
+from stylewav_pl.commands.first_start import AUTO, decide_compilation, plan_so_far, threads_of
 from stylewav_pl.commands.render import Rendering, render_again
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.funnel import table
-from stylewav_pl.footprint import compilation_pays
-from stylewav_pl.hardware import check_precision, free_memory, why_nothing_compiles
+from stylewav_pl.hardware import check_precision
 from stylewav_pl.loggers import CsvLog
 from stylewav_pl.module import StyleWav
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.files import remove_litter, write_json
 from stylewav_pl.runs.job import PATIENCE_SECONDS, Leader, Member
-from stylewav_pl.runs.plan import Plan, cohorts_of_rank
+from stylewav_pl.runs.plan import cohorts_of_rank
 from stylewav_pl.runs.results import merge
-from stylewav_pl.strategies import IndependentStrategy, Launcher, default_threads, name_of_launch, started_again, use_threads
-from stylewav_pl.types import ConfigError, OutputError, RunDirectoryError, Skip, Stopped, StyleWavError
+from stylewav_pl.strategies import IndependentStrategy, Launcher, name_of_launch, started_again, use_threads
+from stylewav_pl.types import ConfigError, OutputError, Skip, Stopped, StyleWavError
 from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import sha256_of
 
 INTERRUPTED = 130
-AUTO = "auto"
 FAILURES_OF_A_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN}
 
 # What one pass over cohorts of independent clips means in Lightning's terms; anything else is refused.
@@ -218,37 +217,17 @@ class ExperimentCLI(LightningCLI):
         """The first process: claims the directory, writes the plan, and lets the others in."""
         run = self.run_directory
         self.claim()
-        run.write_plan(self.plan_so_far(len(ids)).extended(ids))
-        if self.compiles == AUTO and "compile" not in run.read_manifest():
-            run.write_manifest({"compile": self.compilation_pays(len(ids))})
+        run.write_plan(plan_so_far(run, self.datamodule.cohort_size, len(ids), self.model, self.trainer).extended(ids))
+        if self.compiles == AUTO:
+            decide_compilation(run, len(ids), self.model, self.trainer.strategy.root_device, self.threads)
         record_prompts(run, self.model.guide, self.clip_score.texts)
         return Leader(run.path, 0, self.trainer.world_size, name_of_launch(), self.children).open()
-
-    def plan_so_far(self, clips: int) -> Plan:
-        """The plan of the earlier starts; before the first one an empty plan with the cohort size that the configuration or the memory tells."""
-        size, trainer = self.datamodule.cohort_size, self.trainer
-        if size == AUTO and "plan" not in self.run_directory.read_manifest():
-            device = trainer.strategy.root_device
-            sharing = 1 if device.type == "cuda" else trainer.num_devices
-            mine = -(-clips // trainer.world_size)
-            size = self.model.cohort_that_fits(free_memory(device) // sharing, max(1, mine), device.type)
-            say(f"Cohorts of {size}: as many clips as there are, or as fit into the free memory ({device.type}) side by side.")
-        return self.run_directory.read_plan(1 if size == AUTO else size)
 
     @property
     def compiles(self) -> bool | str:
         """``model.compile`` as it was asked for."""
         asked: bool | str = self._get(self.config, "model")["compile"]
         return asked
-
-    def compilation_pays(self, clips: int) -> bool:
-        """Whether the steps of a run of so many clips are worth compiling, and this machine can; asked once in the life of a run."""
-        device = self.trainer.strategy.root_device
-        if not compilation_pays(clips * self.model.operations(), device.type, self.threads):
-            return False
-        obstacle = why_nothing_compiles(device)
-        say(f"Steps are not compiled, though it would pay: {obstacle}" if obstacle else "Steps are compiled, which takes a minute or two at first.")
-        return not obstacle
 
     def follow(self) -> Member:
         """Every other process: waits until the first one has opened the directory."""
@@ -370,19 +349,8 @@ class ExperimentCLI(LightningCLI):
 
     @property
     def threads(self) -> int:
-        """Threads of each process: those of the run's first start, so that neither a resume nor more processes change a byte.
-
-        Raises:
-            RunDirectoryError: Another number was asked for.
-        """
-        asked: int | None = self._get(self.config, "threads")
-        kept: int = self.run_directory.read_manifest().get("threads", asked or default_threads())
-        if asked not in (None, kept):
-            raise RunDirectoryError(
-                f"{self.run_directory.path} was made with {kept} threads per process, and --threads asks for {asked}: sums would differ in their "
-                "last bits. Leave --threads out, or begin anew with --restart."
-            )
-        return kept
+        """Threads of each process."""
+        return threads_of(self.run_directory, self._get(self.config, "threads"))
 
     @cached_property
     def weights(self) -> dict[str, dict[str, str]]:
@@ -426,7 +394,7 @@ class ExperimentCLI(LightningCLI):
         data = self.datamodule
         data.sample_rate = model.audio.sample_rate
         clips = data.list_clips()
-        plan = self.plan_so_far(len(clips)).extended(clip.id for clip in clips)
+        plan = plan_so_far(self.run_directory, data.cohort_size, len(clips), model, self.trainer).extended(clip.id for clip in clips)
         skips = [*data.early_skips, *(loaded for clip in clips if isinstance(loaded := data.load(clip.id), Skip))]
         self.clip_score.setup(self.trainer, model, "validate")
         for name, facts in self.weights.items():

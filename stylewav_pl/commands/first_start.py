@@ -1,0 +1,52 @@
+"""What the first start of a run decides and every later one keeps, so that neither a resume nor more processes change a byte."""
+
+import torch
+from lightning.pytorch import Trainer
+
+from stylewav_pl.footprint import compilation_pays
+from stylewav_pl.hardware import free_memory, why_nothing_compiles
+from stylewav_pl.module import StyleWav
+from stylewav_pl.runs.directory import RunDirectory
+from stylewav_pl.runs.plan import Plan
+from stylewav_pl.strategies import default_threads
+from stylewav_pl.types import RunDirectoryError
+
+AUTO = "auto"
+
+
+def threads_of(run: RunDirectory, asked: int | None) -> int:
+    """Threads of each process.
+
+    Raises:
+        RunDirectoryError: Another number was asked for than the first start had.
+    """
+    kept: int = run.read_manifest().get("threads", asked or default_threads())
+    if asked not in (None, kept):
+        raise RunDirectoryError(
+            f"{run.path} was made with {kept} threads per process, and --threads asks for {asked}: sums would differ in their "
+            "last bits. Leave --threads out, or begin anew with --restart."
+        )
+    return kept
+
+
+def plan_so_far(run: RunDirectory, size: int | str, clips: int, model: StyleWav, trainer: Trainer) -> Plan:
+    """The plan of the earlier starts; before the first one an empty plan with the cohort size that the configuration or the memory tells."""
+    if size == AUTO and "plan" not in run.read_manifest():
+        device = trainer.strategy.root_device
+        sharing = 1 if device.type == "cuda" else trainer.num_devices
+        mine = -(-clips // trainer.world_size)
+        size = model.cohort_that_fits(free_memory(device) // sharing, max(1, mine), device.type)
+        print(f"Cohorts of {size}: as many clips as there are, or as fit into the free memory ({device.type}) side by side.", flush=True)
+    return run.read_plan(1 if isinstance(size, str) else size)
+
+
+def decide_compilation(run: RunDirectory, clips: int, model: StyleWav, device: torch.device, threads: int) -> None:
+    """Writes down whether steps are compiled: where a run of so many clips is long enough, and this machine can."""
+    if "compile" in run.read_manifest():
+        return
+    pays = compilation_pays(clips * model.operations(), device.type, threads)
+    if obstacle := why_nothing_compiles(device) if pays else "":
+        print(f"Steps are not compiled, though it would pay: {obstacle}", flush=True)
+    elif pays:
+        print("Steps are compiled, which takes a minute or two.", flush=True)
+    run.write_manifest({"compile": pays and not obstacle})
