@@ -64,13 +64,21 @@ def check_precision(precision: str, device: torch.device) -> None:
     """Refuses what would only be slow.
 
     Raises:
-        ConfigError: The device is no GPU, and the precision is not ``float32``.
+        ConfigError: The device is a CPU that does not compute in this precision.
     """
-    if precision != "float32" and device.type == "cpu":
-        raise ConfigError(
-            f"model.precision {precision} is for GPUs: a CPU without such numbers in hardware takes hundreds of times as long, and no other "
-            "gains what it costs in accuracy. Use float32 here."
-        )
+    if device.type != "cpu" or precision in cpu_precisions():
+        return
+    raise ConfigError(
+        f"model.precision {precision} is for GPUs: this CPU has no such numbers in hardware and would take many times as long. "
+        f"Use {' or '.join(cpu_precisions())} here."
+    )
+
+
+def cpu_precisions() -> tuple[Precision, ...]:
+    """Those that this CPU computes in: bfloat16 since Intel's Cooper Lake and AMD's Zen 4."""
+    if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
+        return ("float32", "bfloat16")
+    return ("float32",)
 
 
 def why_nothing_compiles(device: torch.device) -> str:

@@ -85,7 +85,8 @@ class StyleWav(LightningModule):
                 guide sees few pixels; ``None``: every step at full resolution. The final image and similarity are always at full resolution.
             full_steps: With ``synthesis_resolution``: how many of the last steps are at full resolution, see :mod:`stylewav_pl.phases`.
             early_stop: When a clip has converged and is left as it is; ``None``: after ``num_steps``.
-            precision: Of the generator's four finest resolutions: ``float32``; ``tfloat32``, ``bfloat16`` and ``float16`` are for GPUs.
+            precision: Of the generator's four finest resolutions: ``float32``; ``bfloat16`` for GPUs and for CPUs that have such numbers;
+                ``tfloat32`` and ``float16`` for GPUs.
             recompute_from: From this height in pixels on feature maps are computed again instead of kept, which takes about a quarter more
                 time and lets more clips into memory; ``None``: never.
             compile: Compiles a step (``torch.compile``), which takes a minute or two of each process; ``cuda-graphs`` also records it, for

@@ -73,12 +73,16 @@ def waveform(name: str) -> Tensor:
 
 
 def fit(names: Sequence[str | None], **settings) -> tuple[CohortResult, StyleWav]:
+    model = StyleWav(CountingGenerator(), CountingGuide(), CountingAudio(), cohort_size=len(names), **settings)
+    return optimise(model, names), model
+
+
+def optimise(model: StyleWav, names: Sequence[str | None]) -> CohortResult:
     slots = tuple(name and Clip(name, f"{name}.wav") for name in names)
     batch = ClipBatch(0, slots, tuple(waveform(name) for name in names if name))
-    model = StyleWav(CountingGenerator(), CountingGuide(), CountingAudio(), cohort_size=len(names), **settings)
     kept = Kept()
     Trainer(accelerator="cpu", devices=1, logger=False, callbacks=[kept], **FORCED).fit(model, Cohorts([batch]))
-    return kept.result, model
+    return kept.result
 
 
 # coarser steps
@@ -249,15 +253,36 @@ def test_free_memory_knows_containers(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert hardware.free_memory(cpu) > 1 << 24
 
 
-def test_half_precision_on_a_cpu_is_refused() -> None:
+@pytest.mark.parametrize("precision", ["tfloat32", "float16"])
+def test_precisions_of_gpus_are_refused_on_a_cpu(precision: str) -> None:
     with pytest.raises(ConfigError, match="is for GPUs"):
-        fit(["a"], precision="bfloat16")
+        fit(["a"], precision=precision)
+
+
+def test_bfloat16_is_for_cpus_that_compute_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    for supported in (True, False):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda supported=supported: supported)
+        assert ("bfloat16" in hardware.cpu_precisions()) == supported
+    with pytest.raises(ConfigError, match="Use float32 here"):
+        hardware.check_precision("bfloat16", torch.device("cpu"))
+    hardware.check_precision("bfloat16", torch.device("cuda"))
+
+
+def test_a_run_in_bfloat16_ends_near_that_in_float32() -> None:
+    if "bfloat16" not in hardware.cpu_precisions():
+        pytest.skip("This CPU does not compute in bfloat16.")
+    exact, reduced = (optimise(StyleWav.from_sources(cohort_size=2, precision=name), ["a", "b"]) for name in ("float32", "bfloat16"))
+    assert reduced.images.dtype == torch.float32
+    assert not torch.equal(reduced.images, exact.images)
+    assert reduced.curves[:, 0] == pytest.approx(exact.curves[:, 0].tolist(), abs=0.01)
+    assert reduced.curves[:, -1] == pytest.approx(exact.curves[:, -1].tolist(), abs=0.03)
 
 
 def test_a_precision_that_is_refused_leaves_no_run_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["fit", "--config", "demo.yaml", "--run", str(tmp_path / "run"), "--data.max_clips", "2", "--trainer.accelerator", "cpu"]
-    assert main([*words, "--model.precision", "bfloat16"]) == 2
-    assert "Use float32 here" in capsys.readouterr().err
+    assert main([*words, "--model.precision", "float16"]) == 2
+    assert "float32" in capsys.readouterr().err
     assert not (tmp_path / "run" / "config.yaml").exists()
 
 

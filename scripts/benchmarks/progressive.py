@@ -1,4 +1,4 @@
-"""What coarser steps and early stopping lose in similarity and win in time, on the pocket networks and built-in voices.
+"""What coarser steps, early stopping and reduced precision lose in similarity and win in time, on the pocket networks and built-in voices.
 
 The pocket CLIP sees all 64 pixels of the pocket generator's images, so coarser steps hide detail from it. CLIP's usual 224 pixels hold no
 more than a generator's levels up to 256 px; a guide that sees 28 of 64 px stands to coarse steps at 32 px as that one to steps at 256 px.
@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor
@@ -20,6 +19,7 @@ from stylewav_pl.convergence import EarlyStop
 from stylewav_pl.data import BuiltinVoices, Window
 from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.embedders.base import ImageTextEmbedder
+from stylewav_pl.hardware import cpu_precisions
 from stylewav_pl.module import StyleWav
 from stylewav_pl.types import ClipBatch, CohortResult
 
@@ -35,6 +35,7 @@ EARLY: dict[str, dict[str, Any]] = {
     "early stop, patience 5, gain 0.001": {"early_stop": EarlyStop(5, 0.001)},
     "early stop, patience 10, gain 0.001": {"early_stop": EarlyStop(10, 0.001)},
 }
+REDUCED: dict[str, dict[str, Any]] = {name: {"precision": name} for name in cpu_precisions() if name != "float32"}
 STARTS: dict[str, dict[str, Any]] = {
     "as in demo.yaml": {"start_truncation": 0.3, "optimizer": lambda parameters: Adam(parameters, lr=0.07)},
     "as in the paper": {"start_truncation": 0.0, "optimizer": lambda parameters: Adam(parameters, lr=0.1)},
@@ -81,9 +82,10 @@ def measure(targets: int) -> dict[str, Any]:
     """For each guide, start and setting: final similarity at full resolution, share of the exact gain, time."""
     batch, pocket = voices(targets), load_image_text_embedder("pocket")
     found: dict[str, Any] = {"targets": targets, "steps": STEPS}
-    for seen, guide, compared in (("64 px", pocket, COARSE | EARLY), (f"{FEWER_PIXELS} px", SeesFewerPixels(pocket), COARSE)):
+    for seen, guide, compared in (("64 px", pocket, COARSE | EARLY | REDUCED), (f"{FEWER_PIXELS} px", SeesFewerPixels(pocket), COARSE)):
+        always = {"guide": guide, "cohort_size": len(batch.slots), "num_steps": STEPS}
         for start, common in STARTS.items():
-            kept = {name: optimise(batch, {"guide": guide, **common, **settings}) for name, settings in compared.items()}
+            kept = {name: optimise(StyleWav.from_sources(**always, **common, **settings), batch) for name, settings in compared.items()}
             found[f"the guide sees {seen}, starts {start}"] = {name: against(kept["exact"], one) for name, one in kept.items()}
     return found
 
@@ -102,10 +104,8 @@ def voices(count: int) -> ClipBatch:
     return ClipBatch(0, tuple(clips), tuple(source.read(clip, 16_000, Window(5.0)) for clip in clips))
 
 
-def optimise(batch: ClipBatch, settings: dict[str, Any]) -> Kept:
+def optimise(model: StyleWav, batch: ClipBatch) -> Kept:
     """Optimises the cohort through a real trainer."""
-    torch.manual_seed(0)
-    model = StyleWav.from_sources(cohort_size=len(batch.slots), num_steps=STEPS, **settings)
     kept = Kept()
     with quiet_lightning():
         Trainer(accelerator="cpu", devices=1, logger=False, callbacks=[kept], **FORCED).fit(model, _Cohorts([batch]))

@@ -1,5 +1,6 @@
 """One optimisation step: the reference loop against this package, each speed-up by itself, and whether the numbers stay the same."""
 
+import copy
 import ctypes
 import gc
 import itertools
@@ -13,17 +14,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import open_clip
 import torch
-from reference import ReferenceGenerator, ReferenceLoss
 from torch import Tensor
+from true_shapes import true_shapes
 
 from stylewav_pl.embedders.openclip import OpenClipEmbedder
-from stylewav_pl.embedders.wav2clip import AudioNetwork, Wav2ClipEmbedder
 from stylewav_pl.generators import StyleGAN2
-from stylewav_pl.hardware import compiled, keep_freed_memory
+from stylewav_pl.hardware import DTYPES, Precision, compiled, cpu_precisions, keep_freed_memory
 
-FFHQ = {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64, 1024: 32}
 LEARNING_RATE = 0.1
 
 
@@ -47,7 +45,7 @@ class Variant:
     latents: Tensor = field(default_factory=lambda: torch.empty(0))
     seconds: list[float] = field(default_factory=list)
     parts: list[list[float]] = field(default_factory=list)
-    peak: int = 0
+    peaks: list[int] = field(default_factory=list)
     last: float = 0.0
     first: float | None = None
 
@@ -72,65 +70,73 @@ def measure(resolution: int, clips: int, rounds: int, with_compilation: bool, co
 
 def build(resolution: int, clips: int, with_compilation: bool, coarse: int, place: torch.device) -> list[Variant]:
     """All variants, on the same weights."""
-    generator = StyleGAN2({size: width for size, width in FFHQ.items() if size <= resolution}).to(place)
-    with torch.no_grad():
-        for layer in generator.convolutions:
-            layer.noise_strength.fill_(0.1)
-    clip_model = open_clip.create_model("ViT-B-32-quickgelu").to(place).eval()
-    trainable = open_clip.create_model("ViT-B-32-quickgelu").to(place).eval()
-    trainable.load_state_dict(clip_model.state_dict())
-    audio = Wav2ClipEmbedder(AudioNetwork().eval()).to(place)
-    waveforms = 0.1 * torch.randn(clips, 5 * audio.sample_rate, generator=torch.Generator().manual_seed(2)).to(place)
-    targets = audio.embed_audio(waveforms)
-    reference = ReferenceGenerator(generator).to(place)
-    of_reference = ReferenceLoss(trainable, resolution, lambda: audio.embed_audio(waveforms[:1]))
-    generator.freeze()
-    guide = OpenClipEmbedder(clip_model, lambda texts: torch.zeros(len(texts), 77, dtype=torch.long), "reference")
-
-    def slow(latents: Tensor, mark: Callable[[], None]) -> Tensor:
-        image = reference(latents)
-        mark()
-        return of_reference(image).reshape(1)
-
-    def look(latents: Tensor, aims: Tensor, size: int) -> Tensor:
-        return 1 - (guide.embed_image(generator.synthesize(latents, resolution=size)) * aims).sum(dim=1)
-
-    quick = compiled(look, True)
-
-    def ours(size: int = resolution, how: str = "eager") -> Callable[[Tensor, Callable[[], None]], Tensor]:
-        def loss(latents: Tensor, mark: Callable[[], None]) -> Tensor:
-            if how == "compiled":
-                return quick(latents, targets[: len(latents)], size)
-            image = generator.synthesize(latents, resolution=size)
-            mark()
-            return 1 - (guide.embed_image(image) * targets[: len(latents)]).sum(dim=1)
-
-        return loss
+    shapes = true_shapes(resolution, clips, place)
+    generator, guide, targets = shapes.generator, shapes.guide, shapes.audio.embed_audio(shapes.waveforms)
+    networks = {"": generator.freeze()}
+    for precision in reduced_precisions(place):
+        networks[f", {precision}"] = copy.deepcopy(generator).freeze(DTYPES[precision], resolution // 16)
 
     def again(latents: Tensor, mark: Callable[[], None]) -> Tensor:
         generator.freeze(recompute_from=min(256, resolution))
         try:
-            return ours()(latents, mark)
+            return Step(generator, guide, targets, resolution)(latents, mark)
         finally:
             generator.freeze()
 
-    several = clips > 1
-    made = [Variant("reference loop", slow, keeps_memory=False), Variant("reference loop, memory kept", slow)]
-    made += [Variant("ours, frozen form alone", ours(), keeps_memory=False), Variant("ours: frozen form, memory kept", ours())]
-    made += [Variant(f"ours, {clips} clips", ours(), clips)] if several else []
+    made = [Variant("reference loop", shapes.reference, keeps_memory=False), Variant("reference loop, memory kept", shapes.reference)]
+    made += [Variant("ours, memory not kept", Step(generator, guide, targets, resolution), keeps_memory=False)]
     made += [Variant("ours, recomputing from 256 px", again)] if place.type == "cuda" else []
-    made += [Variant("ours, compiled", ours(how="compiled"))] if with_compilation else []
-    made += [Variant(f"ours, compiled, {clips} clips", ours(how="compiled"), clips)] if with_compilation and several else []
-    if coarse and coarse < resolution:
-        made += [Variant(f"ours at {coarse} px", ours(coarse), coarse=True)]
-        made += [Variant(f"ours at {coarse} px, {clips} clips", ours(coarse), clips, coarse=True)] if several else []
-        made += [Variant(f"ours at {coarse} px, compiled", ours(coarse, "compiled"), coarse=True)] if with_compilation else []
-        made += (
-            [Variant(f"ours at {coarse} px, compiled, {clips} clips", ours(coarse, "compiled"), clips, coarse=True)]
-            if with_compilation and several
-            else []
-        )
+    sizes = {f" at {size} px" if size < resolution else "": size for size in (resolution, coarse or resolution)}
+    for (precision, network), (at, size) in itertools.product(networks.items(), sizes.items()):
+        for how in ("", ", compiled") if with_compilation else ("",):
+            step = (CompiledStep if how else Step)(network, guide, targets, size)
+            made += [
+                Variant(f"ours{at}{precision}{how}{f', {count} clips' if count > 1 else ''}", step, count, coarse=size < resolution)
+                for count in sorted({1, clips})
+            ]
     return made
+
+
+def reduced_precisions(place: torch.device) -> list[Precision]:
+    """Those that the device computes in, beside float32."""
+    return ["bfloat16", "float16"] if place.type == "cuda" else [one for one in cpu_precisions() if one != "float32"]
+
+
+class Step:
+    """What the package does in a step, on the networks alone.
+
+    Args:
+        generator: Renders.
+        guide: Embeds the images.
+        targets: ``[clip, embed]``.
+        size: Height of the images in pixels.
+    """
+
+    def __init__(self, generator: StyleGAN2, guide: OpenClipEmbedder, targets: Tensor, size: int) -> None:
+        self.generator, self.guide, self.targets, self.size = generator, guide, targets, size
+
+    def __call__(self, latents: Tensor, mark: Callable[[], None]) -> Tensor:
+        """The losses ``[clip]``; marks the moment when there are images."""
+        images = self.generator.synthesize(latents, resolution=self.size)
+        mark()
+        return self.losses(images, self.targets[: len(latents)])
+
+    def losses(self, images: Tensor, targets: Tensor) -> Tensor:
+        """1 - cosine."""
+        return 1 - (self.guide.embed_image(images) * targets).sum(dim=1)
+
+
+class CompiledStep(Step):
+    """The same compiled as a whole, so that there is no moment to mark."""
+
+    def __init__(self, generator: StyleGAN2, guide: OpenClipEmbedder, targets: Tensor, size: int) -> None:
+        super().__init__(generator, guide, targets, size)
+        self.quick = compiled(lambda latents, aims: self.losses(generator.synthesize(latents, resolution=size), aims), how=True)
+
+    def __call__(self, latents: Tensor, mark: Callable[[], None]) -> Tensor:
+        """See :class:`Step`."""
+        losses: Tensor = self.quick(latents, self.targets[: len(latents)])
+        return losses
 
 
 def take_turn(variant: Variant, optimizer: torch.optim.Optimizer, place: torch.device) -> None:
@@ -141,7 +147,7 @@ def take_turn(variant: Variant, optimizer: torch.optim.Optimizer, place: torch.d
     take_step(variant, optimizer, place, timed=False)
     variant.first = variant.first or time.perf_counter() - began
     take_step(variant, optimizer, place, timed=True)
-    variant.peak = max(variant.peak, _peak(place) - resting)
+    variant.peaks.append(_peak(place) - resting)
 
 
 def take_step(variant: Variant, optimizer: torch.optim.Optimizer, place: torch.device, timed: bool) -> None:
@@ -176,7 +182,7 @@ def rows(variants: list[Variant]) -> dict[str, dict[str, Any]]:
             "spread": [min(each), max(each)],
             "times the reference loop": statistics.median(base.seconds) / median,
             "parts": dict(zip(names, parts, strict=True)),
-            "peak memory per clip [GB]": variant.peak / variant.clips / 1e9,
+            "peak memory per clip [GB]": min(variant.peaks) / variant.clips / 1e9,  # in later rounds more is left over from the others
             "first step [s]": variant.first,
             "largest difference of a latent, of the way it went": None if variant.coarse else difference / moved,
             "difference of the similarity": None if variant.coarse else abs(variant.last - base.last),
@@ -229,14 +235,14 @@ def _peak(place: torch.device) -> int:
 def table(figures: dict[str, Any]) -> str:
     """The figures as text."""
     lines = [", ".join(f"{name} {value}" for name, value in figures["machine"].items()), ""]
-    lines += [f"{'':<34}{'s/clip-step':>12}{'spread':>16}{'ratio':>8}{'GB/clip':>9}{'latent':>9}{'cosine':>9}  parts"]
+    lines += [f"{'':<44}{'s/clip-step':>12}{'spread':>16}{'ratio':>8}{'GB/clip':>9}{'latent':>9}{'cosine':>9}  parts"]
     for name, row in figures["variants"].items():
         spread = "-".join(f"{value:.2f}" for value in row["spread"])
         differ = [row["largest difference of a latent, of the way it went"], row["difference of the similarity"]]
         parts = ", ".join(f"{part} {seconds:.2f}" for part, seconds in row["parts"].items())
         differences = "".join(f"{'-' if value is None else f'{value:.0e}':>9}" for value in differ)
         lines.append(
-            f"{name:<34}{row['seconds per clip-step']:>12.2f}{spread:>16}{row['times the reference loop']:>8.2f}"
+            f"{name:<44}{row['seconds per clip-step']:>12.2f}{spread:>16}{row['times the reference loop']:>8.2f}"
             f"{row['peak memory per clip [GB]']:>9.2f}{differences}  {parts}"
         )
     return "\n".join(lines)
