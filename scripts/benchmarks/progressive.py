@@ -23,7 +23,6 @@ from stylewav_pl.hardware import cpu_precisions
 from stylewav_pl.module import StyleWav
 from stylewav_pl.types import ClipBatch, CohortResult
 
-STEPS = 40
 FEWER_PIXELS = 28
 COARSE: dict[str, dict[str, Any]] = {
     "exact": {},
@@ -78,12 +77,12 @@ class _Cohorts(list[ClipBatch]):
     """What the trainer takes for a data loader."""
 
 
-def measure(targets: int) -> dict[str, Any]:
+def measure(targets: int, steps: int) -> dict[str, Any]:
     """For each guide, start and setting: final similarity at full resolution, share of the exact gain, time."""
     batch, pocket = voices(targets), load_image_text_embedder("pocket")
-    found: dict[str, Any] = {"targets": targets, "steps": STEPS}
+    found: dict[str, Any] = {"targets": targets, "steps": steps}
     for seen, guide, compared in (("64 px", pocket, COARSE | EARLY | REDUCED), (f"{FEWER_PIXELS} px", SeesFewerPixels(pocket), COARSE)):
-        always = {"guide": guide, "cohort_size": len(batch.slots), "num_steps": STEPS}
+        always = {"guide": guide, "cohort_size": len(batch.slots), "num_steps": steps}
         for start, common in STARTS.items():
             kept = {name: optimise(StyleWav.from_sources(**always, **common, **settings), batch) for name, settings in compared.items()}
             found[f"the guide sees {seen}, starts {start}"] = {name: against(kept["exact"], one) for name, one in kept.items()}
