@@ -2,7 +2,8 @@
 
 import math
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,10 +13,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from stylewav_pl.errors import ConfigError, one_line
+
 OVERHEAD = {"cpu": 2.5, "cuda": 1.4}  # what allocators and the scratch memory of convolutions take beside the tensors; measured on a CPU
 LARGEST_COHORT = 256  # beyond it a larger batch gains nothing, and an interruption costs more
 RATES = {"cpu": 5e10, "cuda": 2e13}  # FLOP/s of a core, or of a GPU, in whole steps; measured on a CPU, moderate for a GPU
-PAYS_AFTER_SECONDS = 3600.0  # an hour of work becomes an eighth less, and compilation takes one or two minutes of each process
+PAYS_AFTER_SECONDS = 4 * 3600.0  # an eighth less of four hours is half an hour, and compilation takes one or two minutes of each process
 
 
 class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call,unused-ignore]
@@ -50,6 +53,23 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call,unused-ignor
         self._now -= self._living.pop(key, 0)
 
 
+@contextmanager
+def without_numbers() -> Iterator[None]:
+    """Operations inside have shapes but no values, and take no time.
+
+    Raises:
+        ConfigError: A network looks at values.
+    """
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            yield
+    except RuntimeError as error:
+        raise ConfigError(
+            f"What a step takes cannot be counted beforehand, because a network looks at the values that it computes ({one_line(error)}). "
+            "Give data.cohort_size as a number and model.compile as true or false."
+        ) from error
+
+
 def peak_bytes(step: Callable[[Tensor], Tensor], like: Tensor, clips: int) -> int:
     """The most that the tensors of a step and its backward pass take at one time, in bytes.
 
@@ -57,8 +77,11 @@ def peak_bytes(step: Callable[[Tensor], Tensor], like: Tensor, clips: int) -> in
         step: From latents ``[clip, ...]`` to one value for each clip.
         like: One latent.
         clips: How many are done side by side.
+
+    Raises:
+        ConfigError: See :func:`without_numbers`.
     """
-    with FakeTensorMode(allow_non_fake_inputs=True):
+    with without_numbers():
         latents = torch.empty(clips, *like.shape, dtype=like.dtype, device=like.device, requires_grad=True)
         with LiveBytes() as living:
             torch.autograd.backward(step(latents).sum())
@@ -73,16 +96,20 @@ def flops(step: Callable[[Tensor], Tensor], like: Tensor) -> int:
     Args:
         step: See :func:`peak_bytes`.
         like: One latent.
+
+    Raises:
+        ConfigError: See :func:`without_numbers`.
     """
-    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with without_numbers(), torch.no_grad(), FlopCounterMode(display=False) as counter:
         step(torch.empty_like(like)[None])
     return 2 * int(counter.get_total_flops())
 
 
 def compilation_pays(operations: int, device: str, threads: int) -> bool:
-    """Whether a run of so many floating-point operations is long enough to earn back the time that compilation takes.
+    """Whether so many floating-point operations are the work of hours, of which compilation saves more than it takes.
 
-    The answer is the same however many processes share the run, so that its results are.
+    The answer is the same however many processes share the run, so that its results are. Where dozens share it, each may compile longer than
+    it saves.
 
     Args:
         operations: Of all clips together.

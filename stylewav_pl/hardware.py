@@ -69,13 +69,13 @@ def check_precision(precision: str, device: torch.device) -> None:
     if device.type != "cpu" or precision in cpu_precisions():
         return
     raise ConfigError(
-        f"model.precision {precision} is for GPUs: this CPU has no such numbers in hardware and would take many times as long. "
+        f"model.precision {precision} is for GPUs: this CPU is not known to compute in it and would take many times as long. "
         f"Use {' or '.join(cpu_precisions())} here."
     )
 
 
 def cpu_precisions() -> tuple[Precision, ...]:
-    """Those that this CPU computes in: bfloat16 since Intel's Cooper Lake and AMD's Zen 4."""
+    """Those that this CPU is known to compute in: of x86, bfloat16 since Intel's Cooper Lake and AMD's Zen 4."""
     if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
         return ("float32", "bfloat16")
     return ("float32",)

@@ -90,7 +90,7 @@ class StyleWav(LightningModule):
             recompute_from: From this height in pixels on feature maps are computed again instead of kept, which takes about a quarter more
                 time and lets more clips into memory; ``None``: never.
             compile: Compiles a step (``torch.compile``), which takes a minute or two of each process; ``cuda-graphs`` also records it, for
-                small generators on a GPU; ``auto``: not until :meth:`compile_steps` tells; the command line does where a run takes over an hour.
+                small generators on a GPU; ``auto``: not until :meth:`compile_steps` tells; the command line does where a run is four hours' work.
             seed: Seed of the run, from which each clip's own seed follows.
 
         Raises:

@@ -1,6 +1,7 @@
 """The settings that save time and memory, through a real trainer: what they change, and what they must not."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,9 +17,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from stylewav_pl import footprint, hardware
 from stylewav_pl.cli import main
+from stylewav_pl.commands import first_start
 from stylewav_pl.commands.experiment import FORCED
 from stylewav_pl.convergence import Convergence, EarlyStop
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
+from stylewav_pl.embedders.preprocess import reference_matrix
 from stylewav_pl.evaluation.results import read_results
 from stylewav_pl.footprint import LARGEST_COHORT, OVERHEAD, RATES, cohort_that_fits, compilation_pays, flops, peak_bytes
 from stylewav_pl.generators import LinearGenerator, StyleGAN2
@@ -338,21 +341,30 @@ def test_operations_are_those_that_can_be_counted_by_hand() -> None:
 
 
 def test_compilation_pays_in_long_runs_alone() -> None:
-    hour = round(3600 * RATES["cpu"])
-    assert compilation_pays(hour + hour // 10, "cpu", 1)
-    assert not compilation_pays(hour - hour // 10, "cpu", 1)
-    assert not compilation_pays(hour + hour // 10, "cpu", 2)
-    assert not compilation_pays(hour + hour // 10, "cuda", 1)
+    enough = round(footprint.PAYS_AFTER_SECONDS * RATES["cpu"])
+    assert compilation_pays(enough + enough // 10, "cpu", 1)
+    assert not compilation_pays(enough - enough // 10, "cpu", 1)
+    assert not compilation_pays(enough + enough // 10, "cpu", 2)
+    assert not compilation_pays(enough + enough // 10, "cuda", 1)
     assert not compilation_pays(10**30, "unheard-of", 1)
 
 
 SHORT = ["--data.max_clips", "2", "--trainer.accelerator", "cpu", "--data.num_workers", "0", "--model.num_steps", "3"]
 
 
-def start(run: Path, pays_after: float) -> str:
+LONG_RUN = """
+import sys
+from stylewav_pl import cli, footprint
+footprint.PAYS_AFTER_SECONDS = float(sys.argv[1])
+sys.exit(cli.main(sys.argv[2:]))
+"""
+
+
+def start(run: Path, pays_after: float, *options: str) -> str:
     """What a run says, in a process of its own: the checks of types at run time, which tests turn on, cannot be compiled."""
-    code = "import sys; from stylewav_pl import cli, footprint; footprint.PAYS_AFTER_SECONDS = float(sys.argv[1]); sys.exit(cli.main(sys.argv[2:]))"
-    words = [sys.executable, "-c", code, str(pays_after), "fit", "--config", "demo.yaml", *SHORT, "--run", str(run)]
+    script = run.parent / "long_run.py"  # a file, because the launcher starts it again
+    script.write_text(LONG_RUN)
+    words = [sys.executable, script, str(pays_after), "fit", "--config", "demo.yaml", *SHORT, "--run", str(run), *options]
     return subprocess.run(words, check=True, capture_output=True, text=True, cwd=Path(__file__).resolve().parents[1]).stdout
 
 
@@ -364,18 +376,35 @@ def latents_of(run: Path) -> list[bytes]:
     return [path.read_bytes() for path in sorted((run / "latents").iterdir())]
 
 
+def compiles(run: Path) -> bool:
+    decided: bool = json.loads((run / "manifest.json").read_text())["compile"]
+    return decided
+
+
 @pytest.mark.slow
 def test_a_long_run_is_compiled_and_ends_as_it_would_have(tmp_path: Path) -> None:
     if obstacle := hardware.why_nothing_compiles(torch.device("cpu")):
         pytest.skip(obstacle)
-    assert "Steps are" not in start(tmp_path / "eager", 3600)
-    assert "Steps are compiled" in start(tmp_path / "fast", 0)
-    assert "Steps are" not in start(tmp_path / "fast", 1e9)  # what the first start has decided holds
-    eager, fast = (json.loads((tmp_path / name / "manifest.json").read_text())["compile"] for name in ("eager", "fast"))
-    assert (eager, fast) == (False, True)
-    ends, latents = ([read(tmp_path / name) for name in ("eager", "fast")] for read in (similarities, latents_of))
-    assert ends[1] == pytest.approx(ends[0], abs=1e-3)
-    assert latents[1] != latents[0]  # sums in another order: it was really compiled
+    eager, fast = tmp_path / "eager", tmp_path / "fast"
+    assert "Steps are" not in start(eager, 3600)
+    assert "Steps are compiled" in start(fast, 0)
+    assert (compiles(eager), compiles(fast)) == (False, True)
+    assert similarities(fast) == pytest.approx(similarities(eager), abs=1e-3)
+    made = latents_of(fast)
+    assert made != latents_of(eager)  # sums in another order: it was really compiled
+    shutil.rmtree(fast / "journal")
+    shutil.rmtree(fast / "latents")
+    assert "Steps are" not in start(fast, 1e9)  # what the first start has decided holds for the steps of a later one
+    assert latents_of(fast) == made
+
+
+@pytest.mark.slow
+def test_processes_share_what_the_first_has_decided(tmp_path: Path) -> None:
+    if obstacle := hardware.why_nothing_compiles(torch.device("cpu")):
+        pytest.skip(obstacle)
+    said = start(tmp_path / "two", 0, "--trainer.devices", "2", "--data.cohort_size", "auto", "--model.num_steps", "1")
+    assert said.count("Steps are compiled") == 1 and "Cohorts of 1" in said
+    assert compiles(tmp_path / "two") and len(latents_of(tmp_path / "two")) == 2
 
 
 def test_a_machine_that_cannot_compile_says_so_and_goes_on(
@@ -389,3 +418,46 @@ def test_a_machine_that_cannot_compile_says_so_and_goes_on(
     assert main(["fit", "--config", "demo.yaml", *SHORT, "--run", str(tmp_path / "run")]) == 0
     assert "Steps are not compiled, though it would pay: No working C++ compiler found" in capsys.readouterr().out
     assert json.loads((tmp_path / "run" / "manifest.json").read_text())["compile"] is False
+
+
+def test_a_run_begun_with_compiled_steps_needs_a_machine_that_can(tmp_path: Path, capsys, monkeypatch) -> None:
+    words = ["fit", "--config", "demo.yaml", *SHORT, "--run", str(tmp_path / "run")]
+    monkeypatch.setattr(first_start, "why_nothing_compiles", lambda device: "no compiler")
+    assert main(words) == 0
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    (tmp_path / "run" / "manifest.json").write_text(json.dumps({**manifest, "compile": True}))
+    assert main(words) == 2
+    assert "cannot compile: no compiler" in capsys.readouterr().err
+
+
+def test_counting_leaves_nothing_without_numbers_behind() -> None:
+    reference_matrix.cache_clear()
+    model = StyleWav.from_sources(cohort_size=2, num_steps=2, preprocess="reference")
+    assert model.operations() > 0
+    reference_matrix.cache_clear()
+    assert model.cohort_that_fits(1 << 34, 2, "cpu") == 2
+    result = optimise(model, ["a", "b"])
+    assert result.images.isfinite().all()
+
+
+class LooksAtValues(CountingGuide):
+    def embed_image(self, images):
+        return super().embed_image(images if images.isfinite().all() else images * 0)
+
+
+def test_networks_that_look_at_values_are_not_counted_but_work() -> None:
+    model = StyleWav(LinearGenerator(), LooksAtValues(), LinearAudioEmbedder(), cohort_size=1)
+    for count in (model.operations, lambda: model.cohort_that_fits(1 << 30, 2, "cpu")):
+        with pytest.raises(ConfigError, match="cannot be counted beforehand"):
+            count()
+    assert optimise(model, ["a"]).images.isfinite().all()
+
+
+def test_a_run_that_cannot_be_counted_is_not_compiled(tmp_path: Path, capsys, monkeypatch) -> None:
+    def fails(self: StyleWav) -> int:
+        raise ConfigError("A network looks at values.")
+
+    monkeypatch.setattr(StyleWav, "operations", fails)
+    assert main(["fit", "--config", "demo.yaml", *SHORT, "--run", str(tmp_path / "run")]) == 0
+    assert "Steps are not compiled. A network looks at values." in capsys.readouterr().out
+    assert not compiles(tmp_path / "run")

@@ -131,6 +131,7 @@ class CompiledStep(Step):
 
     def __init__(self, generator: StyleGAN2, guide: OpenClipEmbedder, targets: Tensor, size: int) -> None:
         super().__init__(generator, guide, targets, size)
+        torch._dynamo.config.recompile_limit = 64  # of this one function for all networks and sizes; beyond it nothing would be compiled
         self.quick = compiled(lambda latents, aims: self.losses(generator.synthesize(latents, resolution=size), aims), how=True)
 
     def __call__(self, latents: Tensor, mark: Callable[[], None]) -> Tensor:

@@ -24,7 +24,7 @@ from stylewav_pl.callbacks import ClipProgress, ClipScore, Dashboard, ResultsWri
 from stylewav_pl.commands.again import score_again
 from stylewav_pl.commands.arguments import check_configs, config_names, expand_configs, run_name
 from stylewav_pl.commands.finish import Scoring, check_fraction, check_skips, finish_run, finished_before, nothing_listed, record_prompts, sounds_of
-from stylewav_pl.commands.first_start import AUTO, decide_compilation, plan_so_far, threads_of
+from stylewav_pl.commands.first_start import AUTO, compilation_of, decide_compilation, plan_so_far, threads_of
 from stylewav_pl.commands.render import Rendering, render_again
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.funnel import table
@@ -201,7 +201,7 @@ class ExperimentCLI(LightningCLI):
         if data.cohort_size == AUTO:
             self.model.resize(self.plan.cohort_size)
         if self.compiles == AUTO:
-            self.model.compile_steps(run.read_manifest()["compile"])
+            self.model.compile_steps(compilation_of(run, self.trainer.strategy.root_device))
         use_threads(self.threads)
         done = run.finished()
         data.assign(cohorts_of_rank(self.plan.cohorts, rank, self.trainer.world_size, frozenset(done)))

@@ -1,15 +1,17 @@
 """What the first start of a run decides and every later one keeps, so that neither a resume nor more processes change a byte."""
 
+import platform
+
 import torch
 from lightning.pytorch import Trainer
 
-from stylewav_pl.footprint import compilation_pays
+from stylewav_pl.footprint import RATES, compilation_pays
 from stylewav_pl.hardware import free_memory, why_nothing_compiles
 from stylewav_pl.module import StyleWav
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.plan import Plan
 from stylewav_pl.strategies import default_threads
-from stylewav_pl.types import RunDirectoryError
+from stylewav_pl.types import ConfigError, RunDirectoryError
 
 AUTO = "auto"
 
@@ -44,9 +46,28 @@ def decide_compilation(run: RunDirectory, clips: int, model: StyleWav, device: t
     """Writes down whether steps are compiled: where a run of so many clips is long enough, and this machine can."""
     if "compile" in run.read_manifest():
         return
-    pays = compilation_pays(clips * model.operations(), device.type, threads)
+    try:
+        pays = device.type in RATES and compilation_pays(clips * model.operations(), device.type, threads)
+    except ConfigError as error:
+        print(f"Steps are not compiled. {error}", flush=True)
+        pays = False
     if obstacle := why_nothing_compiles(device) if pays else "":
         print(f"Steps are not compiled, though it would pay: {obstacle}", flush=True)
     elif pays:
         print("Steps are compiled, which takes a minute or two.", flush=True)
     run.write_manifest({"compile": pays and not obstacle})
+
+
+def compilation_of(run: RunDirectory, device: torch.device) -> bool:
+    """What :func:`decide_compilation` wrote, perhaps on another machine.
+
+    Raises:
+        ConfigError: Steps are compiled, and this machine cannot.
+    """
+    compiles: bool = run.read_manifest()["compile"]
+    if compiles and (obstacle := why_nothing_compiles(device)):
+        raise ConfigError(
+            f"{run.path} was begun with compiled steps, and {platform.node()} cannot compile: {obstacle} Install what is missing, continue "
+            "on a machine like the first, or begin anew with --restart --model.compile false."
+        )
+    return compiles

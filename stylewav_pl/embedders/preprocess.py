@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch._subclasses.fake_tensor import unset_fake_temporarily
 from torch.nn import functional as F
 
 from stylewav_pl.types import ConfigError
@@ -76,7 +77,8 @@ def reference_matrix(size: int, image_size: int, device: torch.device | None = N
     >>> reference_matrix(64, 96)[:2, :2].tolist()
     [[1.0, 0.0], [0.5, 0.5]]
     """
-    # In units of 1 / image_size of an old pixel every edge is a whole number.
-    new, old = torch.arange(image_size + 1)[:, None] * size, torch.arange(size + 1) * image_size
-    overlap = torch.minimum(new[1:], old[1:]) - torch.maximum(new[:-1], old[:-1])
-    return (overlap.clamp(min=0).double() / size).to(device, dtype)
+    with unset_fake_temporarily():  # whoever asks first, and if only to count what a step takes: what is kept must have numbers
+        # In units of 1 / image_size of an old pixel every edge is a whole number.
+        new, old = torch.arange(image_size + 1)[:, None] * size, torch.arange(size + 1) * image_size
+        overlap = torch.minimum(new[1:], old[1:]) - torch.maximum(new[:-1], old[:-1])
+        return (overlap.clamp(min=0).double() / size).to(device, dtype)
