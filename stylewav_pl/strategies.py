@@ -25,8 +25,8 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 LAUNCHED_WITH = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")  # set by Lightning's launcher
-# What torchrun and SLURM call a job; a process of another job must not be taken for one of this.
 COUNTS_OF_RESTARTS = ("SLURM_RESTART_COUNT", "TORCHELASTIC_RESTART_COUNT")
+# What torchrun and SLURM call a job; a process of another job must not be taken for one of this.
 NAMES_OF_A_LAUNCH = ("TORCHELASTIC_RUN_ID", "SLURM_JOB_ID", "SLURM_STEP_ID", *COUNTS_OF_RESTARTS)
 
 

@@ -5,7 +5,7 @@ import platform
 import torch
 from lightning.pytorch import Trainer
 
-from stylewav_pl.footprint import RATES, compilation_pays
+from stylewav_pl.footprint import compilation_pays
 from stylewav_pl.hardware import free_memory, why_nothing_compiles
 from stylewav_pl.module import StyleWav
 from stylewav_pl.runs.directory import RunDirectory
@@ -47,7 +47,7 @@ def decide_compilation(run: RunDirectory, clips: int, model: StyleWav, device: t
     if "compile" in run.read_manifest():
         return
     try:
-        pays = device.type in RATES and compilation_pays(clips * model.operations(), device.type, threads)
+        pays = compilation_pays(clips * model.operations(), device.type, threads)
     except ConfigError as error:
         print(f"Steps are not compiled. {error}", flush=True)
         pays = False
