@@ -200,11 +200,11 @@ class ExperimentCLI(LightningCLI):
         self.plan = run.read_plan(1)  # there is one by now
         if data.cohort_size == AUTO:
             self.model.resize(self.plan.cohort_size)
-        if self.compiles == AUTO:
-            self.model.compile_steps(compilation_of(run, self.trainer.strategy.root_device))
         use_threads(self.threads)
         done = run.finished()
         data.assign(cohorts_of_rank(self.plan.cohorts, rank, self.trainer.world_size, frozenset(done)))
+        if self.compiles == AUTO and data.cohorts:
+            self.model.compile_steps(compilation_of(run, self.trainer.strategy.root_device))
         self.writer.bind(run, self.generator_sha256)
         self._get(self.config_init, "progress").bind(sum(len(cohort.ids) for cohort in data.cohorts))
         self.dashboard.bind(self.trainer.loggers, run.path, rank, done.number_of_clips, {} if rank else self.config_dump)
