@@ -1,6 +1,7 @@
 """The one build step that pyproject.toml cannot say: the repository's ``configs/`` become ``stylewav_pl/configs`` in the wheel.
 
-In the repository they stay at the top level, where a newcomer looks for them; ``stylewav_pl.installed`` finds them in both places.
+In the repository they stay at the top level, where a newcomer looks for them; ``stylewav_pl.installed`` finds
+them in both places.
 """
 
 from pathlib import Path
@@ -31,7 +32,10 @@ class BuildWithConfigs(build_py):
         return [*super().get_outputs(include_bytecode), *configs]
 
     def _configs(self) -> dict[str, str]:
-        return {str(path): str(Path(self.build_lib, "stylewav_pl", path)) for path in sorted(Path("configs").rglob("*.yaml"))}
+        return {
+            str(path): str(Path(self.build_lib, "stylewav_pl", path))
+            for path in sorted(Path("configs").rglob("*.yaml"))
+        }
 
 
 setup(cmdclass={"build_py": BuildWithConfigs})

@@ -2,9 +2,9 @@
 
 Nothing heavy is imported here, so that ``--help`` and ``--version`` answer at once.
 
-Exit codes: 0 done (skips included), 1 unexpected error, 2 wrong option, configuration or weights, 3 skips under ``--strict``,
-4 more skips than ``max_skipped_fraction``, 5 run directory locked or made by another configuration,
-75 stopped by a signal and resumable, 130 Ctrl-C.
+Exit codes: 0 done (skips included), 1 unexpected error, 2 wrong option, configuration or weights, 3 skips
+under ``--strict``, 4 more skips than ``max_skipped_fraction``, 5 run directory locked or made by another
+configuration, 75 stopped by a signal and resumable, 130 Ctrl-C.
 """
 
 import os
@@ -23,7 +23,8 @@ INTERRUPTED = 130
 OFFLINE_FLAG = "--offline"
 OFFLINE_VARIABLES = (OFFLINE, "HF_HUB_OFFLINE")  # the second is read by the library of the Hugging Face hub
 RESUMABLE = ("fit", "generate")  # a signal stops them in good order
-WAITING = ("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait give their core away: read once, when torch is loaded
+# Threads that wait give their core away; read once, when torch is loaded.
+WAITING = ("OMP_WAIT_POLICY", "PASSIVE")
 
 COMMANDS = {
     "fit": ("experiment", "make a face for every clip, score them, write results and report"),
@@ -33,12 +34,15 @@ COMMANDS = {
     "generate": ("generate", "a face for each audio file: generate voice.wav -o out/"),
     "report": ("report", "write statistics, picture grid and report.html of a run again"),
     "weights": ("weights", "list, fetch, verify, inspect and convert network weights"),
-    "data": ("data", "what a Common Voice release or a folder holds, a selection as shards, built-in voices as files"),
+    "data": (
+        "data",
+        "what a Common Voice release or a folder holds, a selection as shards, built-in voices as files",
+    ),
     "pocket": ("pocket", "train the shipped miniature networks from nothing"),
 }
 
 EXAMPLES = """examples:
-  stylewav-pl fit --config demo.yaml                voices of two sexes, faces, statistics (offline, about a minute)
+  stylewav-pl fit --config demo.yaml                voices of two sexes, faces, statistics (offline, a minute)
   stylewav-pl generate voice.wav other.mp3 -o out/  one face per file
   stylewav-pl fit --config demo.yaml --help         every setting of an experiment
 
@@ -83,7 +87,11 @@ def main(args: list[str] | None = None) -> int:
         print(f"stylewav-pl {__version__}")
         return 0
     if words[0] not in COMMANDS:
-        print(f"stylewav-pl: no command {words[0]!r}. Expected one of: {', '.join(COMMANDS)}. See stylewav-pl --help.", file=sys.stderr)
+        print(
+            f"stylewav-pl: no command {words[0]!r}. Expected one of: {', '.join(COMMANDS)}. See stylewav-pl "
+            "--help.",
+            file=sys.stderr,
+        )
         return 2
     os.environ.setdefault(*WAITING)
     with _network(off=OFFLINE_FLAG in given or is_offline()):

@@ -28,7 +28,8 @@ class EarlyStop:
         """Checks the values."""
         if self.patience < 1 or self.min_gain < 0:
             raise ConfigError(
-                f"Expected early_stop.patience of at least 1 and min_gain of at least 0, found {self.patience} and {self.min_gain}. "
+                "Expected early_stop.patience of at least 1 and min_gain of at least 0, found "
+                f"{self.patience} and {self.min_gain}. "
                 "Correct model.early_stop."
             )
 

@@ -35,7 +35,8 @@ class OutputError(StyleWavError):
 
     def __init__(self, path: Path | str, reason: object) -> None:
         super().__init__(
-            f"Nothing can be written into {path} any more: {reason}. What was finished before is safe, and nothing half-written counts. "
+            f"Nothing can be written into {path} any more: {reason}. What was finished before is safe, and "
+            "nothing half-written counts. "
             "Mend the cause (free space, mount the disk), then start the same command again."
         )
 

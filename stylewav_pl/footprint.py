@@ -15,10 +15,18 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from stylewav_pl.errors import ConfigError, one_line
 
-OVERHEAD = {"cpu": 2.5, "cuda": 1.4}  # what allocators and the scratch memory of convolutions take beside the tensors; measured on a CPU
+OVERHEAD = {
+    "cpu": 2.5,
+    "cuda": 1.4,
+}  # what allocators and the scratch memory of convolutions take beside the tensors; measured on a CPU
 LARGEST_COHORT = 256  # beyond it a larger batch gains nothing, and an interruption costs more
-RATES = {"cpu": 5e10, "cuda": 2e13}  # FLOP/s of a core, or of a GPU, in whole steps; measured on a CPU, moderate for a GPU
-PAYS_AFTER_SECONDS = 4 * 3600.0  # an eighth less of four hours is half an hour, and compilation takes one or two minutes of each process
+RATES = {
+    "cpu": 5e10,
+    "cuda": 2e13,
+}  # FLOP/s of a core, or of a GPU, in whole steps; measured on a CPU, moderate for a GPU
+PAYS_AFTER_SECONDS = (
+    4 * 3600.0
+)  # an eighth less of four hours is half an hour, and compilation takes one or two minutes of each process
 
 
 class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call,unused-ignore]
@@ -65,7 +73,8 @@ def without_numbers() -> Iterator[None]:
             yield
     except RuntimeError as error:
         raise ConfigError(
-            f"What a step takes cannot be counted beforehand, because a network looks at the values that it computes ({one_line(error)}). "
+            "What a step takes cannot be counted beforehand, because a network looks at the values that it "
+            f"computes ({one_line(error)}). "
             "Give data.cohort_size as a number and model.compile as true or false."
         ) from error
 
@@ -108,8 +117,8 @@ def flops(step: Callable[[Tensor], Tensor], like: Tensor) -> int:
 def compilation_pays(operations: int, device: str, threads: int) -> bool:
     """Whether so many floating-point operations are the work of hours, of which compilation saves more than it takes.
 
-    The answer is the same however many processes share the run, so that its results are. Where dozens share it, each may compile longer than
-    it saves.
+    The answer is the same however many processes share the run, so that its results are. Where dozens share
+    it, each may compile longer than it saves.
 
     Args:
         operations: Of all clips together.
@@ -120,7 +129,9 @@ def compilation_pays(operations: int, device: str, threads: int) -> bool:
     return operations / rate > PAYS_AFTER_SECONDS
 
 
-def cohort_that_fits(step: Callable[[Tensor], Tensor], like: Tensor, free: int, clips: int, device: str = "cpu") -> int:
+def cohort_that_fits(
+    step: Callable[[Tensor], Tensor], like: Tensor, free: int, clips: int, device: str = "cpu"
+) -> int:
     """How many clips to optimise side by side: as many as fit, at most :data:`LARGEST_COHORT`, and no more than there are.
 
     Args:

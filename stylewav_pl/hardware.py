@@ -14,7 +14,12 @@ from stylewav_pl.errors import ConfigError, one_line
 from stylewav_pl.weights.cache import cache_directory
 
 Precision = Literal["float32", "tfloat32", "bfloat16", "float16"]
-DTYPES = {"float32": torch.float32, "tfloat32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES = {
+    "float32": torch.float32,
+    "tfloat32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
 GROW_BYTES = 64 << 20
 CONTAINER_FILES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current")
@@ -23,8 +28,9 @@ CONTAINER_FILES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current")
 def keep_freed_memory() -> bool:
     """Lets the process keep memory that it frees, instead of giving it back to the system at once.
 
-    glibc maps each large tensor anew, and the system fills it with zeros page by page at its first touch: for the feature maps of a
-    1024 px generator this takes longer than the arithmetic on them. Only allocations from now on are affected.
+    glibc maps each large tensor anew, and the system fills it with zeros page by page at its first touch: for
+    the feature maps of a 1024 px generator this takes longer than the arithmetic on them. Only allocations
+    from now on are affected.
     Source: ``mallopt(3)``.
 
     Returns:
@@ -33,7 +39,10 @@ def keep_freed_memory() -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL("libc.so.6").mallopt
-    return all(mallopt(option, value) for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1), (M_TOP_PAD, GROW_BYTES)))
+    return all(
+        mallopt(option, value)
+        for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1), (M_TOP_PAD, GROW_BYTES))
+    )
 
 
 def free_memory(device: torch.device) -> int:
@@ -48,7 +57,10 @@ def free_memory(device: torch.device) -> int:
         found = re.search(r"^MemAvailable:\s+(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
         free = int(found[1]) << 10 if found else os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError) as error:
-        raise ConfigError("The free memory of this system cannot be found out. Give data.cohort_size as a number instead of auto.") from error
+        raise ConfigError(
+            "The free memory of this system cannot be found out. Give data.cohort_size as a number instead "
+            "of auto."
+        ) from error
     return min(free, _left_in_container(free))
 
 
@@ -69,7 +81,8 @@ def check_precision(precision: str, device: torch.device) -> None:
     if device.type != "cpu" or precision in cpu_precisions():
         return
     raise ConfigError(
-        f"model.precision {precision} is for GPUs: this CPU is not known to compute in it and would take many times as long. "
+        f"model.precision {precision} is for GPUs: this CPU is not known to compute in it and would take "
+        "many times as long. "
         f"Use {' or '.join(cpu_precisions())} here."
     )
 

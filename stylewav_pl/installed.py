@@ -29,5 +29,6 @@ def configs_directory(package: Path = PACKAGE) -> Path:
     if beside.is_dir() and (package.parent / "pyproject.toml").is_file():
         return beside
     raise ConfigError(
-        f"No configs at {inside} (installed package) or {beside} (checkout). Install stylewav-pl again, or give the path of a YAML file."
+        f"No configs at {inside} (installed package) or {beside} (checkout). Install stylewav-pl again, or "
+        "give the path of a YAML file."
     )

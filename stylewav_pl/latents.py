@@ -29,7 +29,9 @@ class LatentSpace(ABC):
         """The latents that render the same images as ``w``."""
 
     @abstractmethod
-    def expand(self, latents: Float[Tensor, "clip *latent"], generator: Generator) -> Float[Tensor, "clip layer width"] | Styles:
+    def expand(
+        self, latents: Float[Tensor, "clip *latent"], generator: Generator
+    ) -> Float[Tensor, "clip layer width"] | Styles:
         """What ``Generator.synthesize`` takes for these latents."""
 
 
@@ -46,7 +48,9 @@ class W(LatentSpace):
         """The w vectors themselves."""
         return w
 
-    def expand(self, latents: Float[Tensor, "clip width"], generator: Generator) -> Float[Tensor, "clip layer width"]:
+    def expand(
+        self, latents: Float[Tensor, "clip width"], generator: Generator
+    ) -> Float[Tensor, "clip layer width"]:
         """The same w for every layer."""
         return latents.unsqueeze(1).expand(-1, generator.num_ws, -1)
 
@@ -60,11 +64,15 @@ class WPlus(LatentSpace):
         """The mean w for every layer."""
         return generator.w_mean.detach().repeat(generator.num_ws, 1)
 
-    def from_w(self, w: Float[Tensor, "clip width"], generator: Generator) -> Float[Tensor, "clip layer width"]:
+    def from_w(
+        self, w: Float[Tensor, "clip width"], generator: Generator
+    ) -> Float[Tensor, "clip layer width"]:
         """The same w for every layer."""
         return w.unsqueeze(1).repeat(1, generator.num_ws, 1)
 
-    def expand(self, latents: Float[Tensor, "clip layer width"], generator: Generator) -> Float[Tensor, "clip layer width"]:
+    def expand(
+        self, latents: Float[Tensor, "clip layer width"], generator: Generator
+    ) -> Float[Tensor, "clip layer width"]:
         """The latents themselves."""
         return latents
 

@@ -33,11 +33,12 @@ OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 class StyleWav(LightningModule):
     """Optimises one latent per clip until its image sounds like the clip.
 
-    One batch is one cohort, optimised from start to end inside ``training_step``. The cohort's latents are the only
-    trainable parameter, ``[cohort, ...]``; they and the optimiser state are reset for each cohort. The loss is a sum over
-    clips, so that no clip's gradient depends on another's.
+    One batch is one cohort, optimised from start to end inside ``training_step``. The cohort's latents are
+    the only trainable parameter, ``[cohort, ...]``; they and the optimiser state are reset for each cohort.
+    The loss is a sum over clips, so that no clip's gradient depends on another's.
 
-    Source: J. Ngo, "StyleWav: Guiding Image Synthesis Using Audio"; latent optimisation of StyleCLIP (Patashnik et al. 2021).
+    Source: J. Ngo, "StyleWav: Guiding Image Synthesis Using Audio"; latent optimisation of StyleCLIP
+        (Patashnik et al. 2021).
     """
 
     def __init__(
@@ -76,21 +77,27 @@ class StyleWav(LightningModule):
             optimizer: Builds the optimiser for the latents; Adam at 0.1 by default.
             num_steps: Optimisation steps per cohort, at least 1.
             noise: The generator's noise inputs: its stored constants, or none.
-            start_truncation: 0: every clip starts at the mean w, as in the paper; above 0, at most 1: at a sample of its own, drawn
-                from the clip's seed and pulled towards the mean by this factor, so that what the voice does not say varies.
-            start_candidates: How many such samples each clip draws; it starts at the one most similar to its target (the search before
-                the optimisation of FuseDream, Liu et al. 2021, arXiv:2112.01573). Each costs about a third of a step.
+            start_truncation: 0: every clip starts at the mean w, as in the paper; above 0, at most 1: at a
+                sample of its own, drawn from the clip's seed and pulled towards the mean by this factor, so
+                that what the voice does not say varies.
+            start_candidates: How many such samples each clip draws; it starts at the one most similar to its
+                target (the search before the optimisation of FuseDream, Liu et al. 2021, arXiv:2112.01573).
+                Each costs about a third of a step.
             frame_steps: Steps at which an image is kept for strips, each in [0, num_steps].
-            synthesis_resolution: Height in pixels at which all steps but the last are rendered, faster and nearly as well, because the
-                guide sees few pixels; ``None``: every step at full resolution. The final image and similarity are always at full resolution.
-            full_steps: With ``synthesis_resolution``: how many of the last steps are at full resolution, see :mod:`stylewav_pl.phases`.
+            synthesis_resolution: Height in pixels at which all steps but the last are rendered, faster and
+                nearly as well, because the guide sees few pixels; ``None``: every step at full resolution.
+                The final image and similarity are always at full resolution.
+            full_steps: With ``synthesis_resolution``: how many of the last steps are at full resolution, see
+                :mod:`stylewav_pl.phases`.
             early_stop: When a clip has converged and is left as it is; ``None``: after ``num_steps``.
-            precision: Of the generator's four finest resolutions: ``float32``; ``bfloat16`` for GPUs and for CPUs that have such numbers;
+            precision: Of the generator's four finest resolutions: ``float32``; ``bfloat16`` for GPUs and for
+                CPUs that have such numbers;
                 ``tfloat32`` and ``float16`` for GPUs.
-            recompute_from: From this height in pixels on feature maps are computed again instead of kept, which takes about a quarter more
-                time and lets more clips into memory; ``None``: never.
-            compile: Compiles a step (``torch.compile``), which takes a minute or two of each process; ``cuda-graphs`` also records it, for
-                small generators on a GPU; ``auto``: not until :meth:`compile_steps` tells; the command line does where a run is four hours' work.
+            recompute_from: From this height in pixels on feature maps are computed again instead of kept,
+                which takes about a quarter more time and lets more clips into memory; ``None``: never.
+            compile: Compiles a step (``torch.compile``), which takes a minute or two of each process;
+                ``cuda-graphs`` also records it, for small generators on a GPU; ``auto``: not until
+                :meth:`compile_steps` tells; the command line does where a run is four hours' work.
             seed: Seed of the run, from which each clip's own seed follows.
 
         Raises:
@@ -140,11 +147,14 @@ class StyleWav(LightningModule):
 
         Args:
             generator: Registry name or weight file of the generator, or a built one.
-            guide: The CLIP model that is optimised against: registry name, weight file, ``open_clip:MODEL/TAG[@FILE]``, or a built one.
+            guide: The CLIP model that is optimised against: registry name, weight file,
+                ``open_clip:MODEL/TAG[@FILE]``, or a built one.
             audio: Registry name or weight file of the audio encoder, or a built one.
-            preprocess: How images reach the guide: ``clip`` (resize and normalise) or ``reference`` (as StyleCLIP did).
+            preprocess: How images reach the guide: ``clip`` (resize and normalise) or ``reference`` (as
+                StyleCLIP did).
             cohort_size: Slots per cohort; the command line takes it from the data module.
-            **settings: The others of :class:`StyleWav`; the command line takes ``seed`` from ``seed_everything``.
+            **settings: The others of :class:`StyleWav`; the command line takes ``seed`` from
+                ``seed_everything``.
 
         Raises:
             ConfigError: The parts do not fit together.
@@ -164,7 +174,9 @@ class StyleWav(LightningModule):
 
     def operations(self) -> int:
         """Floating-point operations of all steps of one clip."""
-        return sum(len(phase.steps) * flops(self._step_at(phase.resolution), self.start) for phase in self.phases)
+        return sum(
+            len(phase.steps) * flops(self._step_at(phase.resolution), self.start) for phase in self.phases
+        )
 
     def _step_at(self, resolution: int) -> Callable[[Tensor], Tensor]:
         def step(latents: Tensor) -> Tensor:
@@ -190,7 +202,9 @@ class StyleWav(LightningModule):
         if self.device.type == "cpu":
             keep_freed_memory()
         else:
-            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = self.precision != "float32"
+            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = (
+                self.precision != "float32"
+            )
 
     def configure_optimizers(self) -> Optimizer:
         """One optimiser for the one parameter."""
@@ -210,7 +224,8 @@ class StyleWav(LightningModule):
         looks: list[Tensor] = []
         for phase, step in self.steps(convergence):
             if phase.polishes and step == phase.steps.start:
-                optimizer.optimizer.state.clear()  # what was learned of another resolution's gradients misleads
+                # what was learned of another resolution's gradients misleads
+                optimizer.optimizer.state.clear()
             images, _, similarities = self.quick_look(self.latents, targets, phase.resolution)
             looks += [] if looks else [thumbnails(images.detach()).clone()]
             frames |= {step: self.at_full_size(images)} if step in self.frame_steps else {}
@@ -222,7 +237,11 @@ class StyleWav(LightningModule):
             images, embeddings, similarities = self.look(self.latents, targets)
             curve.record(self.num_steps, similarities)
         frames |= {step: images for step in self.frame_steps if step not in frames}
-        return {"result": self.collect(batch, targets, images, curve.values, dict(sorted(frames.items())), embeddings, looks[0])}
+        return {
+            "result": self.collect(
+                batch, targets, images, curve.values, dict(sorted(frames.items())), embeddings, looks[0]
+            )
+        }
 
     def steps(self, convergence: Convergence) -> Iterator[tuple[Phase, int]]:
         """Phase and number of each step; a phase ends early when every clip has converged in it."""
@@ -234,8 +253,13 @@ class StyleWav(LightningModule):
                 yield phase, step
 
     def look(
-        self, latents: Float[Tensor, "cohort *latent"], targets: Float[Tensor, "cohort embed"], resolution: int | None = None
-    ) -> tuple[Float[Tensor, "cohort 3 height width"], Float[Tensor, "cohort embed"], Float[Tensor, " cohort"]]:
+        self,
+        latents: Float[Tensor, "cohort *latent"],
+        targets: Float[Tensor, "cohort embed"],
+        resolution: int | None = None,
+    ) -> tuple[
+        Float[Tensor, "cohort 3 height width"], Float[Tensor, "cohort embed"], Float[Tensor, " cohort"]
+    ]:
         """Images, their embeddings, and the similarities to the targets: everything of a step that costs."""
         images = self.render(latents, resolution)
         embeddings = self.guide.embed_image(images)
@@ -244,9 +268,15 @@ class StyleWav(LightningModule):
     @torch.no_grad()
     def at_full_size(self, images: Float[Tensor, "cohort 3 _ _"]) -> Float[Tensor, "cohort 3 height width"]:
         """The images of the present latents, rendered again if they are coarse."""
-        return images.detach().clone() if images.shape[-1] == self.generator.resolution else self.render(self.latents)
+        return (
+            images.detach().clone()
+            if images.shape[-1] == self.generator.resolution
+            else self.render(self.latents)
+        )
 
-    def predict_step(self, batch: Float[Tensor, "clip *latent"], batch_index: int) -> Float[Tensor, "clip 3 height width"]:
+    def predict_step(
+        self, batch: Float[Tensor, "clip *latent"], batch_index: int
+    ) -> Float[Tensor, "clip 3 height width"]:
         """Renders latents of an earlier run."""
         return self.render(batch)
 
@@ -273,24 +303,39 @@ class StyleWav(LightningModule):
     def _embed(self, batch: ClipBatch) -> Float[Tensor, "clip embed"]:
         if batch.averaged is None:
             return self.audio.embed_audio(batch.waveforms)
-        return self.audio.embed_windows([windows_of(waveform, batch.averaged) for waveform in batch.waveforms])
+        return self.audio.embed_windows(
+            [windows_of(waveform, batch.averaged) for waveform in batch.waveforms]
+        )
 
-    def render(self, latents: Float[Tensor, "clip *latent"], resolution: int | None = None) -> Float[Tensor, "clip 3 height width"]:
+    def render(
+        self, latents: Float[Tensor, "clip *latent"], resolution: int | None = None
+    ) -> Float[Tensor, "clip 3 height width"]:
         """Images of latents of this module's latent space, RGB, about [-1, 1]; at full resolution unless told otherwise."""
-        return self.generator.synthesize(self.latent_space.expand(latents, self.generator), noise=self.noise, resolution=resolution)
+        return self.generator.synthesize(
+            self.latent_space.expand(latents, self.generator), noise=self.noise, resolution=resolution
+        )
 
     @torch.no_grad()
-    def starts_of(self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"]) -> Float[Tensor, "cohort *latent"]:
+    def starts_of(
+        self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"]
+    ) -> Float[Tensor, "cohort *latent"]:
         """Where each slot's latent begins: at the mean, or at the best of the clip's own samples; one cohort is rendered at a time."""
         starts = self.start.repeat(len(batch.slots), *(1 for _ in self.start.shape))
         if not self.start_truncation or not batch.clips:
             return starts
         live = list(batch.live)
-        own = torch.stack([_own_noise(clip_seed(self.seed, clip.id), self.start_candidates, self.generator.z_dim) for clip in batch.clips])
+        own = torch.stack(
+            [
+                _own_noise(clip_seed(self.seed, clip.id), self.start_candidates, self.generator.z_dim)
+                for clip in batch.clips
+            ]
+        )
         highest = targets.new_full((len(targets),), -torch.inf)
         for z in own.to(starts).unbind(dim=1):
             candidates = self.start.repeat(len(batch.slots), *(1 for _ in self.start.shape))
-            candidates[live] = self.latent_space.from_w(self.generator.map(z, truncation=self.start_truncation), self.generator)
+            candidates[live] = self.latent_space.from_w(
+                self.generator.map(z, truncation=self.start_truncation), self.generator
+            )
             if self.start_candidates == 1:
                 return candidates
             similarities = self.look(candidates, targets)[2]
@@ -306,7 +351,13 @@ class StyleWav(LightningModule):
             self.latents.copy_(starts)
         return optimizer
 
-    def take_step(self, optimizer: LightningOptimizer, loss: Float[Tensor, ""], factor: float, still: Bool[Tensor, " cohort"]) -> None:
+    def take_step(
+        self,
+        optimizer: LightningOptimizer,
+        loss: Float[Tensor, ""],
+        factor: float,
+        still: Bool[Tensor, " cohort"],
+    ) -> None:
         """One gradient step at ``factor`` times the learning rate; latents that are ``still`` stay where they are."""
         before = self.latents.detach().clone() if self.early_stop else None
         for group in optimizer.optimizer.param_groups:
@@ -330,7 +381,11 @@ class StyleWav(LightningModule):
     ) -> CohortResult:
         """The cohort's result without its padding."""
         live = list(batch.live)
-        kept = torch.stack(list(frames.values()), dim=1) if frames else images.new_zeros(len(images), 0, *images.shape[1:])
+        kept = (
+            torch.stack(list(frames.values()), dim=1)
+            if frames
+            else images.new_zeros(len(images), 0, *images.shape[1:])
+        )
         return CohortResult(
             cohort=batch.cohort,
             clips=batch.clips,
@@ -347,7 +402,9 @@ class StyleWav(LightningModule):
         )
 
 
-def thumbnails(images: Float[Tensor, "clip 3 height width"], pixels: int = 128) -> Float[Tensor, "clip 3 small small"]:
+def thumbnails(
+    images: Float[Tensor, "clip 3 height width"], pixels: int = 128
+) -> Float[Tensor, "clip 3 small small"]:
     """The images at ``pixels`` squared, smaller ones as they are: a cohort of large start images would fill the device's memory.
 
     >>> thumbnails(torch.zeros(2, 3, 1024, 1024)).shape, thumbnails(torch.zeros(2, 3, 64, 64)).shape
@@ -365,34 +422,56 @@ def _own_noise(seed: int, count: int, width: int) -> Float[Tensor, "candidate z"
 def _without(batch: ClipBatch, lost: Sequence[int]) -> ClipBatch:
     """The batch with the clips of the ``lost`` slots turned into skips."""
     clips = [clip for slot in lost if (clip := batch.slots[slot]) is not None]
-    skips = [Skip(clip.id, clip.path, SkipReason.NOT_EMBEDDABLE, "the audio encoder gave numbers that are not finite") for clip in clips]
-    waveforms = tuple(waveform for slot, waveform in zip(batch.live, batch.waveforms, strict=True) if slot not in lost)
+    skips = [
+        Skip(
+            clip.id,
+            clip.path,
+            SkipReason.NOT_EMBEDDABLE,
+            "the audio encoder gave numbers that are not finite",
+        )
+        for clip in clips
+    ]
+    waveforms = tuple(
+        waveform for slot, waveform in zip(batch.live, batch.waveforms, strict=True) if slot not in lost
+    )
     slots = tuple(None if slot in lost else clip for slot, clip in enumerate(batch.slots))
     return replace(batch, slots=slots, waveforms=waveforms, skips=(*batch.skips, *skips))
 
 
 def _check_settings(num_steps: int, cohort_size: int, frame_steps: Sequence[int]) -> None:
     if num_steps < 1 or cohort_size < 1:
-        raise ConfigError(f"Expected num_steps and cohort_size of at least 1, found {num_steps} and {cohort_size}. Correct the configuration.")
+        raise ConfigError(
+            f"Expected num_steps and cohort_size of at least 1, found {num_steps} and {cohort_size}. "
+            "Correct the configuration."
+        )
     outside = [step for step in frame_steps if not 0 <= step <= num_steps]
     if outside:
-        raise ConfigError(f"Expected frame_steps in [0, num_steps = {num_steps}], found {outside}. Correct model.frame_steps.")
+        raise ConfigError(
+            f"Expected frame_steps in [0, num_steps = {num_steps}], found {outside}. Correct "
+            "model.frame_steps."
+        )
 
 
 def _check_resolution(generator: Generator, resolution: int | None, full_steps: int) -> None:
     if resolution is not None and resolution not in generator.resolutions:
         known = ", ".join(map(str, generator.resolutions))
-        raise ConfigError(f"Expected a resolution of this generator ({known}), found {resolution}. Correct model.synthesis_resolution.")
+        raise ConfigError(
+            f"Expected a resolution of this generator ({known}), found {resolution}. Correct "
+            "model.synthesis_resolution."
+        )
     if full_steps < 0:
         raise ConfigError(f"Expected full_steps of at least 0, found {full_steps}. Correct model.full_steps.")
 
 
 def _check_start(start_truncation: float, start_candidates: int) -> None:
     if not 0 <= start_truncation <= 1:
-        raise ConfigError(f"Expected start_truncation in [0, 1], found {start_truncation}. Correct model.start_truncation.")
+        raise ConfigError(
+            f"Expected start_truncation in [0, 1], found {start_truncation}. Correct model.start_truncation."
+        )
     if start_candidates < 1 or (start_candidates > 1 and not start_truncation):
         raise ConfigError(
-            "Expected start_candidates of at least 1, and 1 where every clip starts at the mean (start_truncation: 0); found "
+            "Expected start_candidates of at least 1, and 1 where every clip starts at the mean "
+            "(start_truncation: 0); found "
             f"{start_candidates} with start_truncation {start_truncation}. Correct model.start_candidates."
         )
 
@@ -400,7 +479,10 @@ def _check_start(start_truncation: float, start_candidates: int) -> None:
 def _check_fit(guide: ImageTextEmbedder, audio: AudioEmbedder) -> None:
     if guide.embed_dim != audio.embed_dim or not guide.space.may_be(audio.space):
         raise ConfigError(
-            f"The audio encoder gives vectors of width {audio.embed_dim} (CLIP space: {audio.space}), the guide of width {guide.embed_dim} "
-            f"({guide.space}): they do not share a space, so their cosine means nothing. Choose the CLIP model that the audio encoder was "
-            f"trained against: for the published Wav2CLIP {WAV2CLIP_GUIDE}, for the pocket encoder the pocket CLIP model."
+            f"The audio encoder gives vectors of width {audio.embed_dim} (CLIP space: {audio.space}), the "
+            f"guide of width {guide.embed_dim} "
+            f"({guide.space}): they do not share a space, so their cosine means nothing. Choose the CLIP "
+            "model that the audio encoder was "
+            f"trained against: for the published Wav2CLIP {WAV2CLIP_GUIDE}, for the pocket encoder the "
+            "pocket CLIP model."
         )

@@ -1,6 +1,7 @@
 """What is minimised: pure functions with one value per clip, and their weighted sum.
 
-Nothing here averages over clips: the mean of a batch would make a clip's step depend on how many clips it travels with.
+Nothing here averages over clips: the mean of a batch would make a clip's step depend on how many clips it
+travels with.
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def cosine_similarity(embeddings: Float[Tensor, "clip embed"], targets: Float[Tensor, "clip embed"]) -> Float[Tensor, " clip"]:
+def cosine_similarity(
+    embeddings: Float[Tensor, "clip embed"], targets: Float[Tensor, "clip embed"]
+) -> Float[Tensor, " clip"]:
     """Cosine of unit vectors, in [-1, 1]: ``sum_i e_i t_i``.
 
     >>> import torch
@@ -19,7 +22,9 @@ def cosine_similarity(embeddings: Float[Tensor, "clip embed"], targets: Float[Te
     return (embeddings * targets).sum(dim=-1)
 
 
-def squared_distance(latents: Float[Tensor, "clip *latent"], start: Float[Tensor, "*start"]) -> Float[Tensor, " clip"]:
+def squared_distance(
+    latents: Float[Tensor, "clip *latent"], start: Float[Tensor, "*start"]
+) -> Float[Tensor, " clip"]:
     """Squared L2 distance of each latent to its start, one for each clip or one for all: ``sum_i (w_i - s_i)^2``.
 
     Source: the editing loss of StyleCLIP (Patashnik et al. 2021).
@@ -37,9 +42,11 @@ class Objective:
 
     Attributes:
         similarity: Weight of (1 - cosine similarity to the target).
-        distance_to_start: Weight of the squared L2 distance to the starting latent; keeps the image near the generator's prior.
-        logit_scale: Factor of the cosine inside the first term. 1 is the plain cosine distance; StyleWav's notebooks use
-            (1 / 0.07) / 100 = 0.142857, which matters only beside other terms, because Adam ignores a common scale.
+        distance_to_start: Weight of the squared L2 distance to the starting latent; keeps the image near the
+            generator's prior.
+        logit_scale: Factor of the cosine inside the first term. 1 is the plain cosine distance; StyleWav's
+            notebooks use (1 / 0.07) / 100 = 0.142857, which matters only beside other terms, because Adam
+            ignores a common scale.
     """
 
     similarity: float = 1.0
@@ -47,7 +54,10 @@ class Objective:
     logit_scale: float = 1.0
 
     def __call__(
-        self, similarities: Float[Tensor, " clip"], latents: Float[Tensor, "clip *latent"], start: Float[Tensor, "*start"]
+        self,
+        similarities: Float[Tensor, " clip"],
+        latents: Float[Tensor, "clip *latent"],
+        start: Float[Tensor, "*start"],
     ) -> Float[Tensor, " clip"]:
         """The loss of each clip.
 

@@ -24,8 +24,9 @@ class Phase:
     def factor(self, step: int, schedule: Schedule) -> float:
         """The factor of the learning rate: the schedule over the phase; a polishing one falls from a half to zero in a straight line.
 
-        At the end of the whole schedule a few full steps would not move any more. Of the factors tried on the pocket networks (0.25 to 2),
-        with the optimiser's memory and without, a half without kept most of the similarity.
+        At the end of the whole schedule a few full steps would not move any more. Of the factors tried on the
+        pocket networks (0.25 to 2), with the optimiser's memory and without, a half without kept most of the
+        similarity.
 
         >>> from stylewav_pl.schedules import Constant
         >>> [Phase(64, range(6, 10), polishes=True).factor(step, Constant()) for step in (6, 8)]

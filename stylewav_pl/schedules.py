@@ -17,7 +17,8 @@ class Schedule(ABC):
 class RampUpCosineDown(Schedule):
     """Linear up, flat, cosine down: the schedule of the StyleGAN2 projector and of StyleCLIP.
 
-    ``(0.5 - 0.5 cos(pi min(1, (1 - t) / ramp_down))) * min(1, t / ramp_up)``. The factor of the first step is 0.
+    ``(0.5 - 0.5 cos(pi min(1, (1 - t) / ramp_down))) * min(1, t / ramp_up)``. The factor of the first step is
+    0.
 
     Attributes:
         ramp_up: Share of the steps spent rising.

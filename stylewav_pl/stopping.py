@@ -1,7 +1,8 @@
 """Signals that ask a run to stop: SIGTERM, and SIGUSR1, which SLURM can be told to send before it takes a machine away.
 
-A run loses nothing but the cohort in flight when it dies, so there is nothing to save: it stops at the next step, and where the
-next step is too far away it is ended. Nothing heavy is imported here: signals are heeded from the first moment on.
+A run loses nothing but the cohort in flight when it dies, so there is nothing to save: it stops at the next
+step, and where the next step is too far away it is ended. Nothing heavy is imported here: signals are heeded
+from the first moment on.
 """
 
 import os
@@ -41,11 +42,13 @@ def heeded(grace_seconds: float = GRACE_SECONDS) -> Iterator[None]:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     handlers = {number: signal.signal(number, _leave_to_the_watcher) for number in SIGNALS}
-    # Python runs handlers between two instructions of the main thread, which may be far apart; the number of a signal
-    # goes through this pipe at once.
+    # Python runs handlers between two instructions of the main thread, which may be far apart; the number of
+    # a signal goes through this pipe at once.
     before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     timers: list[threading.Timer] = []
-    threading.Thread(target=_watch, args=(reading, grace_seconds, timers), daemon=True, name="stop-signals").start()
+    threading.Thread(
+        target=_watch, args=(reading, grace_seconds, timers), daemon=True, name="stop-signals"
+    ).start()
     try:
         yield
     finally:

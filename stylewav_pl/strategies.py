@@ -1,8 +1,9 @@
 """Many processes that never exchange a gradient.
 
-Every clip has its own latent, so the processes of a job need nothing from each other: each takes its share of the plan, and
-the run directory is where they meet. Plain DDP would be wrong here (it averages the latents of different clips), and even an
-idle process group hurts: its collectives tie every rank to the pace of rank 0 and turn one slow disk into a time-out.
+Every clip has its own latent, so the processes of a job need nothing from each other: each takes its share of
+the plan, and the run directory is where they meet. Plain DDP would be wrong here (it averages the latents of
+different clips), and even an idle process group hurts: its collectives tie every rank to the pace of rank 0
+and turn one slow disk into a time-out.
 """
 
 import os
@@ -24,7 +25,13 @@ from lightning.pytorch.strategies.launchers.subprocess_script import _Subprocess
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
-LAUNCHED_WITH = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")  # set by Lightning's launcher
+LAUNCHED_WITH = (
+    "MASTER_ADDR",
+    "MASTER_PORT",
+    "NODE_RANK",
+    "LOCAL_RANK",
+    "WORLD_SIZE",
+)  # set by Lightning's launcher
 COUNTS_OF_RESTARTS = ("SLURM_RESTART_COUNT", "TORCHELASTIC_RESTART_COUNT")
 # What torchrun and SLURM call a job; a process of another job must not be taken for one of this.
 NAMES_OF_A_LAUNCH = ("TORCHELASTIC_RUN_ID", "SLURM_JOB_ID", "SLURM_STEP_ID", *COUNTS_OF_RESTARTS)
@@ -33,10 +40,13 @@ NAMES_OF_A_LAUNCH = ("TORCHELASTIC_RUN_ID", "SLURM_JOB_ID", "SLURM_STEP_ID", *CO
 class Launcher(_SubprocessScriptLauncher):
     """Starts the other processes of this machine as Lightning does, and leaves it to the job to look after them.
 
-    Lightning's own observer kills everybody, the first process included, as soon as one fails; then nobody can say why.
+    Lightning's own observer kills everybody, the first process included, as soon as one fails; then nobody
+    can say why.
     """
 
-    def launch(self, function: Callable[..., Any], *args: Any, trainer: Trainer | None = None, **kwargs: Any) -> Any:
+    def launch(
+        self, function: Callable[..., Any], *args: Any, trainer: Trainer | None = None, **kwargs: Any
+    ) -> Any:
         """Starts the processes, then calls ``function``."""
         self.cluster_environment.validate_settings(num_devices=self.num_processes, num_nodes=self.num_nodes)
         if not self.cluster_environment.creates_processes_externally:
@@ -95,8 +105,8 @@ class IndependentStrategy(DDPStrategy):
     def teardown(self) -> None:
         """Ends as the parent class does, and forgets what the launcher told the processes that it started.
 
-        Lightning leaves these words in the environment; the next run in this process, or one that it starts, would take
-        itself for a part of this job and wait for processes that nobody starts.
+        Lightning leaves these words in the environment; the next run in this process, or one that it starts,
+        would take itself for a part of this job and wait for processes that nobody starts.
         """
         super().teardown()
         if isinstance(self.cluster_environment, LightningEnvironment) and self.local_rank == 0:
@@ -137,7 +147,8 @@ def started_again() -> bool:
 def default_threads(environment: Mapping[str, str] = os.environ) -> int:
     """How many threads each process of a new run computes with: the user's number, or all cores that it may use.
 
-    The number of processes plays no part, so that a run comes out the same to the last bit with one process and with several.
+    The number of processes plays no part, so that a run comes out the same to the last bit with one process
+    and with several.
 
     Args:
         environment: ``OMP_NUM_THREADS`` counts unless torchrun set it (to 1, for want of a better number).
@@ -155,10 +166,16 @@ def default_threads(environment: Mapping[str, str] = os.environ) -> int:
 def use_threads(number: int) -> None:
     """Computes with ``number`` threads from now on, in this process and in those that it starts.
 
-    Sums come out differently in their last bits with another number of threads, so the number belongs to the run.
+    Sums come out differently in their last bits with another number of threads, so the number belongs to the
+    run.
     """
     torch.set_num_threads(number)
     os.environ["OMP_NUM_THREADS"] = str(number)
 
 
-StrategyRegistry.register("independent", IndependentStrategy, description="processes that share nothing but the run directory", override=True)
+StrategyRegistry.register(
+    "independent",
+    IndependentStrategy,
+    description="processes that share nothing but the run directory",
+    override=True,
+)

@@ -3,8 +3,8 @@
 Axis names used in every shape of this project:
 
 * ``clip``  - one piece of audio, one latent, one image (``cohort`` when padded slots are included)
-* ``time``  - audio samples; ``embed`` - CLIP space; ``width`` - one w vector; ``layer`` - one per modulated layer
-* ``rgb height width`` - image, RGB, about [-1, 1]
+* ``time``  - audio samples; ``embed`` - CLIP space; ``width`` - one w vector; ``layer`` - one per modulated
+layer * ``rgb height width`` - image, RGB, about [-1, 1]
 """
 
 from collections.abc import Mapping
@@ -86,7 +86,8 @@ class ClipBatch:
         slots: One entry per slot; ``None`` where the plan had no clip or the clip was skipped.
         waveforms: One ``[time]`` tensor per slot that has a clip, in slot order, mono, in [-1, 1].
         skips: Clips of this cohort that were skipped.
-        averaged: Length in samples of the windows in which longer waveforms are embedded and averaged; ``None``: never.
+        averaged: Length in samples of the windows in which longer waveforms are embedded and averaged;
+            ``None``: never.
     """
 
     cohort: int

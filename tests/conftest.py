@@ -1,6 +1,7 @@
 """Rules for every test: no network, few threads, nothing from or into the caches of the person who runs them.
 
-Must not import stylewav_pl: jaxtyping's import hook, which checks shapes under test, is installed after this file is read.
+Must not import stylewav_pl: jaxtyping's import hook, which checks shapes under test, is installed after this
+file is read.
 """
 
 import os
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Read when the libraries are imported, and inherited by the processes that tests start; so set before anything else.
+# Read when the libraries are imported, and inherited by the processes that tests start; so set before
+# anything else.
 _CACHE = Path(tempfile.gettempdir()) / f"stylewav-pl-tests-{os.getuid()}"
 os.environ.update(
     STYLEWAV_CACHE=str(_CACHE / "stylewav-pl"),
@@ -26,7 +28,8 @@ os.environ.update(
     MPLBACKEND="Agg",
     OMP_NUM_THREADS="1",
     MKL_NUM_THREADS="1",
-    # Nothing listens there: a process that a test starts cannot reach the network through the usual clients either.
+    # Nothing listens there: a process that a test starts cannot reach the network through the usual clients
+    # either.
     HTTP_PROXY="http://127.0.0.1:9",
     HTTPS_PROXY="http://127.0.0.1:9",
     http_proxy="http://127.0.0.1:9",
@@ -38,7 +41,8 @@ os.environ.update(
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
-# Tensors in tests are small: more threads cost more than they bring, and one thread gives the same bytes everywhere.
+# Tensors in tests are small: more threads cost more than they bring, and one thread gives the same bytes
+# everywhere.
 torch.set_num_threads(1)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -52,7 +56,10 @@ class NetworkBlockedError(RuntimeError):
 def _refuse_unless_local(host: object) -> None:
     name = host.decode() if isinstance(host, bytes) else host
     if name not in LOOPBACK and name != socket.gethostname() and not str(name).startswith("127."):
-        raise NetworkBlockedError(f"Tests run without a network, but something asked for {name!r}. Use a file in tmp_path or a server on localhost.")
+        raise NetworkBlockedError(
+            f"Tests run without a network, but something asked for {name!r}. Use a file in tmp_path or a "
+            "server on localhost."
+        )
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -123,13 +130,19 @@ class Release:
     def columns(self) -> list[str]:
         sentence = ["sentence_id", "sentence", "sentence_domain"] if self.number >= 17 else ["sentence"]
         accent = ["accents" if self.number >= 17 else "accent"]
-        late = [*(["variant"] if self.number >= 13 else []), *(["locale", "segment"] if self.number >= 5 else [])]
+        late = [
+            *(["variant"] if self.number >= 13 else []),
+            *(["locale", "segment"] if self.number >= 5 else []),
+        ]
         return ["client_id", "path", *sentence, "up_votes", "down_votes", "age", "gender", *accent, *late]
 
     def write(self, recordings: Sequence[Recording], locale: str = "en", split: str = "validated") -> None:
         folder = self.folder(locale)
         (folder / "clips").mkdir(parents=True, exist_ok=True)
-        lines = [self.columns(), *([self._cell(row, column, locale) for column in self.columns()] for row in recordings)]
+        lines = [
+            self.columns(),
+            *([self._cell(row, column, locale) for column in self.columns()] for row in recordings),
+        ]
         self._write(folder / f"{split}.tsv", lines)
         times = [[f"{row.name}.mp3", str(round(row.seconds * 1000))] for row in recordings]
         if self.number >= 16.1:
@@ -140,8 +153,17 @@ class Release:
     def _cell(self, row: Recording, column: str, locale: str) -> str:
         gender = self.NEW_GENDERS.get(row.gender, row.gender) if self.number >= 17 else row.gender
         path = row.name if self.number < 2 else f"{row.name}.mp3"
-        known = {"client_id": row.speaker, "path": path, "age": row.age, "gender": gender, "locale": locale, "sentence": row.sentence}
-        return {**known, "accent": row.accent, "accents": row.accent, "up_votes": "2", "down_votes": "0"}.get(column, "")
+        known = {
+            "client_id": row.speaker,
+            "path": path,
+            "age": row.age,
+            "gender": gender,
+            "locale": locale,
+            "sentence": row.sentence,
+        }
+        return {**known, "accent": row.accent, "accents": row.accent, "up_votes": "2", "down_votes": "0"}.get(
+            column, ""
+        )
 
     def _write(self, path: Path, lines: Sequence[Sequence[str]]) -> None:
         path.write_text("".join("\t".join(line) + "\n" for line in lines), "utf-8")

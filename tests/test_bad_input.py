@@ -42,7 +42,9 @@ def encoded(wave: np.ndarray, rate: int = RATE, format: str = "WAV", subtype: st
 
 def chunks(*parts: tuple[bytes, bytes], declared: int | None = None) -> bytes:
     """A wav file of these chunks."""
-    body = b"".join(name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2) for name, data in parts)
+    body = b"".join(
+        name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2) for name, data in parts
+    )
     return b"RIFF" + struct.pack("<I", 4 + len(body) if declared is None else declared) + b"WAVE" + body
 
 
@@ -72,7 +74,10 @@ FINE: dict[str, tuple[str, bytes]] = {
     "clipping": (".wav", encoded(np.clip(20 * voice(), -1, 1))),
     "far above full scale": (".wav", encoded(1e4 * voice(), subtype="FLOAT")),
     "flac called mp3": (".mp3", encoded(voice(), format="FLAC")),
-    "odd chunks": (".wav", chunks((b"LIST", b"INFO!"), (b"fmt ", FORMAT), (b"junk", b"odd"), (b"data", PCM), (b"note", b"x"))),
+    "odd chunks": (
+        ".wav",
+        chunks((b"LIST", b"INFO!"), (b"fmt ", FORMAT), (b"junk", b"odd"), (b"data", PCM), (b"note", b"x")),
+    ),
     "length of a pipe": (".wav", with_claim(with_claim(WAV, 4, 0xFFFFFFFF), 40, 0xFFFFFFFF)),
     "length of 2 GiB": (".wav", with_claim(with_claim(WAV, 4, 1 << 31), 40, 1 << 31)),
     "ünïcödé 你好 עברית": (".wav", WAV),
@@ -100,7 +105,11 @@ BAD: dict[str, tuple[str, bytes, str]] = {
     "picture": (".flac", b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "unreadable"),
     "header alone": (".wav", WAV[:44], "empty"),
     "no format": (".wav", chunks((b"data", PCM)), "unreadable"),
-    "lying flac": (".flac", encoded(voice(), format="FLAC")[:22] + b"\xff" * 4 + encoded(voice(), format="FLAC")[26:], "unreadable"),
+    "lying flac": (
+        ".flac",
+        encoded(voice(), format="FLAC")[:22] + b"\xff" * 4 + encoded(voice(), format="FLAC")[26:],
+        "unreadable",
+    ),
     "rate of zero": (".wav", with_claim(WAV, 24, 0), "unreadable"),
 }
 
@@ -121,17 +130,27 @@ def write_folder(folder: Path) -> None:
 def write_shards(folder: Path) -> None:
     """Good clips ``g-...``, ten in each shard's company of evil."""
     good = [{f"g{shard}-{number}.wav": WAV for number in range(10)} for shard in range(6)]
-    write_tar(folder / "0.tar", {**good[0], "../../escaped.wav": WAV, "/tmp/absolute.wav": WAV, "sub/../../up.wav": WAV})
-    links = without_end(tar_bytes({"link.wav": b""}, type=b"2", linkname="/etc/passwd")) + without_end(tar_bytes({"device.wav": b""}, type=b"3"))
+    write_tar(
+        folder / "0.tar",
+        {**good[0], "../../escaped.wav": WAV, "/tmp/absolute.wav": WAV, "sub/../../up.wav": WAV},
+    )
+    links = without_end(tar_bytes({"link.wav": b""}, type=b"2", linkname="/etc/passwd")) + without_end(
+        tar_bytes({"device.wav": b""}, type=b"3")
+    )
     (folder / "1.tar").write_bytes(links + tar_bytes(good[1]))
     hidden = without_end(tar_bytes({"nul.wav": WAV}, pax_headers={"path": "nul\0x.wav"}))
     whole = without_end(tar_bytes({**good[2], "cut.wav": WAV}))
     (folder / "2.tar").write_bytes(hidden + whole[:-5000])
-    start, rest = without_end(tar_bytes(dict(list(good[3].items())[:4]))), tar_bytes(dict(list(good[3].items())[4:]))
+    start, rest = (
+        without_end(tar_bytes(dict(list(good[3].items())[:4]))),
+        tar_bytes(dict(list(good[3].items())[4:])),
+    )
     (folder / "3.tar").write_bytes(start + b"garbage" * 99 + rest)
     facts = {name.replace(".wav", ".json"): told(labels={"sex": FEMALE}) for name in good[4]}
     write_tar(folder / "4.tar", {**good[4], **facts, "latin.wav": WAV, "latin.json": b'{"id": "caf\xe9"}'})
-    write_tar(folder / "5.tar", {**good[5], "g0-0.wav": WAV, "G0-0.wav": WAV, "bad/quiet.wav": encoded(0 * voice())})
+    write_tar(
+        folder / "5.tar", {**good[5], "g0-0.wav": WAV, "G0-0.wav": WAV, "bad/quiet.wav": encoded(0 * voice())}
+    )
 
 
 SHARD_SKIPS = {
@@ -157,11 +176,19 @@ class Wild:
         write_folder(path / "found")
         (path / "shards").mkdir()
         write_shards(path / "shards")
-        rows = [["path", "id", "sex"], [str(path / "found" / "plain.wav"), "from a table", MALE], ["gone.wav", "gone", MALE]]
+        rows = [
+            ["path", "id", "sex"],
+            [str(path / "found" / "plain.wav"), "from a table", MALE],
+            ["gone.wav", "gone", MALE],
+        ]
         with (path / "table.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(rows)
         sources = [("Folder", path / "found"), ("Shards", path / "shards"), ("Manifest", path / "table.csv")]
-        data = {"cohort_size": 16, "num_workers": 0, "sources": [{"class_path": name, "init_args": {"path": str(at)}} for name, at in sources]}
+        data = {
+            "cohort_size": 16,
+            "num_workers": 0,
+            "sources": [{"class_path": name, "init_args": {"path": str(at)}} for name, at in sources],
+        }
         config = {
             "model": {"generator": "linear", "guide": "linear", "audio": "linear", "num_steps": 2},
             "data": data,
@@ -175,7 +202,10 @@ class Wild:
         return main([command, "--config", str(self.config), "--run", str(self.run), *options])
 
     def skips(self) -> dict[str, str]:
-        return {Path(skip.id).name if skip.id.endswith(".tar") else skip.id: skip.reason.value for skip in read_skips(RunDirectory(self.run))}
+        return {
+            Path(skip.id).name if skip.id.endswith(".tar") else skip.id: skip.reason.value
+            for skip in read_skips(RunDirectory(self.run))
+        }
 
 
 @pytest.fixture(scope="module")
@@ -222,14 +252,22 @@ def test_everything_else_has_a_face(wild: Wild) -> None:
 
 
 def test_nothing_was_written_elsewhere(wild: Wild) -> None:
-    assert sorted(path.name for path in wild.path.iterdir()) == ["found", "run", "shards", "table.csv", "wild.yaml"]
+    assert sorted(path.name for path in wild.path.iterdir()) == [
+        "found",
+        "run",
+        "shards",
+        "table.csv",
+        "wild.yaml",
+    ]
     assert not (wild.path.parent / "escaped.wav").exists()
     assert not Path("/tmp/absolute.wav").exists()
 
 
 def test_tables_and_report_hold_every_name(wild: Wild) -> None:
     with (wild.run / "curves.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        assert {row["id"] for row in csv.DictReader(file)} == {row.clip.id for row in read_results(wild.run) if row.done}
+        assert {row["id"] for row in csv.DictReader(file)} == {
+            row.clip.id for row in read_results(wild.run) if row.done
+        }
     labelled = {row.clip.id: row.clip.labels.get("sex") for row in read_results(wild.run)}
     assert (labelled["from a table"], labelled["g4-3"], labelled["g3-3"]) == (MALE, FEMALE, None)
     before = (wild.run / "report.html").read_text("utf-8")
@@ -238,11 +276,16 @@ def test_tables_and_report_hold_every_name(wild: Wild) -> None:
     assert (wild.run / "grid.png").stat().st_size > 1000
 
 
-def test_the_same_command_finds_nothing_left_to_do_and_the_limits_end_it(wild: Wild, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_same_command_finds_nothing_left_to_do_and_the_limits_end_it(
+    wild: Wild, capsys: pytest.CaptureFixture[str]
+) -> None:
     tables = {name: (wild.run / name).read_bytes() for name in ("results.csv", "curves.csv", "skipped.csv")}
     total = len(EXPECTED_SKIPS) + len(FINE) + 62
     assert wild.main("fit") == 4
-    assert f"{len(EXPECTED_SKIPS)} of {total} clips were skipped, more than max_skipped_fraction 0.2" in capsys.readouterr().err
+    assert (
+        f"{len(EXPECTED_SKIPS)} of {total} clips were skipped, more than max_skipped_fraction 0.2"
+        in capsys.readouterr().err
+    )
     assert wild.main("fit", "--max_skipped_fraction", "0.5", "--strict") == 3
     assert {name: (wild.run / name).read_bytes() for name in tables} == tables
 
@@ -253,7 +296,9 @@ def test_scoring_again_keeps_the_skips_that_never_were_in_the_plan(wild: Wild) -
     assert sorted((wild.run / "skipped.csv").read_bytes().splitlines()) == sorted(before.splitlines())
 
 
-def test_validate_and_check_tell_the_same_without_a_run(wild: Wild, capsys: pytest.CaptureFixture[str]) -> None:
+def test_validate_and_check_tell_the_same_without_a_run(
+    wild: Wild, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert wild.main("validate", "--max_skipped_fraction", "0.5") == 0
     validated = capsys.readouterr().out
     assert main(["data", "check", "--config", str(wild.config)]) == 0
@@ -322,11 +367,16 @@ def test_where_nothing_can_be_listed_the_reasons_are_told(
     (tmp_path / "c.yaml").write_text(json.dumps(config))
     assert main(["fit", "--config", str(tmp_path / "c.yaml"), "--run", str(tmp_path / "run")]) == 2
     said = capsys.readouterr().err
-    assert said.count("This is a gzip file; expected a plain tar file. Decompress it.") == 5 and "2 more like these" in said
+    assert (
+        said.count("This is a gzip file; expected a plain tar file. Decompress it.") == 5
+        and "2 more like these" in said
+    )
     assert not (tmp_path / "run").exists()
 
 
-def test_a_plainly_wrong_folder_ends_early_with_4_and_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plainly_wrong_folder_ends_early_with_4_and_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "found").mkdir()
     for number in range(60):
         (tmp_path / "found" / f"{number}.wav").write_bytes(b"text")
@@ -343,4 +393,6 @@ def test_a_plainly_wrong_folder_ends_early_with_4_and_says_why(tmp_path: Path, c
     )
     assert main(["fit", "--config", str(tmp_path / "c.yaml"), "--run", str(tmp_path / "run")]) == 4
     assert "See skipped.csv" in capsys.readouterr().err
-    assert 12 < (tmp_path / "run" / "skipped.csv").read_text("utf-8").count("unreadable") < 60, "the rest was not even tried"
+    assert 12 < (tmp_path / "run" / "skipped.csv").read_text("utf-8").count("unreadable") < 60, (
+        "the rest was not even tried"
+    )

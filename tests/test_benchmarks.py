@@ -14,7 +14,11 @@ pytestmark = pytest.mark.slow
 
 def figures(folder: Path, *words: str) -> dict[str, Any]:
     """What a benchmark measured; its table must be there too."""
-    ended = subprocess.run([sys.executable, ROOT / "scripts" / "benchmark", "--json", folder / "figures", *words], capture_output=True, text=True)
+    ended = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "benchmark", "--json", folder / "figures", *words],
+        capture_output=True,
+        text=True,
+    )
     assert ended.returncode == 0, ended.stderr
     assert len(ended.stdout.splitlines()) > 2
     found: dict[str, Any] = json.loads((folder / "figures").read_text())
@@ -22,16 +26,24 @@ def figures(folder: Path, *words: str) -> dict[str, Any]:
 
 
 def test_a_step_of_every_kind_ends_where_the_reference_loop_does(tmp_path: Path) -> None:
-    found = figures(tmp_path, "step", "--resolution", "32", "--coarse", "16", "--clips", "2", "--rounds", "1")["variants"]
-    compared = {name: row["difference of the similarity"] for name, row in found.items() if " at " not in name}
+    found = figures(
+        tmp_path, "step", "--resolution", "32", "--coarse", "16", "--clips", "2", "--rounds", "1"
+    )["variants"]
+    compared = {
+        name: row["difference of the similarity"] for name, row in found.items() if " at " not in name
+    }
     exact = [difference for name, difference in compared.items() if "bfloat16" not in name]
     assert len(exact) == 5 and max(exact) < 1e-5
     assert max(compared.values()) < 0.02
-    assert all(row["seconds per clip-step"] > 0 and row["peak memory per clip [GB]"] > 0 for row in found.values())
+    assert all(
+        row["seconds per clip-step"] > 0 and row["peak memory per clip [GB]"] > 0 for row in found.values()
+    )
 
 
 def test_a_whole_optimisation_is_timed(tmp_path: Path) -> None:
-    found = figures(tmp_path, "optimisation", "--resolution", "32", "--coarse", "16", "--clips", "2", "--steps", "2")["rows"]
+    found = figures(
+        tmp_path, "optimisation", "--resolution", "32", "--coarse", "16", "--clips", "2", "--steps", "2"
+    )["rows"]
     assert "16 px, the last 2 full, float32" in found
     assert all(row["seconds per clip"] > 0 for row in found.values())
 
@@ -42,7 +54,9 @@ def test_coarse_steps_are_weighed_against_exact_ones(tmp_path: Path) -> None:
     assert len(tables) == 4
     for rows in tables:
         assert rows["exact"]["share of the gain"] == 1
-        assert rows["32 of 64 px, the last 8 steps full"]["share of the gain"] == pytest.approx(1, abs=1e-4), "more full steps than steps: all exact"
+        assert rows["32 of 64 px, the last 8 steps full"]["share of the gain"] == pytest.approx(
+            1, abs=1e-4
+        ), "more full steps than steps: all exact"
         assert rows["32 of 64 px, the last 2 steps full"]["share of the gain"] != 1
 
 

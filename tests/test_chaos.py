@@ -102,7 +102,9 @@ class Launchpad:
         self.processes: list[Started] = []
         environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONWARNINGS": "ignore"}
         command = [sys.executable, str(REPOSITORY / "tests" / "launchpad.py")]
-        self.server = subprocess.Popen(command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.server = subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         assert self.server.stdout is not None and self.server.stdout.readline() == "ready\n"
 
     def ask(self, request: object) -> int | None:
@@ -111,24 +113,53 @@ class Launchpad:
         answer: int | None = json.loads(self.server.stdout.readline())
         return answer
 
-    def start(self, *options: str, rank: int = 0, world_size: int = 1, launch: str = "a", prelude: str = "") -> Started:
+    def start(
+        self, *options: str, rank: int = 0, world_size: int = 1, launch: str = "a", prelude: str = ""
+    ) -> Started:
         """One process, told what torchrun tells the processes that it starts."""
         log = self.folder / f"log-{len(self.processes)}.txt"
         environment = {"OMP_NUM_THREADS": "1"}
         if world_size > 1:
-            names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world_size, "LOCAL_WORLD_SIZE": world_size, "GROUP_RANK": 0}
+            names = {
+                "RANK": rank,
+                "LOCAL_RANK": rank,
+                "WORLD_SIZE": world_size,
+                "LOCAL_WORLD_SIZE": world_size,
+                "GROUP_RANK": 0,
+            }
             environment |= {name: str(value) for name, value in names.items()}
             environment |= {"TORCHELASTIC_RUN_ID": launch, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29517"}
-        words = ["fit", "--config", "run.yaml", "--trainer.devices", str(world_size), "--threads", "1", *options]
-        id = self.ask({"start": {"words": words, "environment": environment, "log": str(log), "prelude": prelude}})
+        words = [
+            "fit",
+            "--config",
+            "run.yaml",
+            "--trainer.devices",
+            str(world_size),
+            "--threads",
+            "1",
+            *options,
+        ]
+        id = self.ask(
+            {"start": {"words": words, "environment": environment, "log": str(log), "prelude": prelude}}
+        )
         assert id is not None
         self.processes.append(Started(self, id, log))
         return self.processes[-1]
 
-    def job(self, run: str, world_size: int, *options: str, launch: str = "a", preludes: Sequence[str] = ()) -> list[Started]:
+    def job(
+        self, run: str, world_size: int, *options: str, launch: str = "a", preludes: Sequence[str] = ()
+    ) -> list[Started]:
         """All processes of a job; ``preludes`` by rank."""
         return [
-            self.start("--run", run, *options, rank=rank, world_size=world_size, launch=launch, prelude="".join(preludes[rank : rank + 1]))
+            self.start(
+                "--run",
+                run,
+                *options,
+                rank=rank,
+                world_size=world_size,
+                launch=launch,
+                prelude="".join(preludes[rank : rank + 1]),
+            )
             for rank in range(world_size)
         ]
 
@@ -160,7 +191,11 @@ def finished(run: Path) -> int:
 
 def content(run: Path) -> dict[str, bytes]:
     """Everything in a run directory that must not depend on how it came about; a file that should not be there shows too."""
-    found = {path.relative_to(run).as_posix(): path.read_bytes() for path in run.rglob("*") if path.is_file() or path.is_symlink()}
+    found = {
+        path.relative_to(run).as_posix(): path.read_bytes()
+        for path in run.rglob("*")
+        if path.is_file() or path.is_symlink()
+    }
     told_apart = ("journal/rank-", "log.csv", ".lock", "manifest.json", "config.yaml", "report.html")
     return {name: data for name, data in found.items() if not name.startswith(told_apart)}
 
@@ -170,7 +205,11 @@ def assert_same(run: Path, expected: Path) -> None:
     assert sorted(found) == sorted(right)
     assert [name for name in right if found[name] != right[name]] == []
     assert not [path for path in run.iterdir() if path.name.startswith((".writing", ".job"))]
-    done = [int(line.split()[0]) for path in run.glob("journal/rank-*.index") for line in path.read_bytes().splitlines()]
+    done = [
+        int(line.split()[0])
+        for path in run.glob("journal/rank-*.index")
+        for line in path.read_bytes().splitlines()
+    ]
     assert sorted(set(done)) == list(range(COHORTS))
 
 
@@ -183,7 +222,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = folder / "voices" / ("female" if number % 2 else "male") / f"v{number}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
         seconds = np.arange(9_600) / 16_000
-        soundfile.write(path, 0.3 * np.sin(2 * np.pi * (120 + 30 * number) * seconds) + 0.05 * noise.standard_normal(9_600), 16_000)
+        soundfile.write(
+            path,
+            0.3 * np.sin(2 * np.pi * (120 + 30 * number) * seconds) + 0.05 * noise.standard_normal(9_600),
+            16_000,
+        )
     (folder / "run.yaml").write_text(CONFIG.format(folder=folder / "voices"))
     return folder
 
@@ -206,20 +249,28 @@ def whole(place: Path, launchpad: Launchpad) -> Path:
 
 
 @pytest.mark.parametrize("world_size", [2, 3])
-def test_the_number_of_processes_changes_no_byte(place: Path, launchpad: Launchpad, whole: Path, world_size: int) -> None:
+def test_the_number_of_processes_changes_no_byte(
+    place: Path, launchpad: Launchpad, whole: Path, world_size: int
+) -> None:
     end_well(launchpad.job(f"world-{world_size}", world_size))
     assert_same(place / f"world-{world_size}", whole)
     assert len(list((place / f"world-{world_size}" / "journal").glob("*.index"))) == world_size
 
 
-def test_four_cohorts_of_one_process_against_one_of_the_other_and_none_of_the_third(place: Path, launchpad: Launchpad, whole: Path) -> None:
+def test_four_cohorts_of_one_process_against_one_of_the_other_and_none_of_the_third(
+    place: Path, launchpad: Launchpad, whole: Path
+) -> None:
     """As after a crash: with three processes the first has cohorts 0, 3 and 6, the second 1, 4 and 7, the third 2 and 5."""
     run = place / "uneven"
     shutil.copytree(whole, run)
     (run / "results.csv").unlink()
     index = run / "journal" / "rank-00000.index"
     kept = (0, 2, 3, 5)
-    index.write_bytes(b"".join(line for line in index.read_bytes().splitlines(keepends=True) if int(line.split()[0]) in kept))
+    index.write_bytes(
+        b"".join(
+            line for line in index.read_bytes().splitlines(keepends=True) if int(line.split()[0]) in kept
+        )
+    )
     end_well(launchpad.job("uneven", 3))
     assert [finished_by(run, rank) for rank in range(3)] == [[*kept, 6], [1, 4, 7], []]
     assert_same(run, whole)
@@ -230,7 +281,9 @@ def finished_by(run: Path, rank: int) -> list[int]:
     return [int(line.split()[0]) for line in index.read_bytes().splitlines()] if index.exists() else []
 
 
-def test_a_crash_in_the_last_cohort_of_another_process_fails_the_job(place: Path, launchpad: Launchpad, whole: Path) -> None:
+def test_a_crash_in_the_last_cohort_of_another_process_fails_the_job(
+    place: Path, launchpad: Launchpad, whole: Path
+) -> None:
     first, second = launchpad.job("crashed", 2, preludes=["", CRASH.format(call=COHORTS // 2)])
     assert second.wait() == 1
     assert first.wait() == 1
@@ -259,7 +312,9 @@ def test_a_process_that_never_appears_is_named(place: Path, launchpad: Launchpad
     assert "Process 0 has not opened" in orphan.said
 
 
-def test_a_second_job_on_the_directory_is_refused_whole_and_the_first_is_not_disturbed(place: Path, launchpad: Launchpad, whole: Path) -> None:
+def test_a_second_job_on_the_directory_is_refused_whole_and_the_first_is_not_disturbed(
+    place: Path, launchpad: Launchpad, whole: Path
+) -> None:
     job = launchpad.job("taken", 2, preludes=[GATE, GATE])
     wait_until(lambda: (place / "taken" / "plan.jsonl").exists(), 60, lambda: job[0].said)
     for options in ((), ("--restart",)):
@@ -271,7 +326,9 @@ def test_a_second_job_on_the_directory_is_refused_whole_and_the_first_is_not_dis
     assert_same(place / "taken", whole)
 
 
-def test_another_configuration_is_refused_by_every_process_and_restart_begins_anew(place: Path, launchpad: Launchpad, whole: Path) -> None:
+def test_another_configuration_is_refused_by_every_process_and_restart_begins_anew(
+    place: Path, launchpad: Launchpad, whole: Path
+) -> None:
     shutil.copytree(whole, place / "other")
     for process in launchpad.job("other", 2, "--model.num_steps", "3"):
         assert process.wait() == 5, process.said
@@ -280,7 +337,9 @@ def test_another_configuration_is_refused_by_every_process_and_restart_begins_an
     end_well(launchpad.job("other", 2, "--model.num_steps", "3", "--restart"))
     assert_same(place / "other.old-1", whole)
     assert len((place / "other" / "curves.csv").read_text().splitlines()[0].split(",")) == 1 + 4
-    assert sorted(set(finished_by(place / "other", 0) + finished_by(place / "other", 1))) == list(range(COHORTS))
+    assert sorted(set(finished_by(place / "other", 0) + finished_by(place / "other", 1))) == list(
+        range(COHORTS)
+    )
 
 
 # Exactly once
@@ -289,8 +348,14 @@ def test_another_configuration_is_refused_by_every_process_and_restart_begins_an
 def kill_somebody(chance: random.Random, job: Sequence[Started], run: Path) -> bool:
     """Kills one process, and then the rest as its launcher does, or all at once; says whether anybody was there to be killed."""
     before = finished(run)
-    if chance.random() < 0.7:  # once a cohort more counts: between optimisation, files and journal; else at any moment
-        wait_until(lambda: finished(run) > before or any(process.poll() is not None for process in job), 120, lambda: job[0].said)
+    if (
+        chance.random() < 0.7
+    ):  # once a cohort more counts: between optimisation, files and journal; else at any moment
+        wait_until(
+            lambda: finished(run) > before or any(process.poll() is not None for process in job),
+            120,
+            lambda: job[0].said,
+        )
     time.sleep(chance.uniform(0, 0.4))
     victims = job if chance.random() < 0.5 else [chance.choice(job)]
     alive = any(process.poll() is None for process in victims)
@@ -302,7 +367,9 @@ def kill_somebody(chance: random.Random, job: Sequence[Started], run: Path) -> b
     return alive
 
 
-def test_killed_at_random_moments_and_started_again_until_done(place: Path, launchpad: Launchpad, whole: Path) -> None:
+def test_killed_at_random_moments_and_started_again_until_done(
+    place: Path, launchpad: Launchpad, whole: Path
+) -> None:
     """Each start of the same run has another number of processes."""
     chance, kills, inside, runs = random.Random(20), 0, 0, 0
     slow = SLOW.format(seconds=0.15)
@@ -321,7 +388,9 @@ def test_killed_at_random_moments_and_started_again_until_done(place: Path, laun
     assert inside > 0, "no kill came before the end"
 
 
-def test_a_process_that_outlives_its_leader_gives_way_to_the_next_job(place: Path, launchpad: Launchpad, whole: Path) -> None:
+def test_a_process_that_outlives_its_leader_gives_way_to_the_next_job(
+    place: Path, launchpad: Launchpad, whole: Path
+) -> None:
     """As where nobody kills the rest after a crash: two processes of one rank must not share a journal, and the old one must end."""
     run = place / "outlived"
     first, left_over = launchpad.job(run.name, 2, preludes=[SLOW.format(seconds=0.5), SLOW.format(seconds=5)])
@@ -334,7 +403,9 @@ def test_a_process_that_outlives_its_leader_gives_way_to_the_next_job(place: Pat
     assert_same(run, whole)
 
 
-def test_a_signal_stops_the_job_and_the_same_command_goes_on(place: Path, launchpad: Launchpad, whole: Path) -> None:
+def test_a_signal_stops_the_job_and_the_same_command_goes_on(
+    place: Path, launchpad: Launchpad, whole: Path
+) -> None:
     """Both signals at once, one for each process; test_stopping.py has a process that is stuck."""
     run, slow = place / "signalled", SLOW.format(seconds=0.3)
     job = launchpad.job(run.name, 2, preludes=[slow, slow])
@@ -358,7 +429,9 @@ def test_a_signal_to_one_process_stops_all(place: Path, launchpad: Launchpad) ->
     assert [process.wait(20) for process in job] == [75, 75], job[0].said
 
 
-def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(place: Path, launchpad: Launchpad, whole: Path) -> None:
+def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(
+    place: Path, launchpad: Launchpad, whole: Path
+) -> None:
     run = place / "interrupted"
     process = launchpad.start("--run", run.name, prelude=SLOW.format(seconds=0.3))
     wait_until(lambda: finished(run) > 0, 60, lambda: process.said)
@@ -372,13 +445,17 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(place: Path, launchpa
 # Failing disks
 
 
-def test_a_directory_that_vanishes_ends_the_run_and_nothing_is_written_elsewhere(place: Path, launchpad: Launchpad, whole: Path) -> None:
+def test_a_directory_that_vanishes_ends_the_run_and_nothing_is_written_elsewhere(
+    place: Path, launchpad: Launchpad, whole: Path
+) -> None:
     run, away = place / "vanishing", place / "away"
     process = launchpad.start("--run", run.name, prelude=SLOW.format(seconds=0.3))
     wait_until(lambda: finished(run) > 0, 60, lambda: process.said)
     run.rename(away)
     assert process.wait() == 1
-    assert "Nothing can be written into vanishing any more" in process.said and "Traceback" not in process.said
+    assert (
+        "Nothing can be written into vanishing any more" in process.said and "Traceback" not in process.said
+    )
     assert not run.exists()
     away.rename(run)
     end_well([launchpad.start("--run", run.name)])
@@ -390,13 +467,17 @@ def small_disk(place: Path) -> Iterator[Path]:
     """A file system of 300 kB; only root may mount one."""
     mount = place / "small"
     mount.mkdir(exist_ok=True)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(mount)], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(mount)], capture_output=True
+    ).returncode:
         pytest.skip("needs the right to mount a file system")
     yield mount
     subprocess.run(["umount", "--lazy", str(mount)], check=True)
 
 
-def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_space(place: Path, launchpad: Launchpad, whole: Path, small_disk: Path) -> None:
+def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_space(
+    place: Path, launchpad: Launchpad, whole: Path, small_disk: Path
+) -> None:
     run = small_disk / "run"
     (small_disk / "ballast").write_bytes(bytes(200_000))
     process = launchpad.start("--run", str(run))
@@ -410,7 +491,9 @@ def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_space(place: Pat
     assert_same(run, whole)
 
 
-def test_a_lost_mount_ends_the_run_and_the_folder_below_stays_empty(place: Path, launchpad: Launchpad, small_disk: Path) -> None:
+def test_a_lost_mount_ends_the_run_and_the_folder_below_stays_empty(
+    place: Path, launchpad: Launchpad, small_disk: Path
+) -> None:
     subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
     run = small_disk / "run"
     process = launchpad.start("--run", str(run), prelude=SLOW.format(seconds=0.3))
@@ -419,7 +502,9 @@ def test_a_lost_mount_ends_the_run_and_the_folder_below_stays_empty(place: Path,
     assert process.wait() == 1
     assert "Nothing can be written into" in process.said
     assert list(small_disk.iterdir()) == []
-    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(small_disk)], check=True)  # for the fixture to unmount
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "tmpfs", str(small_disk)], check=True
+    )  # for the fixture to unmount
 
 
 def test_a_read_only_disk_is_refused(place: Path, launchpad: Launchpad, small_disk: Path) -> None:

@@ -59,8 +59,17 @@ def write_voice(path: Path, seed: int, seconds: float = 0.6) -> None:
 class Project:
     """A folder with voices, one configuration and one run."""
 
-    def __init__(self, path: Path, voices: Sequence[str] = ("female/v1", "female/v3", "male/v0", "male/v2", "Loose one")) -> None:
-        self.path, self.voices, self.run, self.config = path, path / "voices", path / "run", path / "quick.yaml"
+    def __init__(
+        self,
+        path: Path,
+        voices: Sequence[str] = ("female/v1", "female/v3", "male/v0", "male/v2", "Loose one"),
+    ) -> None:
+        self.path, self.voices, self.run, self.config = (
+            path,
+            path / "voices",
+            path / "run",
+            path / "quick.yaml",
+        )
         for seed, name in enumerate(voices):
             write_voice(self.voices / f"{name}.wav", seed)
         self.config.write_text(CONFIG.replace("VOICES", str(self.voices)))
@@ -86,7 +95,10 @@ class Project:
         return {name: (self.run / name).read_bytes() for name in TABLES}
 
     def pictures(self) -> dict[str, tuple[int, bytes]]:
-        return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in sorted((self.run / "images").iterdir())}
+        return {
+            path.name: (path.stat().st_mtime_ns, path.read_bytes())
+            for path in sorted((self.run / "images").iterdir())
+        }
 
 
 @pytest.fixture(scope="module")
@@ -106,10 +118,18 @@ def copied(finished: Project, tmp_path: Path) -> Project:
 
 
 def test_fit_writes_every_file_of_a_run(finished: Project) -> None:
-    stems = {"female-v1-730c50452a", "female-v3-465c5a9610", "loose-one-a018a03c21", "male-v0-19014641da", "male-v2-9b8a7466ad"}
+    stems = {
+        "female-v1-730c50452a",
+        "female-v3-465c5a9610",
+        "loose-one-a018a03c21",
+        "male-v0-19014641da",
+        "male-v2-9b8a7466ad",
+    }
     found = {path.relative_to(finished.run).as_posix() for path in finished.run.rglob("*") if path.is_file()}
     pictures = {
-        f"{folder}/{stem}.{suffix}" for stem in stems for folder, suffix in (("images", "png"), ("latents", "safetensors"), ("strips", "png"))
+        f"{folder}/{stem}.{suffix}"
+        for stem in stems
+        for folder, suffix in (("images", "png"), ("latents", "safetensors"), ("strips", "png"))
     }
     names = {
         "config.yaml",
@@ -123,13 +143,26 @@ def test_fit_writes_every_file_of_a_run(finished: Project) -> None:
         "journal/rank-00000.index",
         *TABLES,
     }
-    cohorts = {f"journal/cohort-{index:06}.{suffix}" for index in range(3) for suffix in ("safetensors", "jpg")}
+    cohorts = {
+        f"journal/cohort-{index:06}.{suffix}" for index in range(3) for suffix in ("safetensors", "jpg")
+    }
     assert found - {".lock"} == pictures | names | cohorts | {"journal/prompts.safetensors"}
 
 
 def test_results_are_one_row_per_clip_in_plan_order(finished: Project) -> None:
     rows = finished.rows()
-    assert list(rows[0]) == ["id", "path", "speaker", "sex", "seed", "status", "similarity_start", "similarity_end", "score: a boy", "score: a girl"]
+    assert list(rows[0]) == [
+        "id",
+        "path",
+        "speaker",
+        "sex",
+        "seed",
+        "status",
+        "similarity_start",
+        "similarity_end",
+        "score: a boy",
+        "score: a girl",
+    ]
     assert [row["id"] for row in rows] == ["Loose one", "female/v1", "female/v3", "male/v0", "male/v2"]
     assert [row["sex"] for row in rows] == ["", "female", "female", "male", "male"]
     assert {row["status"] for row in rows} == {"done"}
@@ -139,16 +172,27 @@ def test_results_are_one_row_per_clip_in_plan_order(finished: Project) -> None:
 def test_curves_begin_and_end_where_the_results_say(finished: Project) -> None:
     for row, curve in zip(finished.rows(), finished.rows("curves.csv"), strict=True):
         assert list(curve) == ["id", "0", "1", "2", "3"]
-        assert (curve["id"], curve["0"], curve["3"]) == (row["id"], row["similarity_start"], row["similarity_end"])
+        assert (curve["id"], curve["0"], curve["3"]) == (
+            row["id"],
+            row["similarity_start"],
+            row["similarity_end"],
+        )
 
 
 def test_the_manifest_tells_plan_counts_versions_and_scoring(finished: Project) -> None:
     manifest = json.loads((finished.run / "manifest.json").read_text())
     assert 0 < manifest["timing"]["cohort_seconds"] < 600
-    assert (manifest["plan"]["cohort_size"], manifest["plan"]["cohorts"], manifest["plan"]["clips"]) == (2, 3, 5)
+    assert (manifest["plan"]["cohort_size"], manifest["plan"]["cohorts"], manifest["plan"]["clips"]) == (
+        2,
+        3,
+        5,
+    )
     assert finished.plan() == [["Loose one", "female/v1"], ["female/v3", "male/v0"], ["male/v2"]]
     assert manifest["counts"] == {"done": 5, "skipped": 0}
-    assert manifest["versions"]["torch"] == torch.__version__.split("+")[0] or manifest["versions"]["torch"] == torch.__version__
+    assert (
+        manifest["versions"]["torch"] == torch.__version__.split("+")[0]
+        or manifest["versions"]["torch"] == torch.__version__
+    )
     assert manifest["scored_with"]["judge"] == manifest["scored_with"]["guide"] == "linear"
 
 
@@ -162,7 +206,11 @@ def test_the_report_names_the_judge_and_says_that_faces_are_no_portraits(finishe
 
 
 def test_a_second_start_makes_nothing_again(copied: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    tables, pictures, journal = copied.tables(), copied.pictures(), (copied.run / "journal/rank-00000.jsonl").read_bytes()
+    tables, pictures, journal = (
+        copied.tables(),
+        copied.pictures(),
+        (copied.run / "journal/rank-00000.jsonl").read_bytes(),
+    )
     assert copied.main("fit") == 0
     assert "5 faces are there already" in capsys.readouterr().out
     assert copied.tables() == tables
@@ -185,7 +233,9 @@ def test_a_start_that_finds_all_done_says_the_same_and_makes_no_table_again(
 
 
 @pytest.mark.parametrize("change", ["edited", "deleted", "scored", "journal"])
-def test_tables_and_report_are_made_again_when_anything_about_them_changed(finished: Project, tmp_path: Path, change: str) -> None:
+def test_tables_and_report_are_made_again_when_anything_about_them_changed(
+    finished: Project, tmp_path: Path, change: str
+) -> None:
     project, tables = finished.copy(tmp_path), finished.tables()
     if change == "edited":
         (project.run / "results.csv").write_text("id\n")
@@ -223,7 +273,9 @@ def test_a_file_that_is_gone_changes_nothing(tmp_path: Path) -> None:
     assert project.tables() == tables
 
 
-def test_other_settings_on_the_same_run_are_refused_with_the_difference(copied: Project, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_settings_on_the_same_run_are_refused_with_the_difference(
+    copied: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
     tables = copied.tables()
     assert copied.main("fit", "--model.num_steps", "4") == 5
     error = capsys.readouterr().err
@@ -246,7 +298,9 @@ def test_restart_moves_the_old_run_aside_whole(copied: Project, capsys: pytest.C
 
 
 @pytest.mark.parametrize("name", ["SLURM_RESTART_COUNT", "TORCHELASTIC_RESTART_COUNT"])
-def test_a_job_that_its_scheduler_started_again_does_not_begin_anew(copied: Project, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_job_that_its_scheduler_started_again_does_not_begin_anew(
+    copied: Project, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.setenv(name, "1")
     assert copied.main("fit", "--restart") == 0
     assert not copied.run.with_name("run.old-1").exists()
@@ -256,7 +310,9 @@ def test_a_job_that_its_scheduler_started_again_does_not_begin_anew(copied: Proj
 
 
 @pytest.mark.parametrize("restart", [(), ("--restart",)], ids=["fit", "restart"])
-def test_a_run_that_another_process_works_on_is_left_alone(copied: Project, restart: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_another_process_works_on_is_left_alone(
+    copied: Project, restart: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
     from filelock import FileLock
 
     with FileLock(copied.run / ".lock"):
@@ -270,7 +326,9 @@ def test_a_run_that_another_process_works_on_is_left_alone(copied: Project, rest
 
 @pytest.fixture(scope="module")
 def spoiled(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project(tmp_path_factory.mktemp("spoiled"), voices=("a", "b", "c", "d", "e", "f", "g", "h", "i"))
+    project = Project(
+        tmp_path_factory.mktemp("spoiled"), voices=("a", "b", "c", "d", "e", "f", "g", "h", "i")
+    )
     (project.voices / "bad.wav").write_bytes(b"RIFF no sound here")
     (project.voices / "void.mp3").write_bytes(b"")
     assert project.main("fit") == 0
@@ -278,21 +336,28 @@ def spoiled(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def test_a_bad_file_is_named_and_the_rest_is_finished(spoiled: Project) -> None:
-    assert [(row["id"], row["reason"]) for row in spoiled.rows("skipped.csv")] == [("bad", "unreadable"), ("void", "empty")]
+    assert [(row["id"], row["reason"]) for row in spoiled.rows("skipped.csv")] == [
+        ("bad", "unreadable"),
+        ("void", "empty"),
+    ]
     assert all(row["detail"] and Path(row["path"]).exists() for row in spoiled.rows("skipped.csv"))
     status = {row["id"]: row["status"] for row in spoiled.rows()}
     assert status == {**dict.fromkeys("abcdefghi", "done"), "bad": "skipped", "void": "skipped"}
     assert not [name for name in spoiled.pictures() if name.startswith(("bad", "void"))]
 
 
-def test_strict_ends_with_3_after_finishing_everything(spoiled: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_strict_ends_with_3_after_finishing_everything(
+    spoiled: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     again = spoiled.copy(tmp_path)
     assert again.main("fit", "--strict") == 3
     assert "2 clips were skipped, and --strict allows none" in capsys.readouterr().err
     assert again.tables() == spoiled.tables()
 
 
-def test_too_many_skips_end_with_4(spoiled: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_too_many_skips_end_with_4(
+    spoiled: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     again = spoiled.copy(tmp_path)
     assert again.main("fit", "--max_skipped_fraction", "0.1") == 4
     assert "2 of 11 clips were skipped" in capsys.readouterr().err
@@ -304,7 +369,9 @@ def test_neighbours_of_a_bad_clip_are_as_they_would_be_alone(spoiled: Project, t
     done = {row["id"]: row for row in spoiled.rows() if row["status"] == "done"}
     for row in clean.rows():
         assert row["seed"] == done[row["id"]]["seed"]
-        assert float(row["similarity_end"]) == pytest.approx(float(done[row["id"]]["similarity_end"]), abs=1e-3)
+        assert float(row["similarity_end"]) == pytest.approx(
+            float(done[row["id"]]["similarity_end"]), abs=1e-3
+        )
 
 
 def test_only_bad_files_end_with_4_and_still_leave_the_tables(tmp_path: Path) -> None:
@@ -357,11 +424,17 @@ def test_wrong_settings_end_with_2_and_a_sentence(
     assert not (run / "config.yaml").exists()  # the next, corrected start is not refused
 
 
-def test_a_configuration_that_is_missing_or_empty_is_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_configuration_that_is_missing_or_empty_is_told_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "empty.yaml").write_text("\n")
     for options, message in (
         ([], "Name an experiment with --config"),
-        (["--config", "nope.yaml"], "There is no configuration nope.yaml, neither here nor in the package, which has: age.yaml, demo.yaml"),
+        (
+            ["--config", "nope.yaml"],
+            "There is no configuration nope.yaml, neither here nor in the package, which has: age.yaml, "
+            "demo.yaml",
+        ),
         (["--config", str(tmp_path / "empty.yaml")], "empty.yaml is empty"),
     ):
         assert main(["fit", *options]) == 2
@@ -394,7 +467,20 @@ def test_an_unknown_command_ends_with_2(capsys: pytest.CaptureFixture[str]) -> N
 def test_help_lists_every_command(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([flag]) == 0
     out = capsys.readouterr().out
-    assert all(f"  {command} " in out for command in ("fit", "validate", "test", "predict", "generate", "report", "weights", "data", "pocket"))
+    assert all(
+        f"  {command} " in out
+        for command in (
+            "fit",
+            "validate",
+            "test",
+            "predict",
+            "generate",
+            "report",
+            "weights",
+            "data",
+            "pocket",
+        )
+    )
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -419,7 +505,9 @@ def test_more_workers_than_cores_are_no_news() -> None:
         DataLoader([1], num_workers=2 + (os.cpu_count() or 1))
 
 
-def test_validate_makes_nothing_and_lists_the_skips(spoiled: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_validate_makes_nothing_and_lists_the_skips(
+    spoiled: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = tmp_path / "new"
     assert main(["validate", "--config", str(spoiled.config), "--run", str(run)]) == 0
     out = capsys.readouterr().out
@@ -429,7 +517,9 @@ def test_validate_makes_nothing_and_lists_the_skips(spoiled: Project, tmp_path: 
     assert not run.exists()
 
 
-def test_validate_tells_what_is_finished_and_obeys_strict(spoiled: Project, capsys: pytest.CaptureFixture[str]) -> None:
+def test_validate_tells_what_is_finished_and_obeys_strict(
+    spoiled: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
     tables = spoiled.tables()
     assert spoiled.main("validate", "--strict") == 3
     assert "finished already: 6 cohorts" in capsys.readouterr().out
@@ -455,7 +545,9 @@ def test_scoring_again_with_the_same_prompts_gives_the_same_bytes(copied: Projec
     assert copied.tables() == tables
 
 
-def test_scoring_nothing_ends_with_5_and_without_prompts_with_2(finished: Project, tmp_path: Path, copied: Project) -> None:
+def test_scoring_nothing_ends_with_5_and_without_prompts_with_2(
+    finished: Project, tmp_path: Path, copied: Project
+) -> None:
     assert main(["test", "--config", str(finished.config), "--run", str(tmp_path / "none")]) == 5
     assert not (tmp_path / "none").exists(), "a mistyped name leaves no directory behind"
     assert copied.main("test", "--clip_score.prompts", "null") == 2
@@ -463,11 +555,15 @@ def test_scoring_nothing_ends_with_5_and_without_prompts_with_2(finished: Projec
 
 def test_scoring_again_through_an_overlay_with_another_judge_names_both_everywhere(tmp_path: Path) -> None:
     project = Project(tmp_path, voices=("female/v1", "male/v0"))
-    write_voice(project.voices / "male/v0.flac", 0)  # a second file of one id: in no journal, and still not forgotten
+    write_voice(
+        project.voices / "male/v0.flac", 0
+    )  # a second file of one id: in no journal, and still not forgotten
     assert project.main("fit", "--max_skipped_fraction", "1") == 0
     before = project.tables()
     overlay = tmp_path / "other-eyes.yaml"
-    overlay.write_text("clip_score: {judge: pocket, prompts: {sex: {male: a photo of a man, female: a photo of a woman}}}\n")
+    overlay.write_text(
+        "clip_score: {judge: pocket, prompts: {sex: {male: a photo of a man, female: a photo of a woman}}}\n"
+    )
     assert project.main("test", "--config", str(overlay)) == 0
     sha256 = sha256_of(resolve("pocket", "image_text"))
     scored = json.loads((project.run / "manifest.json").read_text())["scored_with"]
@@ -492,9 +588,14 @@ def test_the_guide_under_another_name_is_still_the_guide(tmp_path: Path) -> None
     copy = shutil.copy(resolve("pocket", "image_text"), tmp_path / "other-name.safetensors")
     networks = ["--model.generator", "pocket", "--model.guide", "pocket", "--model.audio", "pocket"]
     prompts = '{"sex": {"male": "a photo of a man", "female": "a photo of a woman"}}'
-    assert project.main("fit", *networks, "--clip_score.judge", str(copy), "--clip_score.prompts", prompts) == 0
+    assert (
+        project.main("fit", *networks, "--clip_score.judge", str(copy), "--clip_score.prompts", prompts) == 0
+    )
     manifest = json.loads((project.run / "manifest.json").read_text())
-    assert manifest["weights"]["judge"] == {"source": str(copy), "sha256": manifest["weights"]["guide"]["sha256"]}
+    assert manifest["weights"]["judge"] == {
+        "source": str(copy),
+        "sha256": manifest["weights"]["guide"]["sha256"],
+    }
     assert manifest["scored_with"]["judge"] == "pocket"
     assert "Judge and guide are the same model" in (project.run / "report.html").read_text("utf-8")
 
@@ -502,13 +603,17 @@ def test_the_guide_under_another_name_is_still_the_guide(tmp_path: Path) -> None
 def test_predict_renders_the_same_images(copied: Project) -> None:
     assert copied.main("predict") == 0
     originals = sorted((copied.run / "images").iterdir())
-    assert [path.name for path in originals] == sorted(path.name for path in (copied.run / "rendered").iterdir())
+    assert [path.name for path in originals] == sorted(
+        path.name for path in (copied.run / "rendered").iterdir()
+    )
     for path in originals:
         with Image.open(path) as original, Image.open(copied.run / "rendered" / path.name) as rendered:
             assert np.array_equal(np.asarray(original), np.asarray(rendered))
 
 
-def test_predict_refuses_latents_of_another_space(copied: Project, capsys: pytest.CaptureFixture[str]) -> None:
+def test_predict_refuses_latents_of_another_space(
+    copied: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert copied.main("predict", "--model.latent_space", "WPlus") == 2
     assert "has space 'w', the configuration means 'w+'" in capsys.readouterr().err
 
@@ -529,17 +634,27 @@ def tear(run: Path, keep_lines: int, extra: bytes) -> None:
 
 
 @pytest.mark.chaos
-@pytest.mark.parametrize(("keep_lines", "extra"), [(0, b""), (1, b""), (1, b'{"cohort": 1, "cl'), (1, b"1 2 80"), (2, b"\0\0"), (3, b"")])
-def test_an_interrupted_run_ends_as_an_uninterrupted_one(finished: Project, copied: Project, keep_lines: int, extra: bytes) -> None:
+@pytest.mark.parametrize(
+    ("keep_lines", "extra"),
+    [(0, b""), (1, b""), (1, b'{"cohort": 1, "cl'), (1, b"1 2 80"), (2, b"\0\0"), (3, b"")],
+)
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(
+    finished: Project, copied: Project, keep_lines: int, extra: bytes
+) -> None:
     tear(copied.run, keep_lines, extra)
     kept = copied.pictures()
     assert copied.main("fit") == 0
     assert copied.tables() == finished.tables()
-    assert {name: data for name, (_, data) in copied.pictures().items()} == {name: data for name, (_, data) in finished.pictures().items()}
+    assert {name: data for name, (_, data) in copied.pictures().items()} == {
+        name: data for name, (_, data) in finished.pictures().items()
+    }
     if keep_lines == 3:
         assert copied.pictures() == {name: kept[name] for name in copied.pictures()}
     for path in (finished.run / "latents").iterdir():
-        with safe_open(path, framework="pt") as one, safe_open(copied.run / "latents" / path.name, framework="pt") as other:
+        with (
+            safe_open(path, framework="pt") as one,
+            safe_open(copied.run / "latents" / path.name, framework="pt") as other,
+        ):
             assert torch.equal(one.get_tensor("latent"), other.get_tensor("latent"))
     assert not list(copied.run.rglob(".writing*"))
 
@@ -592,7 +707,9 @@ def failing_after(calls: int, function: Callable[..., None]) -> Callable[..., No
 @pytest.mark.chaos
 @pytest.mark.timeout(180)
 def test_a_killed_process_leaves_a_run_that_the_same_command_finishes(tmp_path: Path) -> None:
-    project = Project(tmp_path, voices=[f"{sex}/v{number}" for number in range(6) for sex in ("female", "male")])
+    project = Project(
+        tmp_path, voices=[f"{sex}/v{number}" for number in range(6) for sex in ("female", "male")]
+    )
     options = ["--config", str(project.config), "--data.cohort_size", "1", "--model.num_steps", "60"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert main(["fit", *options, "--run", str(whole)]) == 0
@@ -619,4 +736,6 @@ def test_a_killed_process_leaves_a_run_that_the_same_command_finishes(tmp_path: 
         assert {path.name: path.read_bytes() for path in (killed / folder).iterdir()} == {
             path.name: path.read_bytes() for path in (whole / folder).iterdir()
         }
-    assert sum(path.stat().st_mtime_ns == stamp for path, stamp in first.items()) >= done  # what counted was not made again
+    assert (
+        sum(path.stat().st_mtime_ns == stamp for path, stamp in first.items()) >= done
+    )  # what counted was not made again

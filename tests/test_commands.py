@@ -41,12 +41,17 @@ def generate(*words: str | Path) -> int:
 # generate
 
 
-def test_generate_makes_an_image_and_a_strip_for_each_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_generate_makes_an_image_and_a_strip_for_each_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     files = [write_voice(tmp_path / name, seed) for seed, name in enumerate(("one.wav", "two.flac"))]
     assert generate(*files, "-o", tmp_path / "out") == 0
     for folder in ("images", "strips"):
         assert [path.name for path in sorted((tmp_path / "out" / folder).iterdir())] == ["one.png", "two.png"]
-    with Image.open(tmp_path / "out/images/one.png") as face, Image.open(tmp_path / "out/strips/one.png") as strip:
+    with (
+        Image.open(tmp_path / "out/images/one.png") as face,
+        Image.open(tmp_path / "out/strips/one.png") as strip,
+    ):
         assert "Not a portrait" in face.info["Comment"]
         assert strip.width > 5 * face.width  # six pictures side by side
     assert [row["id"] for row in rows(tmp_path / "out/results.csv")] == ["one", "two"]
@@ -54,7 +59,18 @@ def test_generate_makes_an_image_and_a_strip_for_each_file(tmp_path: Path, capsy
 
 
 @pytest.mark.parametrize(
-    "name", ["Ä voice (1).wav", "-dash.wav", "no suffix", "声.WAV", "a=b,[c]{d}.wav", "100%.wav", "null.wav", "1.5.wav", 'it\'s "it".wav']
+    "name",
+    [
+        "Ä voice (1).wav",
+        "-dash.wav",
+        "no suffix",
+        "声.WAV",
+        "a=b,[c]{d}.wav",
+        "100%.wav",
+        "null.wav",
+        "1.5.wav",
+        'it\'s "it".wav',
+    ],
 )
 def test_generate_takes_odd_names(tmp_path: Path, name: str) -> None:
     wav = write_voice(tmp_path / "plain.wav").rename(tmp_path / name)
@@ -86,10 +102,16 @@ def test_generate_keeps_what_is_done_when_files_are_added(tmp_path: Path) -> Non
 
 
 def test_generate_tells_files_of_one_name_apart_from_start_to_start(tmp_path: Path) -> None:
-    mine, yours = write_voice(tmp_path / "mine" / "voice.wav", 1), write_voice(tmp_path / "yours" / "voice.wav", 2)
+    mine, yours = (
+        write_voice(tmp_path / "mine" / "voice.wav", 1),
+        write_voice(tmp_path / "yours" / "voice.wav", 2),
+    )
     for files in ((mine,), (yours,), (yours, mine)):
         assert generate(*files, "-o", tmp_path / "out") == 0
-    assert [(row["id"], row["path"]) for row in rows(tmp_path / "out/results.csv")] == [("voice", str(mine)), ("voice-2", str(yours))]
+    assert [(row["id"], row["path"]) for row in rows(tmp_path / "out/results.csv")] == [
+        ("voice", str(mine)),
+        ("voice-2", str(yours)),
+    ]
 
 
 def test_generate_begins_anew_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,7 +123,9 @@ def test_generate_begins_anew_when_asked(tmp_path: Path, capsys: pytest.CaptureF
     assert (tmp_path / "out.old-1" / "results.csv").is_file()
 
 
-def test_generate_tells_how_to_name_the_files_of_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_generate_tells_how_to_name_the_files_of_a_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_voice(tmp_path / "voices" / "a.wav")
     assert generate(tmp_path / "voices", "-o", tmp_path / "out") == 2
     assert f"all files of a folder: {tmp_path / 'voices' / '*'}" in capsys.readouterr().err
@@ -109,14 +133,23 @@ def test_generate_tells_how_to_name_the_files_of_a_folder(tmp_path: Path, capsys
 
 def test_generate_computes_no_more_slots_than_files(tmp_path: Path) -> None:
     one, two = write_voice(tmp_path / "one.wav"), write_voice(tmp_path / "two.wav", seed=1)
-    for files, size in (((one, two), 2), ((one,), 2), ((one, two, write_voice(tmp_path / "three.wav", seed=2)), 2)):
+    for files, size in (
+        ((one, two), 2),
+        ((one,), 2),
+        ((one, two, write_voice(tmp_path / "three.wav", seed=2)), 2),
+    ):
         assert generate(*files, "-o", tmp_path / "out") == 0
         plan = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))["plan"]
         assert plan["cohort_size"] == size, "decided at the first start"
-    assert [json.loads(line) for line in (tmp_path / "out" / "plan.jsonl").read_text().splitlines()] == [["one", "two"], ["three"]]
+    assert [json.loads(line) for line in (tmp_path / "out" / "plan.jsonl").read_text().splitlines()] == [
+        ["one", "two"],
+        ["three"],
+    ]
 
 
-def test_generate_makes_the_good_faces_beside_bad_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_generate_makes_the_good_faces_beside_bad_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"this is text")
     good = write_voice(tmp_path / "good.wav")
@@ -134,32 +167,57 @@ def test_generate_names_a_file_that_is_no_sound(tmp_path: Path, capsys: pytest.C
     captured = capsys.readouterr()
     assert "1 of 1 clips were skipped" in captured.err
     assert "Traceback" not in captured.err
-    assert [(row["id"], row["reason"]) for row in rows(tmp_path / "out/skipped.csv")] == [("bad", "unreadable")]
+    assert [(row["id"], row["reason"]) for row in rows(tmp_path / "out/skipped.csv")] == [
+        ("bad", "unreadable")
+    ]
 
 
-def test_generate_finishes_the_good_files_beside_bad_and_missing_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_generate_finishes_the_good_files_beside_bad_and_missing_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     good = [write_voice(tmp_path / f"{name}.wav", seed) for seed, name in enumerate("abcdefgh")]
     (tmp_path / "bad.wav").write_bytes(b"this is text")
     assert generate(*good, tmp_path / "bad.wav", tmp_path / "gone.wav", "-o", tmp_path / "out") == 0
     assert len(list((tmp_path / "out/images").iterdir())) == 8
-    assert {row["id"]: row["reason"] for row in rows(tmp_path / "out/skipped.csv")} == {"bad": "unreadable", "gone": "missing"}
+    assert {row["id"]: row["reason"] for row in rows(tmp_path / "out/skipped.csv")} == {
+        "bad": "unreadable",
+        "gone": "missing",
+    }
 
 
-def test_generate_without_any_existing_file_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_generate_without_any_existing_file_ends_with_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert generate(tmp_path / "gone.wav", "-o", tmp_path / "out") == 2
     assert "None of these is a file" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("words", [["generate"], ["generate", "a.wav"], ["generate", "a.wav", "-o", "out", "--device", "abacus"]])
+@pytest.mark.parametrize(
+    "words", [["generate"], ["generate", "a.wav"], ["generate", "a.wav", "-o", "out", "--device", "abacus"]]
+)
 def test_generate_refuses_wrong_options(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
     assert "usage: stylewav-pl generate" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_generate_on_a_gpu_that_is_not_there_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["generate", str(write_voice(tmp_path / "a.wav")), "-o", str(tmp_path / "out"), "--device", "cuda"]) == 2
+def test_generate_on_a_gpu_that_is_not_there_ends_with_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        main(
+            [
+                "generate",
+                str(write_voice(tmp_path / "a.wav")),
+                "-o",
+                str(tmp_path / "out"),
+                "--device",
+                "cuda",
+            ]
+        )
+        == 2
+    )
     told = capsys.readouterr().err
     assert "gpu" in told and "--device" in told and "Traceback" not in told
     assert not (tmp_path / "out").exists()
@@ -173,7 +231,9 @@ def test_generate_obeys_the_number_of_steps(tmp_path: Path) -> None:
 # report
 
 
-def test_the_report_lets_the_voices_be_heard_unless_they_are_gone_or_unwanted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_report_lets_the_voices_be_heard_unless_they_are_gone_or_unwanted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     voice, out = write_voice(tmp_path / "one.wav"), tmp_path / "out"
     assert generate(voice, "-o", out) == 0
     page = out / "report.html"
@@ -200,7 +260,9 @@ def test_report_is_written_again_from_the_directory_alone(tmp_path: Path) -> Non
         (tmp_path / "out" / name).unlink()
     (tmp_path / "out").rename(tmp_path / "moved")
     assert main(["report", str(tmp_path / "moved")]) == 0
-    assert (tmp_path / "moved/report.html").read_bytes().replace(b"moved", b"out") == page.replace(b"moved", b"out")
+    assert (tmp_path / "moved/report.html").read_bytes().replace(b"moved", b"out") == page.replace(
+        b"moved", b"out"
+    )
     assert (tmp_path / "moved/statistics.json").exists()
     assert (tmp_path / "moved/results.csv").read_bytes() == table
 
@@ -218,10 +280,14 @@ def test_weights_list_names_every_entry(capsys: pytest.CaptureFixture[str]) -> N
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) >= len(ENTRIES) >= 3
     for entry in ENTRIES:
-        assert any(line.split()[:2] == [entry.name, entry.kind] and entry.licence in line.split() for line in lines)
+        assert any(
+            line.split()[:2] == [entry.name, entry.kind] and entry.licence in line.split() for line in lines
+        )
 
 
-def test_weights_list_says_what_must_be_accepted_and_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+def test_weights_list_says_what_must_be_accepted_and_what_is_there(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["weights", "list", "--json"]) == 0
     facts = {(fact["name"], fact["kind"]): fact for fact in json.loads(capsys.readouterr().out)}
     assert len(facts) == len(ENTRIES)
@@ -258,7 +324,9 @@ def test_weights_inspect_tells_what_a_file_holds(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize("content", ["missing", "text", "foreign"])
-def test_weights_inspect_refuses_other_files(tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_weights_inspect_refuses_other_files(
+    tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     import torch
 
     path = tmp_path / "file.safetensors"
@@ -292,7 +360,9 @@ def test_voices_can_be_listened_to_and_checked(tmp_path: Path, capsys: pytest.Ca
     assert "bad.wav: unreadable" in out
 
 
-def test_checking_a_folder_that_is_missing_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_checking_a_folder_that_is_missing_ends_with_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["data", "check", str(tmp_path / "none")]) == 2
     assert "Expected a folder" in capsys.readouterr().err
 
@@ -300,7 +370,9 @@ def test_checking_a_folder_that_is_missing_ends_with_2(tmp_path: Path, capsys: p
 # pocket and help
 
 
-def test_data_common_voice_shows_the_funnel(release: Any, recording: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_data_common_voice_shows_the_funnel(
+    release: Any, recording: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     people = [(sex, place) for sex in ("female", "male") for place in range(101)]
     rows = [recording(f"{sex}-{place}", f"{sex}-{place}", sex, "thirties") for sex, place in people]
     release(tmp_path, 25).write(rows, split="train")  # without a single sound: nothing is decoded
@@ -316,23 +388,55 @@ def test_data_common_voice_shows_the_funnel(release: Any, recording: Any, tmp_pa
 
 def test_data_shards_writes_the_selection(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "voices.yaml"
-    source = "{class_path: Sample, init_args: {source: {class_path: BuiltinVoices, init_args: {per_sex: 3, seconds: 0.6}}, trait: sex, "
+    source = (
+        "{class_path: Sample, init_args: {source: {class_path: BuiltinVoices, init_args: {per_sex: 3, "
+        "seconds: 0.6}}, trait: sex, "
+    )
     config.write_text(f"data: {{sources: [{source} populations: {{female: {{count: 2}}}}}}}}]}}\n")
-    assert main(["data", "shards", "--config", str(config), "-o", str(tmp_path / "shards"), "--clips-per-shard", "1"]) == 0
+    assert (
+        main(
+            [
+                "data",
+                "shards",
+                "--config",
+                str(config),
+                "-o",
+                str(tmp_path / "shards"),
+                "--clips-per-shard",
+                "1",
+            ]
+        )
+        == 0
+    )
     assert "2 clips in" in capsys.readouterr().out
-    assert sorted(path.name for path in (tmp_path / "shards").iterdir()) == ["clips-00000.tar", "clips-00001.tar", "shards.json"]
+    assert sorted(path.name for path in (tmp_path / "shards").iterdir()) == [
+        "clips-00000.tar",
+        "clips-00001.tar",
+        "shards.json",
+    ]
 
 
-@pytest.mark.parametrize("text", ["data: {sources: 3}", "data: [", "just words", "data: {sources: [{class_path: Nonsense}]}", None])
-def test_data_of_a_wrong_configuration(text: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "text", ["data: {sources: 3}", "data: [", "just words", "data: {sources: [{class_path: Nonsense}]}", None]
+)
+def test_data_of_a_wrong_configuration(
+    text: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     if text is not None:
         (tmp_path / "wrong.yaml").write_text(text)
-    assert main(["data", "shards", "--config", str(tmp_path / "wrong.yaml"), "-o", str(tmp_path / "shards")]) == 2
+    assert (
+        main(["data", "shards", "--config", str(tmp_path / "wrong.yaml"), "-o", str(tmp_path / "shards")])
+        == 2
+    )
     assert "wrong.yaml" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["pocket", "train"], ["pocket"], ["weights"], ["data"], ["report"], ["weights", "inspect"]])
-def test_every_command_has_help_and_refuses_to_guess(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "words", [["pocket", "train"], ["pocket"], ["weights"], ["data"], ["report"], ["weights", "inspect"]]
+)
+def test_every_command_has_help_and_refuses_to_guess(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*words, "--help"]) == 0
     assert "usage: stylewav-pl" in capsys.readouterr().out
     assert main(words) == 2
@@ -344,14 +448,21 @@ def test_an_unknown_network_is_refused(capsys: pytest.CaptureFixture[str]) -> No
     assert "'faces', 'clip', 'audio'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("options", [["--steps", "0"], ["--threads", "-1"], ["--scale", "nan"], ["--seed", "one"], ["--device", "abacus"]])
-def test_a_training_refuses_wrong_numbers(options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [["--steps", "0"], ["--threads", "-1"], ["--scale", "nan"], ["--seed", "one"], ["--device", "abacus"]],
+)
+def test_a_training_refuses_wrong_numbers(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["pocket", "train", "clip", "-o", str(tmp_path / "out"), *options]) == 2
     assert f"argument {options[0]}: " in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
-def test_a_training_goes_on_with_its_own_settings_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_training_goes_on_with_its_own_settings_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from stylewav_pl.pocket.recipes import clip
 
     given: list[dict[str, Any]] = []
@@ -389,9 +500,25 @@ def test_a_training_names_a_gpu_that_is_not_there(tmp_path: Path, capsys: pytest
 
 def test_the_manifest_of_generate_names_its_weights(tmp_path: Path) -> None:
     write_voice(tmp_path / "a.wav")
-    assert main(["generate", str(tmp_path / "a.wav"), "-o", str(tmp_path / "out"), "--device", "cpu", "--steps", "1"]) == 0
+    assert (
+        main(
+            [
+                "generate",
+                str(tmp_path / "a.wav"),
+                "-o",
+                str(tmp_path / "out"),
+                "--device",
+                "cpu",
+                "--steps",
+                "1",
+            ]
+        )
+        == 0
+    )
     weights = json.loads((tmp_path / "out/manifest.json").read_text())["weights"]
-    assert {name: facts["source"] for name, facts in weights.items()} == dict.fromkeys(("generator", "guide", "audio"), "pocket")
+    assert {name: facts["source"] for name, facts in weights.items()} == dict.fromkeys(
+        ("generator", "guide", "audio"), "pocket"
+    )
     assert all(len(facts["sha256"]) == 64 for facts in weights.values())
     with Image.open(tmp_path / "out/images/a.png") as face:
         assert face.size == (64, 64)
@@ -408,7 +535,9 @@ def test_the_manifest_of_generate_names_its_weights(tmp_path: Path) -> None:
         (["--config", "demo.yaml", "--model.num_steps", "three"], "num_steps"),
     ],
 )
-def test_a_wrong_option_is_told_in_few_lines(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_option_is_told_in_few_lines(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["fit", *words]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert told in "\n".join(lines)

@@ -39,7 +39,9 @@ def test_a_configuration_opens_with_purpose_data_time_and_result(path: Path) -> 
     assert len(lines[0]) > 20
     assert lines[0][-1] in "?.,"  # a question, or what it does
     for word in ("Data:", "Time:", "Result:"):
-        assert any(line.startswith(word) and len(line) > len(word) + 5 for line in lines), f"{path.name} does not tell its {word}"
+        assert any(line.startswith(word) and len(line) > len(word) + 5 for line in lines), (
+            f"{path.name} does not tell its {word}"
+        )
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
@@ -52,10 +54,21 @@ def test_a_configuration_is_complete_and_short(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", OFFLINE, ids=lambda path: path.name)
-def test_validate_accepts_a_configuration(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_validate_accepts_a_configuration(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     voices = '[{"class_path": "BuiltinVoices", "init_args": {"per_sex": 1}}]'  # few: every clip is decoded
     run = tmp_path / "run"
-    options = ["--config", path.name, "--run", str(run), "--data.sources", voices, "--trainer.accelerator", "cpu"]
+    options = [
+        "--config",
+        path.name,
+        "--run",
+        str(run),
+        "--data.sources",
+        voices,
+        "--trainer.accelerator",
+        "cpu",
+    ]
     assert main(["validate", *options]) == 0
     out = capsys.readouterr().out
     assert "plan: 2 clips in 1 cohorts" in out
@@ -70,13 +83,23 @@ def test_the_demo_compares_eighty_speakers() -> None:
 
 
 @pytest.fixture(scope="module")
-def common_voice(tmp_path_factory: pytest.TempPathFactory, spoken: dict[str, Path], release: Any, recording: Any) -> Path:
+def common_voice(
+    tmp_path_factory: pytest.TempPathFactory, spoken: dict[str, Path], release: Any, recording: Any
+) -> Path:
     """A folder in which ``common-voice`` is a release with enough speakers for every configuration; a few sounds under many names."""
     folder = tmp_path_factory.mktemp("experiment")
     new = release(folder / "cv-corpus-25.0-2026-03-09", 25)
-    people = [(sex, age, place) for sex in ("female", "male") for age in ("twenties", "thirties", "fourties", "fifties") for place in range(51)]
+    people = [
+        (sex, age, place)
+        for sex in ("female", "male")
+        for age in ("twenties", "thirties", "fourties", "fifties")
+        for place in range(51)
+    ]
     for locale in ("de", "en", "es", "fr", "it"):
-        rows = [recording(f"common_voice_{locale}_{sex}_{age}_{place}", f"{locale}-{sex}-{age}-{place}", sex, age) for sex, age, place in people]
+        rows = [
+            recording(f"common_voice_{locale}_{sex}_{age}_{place}", f"{locale}-{sex}-{age}-{place}", sex, age)
+            for sex, age, place in people
+        ]
         for split in ("train", "validated"):
             new.write(rows, locale, split)
         for row in rows:
@@ -86,7 +109,9 @@ def common_voice(tmp_path_factory: pytest.TempPathFactory, spoken: dict[str, Pat
 
 
 @pytest.mark.parametrize("name", COMMON_VOICE)
-def test_the_selection_of_an_experiment(name: str, common_voice: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_selection_of_an_experiment(
+    name: str, common_voice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(common_voice)
     clips = load_data([str(configs_directory() / name)]).list_clips()
     assert len({clip.speaker for clip in clips}) == len(clips) == COMMON_VOICE[name]
@@ -94,18 +119,28 @@ def test_the_selection_of_an_experiment(name: str, common_voice: Path, monkeypat
     prompts = yaml.safe_load((configs_directory() / name).read_text("utf-8"))["clip_score"]["prompts"][trait]
     labels = Counter(clip.labels[trait] for clip in clips)
     assert labels == dict.fromkeys(prompts, len(clips) // len(prompts))
-    assert Counter(clip.labels["sex"] for clip in clips) == {"female": len(clips) // 2, "male": len(clips) // 2}
+    assert Counter(clip.labels["sex"] for clip in clips) == {
+        "female": len(clips) // 2,
+        "male": len(clips) // 2,
+    }
 
 
 @pytest.mark.parametrize("name", COMMON_VOICE)
 def test_the_networks_of_an_experiment_are_known(name: str) -> None:
     model = yaml.safe_load((configs_directory() / name).read_text("utf-8"))["model"]
     known = {(entry.kind, entry.name) for entry in ENTRIES}
-    assert {("generator", model["generator"]), ("image_text", model["guide"]), ("audio", model["audio"])} <= known
+    assert {
+        ("generator", model["generator"]),
+        ("image_text", model["guide"]),
+        ("audio", model["audio"]),
+    } <= known
 
 
 def test_the_notebook_overlay_differs_from_the_text_where_it_says() -> None:
-    text, notebook = (yaml.safe_load((configs_directory() / name).read_text("utf-8")) for name in ("sex.yaml", "overlays/notebook.yaml"))
+    text, notebook = (
+        yaml.safe_load((configs_directory() / name).read_text("utf-8"))
+        for name in ("sex.yaml", "overlays/notebook.yaml")
+    )
     (told,), (changed,) = text["data"]["sources"], notebook["data"]["sources"]
     assert told["init_args"] | {"min_words": 5} == changed["init_args"]
     assert (told["init_args"]["min_words"], notebook["model"]) == (7, {"latent_space": "S", "num_steps": 61})
@@ -117,7 +152,8 @@ def test_an_overlay_says_what_it_is_for_and_how_it_is_used(path: Path) -> None:
     assert f"--config configs/overlays/{path.name}" in opening(path)
 
 
-# The official networks are not needed to see that an experiment's settings are understood and its data arrive at the end.
+# The official networks are not needed to see that an experiment's settings are understood and its data arrive
+# at the end.
 PROMPTS = {
     "sex.yaml": [],
     "age.yaml": ['{"age": {"20s": "a young man", "50s": "an old man"}}'],
@@ -126,29 +162,75 @@ PROMPTS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("overlays", [("sex.yaml", "notebook.yaml"), ("sex.yaml",), ("age.yaml",), ("locale.yaml",)], ids="+".join)
-def test_from_the_table_to_the_results(overlays: tuple[str, ...], common_voice: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "overlays", [("sex.yaml", "notebook.yaml"), ("sex.yaml",), ("age.yaml",), ("locale.yaml",)], ids="+".join
+)
+def test_from_the_table_to_the_results(
+    overlays: tuple[str, ...], common_voice: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(common_voice)
     name, *more = overlays
-    words = [word for overlay in (*more, "pocket.yaml", "quick.yaml") for word in ("--config", f"overlays/{overlay}")]
+    words = [
+        word
+        for overlay in (*more, "pocket.yaml", "quick.yaml")
+        for word in ("--config", f"overlays/{overlay}")
+    ]
     prompts = [word for given in PROMPTS[name] for word in ("--clip_score.prompts", given)]
-    options = ["--config", name, *words, *prompts, "--run", str(tmp_path), "--trainer.accelerator", "cpu", "--data.num_workers", "0"]
+    options = [
+        "--config",
+        name,
+        *words,
+        *prompts,
+        "--run",
+        str(tmp_path),
+        "--trainer.accelerator",
+        "cpu",
+        "--data.num_workers",
+        "0",
+    ]
     assert main(["fit", *options]) == 0
     with (tmp_path / "results.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["status"] for row in rows] == ["done"] * 8
     assert Counter(row["sex"] for row in rows) == {"female": 4, "male": 4}
-    assert name != "age.yaml" or Counter(row["age"] for row in rows) == dict.fromkeys(["20s", "30s", "40s", "50s"], 2)
+    assert name != "age.yaml" or Counter(row["age"] for row in rows) == dict.fromkeys(
+        ["20s", "30s", "40s", "50s"], 2
+    )
     funnel = json.loads((tmp_path / "funnel.json").read_text("utf-8"))
-    assert {stage["stage"] for stage in funnel} >= {"rows", "labelled", "5 to 5.5 s", "one clip per speaker", "sampled"}
+    assert {stage["stage"] for stage in funnel} >= {
+        "rows",
+        "labelled",
+        "5 to 5.5 s",
+        "one clip per speaker",
+        "sampled",
+    }
     assert sum(stage["count"] for stage in funnel if stage["stage"] == "sampled") == COMMON_VOICE[name]
 
 
 @pytest.mark.slow
-def test_a_release_may_move_but_not_change(common_voice: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_release_may_move_but_not_change(
+    common_voice: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "here").symlink_to(common_voice / "common-voice")
-    words = ["--config", "sex.yaml", "--config", "overlays/pocket.yaml", "--config", "overlays/quick.yaml", "--model.num_steps", "1"]
-    options = [*words, "--run", str(tmp_path / "run"), "--trainer.accelerator", "cpu", "--data.num_workers", "0"]
+    words = [
+        "--config",
+        "sex.yaml",
+        "--config",
+        "overlays/pocket.yaml",
+        "--config",
+        "overlays/quick.yaml",
+        "--model.num_steps",
+        "1",
+    ]
+    options = [
+        *words,
+        "--run",
+        str(tmp_path / "run"),
+        "--trainer.accelerator",
+        "cpu",
+        "--data.num_workers",
+        "0",
+    ]
     assert main(["fit", *options, "--data.sources.root", str(tmp_path / "here")]) == 0
     (tmp_path / "here").rename(tmp_path / "there")
     capsys.readouterr()
@@ -158,19 +240,32 @@ def test_a_release_may_move_but_not_change(common_voice: Path, tmp_path: Path, c
     (tmp_path / "there" / "en" / "clips").mkdir(parents=True)
     kept = (common_voice / "common-voice" / "en" / "train.tsv").read_text("utf-8").splitlines(keepends=True)
     (tmp_path / "there" / "en" / "train.tsv").write_text("".join([kept[0], *kept[60:]]), "utf-8")
-    (tmp_path / "there" / "en" / "clip_durations.tsv").symlink_to(common_voice / "common-voice" / "en" / "clip_durations.tsv")
+    (tmp_path / "there" / "en" / "clip_durations.tsv").symlink_to(
+        common_voice / "common-voice" / "en" / "clip_durations.tsv"
+    )
     assert main(["fit", *options, "--data.sources.root", str(tmp_path / "there")]) == 5
     assert "samples.0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("path", LOGGING, ids=lambda path: path.name)
-def test_an_overlay_for_logging_says_how_to_use_it_and_is_understood(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_overlay_for_logging_says_how_to_use_it_and_is_understood(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     lines = opening(path).splitlines()
     assert any(line == f"stylewav-pl fit --config demo.yaml --config logging/{path.name}" for line in lines)
     for word in ("Shown:", "Again:", "Note:"):
         assert any(line.startswith(word) for line in lines), f"{path.name} does not tell its {word}"
     voices = '[{"class_path": "BuiltinVoices", "init_args": {"per_sex": 1}}]'
-    options = ["--config", "demo.yaml", "--config", f"logging/{path.name}", "--run", str(tmp_path / "run"), "--data.sources", voices]
+    options = [
+        "--config",
+        "demo.yaml",
+        "--config",
+        f"logging/{path.name}",
+        "--run",
+        str(tmp_path / "run"),
+        "--data.sources",
+        voices,
+    ]
     assert main(["validate", *options, "--trainer.accelerator", "cpu"]) == 0
     assert "plan: 2 clips" in capsys.readouterr().out
     assert not (tmp_path / "run").exists(), "a logger that nobody used has written nothing"

@@ -24,12 +24,16 @@ def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for index, sex in enumerate(("female", "male")):
         (folder / sex).mkdir()
         seconds = np.arange(16_000 * 5) / 16_000
-        soundfile.write(folder / sex / "a.wav", 0.3 * np.sin(2 * np.pi * (220 - 100 * index) * seconds), 16_000)
+        soundfile.write(
+            folder / sex / "a.wav", 0.3 * np.sin(2 * np.pi * (220 - 100 * index) * seconds), 16_000
+        )
     return folder
 
 
 @pytest.mark.parametrize("write", [write_ada, write_stylegan3, write_tensorflow, write_rosinality])
-def test_fit_with_a_published_generator(write: Callable[[Path, Values], None], voices: Path, tmp_path: Path) -> None:
+def test_fit_with_a_published_generator(
+    write: Callable[[Path, Values], None], voices: Path, tmp_path: Path
+) -> None:
     generator, run = tmp_path / "generator", tmp_path / "run"
     write(generator, VALUES)
     sources = json.dumps([{"class_path": "Folder", "init_args": {"path": str(voices)}}])
@@ -42,4 +46,6 @@ def test_fit_with_a_published_generator(write: Callable[[Path, Values], None], v
         with Image.open(picture) as image:
             assert image.size == (32, 32)
             assert np.asarray(image).std() > 1  # not one colour
-    assert json.loads((run / "manifest.json").read_text("utf-8"))["weights"]["generator"]["sha256"] == sha256_of(generator)
+    assert json.loads((run / "manifest.json").read_text("utf-8"))["weights"]["generator"][
+        "sha256"
+    ] == sha256_of(generator)

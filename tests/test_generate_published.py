@@ -33,7 +33,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("files")
     torch.manual_seed(0)
     parts = {"audio_encoder": ResNetExtractor(scenario="supervise").encoder, "audio_transform": MLPLayers()}
-    tensors = {f"{part}.{name}": tensor for part, network in parts.items() for name, tensor in network.state_dict().items()}
+    tensors = {
+        f"{part}.{name}": tensor
+        for part, network in parts.items()
+        for name, tensor in network.state_dict().items()
+    }
     torch.save(tensors, folder / "Wav2CLIP.pt")
     torch.save(factory.CLIP(**SMALL, quick_gelu=True).state_dict(), folder / "CLIP.pt")
     soundfile.write(folder / "voice.wav", np.random.default_rng(0).uniform(-0.3, 0.3, 90_000), 16_000)
@@ -48,12 +52,23 @@ def small_models(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _generate(files: Path, output: Path, *options: str, generator: str = "linear") -> int:
-    encoder = ["--audio-encoder", str(files / "Wav2CLIP.pt"), "--generator", generator, "--device", "cpu", "--steps", "4"]
+    encoder = [
+        "--audio-encoder",
+        str(files / "Wav2CLIP.pt"),
+        "--generator",
+        generator,
+        "--device",
+        "cpu",
+        "--steps",
+        "4",
+    ]
     return main(["generate", str(files / "voice.wav"), "-o", str(output), *encoder, *options])
 
 
 @pytest.mark.parametrize("write", [write_ada, write_stylegan3, write_tensorflow, write_rosinality])
-def test_a_voice_becomes_a_picture_of_a_published_generator(write: Callable[[Path, Values], None], files: Path, tmp_path: Path) -> None:
+def test_a_voice_becomes_a_picture_of_a_published_generator(
+    write: Callable[[Path, Values], None], files: Path, tmp_path: Path
+) -> None:
     """All three networks from files of others."""
     write(tmp_path / "generator", random_values([6, 6, 5, 4], z=8, w=8, depth=2))
     guide = f"open_clip:ViT-B-32-quickgelu/openai@{files / 'CLIP.pt'}"
@@ -79,8 +94,13 @@ def test_a_voice_becomes_a_picture(files: Path, tmp_path: Path) -> None:
     assert weights["audio"]["sha256"] == sha256_of(files / "Wav2CLIP.pt")
 
 
-def test_a_guide_of_another_space_is_refused_with_the_right_one(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _generate(files, tmp_path / "out", "--guide", f"open_clip:RN101-quickgelu/openai@{files / 'CLIP.pt'}") == 2
+def test_a_guide_of_another_space_is_refused_with_the_right_one(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        _generate(files, tmp_path / "out", "--guide", f"open_clip:RN101-quickgelu/openai@{files / 'CLIP.pt'}")
+        == 2
+    )
     told = capsys.readouterr().err
     assert "ViT-B-32/openai" in told and "RN101/openai" in told
     assert "for the published Wav2CLIP open_clip:ViT-B-32-quickgelu/openai" in told

@@ -78,7 +78,9 @@ def test_pocket_styles_have_the_order_of_styleclip() -> None:
     ws = WPlus().start(generator)[None]
     moved = ws.clone()
     moved[:, -1] += 1.0
-    changed = [not torch.equal(a, b) for a, b in zip(generator.styles(ws), generator.styles(moved), strict=True)]
+    changed = [
+        not torch.equal(a, b) for a, b in zip(generator.styles(ws), generator.styles(moved), strict=True)
+    ]
     assert changed == [False] * (len(changed) - 1) + [True]
 
 

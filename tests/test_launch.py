@@ -45,15 +45,28 @@ def called(path: Path, folder: Path, environment: dict[str, str], status: int = 
         (folder / name).write_text(STUB.format())
         (folder / name).chmod(0o755)
     calls = folder / "calls"
-    given = {**os.environ, **environment, "PATH": f"{folder}:{os.environ['PATH']}", "CALLS": str(calls), "STATUS": str(status)}
-    ended = subprocess.run(["bash", str(path), "demo.yaml", "runs/x", "--strict"], env=given, capture_output=True, text=True)
+    given = {
+        **os.environ,
+        **environment,
+        "PATH": f"{folder}:{os.environ['PATH']}",
+        "CALLS": str(calls),
+        "STATUS": str(status),
+    }
+    ended = subprocess.run(
+        ["bash", str(path), "demo.yaml", "runs/x", "--strict"], env=given, capture_output=True, text=True
+    )
     return ended.returncode, calls.read_text().splitlines()
 
 
 ENVIRONMENTS = {
     "single_machine": {"DEVICES": "2"},
     "torchrun": {"NODES": "2", "NODE": "1", "ADDRESS": "10.0.0.1", "PROCESSES": "4"},
-    "slurm.sbatch": {"SLURM_NNODES": "2", "SLURM_NTASKS_PER_NODE": "4", "SLURM_JOB_ID": "17", "SLURM_CPUS_PER_TASK": "8"},
+    "slurm.sbatch": {
+        "SLURM_NNODES": "2",
+        "SLURM_NTASKS_PER_NODE": "4",
+        "SLURM_JOB_ID": "17",
+        "SLURM_CPUS_PER_TASK": "8",
+    },
 }
 
 
@@ -68,13 +81,27 @@ def test_the_program_understands_the_command_of_an_example(path: Path, tmp_path:
     options = words[words.index("fit") + 1 :]
     assert list(config_names(options)) == ["demo.yaml"]
     assert options[options.index("--run") + 1] == "runs/x" and options[-1] == "--strict"
-    settings = {name.removeprefix("--trainer."): int(options[index + 1]) for index, name in enumerate(options) if name.startswith("--trainer.")}
-    assert Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, **{**settings, "devices": 1})
+    settings = {
+        name.removeprefix("--trainer."): int(options[index + 1])
+        for index, name in enumerate(options)
+        if name.startswith("--trainer.")
+    }
+    assert Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        **{**settings, "devices": 1},
+    )
     assert settings["devices"] == (2 if path.name == "single_machine" else 4)
 
 
-@pytest.mark.parametrize(("status", "requeued"), [(0, False), (1, False), (5, False), (75, True), (137, False)])
-def test_the_slurm_job_goes_back_into_the_queue_after_a_signal_alone(tmp_path: Path, status: int, requeued: bool) -> None:
+@pytest.mark.parametrize(
+    ("status", "requeued"), [(0, False), (1, False), (5, False), (75, True), (137, False)]
+)
+def test_the_slurm_job_goes_back_into_the_queue_after_a_signal_alone(
+    tmp_path: Path, status: int, requeued: bool
+) -> None:
     path = REPOSITORY / "scripts" / "launch" / "slurm.sbatch"
     code, words = called(path, tmp_path, ENVIRONMENTS[path.name], status)
     assert code == status
@@ -97,15 +124,30 @@ def test_two_nodes_by_torchrun(tmp_path: Path) -> None:
         port = free.getsockname()[1]
     binaries = tmp_path / "bin"
     binaries.mkdir()
-    (binaries / "torchrun").write_text(f'#!/usr/bin/env bash\nexec {sys.executable} -W ignore -m torch.distributed.run "$@"\n')
+    (binaries / "torchrun").write_text(
+        f'#!/usr/bin/env bash\nexec {sys.executable} -W ignore -m torch.distributed.run "$@"\n'
+    )
     (binaries / "torchrun").chmod(0o755)
-    given = {**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}", "PYTHONPATH": str(REPOSITORY), "PYTHONWARNINGS": "ignore"}
+    given = {
+        **os.environ,
+        "PATH": f"{binaries}:{os.environ['PATH']}",
+        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONWARNINGS": "ignore",
+    }
     given |= {"NODES": "2", "PROCESSES": "1", "ADDRESS": "127.0.0.1", "PORT": str(port)}
     command = ["bash", str(REPOSITORY / "scripts" / "launch" / "torchrun"), "run.yaml", "run"]
-    nodes = [subprocess.Popen(command, cwd=tmp_path, env={**given, "NODE": str(node)}, stderr=subprocess.PIPE, text=True) for node in range(2)]
+    nodes = [
+        subprocess.Popen(
+            command, cwd=tmp_path, env={**given, "NODE": str(node)}, stderr=subprocess.PIPE, text=True
+        )
+        for node in range(2)
+    ]
     said = [node.communicate(timeout=500)[1] for node in nodes]
     assert [node.returncode for node in nodes] == [0, 0], said
-    journals = [[int(line.split()[0]) for line in path.read_bytes().splitlines()] for path in sorted((tmp_path / "run/journal").glob("*.index"))]
+    journals = [
+        [int(line.split()[0]) for line in path.read_bytes().splitlines()]
+        for path in sorted((tmp_path / "run/journal").glob("*.index"))
+    ]
     assert journals == [[0, 2], [1, 3]]
     assert len((tmp_path / "run" / "results.csv").read_text().splitlines()) == 5
     assert not (tmp_path / "run" / ".job").exists()

@@ -21,7 +21,9 @@ from stylewav_pl.runs.plan import clip_seed
 from stylewav_pl.schedules import RampUpCosineDown
 from stylewav_pl.types import Clip, ClipBatch, CohortResult, ConfigError, SkipReason
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers.*")  # a list of cohorts needs none
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*does not have many workers.*"
+)  # a list of cohorts needs none
 
 
 class Kept(Callback):
@@ -44,7 +46,13 @@ class BrokenFor(LinearAudioEmbedder):
 
 
 def module(cohort_size: int = 3, audio: LinearAudioEmbedder | None = None, **settings) -> StyleWav:
-    return StyleWav(LinearGenerator(), LinearImageTextEmbedder(), audio or LinearAudioEmbedder(), cohort_size=cohort_size, **settings)
+    return StyleWav(
+        LinearGenerator(),
+        LinearImageTextEmbedder(),
+        audio or LinearAudioEmbedder(),
+        cohort_size=cohort_size,
+        **settings,
+    )
 
 
 def waveform(name: str, length: int = 800) -> Tensor:
@@ -59,7 +67,9 @@ def batch(cohort: int, *names: str | None, **waveforms: Tensor) -> ClipBatch:
     return ClipBatch(cohort, slots, tuple(waveforms.get(name, waveform(name)) for name in names if name))
 
 
-def fit(model: StyleWav, batches: Sequence[ClipBatch], *callbacks: Callback) -> tuple[list[CohortResult], Trainer]:
+def fit(
+    model: StyleWav, batches: Sequence[ClipBatch], *callbacks: Callback
+) -> tuple[list[CohortResult], Trainer]:
     kept = Kept()
     trainer = Trainer(accelerator="cpu", devices=1, logger=False, callbacks=[*callbacks, kept], **FORCED)
     trainer.fit(model, _Cohorts(batches))
@@ -88,7 +98,11 @@ def test_shapes_ranges_and_order_of_a_result() -> None:
     assert result.frame_steps == (0, 5, 10)
     assert result.seeds == (clip_seed(7, "a"), clip_seed(7, "b"))
     assert result.curves.abs().max() <= 1 + 1e-6
-    assert not result.images.requires_grad and not result.latents.requires_grad and not result.curves.requires_grad
+    assert (
+        not result.images.requires_grad
+        and not result.latents.requires_grad
+        and not result.curves.requires_grad
+    )
 
 
 @pytest.mark.parametrize("space", [W(), WPlus(), S()], ids=lambda space: space.name)
@@ -150,7 +164,11 @@ def test_a_cohort_inherits_nothing() -> None:
 
 def test_an_empty_cohort_is_an_empty_result() -> None:
     results, _ = fit(module(frame_steps=(0,)), [batch(0, None, None, None), batch(1, "a", None, None)])
-    assert results[0].clips == () and results[0].images.shape == (0, 3, 8, 8) and results[0].curves.shape == (0, 11)
+    assert (
+        results[0].clips == ()
+        and results[0].images.shape == (0, 3, 8, 8)
+        and results[0].curves.shape == (0, 11)
+    )
     assert len(results[1].clips) == 1
 
 
@@ -166,7 +184,9 @@ def test_a_clip_without_finite_embedding_becomes_a_skip() -> None:
     (result,), _ = fit(module(audio=BrokenFor()), [batch(0, "a", "bad", "b", bad=broken)])
     (clean,), _ = fit(module(), [batch(0, "a", None, "b")])
     assert [clip.id for clip in result.clips] == ["a", "b"]
-    assert [(skip.id, skip.path, skip.reason) for skip in result.skips] == [("bad", "bad.wav", SkipReason.NOT_EMBEDDABLE)]
+    assert [(skip.id, skip.path, skip.reason) for skip in result.skips] == [
+        ("bad", "bad.wav", SkipReason.NOT_EMBEDDABLE)
+    ]
     assert torch.equal(result.latents, clean.latents), "the bad clip's slot is padding"
     assert result.latents.isfinite().all()
 
@@ -188,10 +208,14 @@ def test_distance_term_holds_the_latent_back() -> None:
 
 
 def test_another_optimizer_is_used_at_its_own_rate() -> None:
-    slow, _ = fit(module(num_steps=3, optimizer=lambda parameters: SGD(parameters, lr=1e-3)), [batch(0, "a", "b", "c")])
+    slow, _ = fit(
+        module(num_steps=3, optimizer=lambda parameters: SGD(parameters, lr=1e-3)), [batch(0, "a", "b", "c")]
+    )
     start = LinearGenerator().w_mean
     moved = (slow[0].latents - start).norm(dim=1)
-    assert (moved > 0).all() and (moved < 1e-2).all(), "SGD at 0.001; Adam would have moved every coordinate by 0.1"
+    assert (moved > 0).all() and (moved < 1e-2).all(), (
+        "SGD at 0.001; Adam would have moved every coordinate by 0.1"
+    )
 
 
 @pytest.mark.parametrize("space", [W(), WPlus(), S()], ids=lambda space: space.name)
@@ -238,7 +262,10 @@ def test_embedders_of_two_spaces_are_refused_although_their_widths_agree() -> No
         StyleWav(LinearGenerator(), guide, audio, cohort_size=1)
     for space in (Space("RN101", "openai"), Space("ViT-B-32", "laion2b_s34b_b79k"), Space("ViT-B-16")):
         guide.space = space
-        with pytest.raises(ConfigError, match=r"ViT-B-32/openai.*for the published Wav2CLIP open_clip:ViT-B-32-quickgelu/openai"):
+        with pytest.raises(
+            ConfigError,
+            match=r"ViT-B-32/openai.*for the published Wav2CLIP open_clip:ViT-B-32-quickgelu/openai",
+        ):
             StyleWav(LinearGenerator(), guide, audio, cohort_size=1)
 
 

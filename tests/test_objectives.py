@@ -18,7 +18,9 @@ def test_cosine_is_that_of_each_clip_with_its_own_target() -> None:
     embeddings, targets = F.normalize(random(4, 6), dim=-1), F.normalize(random(4, 6, seed=1), dim=-1)
     found = cosine_similarity(embeddings, targets)
     for row, value in enumerate(found.tolist()):
-        angle = math.acos(sum(a * b for a, b in zip(embeddings[row].tolist(), targets[row].tolist(), strict=True)))
+        angle = math.acos(
+            sum(a * b for a, b in zip(embeddings[row].tolist(), targets[row].tolist(), strict=True))
+        )
         assert value == pytest.approx(math.cos(angle), abs=1e-12)
 
 
@@ -37,7 +39,11 @@ def test_each_clip_may_have_a_start_of_its_own() -> None:
 
 
 def test_objective_is_the_weighted_sum_of_each_clip() -> None:
-    similarities, latents, start = torch.tensor([0.2, -0.5], dtype=torch.float64), random(2, 3, 4), random(3, 4, seed=1)
+    similarities, latents, start = (
+        torch.tensor([0.2, -0.5], dtype=torch.float64),
+        random(2, 3, 4),
+        random(3, 4, seed=1),
+    )
     objective = Objective(similarity=2.0, distance_to_start=0.3, logit_scale=1 / 7)
     for row, value in enumerate(objective(similarities, latents, start).tolist()):
         distance = math.dist(latents[row].flatten().tolist(), start.flatten().tolist()) ** 2
@@ -51,7 +57,11 @@ def test_stylewav_loss_of_the_paper() -> None:
 
 
 def test_a_clip_knows_nothing_of_its_company() -> None:
-    latents, start, similarities = random(5, 3), random(3, seed=1), torch.linspace(-1, 1, 5, dtype=torch.float64)
+    latents, start, similarities = (
+        random(5, 3),
+        random(3, seed=1),
+        torch.linspace(-1, 1, 5, dtype=torch.float64),
+    )
     objective = Objective(distance_to_start=0.1)
     together = objective(similarities, latents, start)
     alone = torch.cat([objective(similarities[[row]], latents[[row]], start) for row in range(5)])
@@ -62,6 +72,8 @@ def test_gradients() -> None:
     start, target = random(4, seed=1), F.normalize(random(2, 4, seed=2), dim=-1)
 
     def loss(latents: Tensor) -> Tensor:
-        return Objective(distance_to_start=0.5)(cosine_similarity(F.normalize(latents, dim=-1), target), latents, start)
+        return Objective(distance_to_start=0.5)(
+            cosine_similarity(F.normalize(latents, dim=-1), target), latents, start
+        )
 
     assert torch.autograd.gradcheck(loss, (random(2, 4).requires_grad_(),))

@@ -20,7 +20,9 @@ def run_python(*words: str, cwd: Path, path: Path | None = None) -> "subprocess.
     """Runs this Python with ``path`` as its only PYTHONPATH."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment |= {"PYTHONPATH": str(path)} if path else {}
-    return subprocess.run([sys.executable, *words], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, *words], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +53,19 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_data_files(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    weights = {f"stylewav_pl/pocket/weights/{network}.safetensors" for network in ("generator", "clip", "audio")}
-    templates = {f"stylewav_pl/evaluation/templates/{path.name}" for path in TEMPLATES.iterdir() if path.is_file()}
+    weights = {
+        f"stylewav_pl/pocket/weights/{network}.safetensors" for network in ("generator", "clip", "audio")
+    }
+    templates = {
+        f"stylewav_pl/evaluation/templates/{path.name}" for path in TEMPLATES.iterdir() if path.is_file()
+    }
     assert templates
-    assert weights | templates | {"stylewav_pl/py.typed", "stylewav_pl/configs/demo.yaml", "stylewav_pl/configs/overlays/quick.yaml"} <= names
+    assert (
+        weights
+        | templates
+        | {"stylewav_pl/py.typed", "stylewav_pl/configs/demo.yaml", "stylewav_pl/configs/overlays/quick.yaml"}
+        <= names
+    )
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"stylewav_pl"}
 
 
@@ -62,7 +73,9 @@ def test_the_wheel_holds_the_data_files(wheel: Path) -> None:
 def test_the_wheel_works_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     sources = '[{"class_path": "BuiltinVoices", "init_args": {"per_sex": 2}}]'
     options = ("--data.sources", sources, "--model.num_steps", "2", "--trainer.accelerator", "cpu")
-    done = run_python("-m", "stylewav_pl.cli", "fit", "--config", "demo.yaml", *options, cwd=tmp_path, path=installed)
+    done = run_python(
+        "-m", "stylewav_pl.cli", "fit", "--config", "demo.yaml", *options, cwd=tmp_path, path=installed
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     with (tmp_path / "runs" / "demo" / "results.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -72,9 +85,14 @@ def test_the_wheel_works_in_an_empty_folder(installed: Path, tmp_path: Path) -> 
     assert Path(where.stdout.strip()).is_relative_to(installed)
 
 
-@pytest.mark.parametrize(("word", "expected"), [("--help", "usage: stylewav-pl"), ("--version", "stylewav-pl ")])
+@pytest.mark.parametrize(
+    ("word", "expected"), [("--help", "usage: stylewav-pl"), ("--version", "stylewav-pl ")]
+)
 def test_the_command_answers_at_once(word: str, expected: str, repository: Path, tmp_path: Path) -> None:
-    program = f"import sys; from stylewav_pl.cli import main; code = main([{word!r}]); print(*sys.modules, file=sys.stderr); sys.exit(code)"
+    program = (
+        f"import sys; from stylewav_pl.cli import main; code = main([{word!r}]); print(*sys.modules, "
+        "file=sys.stderr); sys.exit(code)"
+    )
     seconds = []
     for _ in range(3):  # the fastest counts: the machine may be busy with something else
         began = time.monotonic()
@@ -89,9 +107,14 @@ def test_the_command_answers_at_once(word: str, expected: str, repository: Path,
 
 
 @pytest.mark.parametrize("command", ["generate", "report", "weights", "pocket"])
-def test_the_options_of_a_small_command_are_told_without_torch(command: str, repository: Path, tmp_path: Path) -> None:
+def test_the_options_of_a_small_command_are_told_without_torch(
+    command: str, repository: Path, tmp_path: Path
+) -> None:
     call = f"code = main([{command!r}, '--help'])"
-    program = f"import sys; from stylewav_pl.cli import main; {call}; print(*sys.modules, file=sys.stderr); sys.exit(code)"
+    program = (
+        f"import sys; from stylewav_pl.cli import main; {call}; print(*sys.modules, "
+        "file=sys.stderr); sys.exit(code)"
+    )
     done = run_python("-c", program, cwd=tmp_path, path=repository)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"usage: stylewav-pl {command}")

@@ -18,7 +18,9 @@ from stylewav_pl.module import StyleWav
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.types import Clip, ClipBatch, CohortResult
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers.*")  # a list of cohorts needs none
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*does not have many workers.*"
+)  # a list of cohorts needs none
 
 
 class Cohorts:
@@ -42,7 +44,9 @@ class Kept(Callback):
         self.results.append(outputs["result"])
 
 
-def fit(model: StyleWav, batches: Sequence[ClipBatch], *callbacks: Callback) -> tuple[list[CohortResult], Trainer]:
+def fit(
+    model: StyleWav, batches: Sequence[ClipBatch], *callbacks: Callback
+) -> tuple[list[CohortResult], Trainer]:
     kept = Kept()
     trainer = Trainer(accelerator="cpu", devices=1, logger=False, callbacks=[*callbacks, kept], **FORCED)
     trainer.fit(model, Cohorts(batches))
@@ -57,7 +61,9 @@ def voices() -> dict[str, Tensor]:
 
 
 def cohort(index: int, ids: Sequence[str | None], voices: dict[str, Tensor]) -> ClipBatch:
-    return ClipBatch(index, tuple(id and Clip(id, f"builtin:{id}") for id in ids), tuple(voices[id] for id in ids if id))
+    return ClipBatch(
+        index, tuple(id and Clip(id, f"builtin:{id}") for id in ids), tuple(voices[id] for id in ids if id)
+    )
 
 
 def linear(cohort_size: int) -> StyleWav:
@@ -66,7 +72,13 @@ def linear(cohort_size: int) -> StyleWav:
 
 def plain(cohort_size: int) -> StyleWav:
     """Without Adam, which hides a common factor: here a mean over the cohort would show."""
-    return StyleWav.from_sources("linear", "linear", "linear", cohort_size=cohort_size, optimizer=lambda parameters: SGD(parameters, lr=0.5))
+    return StyleWav.from_sources(
+        "linear",
+        "linear",
+        "linear",
+        cohort_size=cohort_size,
+        optimizer=lambda parameters: SGD(parameters, lr=0.5),
+    )
 
 
 def pocket(cohort_size: int) -> StyleWav:
@@ -79,11 +91,21 @@ def pocket(cohort_size: int) -> StyleWav:
 def companies_of(id: str, voices: dict[str, Tensor]) -> list[list[str | None]]:
     """Alone, in a three, in an eight; then two other threes (one with padding) and an eight in another order."""
     others = [other for other in voices if other != id]
-    return [[id], [others[4], others[3], id], [*others[:3], id, *others[3:]], [id, *others[:2]], [id, None, None], [*others, id]]
+    return [
+        [id],
+        [others[4], others[3], id],
+        [*others[:3], id, *others[3:]],
+        [id, *others[:2]],
+        [id, None, None],
+        [*others, id],
+    ]
 
 
 def finals_of(
-    id: str, make: Callable[[int], StyleWav], companies: Sequence[Sequence[str | None]], voices: dict[str, Tensor]
+    id: str,
+    make: Callable[[int], StyleWav],
+    companies: Sequence[Sequence[str | None]],
+    voices: dict[str, Tensor],
 ) -> list[tuple[float, Tensor]]:
     """Final similarity and latent of one clip in each company."""
     found = []
@@ -94,10 +116,18 @@ def finals_of(
     return found
 
 
-@pytest.mark.parametrize(("make", "tolerance", "number"), [(linear, 1e-5, 6), (plain, 1e-5, 6), (pocket, 1e-3, 3)], ids=["linear", "sgd", "pocket"])
-def test_company_order_and_cohort_size_do_not_matter(make, tolerance: float, number: int, voices: dict[str, Tensor]) -> None:
+@pytest.mark.parametrize(
+    ("make", "tolerance", "number"),
+    [(linear, 1e-5, 6), (plain, 1e-5, 6), (pocket, 1e-3, 3)],
+    ids=["linear", "sgd", "pocket"],
+)
+def test_company_order_and_cohort_size_do_not_matter(
+    make, tolerance: float, number: int, voices: dict[str, Tensor]
+) -> None:
     id = next(iter(voices))
-    similarities = [similarity for similarity, _ in finals_of(id, make, companies_of(id, voices)[:number], voices)]
+    similarities = [
+        similarity for similarity, _ in finals_of(id, make, companies_of(id, voices)[:number], voices)
+    ]
     assert len(similarities) == number
     assert max(similarities) - min(similarities) < tolerance, similarities
 
@@ -105,7 +135,9 @@ def test_company_order_and_cohort_size_do_not_matter(make, tolerance: float, num
 def demonstration(cohort_size: int) -> StyleWav:
     """With the settings of ``configs/demo.yaml``: a start chosen among samples, and enough steps for small differences to grow."""
     settings = {"num_steps": 20, "start_truncation": 0.3, "start_candidates": 8}
-    return StyleWav.from_sources(cohort_size=cohort_size, optimizer=lambda parameters: Adam(parameters, lr=0.07), **settings)
+    return StyleWav.from_sources(
+        cohort_size=cohort_size, optimizer=lambda parameters: Adam(parameters, lr=0.07), **settings
+    )
 
 
 def test_company_and_order_do_not_matter_in_the_demonstration(voices: dict[str, Tensor]) -> None:
@@ -123,7 +155,9 @@ def test_latents_of_a_clip_do_not_depend_on_its_company(voices: dict[str, Tensor
 
 
 @pytest.mark.parametrize("make", [linear, pocket], ids=["linear", "pocket"])
-def test_the_same_cohort_twice_gives_the_same_bytes(make: Callable[[int], StyleWav], voices: dict[str, Tensor]) -> None:
+def test_the_same_cohort_twice_gives_the_same_bytes(
+    make: Callable[[int], StyleWav], voices: dict[str, Tensor]
+) -> None:
     ids = list(voices)[:3]
     first, _ = fit(make(3), [cohort(0, ids, voices)])
     torch.rand(17)  # somebody else draws from the global generator
@@ -136,7 +170,11 @@ def test_the_same_cohort_twice_gives_the_same_bytes(make: Callable[[int], StyleW
 
 
 def networks_of(model: StyleWav) -> dict[str, Tensor]:
-    return {name: value for name, value in (*model.named_parameters(), *model.named_buffers()) if name != "latents"}
+    return {
+        name: value
+        for name, value in (*model.named_parameters(), *model.named_buffers())
+        if name != "latents"
+    }
 
 
 def test_networks_get_no_gradient_and_do_not_change(voices: dict[str, Tensor]) -> None:
@@ -148,7 +186,9 @@ def test_networks_get_no_gradient_and_do_not_change(voices: dict[str, Tensor]) -
         assert torch.equal(value, before[name]), name
         assert value.grad is None and not value.requires_grad, name
     assert [name for name, value in model.named_parameters() if value.requires_grad] == ["latents"]
-    assert not any(network.training for network in (model.generator, model.guide, model.audio)), "the trainer calls train() on the whole module"
+    assert not any(network.training for network in (model.generator, model.guide, model.audio)), (
+        "the trainer calls train() on the whole module"
+    )
 
 
 def test_a_checkpoint_holds_the_latents_alone(voices: dict[str, Tensor], tmp_path: Path) -> None:
@@ -159,7 +199,9 @@ def test_a_checkpoint_holds_the_latents_alone(voices: dict[str, Tensor], tmp_pat
     stored = torch.load(tmp_path / "last.ckpt", weights_only=True)
     assert list(stored["state_dict"]) == ["latents"]
     latents = model.latents.numel() * model.latents.element_size()
-    assert (tmp_path / "last.ckpt").stat().st_size < 4 * latents + 20_000, "latents, two moments of Adam, and Lightning's notes"
+    assert (tmp_path / "last.ckpt").stat().st_size < 4 * latents + 20_000, (
+        "latents, two moments of Adam, and Lightning's notes"
+    )
     again = pocket(2)
     assert again.load_state_dict(stored["state_dict"], strict=False).unexpected_keys == []
     assert torch.equal(again.latents, model.latents)
@@ -180,7 +222,10 @@ class Counting(LinearAudioEmbedder):
 def test_audio_is_embedded_once_per_cohort(voices: dict[str, Tensor]) -> None:
     audio, ids = Counting(), list(voices)
     model = StyleWav.from_sources("linear", "linear", audio, cohort_size=3)
-    fit(model, [cohort(0, ids[:3], voices), cohort(1, [*ids[3:5], None], voices), cohort(2, [None] * 3, voices)])
+    fit(
+        model,
+        [cohort(0, ids[:3], voices), cohort(1, [*ids[3:5], None], voices), cohort(2, [None] * 3, voices)],
+    )
     assert audio.calls == [3, 2]
 
 
@@ -200,7 +245,9 @@ def test_weights_are_read_once(voices: dict[str, Tensor], monkeypatch: pytest.Mo
     fit(model, [cohort(0, list(voices)[:2], voices), cohort(1, list(voices)[2:4], voices)])
     assert read == [], "nothing is read once the module is built"
     pocket(1)
-    assert set(read) == {"generator.safetensors", "clip.safetensors", "audio.safetensors"}, "the counter works"
+    assert set(read) == {"generator.safetensors", "clip.safetensors", "audio.safetensors"}, (
+        "the counter works"
+    )
 
 
 # Promise 8: not a portrait.

@@ -14,7 +14,11 @@ import pytest
 from stylewav_pl.cli import COMMANDS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", *(str(path.relative_to(REPOSITORY)) for path in sorted((REPOSITORY / "docs").glob("*.md"))))
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    *(str(path.relative_to(REPOSITORY)) for path in sorted((REPOSITORY / "docs").glob("*.md"))),
+)
 
 
 class Understood(Exception):
@@ -23,12 +27,16 @@ class Understood(Exception):
 
 def blocks(document: str, language: str) -> list[str]:
     """The fenced blocks of one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", (REPOSITORY / document).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return re.findall(
+        rf"^```{language}\n(.*?)^```$", (REPOSITORY / document).read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
 
 
 def typed(document: str) -> list[list[str]]:
     """The words of every command in the document's shell blocks, without comments."""
-    lines = (shlex.split(line, comments=True) for block in blocks(document, "bash") for line in block.splitlines())
+    lines = (
+        shlex.split(line, comments=True) for block in blocks(document, "bash") for line in block.splitlines()
+    )
     return [words for words in lines if words]
 
 
@@ -58,7 +66,9 @@ def test_commands_are_known_and_their_configurations_exist(words: list[str]) -> 
             assert (REPOSITORY / value).is_file()
 
 
-@pytest.mark.parametrize("words", [words for words in COMMAND_LINES if COMMANDS[words[1]][0] != "experiment"], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [words for words in COMMAND_LINES if COMMANDS[words[1]][0] != "experiment"], ids=" ".join
+)
 def test_options_of_small_commands_are_understood(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     parse = argparse.ArgumentParser.parse_args
 

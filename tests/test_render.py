@@ -32,7 +32,9 @@ trainer: {{accelerator: cpu}}
 def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("voices")
     for number in range(3):
-        soundfile.write(folder / f"v{number}.wav", 0.1 * np.random.default_rng(number).standard_normal(9_600), 16_000)
+        soundfile.write(
+            folder / f"v{number}.wav", 0.1 * np.random.default_rng(number).standard_normal(9_600), 16_000
+        )
     return folder
 
 
@@ -67,7 +69,9 @@ def test_shards_of_latents_give_the_images_that_files_have(files, latents) -> No
     assert not (run / "images").exists() and not (run / "grid.png").exists() and not list(run.rglob("*.jpg"))
     assert main(["predict", *words]) == 0
     for number in range(3):
-        assert np.array_equal(pixels(run / "rendered" / f"v{number}.png"), pixels(files[0] / "images" / f"v{number}.png"))
+        assert np.array_equal(
+            pixels(run / "rendered" / f"v{number}.png"), pixels(files[0] / "images" / f"v{number}.png")
+        )
     with Image.open(run / "rendered" / "v0.png") as picture:
         assert picture.info["Comment"] == NOT_A_PORTRAIT
     assert not (run / ".writing").exists()
@@ -76,7 +80,10 @@ def test_shards_of_latents_give_the_images_that_files_have(files, latents) -> No
 def read_by_webdataset(run: Path) -> list[dict[str, Any]]:
     """The samples of all shards; the files are opened here, since webdataset leaves them open."""
     with ExitStack() as files:
-        streams = [{"url": path.name, "stream": files.enter_context(path.open("rb"))} for path in sorted((run / "shards").iterdir())]
+        streams = [
+            {"url": path.name, "stream": files.enter_context(path.open("rb"))}
+            for path in sorted((run / "shards").iterdir())
+        ]
         return list(group_by_keys(tar_file_expander(streams)))
 
 
@@ -84,7 +91,9 @@ def test_webdataset_reads_latents_and_records(latents) -> None:
     samples = read_by_webdataset(latents[0])
     assert [sample["__key__"] for sample in samples] == ["v0", "v1", "v2"]
     record = json.loads(samples[1]["json"])
-    assert record["id"] == "v1" and len(record["curve"]) == 4 and record["similarity_end"] == record["curve"][-1]
+    assert (
+        record["id"] == "v1" and len(record["curve"]) == 4 and record["similarity_end"] == record["curve"][-1]
+    )
 
 
 def test_at_another_resolution_in_a_folder_of_its_own(files) -> None:
@@ -99,7 +108,10 @@ def test_truncation_leads_to_the_mean_face(voices: Path, tmp_path: Path, space: 
     words = fit(voices, run, space=space)
     for truncation in ("0", "0.5"):
         assert main(["predict", *words, "--truncation", truncation]) == 0
-    full, half, mean = (pixels(run / folder / "v0.png") for folder in ("images", "rendered-truncation0.5", "rendered-truncation0"))
+    full, half, mean = (
+        pixels(run / folder / "v0.png")
+        for folder in ("images", "rendered-truncation0.5", "rendered-truncation0")
+    )
     assert np.array_equal(mean, pixels(run / "rendered-truncation0" / "v1.png")), "one mean face for all"
     assert 0 < np.abs(half - mean).mean() < np.abs(full - mean).mean()
 
@@ -113,7 +125,9 @@ def test_a_film_leads_from_the_mean_face_to_the_clips(files, format: str) -> Non
     assert len(frames) > 10  # equal neighbours become one
     if format == "gif":  # WebP's losses hide in no face, but in the noise that the linear generator makes
         final = pixels(run / "images" / "v0.png")
-        distances = [np.abs(frame - final).mean() for frame in (frames[0], frames[len(frames) // 2], frames[-1])]
+        distances = [
+            np.abs(frame - final).mean() for frame in (frames[0], frames[len(frames) // 2], frames[-1])
+        ]
         assert distances[0] > distances[1] > distances[2]
 
 
@@ -123,7 +137,9 @@ def test_a_film_as_mp4(files) -> None:
     assert main(["predict", *words, "--video", "mp4", "--resolution", "63"]) == 0
     path = run / "rendered-63px" / "v0.mp4"
     frames = subprocess.run(
-        ["ffmpeg", "-v", "error", "-i", str(path), "-f", "image2pipe", "-c:v", "png", "-frames:v", "1", "-"], capture_output=True, check=True
+        ["ffmpeg", "-v", "error", "-i", str(path), "-f", "image2pipe", "-c:v", "png", "-frames:v", "1", "-"],
+        capture_output=True,
+        check=True,
     )
     with Image.open(io.BytesIO(frames.stdout)) as picture:
         assert picture.size == (64, 64)
@@ -143,23 +159,37 @@ def test_other_commands_do_not_know_the_options_of_predict(files, capsys: pytest
 def test_images_of_a_run_in_shards_can_be_scored_again_and_shown(voices: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     words = fit(voices, run, "--writer.store", "shards", "--writer.image", "webp")
-    assert main(["test", *words, "--clip_score.prompts", '{"sex": {"male": "a king", "female": "a queen"}}']) == 0
+    assert (
+        main(["test", *words, "--clip_score.prompts", '{"sex": {"male": "a king", "female": "a queen"}}'])
+        == 0
+    )
     assert "score: a king" in (run / "results.csv").read_text().splitlines()[0]
     assert pixels(run / "grid.png").std() > 10
 
 
-def test_a_run_without_images_says_so_when_they_are_to_be_scored(latents, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["test", *latents[1], "--clip_score.prompts", '{"sex": {"male": "a king", "female": "a queen"}}']) == 5
+def test_a_run_without_images_says_so_when_they_are_to_be_scored(
+    latents, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        main(
+            ["test", *latents[1], "--clip_score.prompts", '{"sex": {"male": "a king", "female": "a queen"}}']
+        )
+        == 5
+    )
     assert "has latents only" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
 def test_images_in_every_format_say_what_they_are(format: str) -> None:
-    ramp = Image.fromarray(np.broadcast_to(np.arange(64, dtype=np.uint8)[:, None, None] * 3, (64, 64, 3)).copy())
+    ramp = Image.fromarray(
+        np.broadcast_to(np.arange(64, dtype=np.uint8)[:, None, None] * 3, (64, 64, 3)).copy()
+    )
     data = encode(ramp, format, "Ä/b", 7)
     with Image.open(io.BytesIO(data)) as picture:
         assert picture.format == format.upper()
-        assert np.abs(np.asarray(picture.convert("RGB"), dtype=float) - np.asarray(ramp, dtype=float)).mean() < (1e-9 if format == "png" else 1)
+        assert np.abs(
+            np.asarray(picture.convert("RGB"), dtype=float) - np.asarray(ramp, dtype=float)
+        ).mean() < (1e-9 if format == "png" else 1)
         said = picture.info.get("Comment") or picture.getexif()[ExifTags.Base.ImageDescription]
         assert NOT_A_PORTRAIT in said
     assert encode(ramp, format, "Ä/b", 7) == data
@@ -167,12 +197,33 @@ def test_images_in_every_format_say_what_they_are(format: str) -> None:
 
 def test_a_run_of_jpegs(voices: Path, tmp_path: Path) -> None:
     fit(voices, tmp_path / "run", "--writer.image", "jpeg")
-    assert sorted(path.name for path in (tmp_path / "run" / "images").iterdir()) == ["v0.jpeg", "v1.jpeg", "v2.jpeg"]
+    assert sorted(path.name for path in (tmp_path / "run" / "images").iterdir()) == [
+        "v0.jpeg",
+        "v1.jpeg",
+        "v2.jpeg",
+    ]
     assert pixels(tmp_path / "run" / "grid.png").std() > 10
 
 
-def test_nothing_to_write_is_refused(voices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_to_write_is_refused(
+    voices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = tmp_path / "run.yaml"
     config.write_text(CONFIG.format(folder=voices, space="W"))
-    assert main(["fit", "--config", str(config), "--run", str(tmp_path / "run"), "--writer.image", "none", "--writer.latents", "false"]) == 2
+    assert (
+        main(
+            [
+                "fit",
+                "--config",
+                str(config),
+                "--run",
+                str(tmp_path / "run"),
+                "--writer.image",
+                "none",
+                "--writer.latents",
+                "false",
+            ]
+        )
+        == 2
+    )
     assert "nothing would be written" in capsys.readouterr().err

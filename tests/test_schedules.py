@@ -20,7 +20,9 @@ def reference_factor(step: int, num_steps: int) -> float:
 def test_styleclip_schedule(num_steps: int) -> None:
     schedule = RampUpCosineDown()
     for step in range(num_steps):
-        assert schedule.factor(step / num_steps) == pytest.approx(reference_factor(step, num_steps), abs=1e-12)
+        assert schedule.factor(step / num_steps) == pytest.approx(
+            reference_factor(step, num_steps), abs=1e-12
+        )
 
 
 def test_ten_steps_of_the_paper() -> None:
@@ -32,7 +34,9 @@ def test_ten_steps_of_the_paper() -> None:
 
 def test_shares_of_rise_and_fall_are_settings() -> None:
     schedule = RampUpCosineDown(ramp_up=0.5, ramp_down=0.5)
-    assert [schedule.factor(t) for t in (0.0, 0.25, 0.5, 0.75, 1.0)] == pytest.approx([0.0, 0.5, 1.0, 0.5, 0.0])
+    assert [schedule.factor(t) for t in (0.0, 0.25, 0.5, 0.75, 1.0)] == pytest.approx(
+        [0.0, 0.5, 1.0, 0.5, 0.0]
+    )
 
 
 def test_constant() -> None:

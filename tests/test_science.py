@@ -27,7 +27,20 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        assert main(["fit", "--config", "demo.yaml", "--trainer.accelerator", "cpu", "--progress.enabled", "false"]) == 0
+        assert (
+            main(
+                [
+                    "fit",
+                    "--config",
+                    "demo.yaml",
+                    "--trainer.accelerator",
+                    "cpu",
+                    "--progress.enabled",
+                    "false",
+                ]
+            )
+            == 0
+        )
     return place / "runs" / "demo"
 
 
@@ -76,7 +89,11 @@ def test_the_written_scores_say_the_same_without_the_package_s_statistics(demo: 
 
 
 def test_most_faces_are_nearest_to_the_right_prompt(demo: Path, statistics: dict[str, Any]) -> None:
-    right = sum(float(row[f"score: {PROMPT_OF[row['sex']]}"]) == max(float(row[f"score: {text}"]) for text in (BOY, GIRL)) for row in rows(demo))
+    right = sum(
+        float(row[f"score: {PROMPT_OF[row['sex']]}"])
+        == max(float(row[f"score: {text}"]) for text in (BOY, GIRL))
+        for row in rows(demo)
+    )
     assert right >= 0.85 * 80
     assert statistics["faces_right"] == right
     for sex in ("male", "female"):
@@ -97,7 +114,9 @@ def test_permuted_labels_show_nothing(statistics: dict[str, Any]) -> None:
 def test_populations_look_different_in_the_pictures_themselves(demo: Path) -> None:
     def mean_picture(sex: str, half: int) -> np.ndarray:
         ids = [row["id"] for row in rows(demo) if row["sex"] == sex][half::2]
-        return np.mean([np.asarray(Image.open(RunDirectory(demo).image_path(id)), dtype=float) for id in ids], axis=0)
+        return np.mean(
+            [np.asarray(Image.open(RunDirectory(demo).image_path(id)), dtype=float) for id in ids], axis=0
+        )
 
     def distance(one: np.ndarray, other: np.ndarray) -> float:
         return float(np.sqrt(np.mean((one - other) ** 2)))
@@ -108,7 +127,9 @@ def test_populations_look_different_in_the_pictures_themselves(demo: Path) -> No
 
 def test_no_speaker_of_the_demonstration_was_trained_on() -> None:
     def voice(speaker: Speaker) -> str:
-        return repr(replace(speaker, name=""))  # names are numbers within a list; what is heard are the other fields
+        return repr(
+            replace(speaker, name="")
+        )  # names are numbers within a list; what is heard are the other fields
 
     held_out = [voice(speaker) for speaker in held_out_speakers(40)]
     trained = {voice(speaker) for seed in range(3) for speaker in training_speakers(1000, seed=seed)}

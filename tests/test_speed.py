@@ -23,12 +23,22 @@ from stylewav_pl.convergence import Convergence, EarlyStop
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
 from stylewav_pl.embedders.preprocess import reference_matrix
 from stylewav_pl.evaluation.results import read_results
-from stylewav_pl.footprint import LARGEST_COHORT, OVERHEAD, RATES, cohort_that_fits, compilation_pays, flops, peak_bytes
+from stylewav_pl.footprint import (
+    LARGEST_COHORT,
+    OVERHEAD,
+    RATES,
+    cohort_that_fits,
+    compilation_pays,
+    flops,
+    peak_bytes,
+)
 from stylewav_pl.generators import LinearGenerator, StyleGAN2
 from stylewav_pl.module import StyleWav
 from stylewav_pl.types import Clip, ClipBatch, CohortResult, ConfigError
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers.*")  # a list of cohorts needs none
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*does not have many workers.*"
+)  # a list of cohorts needs none
 
 
 class Kept(Callback):
@@ -72,11 +82,15 @@ class CountingAudio(LinearAudioEmbedder):
 
 def waveform(name: str) -> Tensor:
     random = torch.Generator().manual_seed(sum(map(ord, name)))
-    return (torch.rand(800, generator=random) - 0.5) * torch.linspace(0, 1, 800).mul(6.28 * (1 + sum(map(ord, name)) % 7)).cos()
+    return (torch.rand(800, generator=random) - 0.5) * torch.linspace(0, 1, 800).mul(
+        6.28 * (1 + sum(map(ord, name)) % 7)
+    ).cos()
 
 
 def fit(names: Sequence[str | None], **settings) -> tuple[CohortResult, StyleWav]:
-    model = StyleWav(CountingGenerator(), CountingGuide(), CountingAudio(), cohort_size=len(names), **settings)
+    model = StyleWav(
+        CountingGenerator(), CountingGuide(), CountingAudio(), cohort_size=len(names), **settings
+    )
     return optimise(model, names), model
 
 
@@ -84,7 +98,9 @@ def optimise(model: StyleWav, names: Sequence[str | None]) -> CohortResult:
     slots = tuple(name and Clip(name, f"{name}.wav") for name in names)
     batch = ClipBatch(0, slots, tuple(waveform(name) for name in names if name))
     kept = Kept()
-    Trainer(accelerator="cpu", devices=1, logger=False, callbacks=[kept], **FORCED).fit(model, Cohorts([batch]))
+    Trainer(accelerator="cpu", devices=1, logger=False, callbacks=[kept], **FORCED).fit(
+        model, Cohorts([batch])
+    )
     return kept.result
 
 
@@ -92,11 +108,15 @@ def optimise(model: StyleWav, names: Sequence[str | None]) -> CohortResult:
 
 
 def test_coarse_steps_come_first_and_the_end_is_at_full_resolution() -> None:
-    result, model = fit(["a", "b"], num_steps=10, synthesis_resolution=4, full_steps=3, frame_steps=(0, 9, 10))
+    result, model = fit(
+        ["a", "b"], num_steps=10, synthesis_resolution=4, full_steps=3, frame_steps=(0, 9, 10)
+    )
     assert model.generator.asked == [4, 8, *[4] * 6, *[8] * 3, 8]  # one more at 8 px for the frame of step 0
     assert result.curves.shape == (2, 11)
     assert result.images.shape[-1] == result.frames.shape[-1] == 8 and result.starts.shape[-1] == 4
-    torch.testing.assert_close(result.curves[:, -1], (model.guide.embed_image(result.images) * result.targets).sum(dim=1))
+    torch.testing.assert_close(
+        result.curves[:, -1], (model.guide.embed_image(result.images) * result.targets).sum(dim=1)
+    )
     torch.testing.assert_close(result.images, LinearGenerator().synthesize(result.latents))
     assert (result.curves[:, -1] > result.curves[:, 0] + 0.2).all()
 
@@ -108,10 +128,14 @@ def test_the_full_resolution_as_coarse_one_changes_nothing() -> None:
     assert torch.equal(exact.latents, same.latents) and torch.equal(exact.latents, few.latents)
 
 
-@pytest.mark.parametrize("settings", [{"synthesis_resolution": 3}, {"synthesis_resolution": 16}, {"full_steps": -1}])
+@pytest.mark.parametrize(
+    "settings", [{"synthesis_resolution": 3}, {"synthesis_resolution": 16}, {"full_steps": -1}]
+)
 def test_resolutions_that_cannot_be_are_refused(settings) -> None:
     with pytest.raises(ConfigError, match=r"Expected .*found"):
-        StyleWav(LinearGenerator(), LinearImageTextEmbedder(), LinearAudioEmbedder(), cohort_size=1, **settings)
+        StyleWav(
+            LinearGenerator(), LinearImageTextEmbedder(), LinearAudioEmbedder(), cohort_size=1, **settings
+        )
 
 
 # early stop
@@ -143,10 +167,14 @@ def test_a_rule_that_cannot_be_is_refused(values) -> None:
 
 
 def test_converged_clips_stay_as_they_are_and_end_their_cohort() -> None:
-    result, model = fit(["a", "b", None], num_steps=300, early_stop=EarlyStop(patience=3, min_gain=0.01), frame_steps=(0, 290))
+    result, model = fit(
+        ["a", "b", None], num_steps=300, early_stop=EarlyStop(patience=3, min_gain=0.01), frame_steps=(0, 290)
+    )
     steps = len(model.generator.asked) - 1
     assert 3 < steps < 200
-    assert (result.curves[:, steps:] == result.curves[:, -1:]).all() or torch.allclose(result.curves[:, steps:-1], result.curves[:, -1:], atol=1e-6)
+    assert (result.curves[:, steps:] == result.curves[:, -1:]).all() or torch.allclose(
+        result.curves[:, steps:-1], result.curves[:, -1:], atol=1e-6
+    )
     assert result.curves.shape == (2, 301) and result.frames.shape[1] == 2
     torch.testing.assert_close(result.images, LinearGenerator().synthesize(result.latents))
 
@@ -184,9 +212,14 @@ def test_the_backward_pass_costs_no_more_than_the_forward_one() -> None:
         image.sum().backward()
     widths = list(CHANNELS.values())
     plain = sum(2 * 9 * width**2 * size**2 for size, width in CHANNELS.items())
-    doubling = sum(2 * 9 * before * width * (size // 2) ** 2 for before, width, size in zip(widths, widths[1:], list(CHANNELS)[1:], strict=False))
+    doubling = sum(
+        2 * 9 * before * width * (size // 2) ** 2
+        for before, width, size in zip(widths, widths[1:], list(CHANNELS)[1:], strict=False)
+    )
     filters = sum(2 * 16 * width * size**2 for size, width in list(CHANNELS.items())[1:])
-    assert forward.get_total_flops() / 2 == pytest.approx(plain + doubling + filters, rel=0.15)  # colours and styles come on top
+    assert forward.get_total_flops() / 2 == pytest.approx(
+        plain + doubling + filters, rel=0.15
+    )  # colours and styles come on top
     assert backward.get_total_flops() < 1.15 * forward.get_total_flops()
 
 
@@ -211,7 +244,9 @@ def test_the_numbers_of_convolutions_and_of_large_maps_stay() -> None:
     with Operations(largest) as forward:
         image = generator.synthesize(w)
     convolutions = sum(name.startswith("convolution.") for name in forward.names)
-    assert convolutions == 7 + 3 + 3, "seven layers, a filter for each doubled one, and the colours' own doubling"
+    assert convolutions == 7 + 3 + 3, (
+        "seven layers, a filter for each doubled one, and the colours' own doubling"
+    )
     assert forward.maps <= 5
     with Operations(largest) as backward:
         image.sum().backward()
@@ -237,7 +272,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
     if hardware.platform.libc_ver()[0] != "glibc":
         pytest.skip("another C library")
     root = Path(__file__).resolve().parents[1]
-    kept, given_back = (int(subprocess.check_output([sys.executable, "-c", code, word], cwd=root)) for word in ("yes", "no"))
+    kept, given_back = (
+        int(subprocess.check_output([sys.executable, "-c", code, word], cwd=root)) for word in ("yes", "no")
+    )
     assert kept < given_back / 10
 
 
@@ -275,15 +312,30 @@ def test_bfloat16_is_for_cpus_that_compute_in_it(monkeypatch: pytest.MonkeyPatch
 def test_a_run_in_bfloat16_ends_near_that_in_float32() -> None:
     if "bfloat16" not in hardware.cpu_precisions():
         pytest.skip("This CPU does not compute in bfloat16.")
-    exact, reduced = (optimise(StyleWav.from_sources(cohort_size=2, precision=name), ["a", "b"]) for name in ("float32", "bfloat16"))
+    exact, reduced = (
+        optimise(StyleWav.from_sources(cohort_size=2, precision=name), ["a", "b"])
+        for name in ("float32", "bfloat16")
+    )
     assert reduced.images.dtype == torch.float32
     assert not torch.equal(reduced.images, exact.images)
     assert reduced.curves[:, 0] == pytest.approx(exact.curves[:, 0].tolist(), abs=0.01)
     assert reduced.curves[:, -1] == pytest.approx(exact.curves[:, -1].tolist(), abs=0.03)
 
 
-def test_a_precision_that_is_refused_leaves_no_run_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["fit", "--config", "demo.yaml", "--run", str(tmp_path / "run"), "--data.max_clips", "2", "--trainer.accelerator", "cpu"]
+def test_a_precision_that_is_refused_leaves_no_run_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [
+        "fit",
+        "--config",
+        "demo.yaml",
+        "--run",
+        str(tmp_path / "run"),
+        "--data.max_clips",
+        "2",
+        "--trainer.accelerator",
+        "cpu",
+    ]
     assert main([*words, "--model.precision", "float16"]) == 2
     assert "float32" in capsys.readouterr().err
     assert not (tmp_path / "run" / "config.yaml").exists()
@@ -291,7 +343,17 @@ def test_a_precision_that_is_refused_leaves_no_run_behind(tmp_path: Path, capsys
 
 @pytest.mark.slow
 def test_a_cohort_chosen_from_the_memory_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["fit", "--config", "demo.yaml", "--run", str(tmp_path / "run"), "--data.max_clips", "3", "--trainer.accelerator", "cpu"]
+    words = [
+        "fit",
+        "--config",
+        "demo.yaml",
+        "--run",
+        str(tmp_path / "run"),
+        "--data.max_clips",
+        "3",
+        "--trainer.accelerator",
+        "cpu",
+    ]
     words += ["--data.num_workers", "0", "--model.num_steps", "1", "--data.cohort_size", "auto"]
     assert main(words) == 0
     assert "Cohorts of 3" in capsys.readouterr().out
@@ -336,7 +398,10 @@ def test_operations_are_those_that_can_be_counted_by_hand() -> None:
         return (latents @ weight).sum(dim=1)
 
     assert flops(step, torch.zeros(30)) == 2 * 2 * 30 * 20
-    exact, coarse = (StyleWav.from_sources(num_steps=10, full_steps=2, synthesis_resolution=size).operations() for size in (None, 32))
+    exact, coarse = (
+        StyleWav.from_sources(num_steps=10, full_steps=2, synthesis_resolution=size).operations()
+        for size in (None, 32)
+    )
     assert 0.3 * exact < coarse < 0.9 * exact
 
 
@@ -349,7 +414,16 @@ def test_compilation_pays_in_long_runs_alone() -> None:
     assert not compilation_pays(10**30, "unheard-of", 1)
 
 
-SHORT = ["--data.max_clips", "2", "--trainer.accelerator", "cpu", "--data.num_workers", "0", "--model.num_steps", "3"]
+SHORT = [
+    "--data.max_clips",
+    "2",
+    "--trainer.accelerator",
+    "cpu",
+    "--data.num_workers",
+    "0",
+    "--model.num_steps",
+    "3",
+]
 
 
 LONG_RUN = """
@@ -364,8 +438,21 @@ def start(run: Path, pays_after: float, *options: str) -> str:
     """What a run says, in a process of its own: the checks of types at run time, which tests turn on, cannot be compiled."""
     script = run.parent / "long_run.py"  # a file, because the launcher starts it again
     script.write_text(LONG_RUN)
-    words = [sys.executable, script, str(pays_after), "fit", "--config", "demo.yaml", *SHORT, "--run", str(run), *options]
-    return subprocess.run(words, check=True, capture_output=True, text=True, cwd=Path(__file__).resolve().parents[1]).stdout
+    words = [
+        sys.executable,
+        script,
+        str(pays_after),
+        "fit",
+        "--config",
+        "demo.yaml",
+        *SHORT,
+        "--run",
+        str(run),
+        *options,
+    ]
+    return subprocess.run(
+        words, check=True, capture_output=True, text=True, cwd=Path(__file__).resolve().parents[1]
+    ).stdout
 
 
 def similarities(run: Path) -> list[float | None]:
@@ -394,7 +481,9 @@ def test_a_long_run_is_compiled_and_ends_as_it_would_have(tmp_path: Path) -> Non
     assert made != latents_of(eager)  # sums in another order: it was really compiled
     shutil.rmtree(fast / "journal")
     shutil.rmtree(fast / "latents")
-    assert "Steps are" not in start(fast, 1e9)  # what the first start has decided holds for the steps of a later one
+    assert "Steps are" not in start(
+        fast, 1e9
+    )  # what the first start has decided holds for the steps of a later one
     assert latents_of(fast) == made
 
 
@@ -402,7 +491,9 @@ def test_a_long_run_is_compiled_and_ends_as_it_would_have(tmp_path: Path) -> Non
 def test_processes_share_what_the_first_has_decided(tmp_path: Path) -> None:
     if obstacle := hardware.why_nothing_compiles(torch.device("cpu")):
         pytest.skip(obstacle)
-    said = start(tmp_path / "two", 0, "--trainer.devices", "2", "--data.cohort_size", "auto", "--model.num_steps", "1")
+    said = start(
+        tmp_path / "two", 0, "--trainer.devices", "2", "--data.cohort_size", "auto", "--model.num_steps", "1"
+    )
     assert said.count("Steps are compiled") == 1 and "Cohorts of 1" in said
     assert compiles(tmp_path / "two") and len(latents_of(tmp_path / "two")) == 2
 
@@ -416,11 +507,16 @@ def test_a_machine_that_cannot_compile_says_so_and_goes_on(
     monkeypatch.setattr(footprint, "PAYS_AFTER_SECONDS", 0.0)
     monkeypatch.setattr(hardware, "compiled", fails)
     assert main(["fit", "--config", "demo.yaml", *SHORT, "--run", str(tmp_path / "run")]) == 0
-    assert "Steps are not compiled, though it would pay: No working C++ compiler found" in capsys.readouterr().out
+    assert (
+        "Steps are not compiled, though it would pay: No working C++ compiler found"
+        in capsys.readouterr().out
+    )
     assert compiles(tmp_path / "run") is False
 
 
-def test_a_run_begun_with_compiled_steps_needs_a_machine_that_can(tmp_path: Path, capsys, monkeypatch) -> None:
+def test_a_run_begun_with_compiled_steps_needs_a_machine_that_can(
+    tmp_path: Path, capsys, monkeypatch
+) -> None:
     words = ["fit", "--config", "demo.yaml", *SHORT, "--run", str(tmp_path / "run")]
     monkeypatch.setattr(first_start, "why_nothing_compiles", lambda device: "no compiler")
     assert main(words) == 0

@@ -98,5 +98,7 @@ with stopping.heeded():
 
 
 def test_a_signal_to_a_forked_process_is_its_own_affair(repository) -> None:
-    ended = subprocess.run([sys.executable, "-c", FORKED], cwd=repository, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        [sys.executable, "-c", FORKED], cwd=repository, capture_output=True, text=True, timeout=60
+    )
     assert ended.stdout.split() == [str(-signal.SIGUSR1), "False"], ended.stderr

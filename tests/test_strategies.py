@@ -38,7 +38,8 @@ clip_score:
   prompts: {{sex: {{male: a boy, female: a girl}}}}
 """
 
-# Found by every Python on PYTHONPATH at its start: makes the audio encoder of process 1 fail, without a hook in the package.
+# Found by every Python on PYTHONPATH at its start: makes the audio encoder of process 1 fail, without a hook
+# in the package.
 CRASH = """
 import os
 if os.environ.get("LOCAL_RANK") == "1":
@@ -58,7 +59,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = folder / "wavs" / ("female" if number % 2 else "male") / f"v{number}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
         seconds = np.arange(16_000) / 16_000
-        soundfile.write(path, 0.3 * np.sin(2 * np.pi * (120 + 70 * number) * seconds) + 0.05 * random.standard_normal(16_000), 16_000)
+        soundfile.write(
+            path,
+            0.3 * np.sin(2 * np.pi * (120 + 70 * number) * seconds) + 0.05 * random.standard_normal(16_000),
+            16_000,
+        )
     (folder / "run.yaml").write_text(CONFIG.format(folder=folder / "wavs"))
     return folder
 
@@ -74,22 +79,37 @@ LinearAudioEmbedder.embed_audio = slowly
 """
 
 
-def fit(place: Path, name: str, devices: int, path: str = "", threads: str = "1") -> subprocess.CompletedProcess[str]:
+def fit(
+    place: Path, name: str, devices: int, path: str = "", threads: str = "1"
+) -> subprocess.CompletedProcess[str]:
     """Runs the program as a user does; Lightning's launcher starts the other processes."""
     with start(place, name, devices, path, threads) as process:
         out, error = process.communicate(timeout=110)
     return subprocess.CompletedProcess(process.args, process.returncode, out, error)
 
 
-def start(place: Path, name: str, devices: int, path: str = "", threads: str = "1") -> "subprocess.Popen[str]":
-    options = ["--config", "run.yaml", "--run", name, "--trainer.devices", str(devices), "--trainer.accelerator", "cpu"]
+def start(
+    place: Path, name: str, devices: int, path: str = "", threads: str = "1"
+) -> "subprocess.Popen[str]":
+    options = [
+        "--config",
+        "run.yaml",
+        "--run",
+        name,
+        "--trainer.devices",
+        str(devices),
+        "--trainer.accelerator",
+        "cpu",
+    ]
     folders = [path, str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders))}
     for name in LAUNCHED_WITH:
         environment.pop(name, None)
     environment["OMP_NUM_THREADS"] = threads
     command = [sys.executable, "-m", "stylewav_pl.cli", "fit", *options]
-    return subprocess.Popen(command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +122,14 @@ def alone(place: Path) -> Path:
 
 def compared(run: Path) -> dict[str, bytes]:
     """What must be the same whoever computed it."""
-    paths = [run / "results.csv", run / "curves.csv", run / "skipped.csv", run / "statistics.json", *run.glob("images/*"), *run.glob("latents/*")]
+    paths = [
+        run / "results.csv",
+        run / "curves.csv",
+        run / "skipped.csv",
+        run / "statistics.json",
+        *run.glob("images/*"),
+        *run.glob("latents/*"),
+    ]
     return {str(path.relative_to(run)): path.read_bytes() for path in paths}
 
 
@@ -128,7 +155,9 @@ def test_more_processes_than_cohorts_give_the_same_bytes_as_one(place: Path, alo
     assert all(float(row["similarity_end"]) > float(row["similarity_start"]) for row in rows)
 
 
-def test_a_crash_in_one_process_fails_the_job_and_the_same_command_goes_on(place: Path, alone: Path, tmp_path: Path) -> None:
+def test_a_crash_in_one_process_fails_the_job_and_the_same_command_goes_on(
+    place: Path, alone: Path, tmp_path: Path
+) -> None:
     (tmp_path / "sitecustomize.py").write_text(CRASH)
     crashed = fit(place, "crashed", devices=2, path=str(tmp_path))
     assert crashed.returncode == 1
@@ -136,7 +165,9 @@ def test_a_crash_in_one_process_fails_the_job_and_the_same_command_goes_on(place
     assert "Process 1 of 2" in crashed.stderr.splitlines()[-2], "the first process says who failed"
     assert not (place / "crashed" / "results.csv").exists(), "an unfinished run has no table"
     kept = json.loads((place / "crashed" / "manifest.json").read_text())["threads"]
-    resumed = fit(place, "crashed", devices=1, threads=str(kept + 1))  # another number of threads: that of the first start counts
+    resumed = fit(
+        place, "crashed", devices=1, threads=str(kept + 1)
+    )  # another number of threads: that of the first start counts
     assert resumed.returncode == 0, resumed.stderr
     assert "4 faces are there already" in resumed.stdout
     assert json.loads((place / "crashed" / "manifest.json").read_text())["threads"] == kept
@@ -148,7 +179,11 @@ def test_a_signal_to_the_first_process_stops_all_and_leaves_none(place: Path, tm
     (tmp_path / "sitecustomize.py").write_text(SLOW)
     with start(place, "stopped", devices=2, path=str(tmp_path)) as process:
         deadline = time.monotonic() + 100
-        while len(list((place / "stopped" / ".job").glob("*.json"))) < 2 and time.monotonic() < deadline and process.poll() is None:
+        while (
+            len(list((place / "stopped" / ".job").glob("*.json"))) < 2
+            and time.monotonic() < deadline
+            and process.poll() is None
+        ):
             time.sleep(0.05)
         children = children_of(process.pid)
         process.send_signal(signal.SIGTERM)
@@ -201,7 +236,10 @@ def test_a_job_leaves_no_trace_in_the_environment(monkeypatch: pytest.MonkeyPatc
 
 
 def test_latent_files_have_one_byte_order(tmp_path: Path) -> None:
-    latent, metadata = torch.arange(5.0), {"id": "a", "space": "w", "generator_sha256": "0" * 64, "x": "ü", "y": "1"}
+    latent, metadata = (
+        torch.arange(5.0),
+        {"id": "a", "space": "w", "generator_sha256": "0" * 64, "x": "ü", "y": "1"},
+    )
     files = {in_one_order(save({"latent": latent}, metadata=metadata)) for _ in range(50)}
     assert len(files) == 1
     (tmp_path / "a.safetensors").write_bytes(files.pop())

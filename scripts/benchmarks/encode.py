@@ -35,8 +35,16 @@ def measure(clips: int) -> dict[str, Any]:
         for batch in data.train_dataloader():  # decoding goes on behind the embedding
             encoder.embed_audio(batch.waveforms)
         ended = time.perf_counter()
-    seconds = {"decode and resample": middle - began, "embed": embedded - middle, "both at once": ended - embedded}
-    return {"clips": clips, "threads": torch.get_num_threads(), **{f"{name} [clips/s]": clips / taken for name, taken in seconds.items()}}
+    seconds = {
+        "decode and resample": middle - began,
+        "embed": embedded - middle,
+        "both at once": ended - embedded,
+    }
+    return {
+        "clips": clips,
+        "threads": torch.get_num_threads(),
+        **{f"{name} [clips/s]": clips / taken for name, taken in seconds.items()},
+    }
 
 
 def write(folder: Path, clips: int) -> None:

@@ -23,15 +23,25 @@ def measure(resolution: int, coarse: int, steps: int, clips: int, with_compilati
     keep_freed_memory()
     slow["reference loop, memory kept"] = steps * reference_seconds(shapes)
     ways: dict[str, dict[str, Any]] = {"exact": {}}
-    ways |= {f"{coarse} px, the last {full} full": {"synthesis_resolution": coarse, "full_steps": full} for full in (8, 2)}
+    ways |= {
+        f"{coarse} px, the last {full} full": {"synthesis_resolution": coarse, "full_steps": full}
+        for full in (8, 2)
+    }
     quick = {}
     for precision in cpu_precisions():
         for compile in (False, True) if with_compilation else (False,):
             for name, settings in ways.items():
                 told = f"{name}, {precision}" + (f", compiled, {clips} clips" if compile else "")
-                quick[told] = seconds(shapes, clips if compile else 1, {**settings, "num_steps": steps, "precision": precision, "compile": compile})
+                quick[told] = seconds(
+                    shapes,
+                    clips if compile else 1,
+                    {**settings, "num_steps": steps, "precision": precision, "compile": compile},
+                )
     base = slow["reference loop"]
-    rows = {name: {"seconds per clip": taken, "times the reference loop": base / taken} for name, taken in (slow | quick).items()}
+    rows = {
+        name: {"seconds per clip": taken, "times the reference loop": base / taken}
+        for name, taken in (slow | quick).items()
+    }
     return {"resolution": resolution, "steps": steps, "threads": torch.get_num_threads(), "rows": rows}
 
 
@@ -53,12 +63,20 @@ def seconds(shapes: TrueShapes, clips: int, settings: dict[str, Any]) -> float:
     """Of one clip of a cohort that is optimised through a real trainer; compiling and one step of each resolution come before."""
     model = StyleWav(shapes.generator, shapes.guide, shapes.audio, cohort_size=clips, **settings)
     for resolution in {phase.resolution for phase in model.phases}:
-        model.quick_look(model.latents, torch.zeros(clips, shapes.guide.embed_dim), resolution)[2].sum().backward()
+        model.quick_look(model.latents, torch.zeros(clips, shapes.guide.embed_dim), resolution)[
+            2
+        ].sum().backward()
     slots = tuple(Clip(f"clip-{index}", "") for index in range(clips))
     return optimise(model, ClipBatch(0, slots, tuple(shapes.waveforms[:clips]))).seconds / clips
 
 
 def table(figures: dict[str, Any]) -> str:
     """The figures as text."""
-    lines = [f"{figures['resolution']} px, {figures['steps']} steps, {figures['threads']} threads", f"{'':<60}{'s/clip':>10}{'ratio':>8}"]
-    return "\n".join(lines + [f"{name:<60}" + "{:>10.1f}{:>8.2f}".format(*row.values()) for name, row in figures["rows"].items()])
+    lines = [
+        f"{figures['resolution']} px, {figures['steps']} steps, {figures['threads']} threads",
+        f"{'':<60}{'s/clip':>10}{'ratio':>8}",
+    ]
+    return "\n".join(
+        lines
+        + [f"{name:<60}" + "{:>10.1f}{:>8.2f}".format(*row.values()) for name, row in figures["rows"].items()]
+    )

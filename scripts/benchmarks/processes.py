@@ -17,7 +17,12 @@ def timed(*words: str) -> tuple[float, str]:
     """
     search = os.pathsep.join([str(HERE), str(HERE.parent.parent), os.environ.get("PYTHONPATH", "")])
     began = time.monotonic()
-    ended = subprocess.run([sys.executable, *words], env={**os.environ, "PYTHONPATH": search}, capture_output=True, text=True)
+    ended = subprocess.run(
+        [sys.executable, *words], env={**os.environ, "PYTHONPATH": search}, capture_output=True, text=True
+    )
     if ended.returncode:
-        raise SystemExit(f"{' '.join(words[:4])} ... ended with exit code {ended.returncode}:\n{ended.stdout[-1500:]}{ended.stderr[-1500:]}")
+        raise SystemExit(
+            f"{' '.join(words[:4])} ... ended with exit code "
+            f"{ended.returncode}:\n{ended.stdout[-1500:]}{ended.stderr[-1500:]}"
+        )
     return time.monotonic() - began, ended.stdout

@@ -1,7 +1,8 @@
 """What coarser steps, early stopping and reduced precision lose in similarity and win in time, on the pocket networks and built-in voices.
 
-The pocket CLIP sees all 64 pixels of the pocket generator's images, so coarser steps hide detail from it. CLIP's usual 224 pixels hold no
-more than a generator's levels up to 256 px; a guide that sees 28 of 64 px stands to coarse steps at 32 px as that one to steps at 256 px.
+The pocket CLIP sees all 64 pixels of the pocket generator's images, so coarser steps hide detail from it.
+CLIP's usual 224 pixels hold no more than a generator's levels up to 256 px; a guide that sees 28 of 64 px
+stands to coarse steps at 32 px as that one to steps at 256 px.
 """
 
 import time
@@ -34,7 +35,9 @@ EARLY: dict[str, dict[str, Any]] = {
     "early stop, patience 5, gain 0.001": {"early_stop": EarlyStop(5, 0.001)},
     "early stop, patience 10, gain 0.001": {"early_stop": EarlyStop(10, 0.001)},
 }
-REDUCED: dict[str, dict[str, Any]] = {name: {"precision": name} for name in cpu_precisions() if name != "float32"}
+REDUCED: dict[str, dict[str, Any]] = {
+    name: {"precision": name} for name in cpu_precisions() if name != "float32"
+}
 STARTS: dict[str, dict[str, Any]] = {
     "as in demo.yaml": {"start_truncation": 0.3, "optimizer": lambda parameters: Adam(parameters, lr=0.07)},
     "as in the paper": {"start_truncation": 0.0, "optimizer": lambda parameters: Adam(parameters, lr=0.1)},
@@ -46,12 +49,21 @@ class SeesFewerPixels(ImageTextEmbedder):
 
     def __init__(self, guide: ImageTextEmbedder) -> None:
         super().__init__()
-        self.guide, self.embed_dim, self.image_size, self.space = guide, guide.embed_dim, guide.image_size, guide.space
+        self.guide, self.embed_dim, self.image_size, self.space = (
+            guide,
+            guide.embed_dim,
+            guide.image_size,
+            guide.space,
+        )
 
     def embed_image(self, images: Float[Tensor, "clip 3 height width"]) -> Float[Tensor, "clip embed"]:
         """See :meth:`ImageTextEmbedder.embed_image`."""
-        few = functional.interpolate(images, size=(FEWER_PIXELS, FEWER_PIXELS), mode="bicubic", antialias=True)
-        return self.guide.embed_image(functional.interpolate(few, size=(self.image_size, self.image_size), mode="bicubic"))
+        few = functional.interpolate(
+            images, size=(FEWER_PIXELS, FEWER_PIXELS), mode="bicubic", antialias=True
+        )
+        return self.guide.embed_image(
+            functional.interpolate(few, size=(self.image_size, self.image_size), mode="bicubic")
+        )
 
     def embed_text(self, texts: Sequence[str]) -> Float[Tensor, "clip embed"]:
         """See :meth:`ImageTextEmbedder.embed_text`."""
@@ -68,7 +80,9 @@ class Kept(Callback):
         """Starts the clock."""
         self.began = time.perf_counter()
 
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Stops it."""
         self.seconds, self.result = time.perf_counter() - self.began, outputs["result"]
 
@@ -81,11 +95,19 @@ def measure(targets: int, steps: int) -> dict[str, Any]:
     """For each guide, start and setting: final similarity at full resolution, share of the exact gain, time."""
     batch, pocket = voices(targets), load_image_text_embedder("pocket")
     found: dict[str, Any] = {"targets": targets, "steps": steps}
-    for seen, guide, compared in (("64 px", pocket, COARSE | EARLY | REDUCED), (f"{FEWER_PIXELS} px", SeesFewerPixels(pocket), COARSE)):
+    for seen, guide, compared in (
+        ("64 px", pocket, COARSE | EARLY | REDUCED),
+        (f"{FEWER_PIXELS} px", SeesFewerPixels(pocket), COARSE),
+    ):
         always = {"guide": guide, "cohort_size": len(batch.slots), "num_steps": steps}
         for start, common in STARTS.items():
-            kept = {name: optimise(StyleWav.from_sources(**always, **common, **settings), batch) for name, settings in compared.items()}
-            found[f"the guide sees {seen}, starts {start}"] = {name: against(kept["exact"], one) for name, one in kept.items()}
+            kept = {
+                name: optimise(StyleWav.from_sources(**always, **common, **settings), batch)
+                for name, settings in compared.items()
+            }
+            found[f"the guide sees {seen}, starts {start}"] = {
+                name: against(kept["exact"], one) for name, one in kept.items()
+            }
     return found
 
 
@@ -93,7 +115,11 @@ def against(exact: Kept, kept: Kept) -> dict[str, float]:
     """What a setting reaches and how fast, against the exact one."""
     began, best = (float(exact.result.curves[:, step].mean()) for step in (0, -1))
     ended = float(kept.result.curves[:, -1].mean())
-    return {"similarity": ended, "share of the gain": (ended - began) / (best - began), "times the speed": exact.seconds / kept.seconds}
+    return {
+        "similarity": ended,
+        "share of the gain": (ended - began) / (best - began),
+        "times the speed": exact.seconds / kept.seconds,
+    }
 
 
 def voices(count: int) -> ClipBatch:
@@ -107,7 +133,9 @@ def optimise(model: StyleWav, batch: ClipBatch) -> Kept:
     """Optimises the cohort through a real trainer."""
     kept = Kept()
     with quiet_lightning():
-        Trainer(accelerator="cpu", devices=1, logger=False, callbacks=[kept], **FORCED).fit(model, _Cohorts([batch]))
+        Trainer(accelerator="cpu", devices=1, logger=False, callbacks=[kept], **FORCED).fit(
+            model, _Cohorts([batch])
+        )
     return kept
 
 
@@ -117,5 +145,8 @@ def table(figures: dict[str, Any]) -> str:
     for title, rows in figures.items():
         if isinstance(rows, dict):
             lines += ["", f"{title:<48}{'similarity':>11}{'of the gain':>13}{'speed':>8}"]
-            lines += [f"{name:<48}" + "{:>11.4f}{:>13.3f}{:>8.2f}".format(*row.values()) for name, row in rows.items()]
+            lines += [
+                f"{name:<48}" + "{:>11.4f}{:>13.3f}{:>8.2f}".format(*row.values())
+                for name, row in rows.items()
+            ]
     return "\n".join(lines)

@@ -1,8 +1,8 @@
 """What the package is compared with: latent optimisation as StyleCLIP and StyleWav do it, written from its description.
 
-One clip at a time; every network's weights count as trainable; each sample has modulated weights of its own; zeros are inserted, padded and
-filtered in separate operations; the image is enlarged to 7 times its size and averaged down to what CLIP sees; the target is embedded again
-at every step.
+One clip at a time; every network's weights count as trainable; each sample has modulated weights of its own;
+zeros are inserted, padded and filtered in separate operations; the image is enlarged to 7 times its size and
+averaged down to what CLIP sees; the target is embedded again at every step.
 """
 
 import math
@@ -63,7 +63,9 @@ class ReferenceGenerator(nn.Module):
         super().__init__()
         self.constant = nn.Parameter(generator.constant.detach().clone())
         layers = generator.convolutions
-        self.convolutions = nn.ModuleList(ModulatedConvolution(layer, True, layer.upsample is not None) for layer in layers)
+        self.convolutions = nn.ModuleList(
+            ModulatedConvolution(layer, True, layer.upsample is not None) for layer in layers
+        )
         self.to_rgbs = nn.ModuleList(ModulatedConvolution(layer, False, False) for layer in generator.to_rgbs)
         self.biases = nn.ParameterList(layer.bias.detach().clone() for layer in layers)
         self.strengths = nn.ParameterList(layer.noise_strength.detach().clone() for layer in layers)

@@ -43,7 +43,13 @@ def measure(clips: int) -> dict[str, Any]:
         whole = fit(folder / "voices", folder / "whole")
         bare = min(timed("-c", IMPORTS)[0] for _ in range(2))
         one, two = (
-            fit(folder / "voices", folder / f"threads-{processes}", "--threads=1", f"--trainer.devices={processes}", "--model.num_steps=40")
+            fit(
+                folder / "voices",
+                folder / f"threads-{processes}",
+                "--threads=1",
+                f"--trainer.devices={processes}",
+                "--model.num_steps=40",
+            )
             for processes in (1, 2)
         )
         _, clocks = through_doubles(folder, clips=64 * 20, processes=1, step_seconds=0.3)
@@ -68,6 +74,15 @@ def fit(voices: Path, folder: Path, *words: str) -> Times:
     folder.mkdir()
     (folder / "run.yaml").write_text(CONFIG.format(voices=voices, folder=folder))
     began = time.time()
-    whole, _ = timed("-m", "stylewav_pl.cli", "fit", "--config", str(folder / "run.yaml"), "--run", str(folder / "run"), *words)
+    whole, _ = timed(
+        "-m",
+        "stylewav_pl.cli",
+        "fit",
+        "--config",
+        str(folder / "run.yaml"),
+        "--run",
+        str(folder / "run"),
+        *words,
+    )
     clocks = clocks_in(folder)
     return Times(whole, clocks[0][0]["entered"] - began, max(clock[-1]["seconds"] for clock in clocks))

@@ -50,24 +50,48 @@ def soak(clips: int, processes: int, folder: Path) -> dict[str, Any]:
         "seconds of the loop": max(clock[-1]["seconds"] for clock in clocks),
         "share of the loop inside the optimisation": share_inside(clocks),
         "memory after 5 % [MB]": max(clock[len(clock) // 20]["bytes"] for clock in clocks) / 1e6,
-        "growth of memory after 5 %": max(clock[-1]["bytes"] / clock[len(clock) // 20]["bytes"] - 1 for clock in clocks),
+        "growth of memory after 5 %": max(
+            clock[-1]["bytes"] / clock[len(clock) // 20]["bytes"] - 1 for clock in clocks
+        ),
         "latents and records [bytes per clip]": sum(path.stat().st_size for path in shards) / clips,
-        "journals [bytes per clip]": sum(path.stat().st_size for path in (folder / "run" / "journal").iterdir()) / clips,
+        "journals [bytes per clip]": sum(
+            path.stat().st_size for path in (folder / "run" / "journal").iterdir()
+        )
+        / clips,
         "seconds of a start when all is done": again,
     }
 
 
-def through_doubles(folder: Path, clips: int, processes: int, step_seconds: float) -> tuple[float, list[Clock]]:
+def through_doubles(
+    folder: Path, clips: int, processes: int, step_seconds: float
+) -> tuple[float, list[Clock]]:
     """Seconds of ``stylewav-pl fit`` into ``folder/run``, and what the clock of each process wrote."""
-    settings = {"steps": STEPS, "seconds": step_seconds, "cohort_size": COHORT_SIZE, "clips": clips, "folder": folder}
+    settings = {
+        "steps": STEPS,
+        "seconds": step_seconds,
+        "cohort_size": COHORT_SIZE,
+        "clips": clips,
+        "folder": folder,
+    }
     (folder / "soak.yaml").write_text(CONFIG.format(**settings))
-    words = ["fit", "--config", str(folder / "soak.yaml"), "--run", str(folder / "run"), "--trainer.devices", str(processes)]
+    words = [
+        "fit",
+        "--config",
+        str(folder / "soak.yaml"),
+        "--run",
+        str(folder / "run"),
+        "--trainer.devices",
+        str(processes),
+    ]
     return timed("-m", "stylewav_pl.cli", *words)[0], clocks_in(folder)
 
 
 def clocks_in(folder: Path) -> list[Clock]:
     """What :class:`doubles.Clock` wrote: of each process the lines of its cohorts."""
-    return [[json.loads(line) for line in path.read_text().splitlines()] for path in sorted(folder.glob("clock-*.jsonl"))]
+    return [
+        [json.loads(line) for line in path.read_text().splitlines()]
+        for path in sorted(folder.glob("clock-*.jsonl"))
+    ]
 
 
 def share_inside(clocks: list[Clock]) -> float:
@@ -78,7 +102,13 @@ def share_inside(clocks: list[Clock]) -> float:
 def planning(ids: int, folder: Path) -> dict[str, Any]:
     """Plans ``ids`` clips, and plans them again when half of them are done, each in a process of its own."""
     phases = ("first start", "resume")
-    return {"ids": ids, **{phase: json.loads(timed(__file__, phase, str(ids), str(folder / "planned"))[1]) for phase in phases}}
+    return {
+        "ids": ids,
+        **{
+            phase: json.loads(timed(__file__, phase, str(ids), str(folder / "planned"))[1])
+            for phase in phases
+        },
+    }
 
 
 def _plan(phase: str, count: int, path: Path) -> dict[str, float]:
@@ -97,14 +127,21 @@ def _plan(phase: str, count: int, path: Path) -> dict[str, float]:
     assert abs(64 * len(mine) - len(plan.cohorts) + len(done)) <= 64
     if phase == "first start":
         _pretend(run.journal_path, len(plan.cohorts) // 2)
-    return {"seconds": seconds, "peak memory [MB]": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, "cohorts done": len(done)}
+    return {
+        "seconds": seconds,
+        "peak memory [MB]": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+        "cohorts done": len(done),
+    }
 
 
 def _pretend(journal: Path, cohorts: int) -> None:
     """Journals of 64 processes that have finished ``cohorts``: what a start reads of them, their indices."""
     journal.mkdir()
     for rank in range(64):
-        lines = (f"{cohort} {COHORT_SIZE} {cohort * 40_000} 40000 {cohort:08x}\n" for cohort in range(rank, cohorts, 64))
+        lines = (
+            f"{cohort} {COHORT_SIZE} {cohort * 40_000} 40000 {cohort:08x}\n"
+            for cohort in range(rank, cohorts, 64)
+        )
         (journal / f"rank-{rank:05d}.index").write_text("".join(lines))
 
 

@@ -31,7 +31,8 @@ class Variant:
 
     Attributes:
         name: For the table.
-        loss: From latents ``[clip, width]`` to losses, given a function that marks the moments between the parts.
+        loss: From latents ``[clip, width]`` to losses, given a function that marks the moments between the
+            parts.
         clips: How many at once.
         keeps_memory: Whether freed memory stays with the process.
         coarse: Whether its numbers are meant to differ.
@@ -50,7 +51,9 @@ class Variant:
     first: float | None = None
 
 
-def measure(resolution: int, clips: int, rounds: int, with_compilation: bool, coarse: int, device: str) -> dict[str, Any]:
+def measure(
+    resolution: int, clips: int, rounds: int, with_compilation: bool, coarse: int, device: str
+) -> dict[str, Any]:
     """All figures; the variants take turns, ``rounds`` times: one step to warm up, one that is timed."""
     torch.manual_seed(0)
     place = torch.device(device)
@@ -68,7 +71,9 @@ def measure(resolution: int, clips: int, rounds: int, with_compilation: bool, co
     return {"machine": machine(place), "resolution": resolution, "rounds": rounds, "variants": rows(variants)}
 
 
-def build(resolution: int, clips: int, with_compilation: bool, coarse: int, place: torch.device) -> list[Variant]:
+def build(
+    resolution: int, clips: int, with_compilation: bool, coarse: int, place: torch.device
+) -> list[Variant]:
     """All variants, on the same weights."""
     shapes = true_shapes(resolution, clips, place)
     generator, guide, targets = shapes.generator, shapes.guide, shapes.audio.embed_audio(shapes.waveforms)
@@ -83,15 +88,27 @@ def build(resolution: int, clips: int, with_compilation: bool, coarse: int, plac
         finally:
             generator.freeze()
 
-    made = [Variant("reference loop", shapes.reference, keeps_memory=False), Variant("reference loop, memory kept", shapes.reference)]
-    made += [Variant("ours, memory not kept", Step(generator, guide, targets, resolution), keeps_memory=False)]
+    made = [
+        Variant("reference loop", shapes.reference, keeps_memory=False),
+        Variant("reference loop, memory kept", shapes.reference),
+    ]
+    made += [
+        Variant("ours, memory not kept", Step(generator, guide, targets, resolution), keeps_memory=False)
+    ]
     made += [Variant("ours, recomputing from 256 px", again)] if place.type == "cuda" else []
-    sizes = {f" at {size} px" if size < resolution else "": size for size in (resolution, coarse or resolution)}
+    sizes = {
+        f" at {size} px" if size < resolution else "": size for size in (resolution, coarse or resolution)
+    }
     for (precision, network), (at, size) in itertools.product(networks.items(), sizes.items()):
         for how in ("", ", compiled") if with_compilation else ("",):
             step = (CompiledStep if how else Step)(network, guide, targets, size)
             made += [
-                Variant(f"ours{at}{precision}{how}{f', {count} clips' if count > 1 else ''}", step, count, coarse=size < resolution)
+                Variant(
+                    f"ours{at}{precision}{how}{f', {count} clips' if count > 1 else ''}",
+                    step,
+                    count,
+                    coarse=size < resolution,
+                )
                 for count in sorted({1, clips})
             ]
     return made
@@ -99,7 +116,11 @@ def build(resolution: int, clips: int, with_compilation: bool, coarse: int, plac
 
 def reduced_precisions(place: torch.device) -> list[Precision]:
     """Those that the device computes in, beside float32."""
-    return ["bfloat16", "float16"] if place.type == "cuda" else [one for one in cpu_precisions() if one != "float32"]
+    return (
+        ["bfloat16", "float16"]
+        if place.type == "cuda"
+        else [one for one in cpu_precisions() if one != "float32"]
+    )
 
 
 class Step:
@@ -131,8 +152,12 @@ class CompiledStep(Step):
 
     def __init__(self, generator: StyleGAN2, guide: OpenClipEmbedder, targets: Tensor, size: int) -> None:
         super().__init__(generator, guide, targets, size)
-        torch._dynamo.config.recompile_limit = 64  # of this one function for all networks and sizes; beyond it nothing would be compiled
-        self.quick = compiled(lambda latents, aims: self.losses(generator.synthesize(latents, resolution=size), aims), how=True)
+        torch._dynamo.config.recompile_limit = (
+            64  # of this one function for all networks and sizes; beyond it nothing would be compiled
+        )
+        self.quick = compiled(
+            lambda latents, aims: self.losses(generator.synthesize(latents, resolution=size), aims), how=True
+        )
 
     def __call__(self, latents: Tensor, mark: Callable[[], None]) -> Tensor:
         """See :class:`Step`."""
@@ -183,9 +208,13 @@ def rows(variants: list[Variant]) -> dict[str, dict[str, Any]]:
             "spread": [min(each), max(each)],
             "times the reference loop": statistics.median(base.seconds) / median,
             "parts": dict(zip(names, parts, strict=True)),
-            "peak memory per clip [GB]": min(variant.peaks) / variant.clips / 1e9,  # in later rounds more is left over from the others
+            "peak memory per clip [GB]": min(variant.peaks)
+            / variant.clips
+            / 1e9,  # in later rounds more is left over from the others
             "first step [s]": variant.first,
-            "largest difference of a latent, of the way it went": None if variant.coarse else difference / moved,
+            "largest difference of a latent, of the way it went": None
+            if variant.coarse
+            else difference / moved,
             "difference of the similarity": None if variant.coarse else abs(variant.last - base.last),
         }
     return found
@@ -193,8 +222,17 @@ def rows(variants: list[Variant]) -> dict[str, dict[str, Any]]:
 
 def machine(place: torch.device) -> dict[str, Any]:
     """What computed."""
-    name = torch.cuda.get_device_name(place) if place.type == "cuda" else platform.processor() or platform.machine()
-    facts = {"device": name, "threads": torch.get_num_threads(), "cpu": torch.backends.cpu.get_cpu_capability(), "load": os.getloadavg()[0]}
+    name = (
+        torch.cuda.get_device_name(place)
+        if place.type == "cuda"
+        else platform.processor() or platform.machine()
+    )
+    facts = {
+        "device": name,
+        "threads": torch.get_num_threads(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "load": os.getloadavg()[0],
+    }
     return {**facts, **{package: version(package) for package in ("torch", "open_clip_torch")}}
 
 
@@ -236,10 +274,16 @@ def _peak(place: torch.device) -> int:
 def table(figures: dict[str, Any]) -> str:
     """The figures as text."""
     lines = [", ".join(f"{name} {value}" for name, value in figures["machine"].items()), ""]
-    lines += [f"{'':<44}{'s/clip-step':>12}{'spread':>16}{'ratio':>8}{'GB/clip':>9}{'latent':>9}{'cosine':>9}  parts"]
+    lines += [
+        f"{'':<44}{'s/clip-step':>12}{'spread':>16}{'ratio':>8}{'GB/clip':>9}{'latent':>9}{'cosine':>9}  "
+        "parts"
+    ]
     for name, row in figures["variants"].items():
         spread = "-".join(f"{value:.2f}" for value in row["spread"])
-        differ = [row["largest difference of a latent, of the way it went"], row["difference of the similarity"]]
+        differ = [
+            row["largest difference of a latent, of the way it went"],
+            row["difference of the similarity"],
+        ]
         parts = ", ".join(f"{part} {seconds:.2f}" for part, seconds in row["parts"].items())
         differences = "".join(f"{'-' if value is None else f'{value:.0e}':>9}" for value in differ)
         lines.append(

@@ -25,7 +25,8 @@ class TrueShapes:
         guide: ViT-B/32 with StyleCLIP's preprocessing.
         audio: Wav2CLIP's network.
         waveforms: ``[clip, time]``.
-        reference: The loss of one latent ``[1, width]`` in the reference loop; marks the moment when there is an image.
+        reference: The loss of one latent ``[1, width]`` in the reference loop; marks the moment when there is
+            an image.
     """
 
     generator: StyleGAN2
@@ -44,7 +45,9 @@ def true_shapes(resolution: int, clips: int, place: torch.device) -> TrueShapes:
     clip_model, trainable = (open_clip.create_model("ViT-B-32-quickgelu").to(place).eval() for _ in range(2))
     trainable.load_state_dict(clip_model.state_dict())
     audio = Wav2ClipEmbedder(AudioNetwork().eval()).to(place)
-    waveforms = 0.1 * torch.randn(clips, SECONDS * audio.sample_rate, generator=torch.Generator().manual_seed(2)).to(place)
+    waveforms = 0.1 * torch.randn(
+        clips, SECONDS * audio.sample_rate, generator=torch.Generator().manual_seed(2)
+    ).to(place)
     slow_generator = ReferenceGenerator(generator).to(place)
     slow_loss = ReferenceLoss(trainable, resolution, lambda: audio.embed_audio(waveforms[:1]))
 
@@ -53,5 +56,7 @@ def true_shapes(resolution: int, clips: int, place: torch.device) -> TrueShapes:
         mark()
         return slow_loss(image).reshape(1)
 
-    guide = OpenClipEmbedder(clip_model, lambda texts: torch.zeros(len(texts), 77, dtype=torch.long), "reference")
+    guide = OpenClipEmbedder(
+        clip_model, lambda texts: torch.zeros(len(texts), 77, dtype=torch.long), "reference"
+    )
     return TrueShapes(generator, guide, audio, waveforms, reference)

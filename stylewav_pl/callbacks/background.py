@@ -12,7 +12,8 @@ class Background:
     """A thread that works off what it is given.
 
     Args:
-        limit: How much may wait; whoever adds more waits too, so that memory does not grow when the disk is slow.
+        limit: How much may wait; whoever adds more waits too, so that memory does not grow when the disk is
+            slow.
     """
 
     def __init__(self, limit: int) -> None:

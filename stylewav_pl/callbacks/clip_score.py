@@ -20,8 +20,9 @@ from stylewav_pl.types import Clip, CohortResult, ConfigError, ScoreRow
 class ClipScore(Callback):
     """Scores the images of each finished cohort with every prompt, and adds the rows to the step's outputs.
 
-    The judge sees images as they are written (8 bit), so that scoring the files of a run again gives the same numbers.
-    The judge should be another CLIP model than the guide; scoring with the guide mostly measures that optimisation worked.
+    The judge sees images as they are written (8 bit), so that scoring the files of a run again gives the same
+    numbers. The judge should be another CLIP model than the guide; scoring with the guide mostly measures
+    that optimisation worked.
     """
 
     def __init__(
@@ -32,15 +33,16 @@ class ClipScore(Callback):
         """Names prompts and judge; networks are loaded by :meth:`setup`.
 
         Args:
-            prompts: For each trait the prompt of each label, e.g. ``{"sex": {"male": "this is a photo of a boy", ...}}``.
-                None or empty: nothing is scored.
+            prompts: For each trait the prompt of each label, e.g. ``{"sex": {"male": "this is a photo of a
+                boy", ...}}``. None or empty: nothing is scored.
             judge: Registry name or weight file of the CLIP model that scores; None: the guide.
         """
         self.prompts = {trait: dict(by_label) for trait, by_label in (prompts or {}).items()}
         self.judge_source = judge
         self.judge: ImageTextEmbedder | None = None
         self._targets: Tensor | None = None
-        # the processes of a job share nothing while they work: this one's clips alone, and never a wait for the others
+        # the processes of a job share nothing while they work: this one's clips alone, and never a wait for
+        # the others
         self.means = PopulationScore(len(self.populations), len(self.texts), sync_on_compute=False)
 
     @property
@@ -62,30 +64,52 @@ class ClipScore(Callback):
         if not self.texts or self.judge is not None:
             return
         guide: Any = pl_module.guide
-        judge = guide if self.judge_source is None else load_image_text_embedder(self.judge_source, device=str(pl_module.device))
+        judge = (
+            guide
+            if self.judge_source is None
+            else load_image_text_embedder(self.judge_source, device=str(pl_module.device))
+        )
         if not isinstance(judge, ImageTextEmbedder):
-            raise ConfigError(f"Expected a CLIP model as judge, found {type(judge).__name__}. Correct clip_score.judge.")
+            raise ConfigError(
+                f"Expected a CLIP model as judge, found {type(judge).__name__}. Correct clip_score.judge."
+            )
         self.judge = judge
         with torch.no_grad():
             self._targets = judge.embed_text(list(self.texts)).to(pl_module.device)
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Scores a finished cohort; ``outputs["scores"]`` is for the callbacks that follow."""
         result: CohortResult = outputs["result"]
         rows = outputs["scores"] = self.score(result.images, result.clips)
         if self.texts and rows:
-            members = [[clip.labels.get(trait) == label for trait, label in self.populations] for clip in result.clips]
-            self.means.update(torch.tensor([[row.scores[text] for text in self.texts] for row in rows]), torch.tensor(members))
+            members = [
+                [clip.labels.get(trait) == label for trait, label in self.populations]
+                for clip in result.clips
+            ]
+            self.means.update(
+                torch.tensor([[row.scores[text] for text in self.texts] for row in rows]),
+                torch.tensor(members),
+            )
 
     @torch.no_grad()
-    def score(self, images: Float[Tensor, "clip 3 height width"], clips: tuple[Clip, ...]) -> tuple[ScoreRow, ...]:
+    def score(
+        self, images: Float[Tensor, "clip 3 height width"], clips: tuple[Clip, ...]
+    ) -> tuple[ScoreRow, ...]:
         """One row per clip: cosine of its image, rounded to 8 bit, with each prompt."""
         if self.judge is None or self._targets is None or not clips:
             return tuple(ScoreRow(clip.id, {}) for clip in clips)
         # a judge of its own is loaded before Lightning moves the module to its device
         embeddings = self.judge.to(images.device).embed_image(from_bytes(to_bytes(images)))
-        columns = [cosine_similarity(embeddings, target.expand_as(embeddings)).tolist() for target in self._targets.to(embeddings)]
-        return tuple(ScoreRow(clip.id, dict(zip(self.texts, row, strict=True))) for clip, row in zip(clips, zip(*columns, strict=True), strict=True))
+        columns = [
+            cosine_similarity(embeddings, target.expand_as(embeddings)).tolist()
+            for target in self._targets.to(embeddings)
+        ]
+        return tuple(
+            ScoreRow(clip.id, dict(zip(self.texts, row, strict=True)))
+            for clip, row in zip(clips, zip(*columns, strict=True), strict=True)
+        )
 
     def running_means(self) -> dict[tuple[str, str, str], float]:
         """Mean score so far of this process's clips by trait, label and prompt of that trait; populations without clips are left out."""

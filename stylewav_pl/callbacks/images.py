@@ -10,7 +10,9 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-NOT_A_PORTRAIT = "Generated from the sound of a voice by stylewav-pl. Not a portrait: this is not the speaker's face."
+NOT_A_PORTRAIT = (
+    "Generated from the sound of a voice by stylewav-pl. Not a portrait: this is not the speaker's face."
+)
 
 
 def to_bytes(images: Float[Tensor, "*batch 3 height width"]) -> UInt8[Tensor, "*batch height width 3"]:
@@ -61,7 +63,12 @@ def encode(picture: Image.Image, format: str, id: str, seed: int) -> bytes:
 
 def metadata(id: str, seed: int) -> dict[str, str]:
     """What every written image says about itself, the note that it is no portrait first."""
-    facts = {"Comment": NOT_A_PORTRAIT, "Software": f"stylewav-pl {version('stylewav-pl')}", "Clip": id, "Seed": str(seed)}
+    facts = {
+        "Comment": NOT_A_PORTRAIT,
+        "Software": f"stylewav-pl {version('stylewav-pl')}",
+        "Clip": id,
+        "Seed": str(seed),
+    }
     return {key: readable(value) for key, value in facts.items()}
 
 

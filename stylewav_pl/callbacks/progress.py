@@ -32,9 +32,18 @@ class ClipProgress(Callback):
             return
         title = "faces" if trainer.world_size == 1 else f"faces (process 1 of {trainer.world_size})"
         live = sys.stderr.isatty()
-        self._bar = tqdm(total=self.total, desc=title, unit="clip", mininterval=0.1 if live else 5.0, ascii=not live, dynamic_ncols=live)
+        self._bar = tqdm(
+            total=self.total,
+            desc=title,
+            unit="clip",
+            mininterval=0.1 if live else 5.0,
+            ascii=not live,
+            dynamic_ncols=live,
+        )
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Moves the bar by the cohort's clips, skipped ones included."""
         if self._bar is None:
             return

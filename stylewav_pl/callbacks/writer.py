@@ -55,9 +55,14 @@ class ResultsWriter(Callback):
             ConfigError: Nothing would be written.
         """
         if workers < 1 or queue < 1:
-            raise ConfigError(f"Expected writer.workers and writer.queue of at least 1, found {workers} and {queue}.")
+            raise ConfigError(
+                f"Expected writer.workers and writer.queue of at least 1, found {workers} and {queue}."
+            )
         if image == "none" and not latents:
-            raise ConfigError("writer.image is none and writer.latents is false: nothing would be written. Choose one of them.")
+            raise ConfigError(
+                "writer.image is none and writer.latents is false: nothing would be written. Choose one of "
+                "them."
+            )
         self.output = Output(store, image)
         self.latents = latents
         self.strips = strips
@@ -82,24 +87,36 @@ class ResultsWriter(Callback):
         if self._background is not None:
             self._background.check()
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
         """Starts the cohort's clock."""
         self._began = time.monotonic()
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Hands the cohort that has just been finished to the thread that writes it.
 
         Raises:
             ConfigError: The writer was never told where to write.
         """
         if self.run is None:
-            raise ConfigError("ResultsWriter has no run directory: call bind(RunDirectory(path), ...) before fitting.")
+            raise ConfigError(
+                "ResultsWriter has no run directory: call bind(RunDirectory(path), ...) before fitting."
+            )
         result: CohortResult = outputs["result"]
-        record = cohort_record(result, outputs.get("scores", ()), seconds=round(time.monotonic() - self._began, 3))
+        record = cohort_record(
+            result, outputs.get("scores", ()), seconds=round(time.monotonic() - self._began, 3)
+        )
         pictures = to_bytes(result.images).cpu().numpy()
         self._background = self._background or Background(self.queue)
         space: str = getattr(pl_module, "latent_space").name  # noqa: B009 - typed as Module
-        self._background.add(partial(self._write, self.run, trainer.global_rank, off_the_device(result), pictures, record, space))
+        self._background.add(
+            partial(
+                self._write, self.run, trainer.global_rank, off_the_device(result), pictures, record, space
+            )
+        )
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Waits until everything is written."""
@@ -118,12 +135,21 @@ class ResultsWriter(Callback):
             background.finish(seconds)
 
     def _write(
-        self, run: RunDirectory, rank: int, result: CohortResult, pictures: UInt8[np.ndarray, "clip height width 3"], record: CohortRecord, space: str
+        self,
+        run: RunDirectory,
+        rank: int,
+        result: CohortResult,
+        pictures: UInt8[np.ndarray, "clip height width 3"],
+        record: CohortRecord,
+        space: str,
     ) -> None:
         try:
             run.check_place()
             with ThreadPoolExecutor(self.workers) as pool:
-                parts = pool.map(lambda index: list(self._members(result, pictures[index], index, record, space)), range(len(result.clips)))
+                parts = pool.map(
+                    lambda index: list(self._members(result, pictures[index], index, record, space)),
+                    range(len(result.clips)),
+                )
                 run.store.write(result.cohort, [member for part in parts for member in part], pool)
             write_evidence(run, result, sheet=self.output.image != "none")
             run.check_place()
@@ -132,7 +158,12 @@ class ResultsWriter(Callback):
             raise OutputError(run.path, error) from error
 
     def _members(
-        self, result: CohortResult, picture: UInt8[np.ndarray, "height width 3"], index: int, record: CohortRecord, space: str
+        self,
+        result: CohortResult,
+        picture: UInt8[np.ndarray, "height width 3"],
+        index: int,
+        record: CohortRecord,
+        space: str,
     ) -> Iterator[Member]:
         """Everything that is kept about one clip."""
         id, seed = result.clips[index].id, result.seeds[index]
@@ -140,7 +171,11 @@ class ResultsWriter(Callback):
             yield Member(id, IMAGE, encode(Image.fromarray(picture), self.output.image, id, seed))
         if self.latents:
             metadata = {"id": readable(id), "space": space, "generator_sha256": self.generator_sha256}
-            yield Member(id, LATENT, in_one_order(save({"latent": result.latents[index].contiguous()}, metadata=metadata)))
+            yield Member(
+                id,
+                LATENT,
+                in_one_order(save({"latent": result.latents[index].contiguous()}, metadata=metadata)),
+            )
         yield Member(id, RECORD, json.dumps(vars(record.clips[index]), sort_keys=True).encode("ascii"))
         if self.strips and result.frame_steps:
             frames = [to_picture(frame) for frame in result.frames[index]]
@@ -149,7 +184,10 @@ class ResultsWriter(Callback):
 
 def off_the_device(result: CohortResult) -> CohortResult:
     """The result in main memory and without its images, so that nothing on the device waits to be written."""
-    tensors = {name: getattr(result, name).detach().cpu() for name in ("latents", "curves", "targets", "frames", "embeddings", "starts")}
+    tensors = {
+        name: getattr(result, name).detach().cpu()
+        for name in ("latents", "curves", "targets", "frames", "embeddings", "starts")
+    }
     return replace(result, images=torch.zeros(()).expand(result.images.shape), **tensors)
 
 
@@ -157,7 +195,10 @@ def write_evidence(run: RunDirectory, result: CohortResult, sheet: bool) -> None
     """Writes what the report needs to say where a trait gets lost: targets, embedded images, and (``sheet``) how the images began."""
     if result.clips:
         targets, images = result.targets.float().numpy(), result.embeddings.float().numpy()
-        write_embeddings(run.embeddings_path(result.cohort), CohortEmbeddings(tuple(clip.id for clip in result.clips), targets, images))
+        write_embeddings(
+            run.embeddings_path(result.cohort),
+            CohortEmbeddings(tuple(clip.id for clip in result.clips), targets, images),
+        )
         if sheet:
             write_sheet(run.starts_path(result.cohort), list(to_bytes(result.starts).numpy()))
 
@@ -165,7 +206,8 @@ def write_evidence(run: RunDirectory, result: CohortResult, sheet: bool) -> None
 def in_one_order(data: bytes) -> bytes:
     """A safetensors file with the keys of its header sorted: the library writes metadata in an order that changes from call to call.
 
-    Format: header length (8 bytes, little-endian), JSON header padded with spaces to a multiple of 8, tensors;
+    Format: header length (8 bytes, little-endian), JSON header padded with spaces to a multiple of 8,
+        tensors;
     https://github.com/huggingface/safetensors#format
     """
     end = 8 + int.from_bytes(data[:8], "little")
@@ -179,7 +221,17 @@ def cohort_record(result: CohortResult, scores: tuple[ScoreRow, ...], seconds: f
     by_id = {row.id: dict(row.scores) for row in scores}
     curves = result.curves.detach().to("cpu", torch.float64).tolist()
     clips = tuple(
-        ClipRecord(clip.id, clip.path, clip.speaker, dict(clip.labels), seed, curve[0], curve[-1], by_id.get(clip.id, {}), tuple(curve))
+        ClipRecord(
+            clip.id,
+            clip.path,
+            clip.speaker,
+            dict(clip.labels),
+            seed,
+            curve[0],
+            curve[-1],
+            by_id.get(clip.id, {}),
+            tuple(curve),
+        )
         for clip, seed, curve in zip(result.clips, result.seeds, curves, strict=True)
     )
     return CohortRecord(result.cohort, clips, result.skips, seconds)

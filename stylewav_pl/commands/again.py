@@ -23,7 +23,14 @@ from stylewav_pl.types import Clip, ConfigError, RunDirectoryError, SkipReason
 BATCH = 64
 
 
-def score_again(run: RunDirectory, guide: ImageTextEmbedder, clip_score: ClipScore, scoring: Scoring, device: torch.device, sounds: Sounds) -> None:
+def score_again(
+    run: RunDirectory,
+    guide: ImageTextEmbedder,
+    clip_score: ClipScore,
+    scoring: Scoring,
+    device: torch.device,
+    sounds: Sounds,
+) -> None:
     """Scores the written images with other prompts or another judge; tables, statistics and report follow.
 
     Args:
@@ -53,7 +60,9 @@ def score_again(run: RunDirectory, guide: ImageTextEmbedder, clip_score: ClipSco
     plan = run.read_plan(1)
     planned = frozenset(plan.ids)
     # in no journal: they never were in the plan
-    early = [skip for skip in read_skips(run) if skip.reason is SkipReason.DUPLICATE_ID or skip.id not in planned]
+    early = [
+        skip for skip in read_skips(run) if skip.reason is SkipReason.DUPLICATE_ID or skip.id not in planned
+    ]
     finish_run(run, plan, scoring, early, sounds)
     run.release()
 
@@ -66,7 +75,10 @@ def finished_clips(run: RunDirectory) -> Iterator[ClipRecord]:
     """
     records = run.finished()
     if not records.number_of_clips:
-        raise RunDirectoryError(f"{run.path} has no finished clips. Expected the directory of an earlier `stylewav-pl fit`; name it with --run DIR.")
+        raise RunDirectoryError(
+            f"{run.path} has no finished clips. Expected the directory of an earlier `stylewav-pl fit`; "
+            "name it with --run DIR."
+        )
     return (clip for index in sorted(records) for clip in records[index].clips)
 
 
@@ -88,6 +100,7 @@ def read_image(store: Store, id: str) -> Float[Tensor, "3 height width"]:
             return from_picture(picture)
     except OSError as error:
         raise RunDirectoryError(
-            f"The image of {id} in {store.run} cannot be read ({error}). Restore it, or run fit again with --restart. "
+            f"The image of {id} in {store.run} cannot be read ({error}). Restore it, or run fit again with "
+            "--restart. "
             "A run with writer.image none has latents only."
         ) from error

@@ -41,9 +41,14 @@ def check_configs(words: Sequence[str]) -> None:
         if path.is_dir():
             raise ConfigError(f"Expected a configuration, found the folder {path}. Name a YAML file in it.")
         if not path.exists():
-            raise ConfigError(f"There is no configuration {path}, neither here nor in the package, which has: {', '.join(shipped_configs())}.")
+            raise ConfigError(
+                f"There is no configuration {path}, neither here nor in the package, which has: "
+                f"{', '.join(shipped_configs())}."
+            )
         if path.is_file() and not path.read_bytes().strip():
-            raise ConfigError(f"{path} is empty. Expected a YAML file with settings, such as those of demo.yaml.")
+            raise ConfigError(
+                f"{path} is empty. Expected a YAML file with settings, such as those of demo.yaml."
+            )
 
 
 def shipped_configs() -> list[str]:

@@ -42,16 +42,35 @@ def parser() -> argparse.ArgumentParser:
     voices = actions.add_parser("voices", help="write built-in voices as wav files, to listen to them")
     voices.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     voices.add_argument("--per-sex", type=int, default=4, metavar="N", help="voices of each sex (default: 4)")
-    check = actions.add_parser("check", help="decode every clip and say what can be used, and why the rest would be skipped")
-    check.add_argument("sources", nargs="*", metavar="SOURCE", help="folder, table (.csv, .tsv, .parquet), or shards (.tar, with braces or http)")
+    check = actions.add_parser(
+        "check", help="decode every clip and say what can be used, and why the rest would be skipped"
+    )
+    check.add_argument(
+        "sources",
+        nargs="*",
+        metavar="SOURCE",
+        help="folder, table (.csv, .tsv, .parquet), or shards (.tar, with braces or http)",
+    )
     check.add_argument("--config", action="append", metavar="YAML", help="experiment: its sources instead")
-    release = actions.add_parser("common-voice", help="how many clips of an unpacked release each rule of a configuration leaves")
+    release = actions.add_parser(
+        "common-voice", help="how many clips of an unpacked release each rule of a configuration leaves"
+    )
     release.add_argument("root", type=Path, metavar="ROOT", help="the folder that unpacking gave")
-    writing = actions.add_parser("shards", help="write the clips of a configuration as webdataset shards, for your own storage")
+    writing = actions.add_parser(
+        "shards", help="write the clips of a configuration as webdataset shards, for your own storage"
+    )
     writing.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
-    writing.add_argument("--clips-per-shard", type=int, default=1000, metavar="N", help="clips in each file (default: 1000)")
+    writing.add_argument(
+        "--clips-per-shard", type=int, default=1000, metavar="N", help="clips in each file (default: 1000)"
+    )
     for action in (release, writing):
-        action.add_argument("--config", action="append", required=True, metavar="YAML", help="experiment; may be repeated, later ones count")
+        action.add_argument(
+            "--config",
+            action="append",
+            required=True,
+            metavar="YAML",
+            help="experiment; may be repeated, later ones count",
+        )
     return options
 
 
@@ -63,7 +82,9 @@ def show_funnel(root: Path, configs: Sequence[str]) -> None:
     """
     sources = [source for source in load_data(configs).sources if isinstance(source, CommonVoice)]
     if not sources:
-        raise ConfigError(f"{' + '.join(configs)} has no source CommonVoice. Take one that has, e.g. sex.yaml.")
+        raise ConfigError(
+            f"{' + '.join(configs)} has no source CommonVoice. Take one that has, e.g. sex.yaml."
+        )
     for source in sources:
         source.root = root.expanduser()
         print(f"{table(source.funnel)}\n")
@@ -121,17 +142,28 @@ def check(sources: Sequence[str], configs: Sequence[str]) -> None:
         ConfigError: There is neither a source nor a configuration, or there are both, or one is wrong.
     """
     if bool(sources) == bool(configs):
-        raise ConfigError("Expected sources to check (folders, tables, shards), or the --config of an experiment, and not both.")
+        raise ConfigError(
+            "Expected sources to check (folders, tables, shards), or the --config of an experiment, and not "
+            "both."
+        )
     data = load_data(configs) if configs else ClipDataModule([source_of(name) for name in sources])
     clips = data.list_clips()
     labels = Counter(clip.labels.get("sex", "unlabelled") for clip in clips)
-    print(f"{len(clips)} clips: {', '.join(f'{count} {label}' for label, count in sorted(labels.items())) or 'none'}")
+    print(
+        f"{len(clips)} clips: "
+        f"{', '.join(f'{count} {label}' for label, count in sorted(labels.items())) or 'none'}"
+    )
     reasons: Counter[str] = Counter()
-    for skip in chain(data.early_skips, (loaded for clip in clips if isinstance(loaded := data.load(clip.id), Skip))):
+    for skip in chain(
+        data.early_skips, (loaded for clip in clips if isinstance(loaded := data.load(clip.id), Skip))
+    ):
         reasons[skip.reason.value] += 1
         print(f"  cannot use {skip}")
     total = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-    print(f"{len(clips) + len(data.early_skips) - reasons.total()} can be used, {reasons.total()} would be skipped{f' ({total})' if total else ''}")
+    print(
+        f"{len(clips) + len(data.early_skips) - reasons.total()} can be used, {reasons.total()} would be "
+        f"skipped{f' ({total})' if total else ''}"
+    )
 
 
 def source_of(name: str) -> ClipSource:

@@ -23,7 +23,16 @@ from stylewav_pl import __version__, stopping
 from stylewav_pl.callbacks import ClipProgress, ClipScore, Dashboard, ResultsWriter, Watch
 from stylewav_pl.commands.again import score_again
 from stylewav_pl.commands.arguments import check_configs, config_names, expand_configs, run_name
-from stylewav_pl.commands.finish import Scoring, check_fraction, check_skips, finish_run, finished_before, nothing_listed, record_prompts, sounds_of
+from stylewav_pl.commands.finish import (
+    Scoring,
+    check_fraction,
+    check_skips,
+    finish_run,
+    finished_before,
+    nothing_listed,
+    record_prompts,
+    sounds_of,
+)
 from stylewav_pl.commands.first_start import AUTO, compilation_of, decide_compilation, plan_so_far, threads_of
 from stylewav_pl.commands.render import Rendering, render_again
 from stylewav_pl.data import ClipDataModule
@@ -55,7 +64,9 @@ FORCED: dict[str, Any] = {
     "strategy": IndependentStrategy.strategy_name,
     "num_sanity_val_steps": 0,
 }
-build_module = StyleWav.from_sources  # one object: each access makes another, and jsonargparse takes a second one for a clash of names
+build_module = (
+    StyleWav.from_sources
+)  # one object: each access makes another, and jsonargparse takes a second one for a clash of names
 CHANGEABLE = frozenset({"enable_checkpointing", "enable_model_summary"})  # harmless when somebody wants them
 
 
@@ -70,7 +81,8 @@ class ExperimentCLI(LightningCLI):
             super().__init__(
                 build_module,
                 ClipDataModule,
-                save_config_callback=None,  # it aborts on a second start; the run directory keeps the configuration
+                # it aborts on a second start; the run directory keeps the configuration
+                save_config_callback=None,
                 seed_everything_default=0,
                 trainer_defaults=FORCED,
                 args=[command, *self.words],
@@ -88,19 +100,45 @@ class ExperimentCLI(LightningCLI):
         finally:
             if "trainer" in self.__dict__:
                 self.dashboard.close(self.trainer.loggers, self.failed)
-            if "run_directory" in self.__dict__:  # parsing came far enough; after an error the same process may want to continue
+            if (
+                "run_directory" in self.__dict__
+            ):  # parsing came far enough; after an error the same process may want to continue
                 self.run_directory.release()
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the run's own options and the callbacks that are always there, each working on what those before it have done."""
-        parser.add_argument("--run", type=str | None, default=None, help="Run directory; runs/<names of the configurations> by default.")
-        parser.add_argument("--restart", action="store_true", help="Move an existing run directory to <DIR>.old-N and begin anew.")
-        parser.add_argument("--strict", action="store_true", help="End with exit code 3 if a clip was skipped.")
-        parser.add_argument("--max_skipped_fraction", type=float, default=0.2, help="End with exit code 4 if more than this share was skipped.")
         parser.add_argument(
-            "--threads", type=int | None, default=None, help="CPU threads of each process of a new run; by default as many as there are cores."
+            "--run",
+            type=str | None,
+            default=None,
+            help="Run directory; runs/<names of the configurations> by default.",
         )
-        parser.add_argument("--patience", type=float, default=PATIENCE_SECONDS, help="Seconds that another process may be silent; slow ones are not.")
+        parser.add_argument(
+            "--restart",
+            action="store_true",
+            help="Move an existing run directory to <DIR>.old-N and begin anew.",
+        )
+        parser.add_argument(
+            "--strict", action="store_true", help="End with exit code 3 if a clip was skipped."
+        )
+        parser.add_argument(
+            "--max_skipped_fraction",
+            type=float,
+            default=0.2,
+            help="End with exit code 4 if more than this share was skipped.",
+        )
+        parser.add_argument(
+            "--threads",
+            type=int | None,
+            default=None,
+            help="CPU threads of each process of a new run; by default as many as there are cores.",
+        )
+        parser.add_argument(
+            "--patience",
+            type=float,
+            default=PATIENCE_SECONDS,
+            help="Seconds that another process may be silent; slow ones are not.",
+        )
         parser.add_lightning_class_args(ClipScore, "clip_score")
         parser.add_lightning_class_args(ResultsWriter, "writer")
         parser.add_lightning_class_args(ClipProgress, "progress")
@@ -112,7 +150,8 @@ class ExperimentCLI(LightningCLI):
         """Parses; the parent class would warn about being called from Python.
 
         Raises:
-            ConfigError: An option or a configuration is wrong; the parser's own way prints a page of every option before it says what.
+            ConfigError: An option or a configuration is wrong; the parser's own way prints a page of every
+                option before it says what.
         """
         if not {"-h", "--help"} & set(self.words):
             check_configs(self.words)
@@ -120,7 +159,11 @@ class ExperimentCLI(LightningCLI):
             self.config = parser.parse_args(args)  # type: ignore[arg-type]
         except ArgumentError as error:
             named = any(config_names(self.words))
-            told = "Correct the option or the configuration" if named else "Name an experiment with --config, e.g. --config demo.yaml"
+            told = (
+                "Correct the option or the configuration"
+                if named
+                else "Name an experiment with --config, e.g. --config demo.yaml"
+            )
             told += f"; `stylewav-pl {self.command} --help` tells every setting."
             raise ConfigError(f"{str(error).rstrip()}\n{told}") from error
 
@@ -132,12 +175,16 @@ class ExperimentCLI(LightningCLI):
         """
         share = self._get(self.config, "max_skipped_fraction")
         if not 0 <= share <= 1:
-            raise ConfigError(f"Expected max_skipped_fraction in [0, 1], found {share}. Correct it; 1 allows every clip to be skipped.")
+            raise ConfigError(
+                f"Expected max_skipped_fraction in [0, 1], found {share}. Correct it; 1 allows every clip "
+                "to be skipped."
+            )
         trainer = self._get(self.config, "trainer")
         for name, value in FORCED.items():
             if name not in CHANGEABLE and trainer[name] != value:
                 raise ConfigError(
-                    f"trainer.{name} must be {value!r} here (each clip is optimised once, by independent processes), found {trainer[name]!r}. "
+                    f"trainer.{name} must be {value!r} here (each clip is optimised once, by independent "
+                    f"processes), found {trainer[name]!r}. "
                     f"Remove trainer.{name} from the configuration."
                 )
 
@@ -151,7 +198,10 @@ class ExperimentCLI(LightningCLI):
         try:
             return super().instantiate_trainer(**kwargs)
         except MisconfigurationException as error:  # for example a GPU that is not there
-            raise ConfigError(f"The trainer cannot work as configured: {error} Correct trainer.* (or --device); `cpu` is always there.") from error
+            raise ConfigError(
+                f"The trainer cannot work as configured: {error} Correct trainer.* (or --device); `cpu` is "
+                "always there."
+            ) from error
 
     @cached_property
     def run_directory(self) -> RunDirectory:
@@ -176,11 +226,15 @@ class ExperimentCLI(LightningCLI):
         guide = str(self._get(self.config, "model")["guide"])
         hashes = {name: self.weights.get(name, {}).get("sha256", "") for name in ("guide", "judge")}
         judge = self.clip_score.judge_source or guide
-        if judge == guide or hashes["judge"] == hashes["guide"] != "":  # the same file under another name is no second opinion
+        if (
+            judge == guide or hashes["judge"] == hashes["guide"] != ""
+        ):  # the same file under another name is no second opinion
             judge, hashes["judge"] = guide, hashes["guide"]
         return Scoring(self.clip_score.prompts, guide, judge, self.model.seed, hashes["judge"])
 
-    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
+    def _prepare_subcommand_parser(
+        self, klass: type, subcommand: str, **kwargs: Any
+    ) -> LightningArgumentParser:
         """Adds the options that ``predict`` alone has."""
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
         if subcommand == "predict":
@@ -191,7 +245,8 @@ class ExperimentCLI(LightningCLI):
         """Claims the run directory, decides the plan and takes this process's share of it."""
         run, data, rank = self.run_directory, self.datamodule, self.trainer.global_rank
         data.sample_rate = self.model.audio.sample_rate
-        # before anything is written: a wrong judge, prompt, precision or folder must not become part of the run
+        # before anything is written: a wrong judge, prompt, precision or folder must not become part of the
+        # run
         check_precision(self.model.precision, self.trainer.strategy.root_device)
         self.clip_score.setup(self.trainer, self.model, "fit")
         ids = self.listed_ids()
@@ -207,7 +262,9 @@ class ExperimentCLI(LightningCLI):
             self.model.compile_steps(compilation_of(run, self.trainer.strategy.root_device))
         self.writer.bind(run, self.generator_sha256)
         self._get(self.config_init, "progress").bind(sum(len(cohort.ids) for cohort in data.cohorts))
-        self.dashboard.bind(self.trainer.loggers, run.path, rank, done.number_of_clips, {} if rank else self.config_dump)
+        self.dashboard.bind(
+            self.trainer.loggers, run.path, rank, done.number_of_clips, {} if rank else self.config_dump
+        )
         self.trainer.callbacks.insert(0, Watch(self.check, self.check_results))  # type: ignore[attr-defined]  # a property of Trainer that its stub lacks
         stopping.tell(lambda: self.launcher.kill(signal.SIGTERM))
         if not rank and done:
@@ -217,7 +274,9 @@ class ExperimentCLI(LightningCLI):
         """The first process: claims the directory, writes the plan, and lets the others in."""
         run = self.run_directory
         self.claim()
-        run.write_plan(plan_so_far(run, self.datamodule.cohort_size, len(ids), self.model, self.trainer).extended(ids))
+        run.write_plan(
+            plan_so_far(run, self.datamodule.cohort_size, len(ids), self.model, self.trainer).extended(ids)
+        )
         if self.compiles == AUTO:
             decide_compilation(run, len(ids), self.model, self.trainer.strategy.root_device, self.threads)
         record_prompts(run, self.model.guide, self.clip_score.texts)
@@ -231,7 +290,13 @@ class ExperimentCLI(LightningCLI):
 
     def follow(self) -> Member:
         """Every other process: waits until the first one has opened the directory."""
-        member = Member(self.run_directory.path, self.trainer.global_rank, self.trainer.world_size, name_of_launch(), self.children)
+        member = Member(
+            self.run_directory.path,
+            self.trainer.global_rank,
+            self.trainer.world_size,
+            name_of_launch(),
+            self.children,
+        )
         return member.join(self.check_before_joining, say, self._get(self.config, "patience"))
 
     def check_before_joining(self) -> None:
@@ -285,14 +350,19 @@ class ExperimentCLI(LightningCLI):
         if stopping.asked():  # Lightning looks for the signal too; or it reached a process that decodes audio
             return Stopped()
         path = self.run_directory.path
-        if isinstance(error, OSError) and (error.errno in FAILURES_OF_A_DISK or str(error.filename or "").startswith(str(path))):
+        if isinstance(error, OSError) and (
+            error.errno in FAILURES_OF_A_DISK or str(error.filename or "").startswith(str(path))
+        ):
             return OutputError(path, error)
         return error
 
     def leave(self, error: BaseException) -> None:
         """Tells the other processes what ended this one, and ends those that it started."""
         if job := self.__dict__.get("job"):
-            job.leave(exit_code_of(error), str(error) if isinstance(error, StyleWavError) else f"{type(error).__name__}: {error}")
+            job.leave(
+                exit_code_of(error),
+                str(error) if isinstance(error, StyleWavError) else f"{type(error).__name__}: {error}",
+            )
             self.launcher.end()
 
     @property
@@ -334,7 +404,12 @@ class ExperimentCLI(LightningCLI):
         run.adopt(self.identity)
         if funnel := self.datamodule.funnel:
             write_json(run.path / "funnel.json", [asdict(stage) for stage in funnel])
-        facts = {"versions": versions(), "weights": self.weights, "seed": self.model.seed, "threads": self.threads}
+        facts = {
+            "versions": versions(),
+            "weights": self.weights,
+            "seed": self.model.seed,
+            "threads": self.threads,
+        }
         run.write_manifest({**facts, "output": asdict(self.writer.output)})
 
     @property
@@ -356,7 +431,11 @@ class ExperimentCLI(LightningCLI):
     def weights(self) -> dict[str, dict[str, str]]:
         """Source and SHA-256 of each network's file, read once; networks built in place have neither, nor has a judge that is the guide."""
         model = self._get(self.config, "model")
-        sources = {"generator": ("generator", model["generator"]), "guide": ("image_text", model["guide"]), "audio": ("audio", model["audio"])}
+        sources = {
+            "generator": ("generator", model["generator"]),
+            "guide": ("image_text", model["guide"]),
+            "audio": ("audio", model["audio"]),
+        }
         sources["judge"] = ("image_text", self.clip_score.judge_source if self.clip_score.texts else None)
         return {
             name: {"source": source, "sha256": sha256_of(resolve(source, kind))}
@@ -378,11 +457,18 @@ class ExperimentCLI(LightningCLI):
         patience: float = self._get(self.config, "patience")
         self.job.wait(self.missing, self.check, say, patience)
         run, data, early = self.run_directory, self.datamodule, self.datamodule.early_skips
-        totals = finished_before(run, self.scoring, early) or finish_run(run, self.plan, self.scoring, early, sounds_of(data))
+        totals = finished_before(run, self.scoring, early) or finish_run(
+            run, self.plan, self.scoring, early, sounds_of(data)
+        )
         self.dashboard.finish(self.trainer.loggers, self.run_directory.path)
         self.job.close(self.check, patience)
         remove_litter(self.run_directory.path)
-        check_skips(totals.skips, totals.done, self._get(self.config, "strict"), self._get(self.config, "max_skipped_fraction"))
+        check_skips(
+            totals.skips,
+            totals.done,
+            self._get(self.config, "strict"),
+            self._get(self.config, "max_skipped_fraction"),
+        )
 
     def missing(self) -> int:
         """How many cohorts have no result yet."""
@@ -394,20 +480,33 @@ class ExperimentCLI(LightningCLI):
         data = self.datamodule
         data.sample_rate = model.audio.sample_rate
         clips = data.list_clips()
-        plan = plan_so_far(self.run_directory, data.cohort_size, len(clips), model, self.trainer).extended(clip.id for clip in clips)
-        skips = [*data.early_skips, *(loaded for clip in clips if isinstance(loaded := data.load(clip.id), Skip))]
+        plan = plan_so_far(self.run_directory, data.cohort_size, len(clips), model, self.trainer).extended(
+            clip.id for clip in clips
+        )
+        skips = [
+            *data.early_skips,
+            *(loaded for clip in clips if isinstance(loaded := data.load(clip.id), Skip)),
+        ]
         self.clip_score.setup(self.trainer, model, "validate")
         for name, facts in self.weights.items():
             print(f"network: {name} {facts['source']} (SHA-256 {facts['sha256'][:12]}...)")
         if data.funnel:
             print(table(data.funnel))
         cohorts = f"{len(plan.cohorts)} cohorts of {plan.cohort_size}"
-        print(f"plan: {len(plan.ids)} clips in {cohorts}, {model.num_steps} steps, into {self.run_directory.path}")
+        print(
+            f"plan: {len(plan.ids)} clips in {cohorts}, {model.num_steps} steps, into "
+            f"{self.run_directory.path}"
+        )
         print(f"finished already: {len(self.run_directory.finished())} cohorts")
         print(f"cannot be used: {len(skips)} clips")
         for skip in skips:
             print(f"  {skip}")
-        check_skips(skips, len(clips) - len(skips), self._get(self.config, "strict"), self._get(self.config, "max_skipped_fraction"))
+        check_skips(
+            skips,
+            len(clips) - len(skips),
+            self._get(self.config, "strict"),
+            self._get(self.config, "max_skipped_fraction"),
+        )
 
     def test(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Scores the images of the run again."""
@@ -428,7 +527,11 @@ class ExperimentCLI(LightningCLI):
 def versions() -> dict[str, str]:
     """What computed the run."""
     packages = ("torch", "lightning", "open_clip_torch", "torchmetrics", "soundfile", "soxr")
-    return {"stylewav-pl": __version__, "python": platform.python_version(), **{name: version(name) for name in packages}}
+    return {
+        "stylewav-pl": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+    }
 
 
 def run(command: str, options: list[str]) -> int:
@@ -446,7 +549,11 @@ def exit_code_of(error: BaseException) -> int:
     """The exit code of the command that ``error`` ends."""
     if isinstance(error, StyleWavError):
         return error.exit_code
-    return INTERRUPTED if isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt) else 1
+    return (
+        INTERRUPTED
+        if isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt)
+        else 1
+    )
 
 
 def say(message: str) -> None:
@@ -460,8 +567,8 @@ def quiet_lightning() -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
-        # frozen networks are in eval mode; Lightning 2.6 asks torch's tree library in a way that newer torch deprecates
-        # and how many processes decode is the user's choice, also on few cores
+        # frozen networks are in eval mode; Lightning 2.6 asks torch's tree library in a way that newer torch
+        # deprecates and how many processes decode is the user's choice, also on few cores
         for expected in (
             r"Found .* module\(s\) in eval mode",
             r".*isinstance\(treespec, LeafSpec\)",

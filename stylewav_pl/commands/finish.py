@@ -46,13 +46,21 @@ class Scoring:
     judge_sha256: str = ""
 
 
-def finish_run(run: RunDirectory, plan: Plan, scoring: Scoring, early_skips: Sequence[Skip] = (), sounds: Sounds = lambda _: None) -> Totals:
+def finish_run(
+    run: RunDirectory,
+    plan: Plan,
+    scoring: Scoring,
+    early_skips: Sequence[Skip] = (),
+    sounds: Sounds = lambda _: None,
+) -> Totals:
     """Writes everything that exists once per run, and says where it is."""
     totals = merge(run, plan, run.finished(), early_skips, run.read_scores())
     counts = {"done": totals.done, "skipped": len(totals.skips)}
     seconds = round(totals.seconds, 3)  # of all processes and starts together
     # `scored_with` lets a report be made again from the directory alone
-    run.write_manifest({"counts": counts, "timing": {"cohort_seconds": seconds}, "scored_with": asdict(scoring)})
+    run.write_manifest(
+        {"counts": counts, "timing": {"cohort_seconds": seconds}, "scored_with": asdict(scoring)}
+    )
     said = statistics_text(evaluate_run(run, scoring, sounds))
     settle(run, basis_of(run, early_skips, asdict(scoring)), said, totals.seconds)
     print_end(run, said, totals)
@@ -107,7 +115,11 @@ def sounds_of(data: ClipDataModule) -> Sounds:
 
 def statistics_text(findings: Findings) -> str:
     """What the numbers are, for the terminal; empty where there are none."""
-    shown = [one for one in findings.evaluations if sum(population.clips for population in one.populations.values())]
+    shown = [
+        one
+        for one in findings.evaluations
+        if sum(population.clips for population in one.populations.values())
+    ]
     texts = [f"\n{summary(evaluation)}\n" for evaluation in shown]
     return "".join([*texts, f"{wrapped(retrieval_sentence(findings.retrieval))}\n"] if shown else [])
 
@@ -115,13 +127,23 @@ def statistics_text(findings: Findings) -> str:
 def print_end(run: RunDirectory, said: str, totals: Totals) -> None:
     """Says what the numbers are, what was made, what was left out and where everything is."""
     skips = totals.skips
-    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(Counter(skip.reason.value for skip in skips).items()))
-    print(f"{said}\n{counted(totals.done, 'face')}, {counted(len(skips), 'clip')} skipped{f' ({reasons}; see skipped.csv)' if skips else ''}")
+    reasons = ", ".join(
+        f"{count} {reason}" for reason, count in sorted(Counter(skip.reason.value for skip in skips).items())
+    )
+    print(
+        f"{said}\n{counted(totals.done, 'face')}, {counted(len(skips), 'clip')} "
+        f"skipped{f' ({reasons}; see skipped.csv)' if skips else ''}"
+    )
     for skip in skips[:MOST_SKIPS_TOLD]:
         print(f"  {skip}")
     if len(skips) > MOST_SKIPS_TOLD:
         print(f"  and {len(skips) - MOST_SKIPS_TOLD} more")
-    for title, name in (("pictures", "grid.png"), ("results", "results.csv"), ("numbers", "statistics.json"), ("report", "report.html")):
+    for title, name in (
+        ("pictures", "grid.png"),
+        ("results", "results.csv"),
+        ("numbers", "statistics.json"),
+        ("report", "report.html"),
+    ):
         if (run.path / name).exists():
             print(f"  {title:<9}{run.path / name}")
 
@@ -129,9 +151,15 @@ def print_end(run: RunDirectory, said: str, totals: Totals) -> None:
 def nothing_listed(skips: Sequence[Skip]) -> str:
     """Why there is no clip at all: nothing was there, or what was there is damaged or refused."""
     if not skips:
-        return "No audio was found: every source of data.sources is empty. Put audio files there, or correct the paths."
+        return (
+            "No audio was found: every source of data.sources is empty. Put audio files there, or "
+            "correct the paths."
+        )
     others = f"\n({len(skips) - MOST_SKIPS_TOLD} more like these)" if len(skips) > MOST_SKIPS_TOLD else ""
-    return "\n".join(["Nothing of what data.sources name can be used:", *map(str, skips[:MOST_SKIPS_TOLD])]) + others
+    return (
+        "\n".join(["Nothing of what data.sources name can be used:", *map(str, skips[:MOST_SKIPS_TOLD])])
+        + others
+    )
 
 
 def counted(number: int, noun: str) -> str:
@@ -152,7 +180,9 @@ def check_skips(skips: Sequence[Skip], done: int, strict: bool, max_skipped_frac
     """
     check_fraction(len(skips), len(skips) + done, max_skipped_fraction)
     if strict and skips:
-        raise StrictError(f"{len(skips)} clips were skipped, and --strict allows none. See skipped.csv for the reasons.")
+        raise StrictError(
+            f"{len(skips)} clips were skipped, and --strict allows none. See skipped.csv for the reasons."
+        )
 
 
 def check_fraction(skipped: int, total: int, max_skipped_fraction: float) -> None:
@@ -163,6 +193,7 @@ def check_fraction(skipped: int, total: int, max_skipped_fraction: float) -> Non
     """
     if skipped > max_skipped_fraction * total:
         raise TooManySkipsError(
-            f"{skipped} of {total} clips were skipped, more than max_skipped_fraction {max_skipped_fraction} allows. "
+            f"{skipped} of {total} clips were skipped, more than max_skipped_fraction "
+            f"{max_skipped_fraction} allows. "
             "See skipped.csv for the reasons; raise --max_skipped_fraction if that is as it should be."
         )

@@ -25,7 +25,8 @@ def threads_of(run: RunDirectory, asked: int | None) -> int:
     kept: int = run.read_manifest().get("threads", asked or default_threads())
     if asked not in (None, kept):
         raise RunDirectoryError(
-            f"{run.path} was made with {kept} threads per process, and --threads asks for {asked}: sums would differ in their "
+            f"{run.path} was made with {kept} threads per process, and --threads asks for {asked}: sums "
+            "would differ in their "
             "last bits. Leave --threads out, or begin anew with --restart."
         )
     return kept
@@ -38,11 +39,17 @@ def plan_so_far(run: RunDirectory, size: int | str, clips: int, model: StyleWav,
         sharing = 1 if device.type == "cuda" else trainer.num_devices
         mine = -(-clips // trainer.world_size)
         size = model.cohort_that_fits(free_memory(device) // sharing, max(1, mine), device.type)
-        print(f"Cohorts of {size}: as many clips as there are, or as fit into the free memory ({device.type}) side by side.", flush=True)
+        print(
+            f"Cohorts of {size}: as many clips as there are, or as fit into the free memory ({device.type}) "
+            "side by side.",
+            flush=True,
+        )
     return run.read_plan(1 if isinstance(size, str) else size)
 
 
-def decide_compilation(run: RunDirectory, clips: int, model: StyleWav, device: torch.device, threads: int) -> None:
+def decide_compilation(
+    run: RunDirectory, clips: int, model: StyleWav, device: torch.device, threads: int
+) -> None:
     """Writes down whether steps are compiled: where a run of so many clips is long enough, and this machine can."""
     if "compile" in run.read_manifest():
         return
@@ -67,7 +74,8 @@ def compilation_of(run: RunDirectory, device: torch.device) -> bool:
     compiles: bool = run.read_manifest()["compile"]
     if compiles and (obstacle := why_nothing_compiles(device)):
         raise ConfigError(
-            f"{run.path} was begun with compiled steps, and {platform.node()} cannot compile: {obstacle} Install what is missing, continue "
+            f"{run.path} was begun with compiled steps, and {platform.node()} cannot compile: {obstacle} "
+            "Install what is missing, continue "
             "on a machine like the first, or begin anew with --restart --model.compile false."
         )
     return compiles

@@ -17,24 +17,52 @@ ACCELERATORS = {"auto": "auto", "cpu": "cpu", "cuda": "gpu"}
 
 def parser() -> argparse.ArgumentParser:
     """The options of ``generate``."""
-    options = argparse.ArgumentParser(prog="stylewav-pl generate", description="Makes one face for each audio file (wav, mp3, flac, ogg, opus, ...).")
-    options.add_argument("files", nargs="+", metavar="FILE", help="audio files; of longer recordings 5 seconds are used, see --window")
-    options.add_argument(
-        "-o", "--output", "--run", required=True, metavar="DIR", help="run directory for images, strips and tables; may hold earlier results"
+    options = argparse.ArgumentParser(
+        prog="stylewav-pl generate",
+        description="Makes one face for each audio file (wav, mp3, flac, ogg, opus, ...).",
     )
-    options.add_argument("--restart", action="store_true", help="move an existing DIR to DIR.old-N and begin anew")
-    options.add_argument("--device", choices=sorted(ACCELERATORS), default="auto", help="where to compute (default: auto)")
-    options.add_argument("--generator", metavar="SOURCE", help="registry name or weight file of the generator (default: pocket)")
     options.add_argument(
-        "--audio-encoder", metavar="SOURCE", help="registry name or weight file (Wav2CLIP.pt) of the audio encoder (default: pocket)"
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="audio files; of longer recordings 5 seconds are used, see --window",
+    )
+    options.add_argument(
+        "-o",
+        "--output",
+        "--run",
+        required=True,
+        metavar="DIR",
+        help="run directory for images, strips and tables; may hold earlier results",
+    )
+    options.add_argument(
+        "--restart", action="store_true", help="move an existing DIR to DIR.old-N and begin anew"
+    )
+    options.add_argument(
+        "--device", choices=sorted(ACCELERATORS), default="auto", help="where to compute (default: auto)"
+    )
+    options.add_argument(
+        "--generator",
+        metavar="SOURCE",
+        help="registry name or weight file of the generator (default: pocket)",
+    )
+    options.add_argument(
+        "--audio-encoder",
+        metavar="SOURCE",
+        help="registry name or weight file (Wav2CLIP.pt) of the audio encoder (default: pocket)",
     )
     options.add_argument(
         "--guide",
         metavar="SOURCE",
-        help="registry name or weight file of the CLIP model, open_clip:MODEL/TAG or open_clip:MODEL/TAG@FILE "
+        help="registry name or weight file of the CLIP model, open_clip:MODEL/TAG or "
+        "open_clip:MODEL/TAG@FILE "
         "(default: the one that the audio encoder was trained against)",
     )
-    options.add_argument("--window", metavar="PART", help="of longer recordings: first, center (default), loudest or mean-of-windows (all of it)")
+    options.add_argument(
+        "--window",
+        metavar="PART",
+        help="of longer recordings: first, center (default), loudest or mean-of-windows (all of it)",
+    )
     options.add_argument("--steps", type=int, metavar="N", help="optimisation steps (default: 20)")
     return options
 
@@ -49,7 +77,9 @@ def run(command: str, options: list[str]) -> int:
     if not any(Path(name).expanduser().is_file() for name in asked.files):
         folder = next((name for name in asked.files if Path(name).expanduser().is_dir()), None)
         hint = f" (all files of a folder: {Path(folder) / '*'})" if folder else ""
-        raise ConfigError(f"None of these is a file: {', '.join(asked.files)}. Expected the paths of audio files{hint}.")
+        raise ConfigError(
+            f"None of these is a file: {', '.join(asked.files)}. Expected the paths of audio files{hint}."
+        )
 
     from stylewav_pl.commands import experiment
 
@@ -64,7 +94,12 @@ def _words(asked: argparse.Namespace) -> list[str]:
 
     run = RunDirectory(Path(asked.output))
     known = {} if asked.restart else _files_of(run)
-    sources = [{"class_path": "Files", "init_args": {"paths": [_named(name) for name in asked.files], "known": known}}]
+    sources = [
+        {
+            "class_path": "Files",
+            "init_args": {"paths": [_named(name) for name in asked.files], "known": known},
+        }
+    ]
     guide = asked.guide or (asked.audio_encoder and matching_guide(asked.audio_encoder))
     words = ["--config", "generate.yaml", "--run", asked.output, "--data.sources", json.dumps(sources)]
     # Empty slots cost as much as faces; but a run keeps the cohorts that it began with.

@@ -12,32 +12,89 @@ from stylewav_pl.errors import ConfigError
 Number = TypeVar("Number", int, float)
 NETWORKS = ("faces", "clip", "audio")
 FILES = {"faces": "generator", "clip": "clip", "audio": "audio"}
-SETTINGS = {"faces": ("seed", "scale"), "clip": ("seed", "steps"), "audio": ("seed", "steps", "loss", "voices")}
+SETTINGS = {
+    "faces": ("seed", "scale"),
+    "clip": ("seed", "steps"),
+    "audio": ("seed", "steps", "loss", "voices"),
+}
 
 
 def parser() -> argparse.ArgumentParser:
     """The options of ``pocket``."""
     options = argparse.ArgumentParser(
         prog="stylewav-pl pocket",
-        description="Trains the pocket suite (seeded, resumable; under 90 minutes in all on 2 cores), in this order: faces, clip, audio.",
+        description="Trains the pocket suite (seeded, resumable; under 90 minutes in all on 2 cores), in "
+        "this order: faces, clip, audio.",
     )
     actions = options.add_subparsers(dest="action", required=True, metavar="ACTION")
     train = actions.add_parser("train", help="train one network")
     train.add_argument("network", choices=NETWORKS)
-    train.add_argument("-o", "--output", type=Path, default=Path("training"), metavar="DIR", help="where weights and state go (default: training)")
+    train.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("training"),
+        metavar="DIR",
+        help="where weights and state go (default: training)",
+    )
     train.add_argument("--seed", type=int, default=0)
-    train.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to train (default: cpu, where figures repeat)")
-    train.add_argument("--threads", type=positive(int), default=2, metavar="N", help="processor cores to use (default: 2)")
-    train.add_argument("--steps", type=positive(int), metavar="N", help="optimiser steps of clip and audio (default: those of the recipe)")
-    train.add_argument("--scale", type=positive(float), default=1.0, metavar="X", help="factor on all iteration counts of faces (default: 1)")
-    train.add_argument("--loss", choices=("cx", "infonce", "infonce+cosine"), default="cx", help="loss of audio; cx is Wav2CLIP's own (default)")
-    train.add_argument("--voices", choices=("all", "builtin"), default="all", help="voices of audio; all needs the program espeak-ng")
+    train.add_argument(
+        "--device",
+        choices=("cpu", "cuda"),
+        default="cpu",
+        help="where to train (default: cpu, where figures repeat)",
+    )
+    train.add_argument(
+        "--threads", type=positive(int), default=2, metavar="N", help="processor cores to use (default: 2)"
+    )
+    train.add_argument(
+        "--steps",
+        type=positive(int),
+        metavar="N",
+        help="optimiser steps of clip and audio (default: those of the recipe)",
+    )
+    train.add_argument(
+        "--scale",
+        type=positive(float),
+        default=1.0,
+        metavar="X",
+        help="factor on all iteration counts of faces (default: 1)",
+    )
+    train.add_argument(
+        "--loss",
+        choices=("cx", "infonce", "infonce+cosine"),
+        default="cx",
+        help="loss of audio; cx is Wav2CLIP's own (default)",
+    )
+    train.add_argument(
+        "--voices",
+        choices=("all", "builtin"),
+        default="all",
+        help="voices of audio; all needs the program espeak-ng",
+    )
     train.add_argument("--no-resume", action="store_true", help="begin anew although a state file is there")
     evaluate = actions.add_parser("evaluate", help="print the figures of one network")
     evaluate.add_argument("network", choices=NETWORKS)
-    evaluate.add_argument("--weights", default="pocket", metavar="SOURCE", help="registry name or file (default: the shipped ones)")
-    evaluate.add_argument("-o", "--output", type=Path, default=Path("training"), metavar="DIR", help="where test voices are kept (default: training)")
-    evaluate.add_argument("--voices", choices=("all", "builtin"), default="all", help="test voices of audio; all needs the program espeak-ng")
+    evaluate.add_argument(
+        "--weights",
+        default="pocket",
+        metavar="SOURCE",
+        help="registry name or file (default: the shipped ones)",
+    )
+    evaluate.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("training"),
+        metavar="DIR",
+        help="where test voices are kept (default: training)",
+    )
+    evaluate.add_argument(
+        "--voices",
+        choices=("all", "builtin"),
+        default="all",
+        help="test voices of audio; all needs the program espeak-ng",
+    )
     return options
 
 
@@ -70,8 +127,15 @@ def train(asked: argparse.Namespace) -> None:
     check_device(asked.device)
     make_folder(asked.output)
     weights = asked.output / f"{FILES[asked.network]}.safetensors"
-    keep_settings(weights, {name: getattr(asked, name) for name in SETTINGS[asked.network]}, resume=not asked.no_resume)
-    common = {"seed": asked.seed, "device": asked.device, "threads": asked.threads, "resume": not asked.no_resume}
+    keep_settings(
+        weights, {name: getattr(asked, name) for name in SETTINGS[asked.network]}, resume=not asked.no_resume
+    )
+    common = {
+        "seed": asked.seed,
+        "device": asked.device,
+        "threads": asked.threads,
+        "resume": not asked.no_resume,
+    }
     steps = {} if asked.steps is None else {"steps": asked.steps}
     if asked.network == "faces":
         from stylewav_pl.pocket.recipes import faces
@@ -116,7 +180,9 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"{folder} cannot be made a folder ({error.strerror}). Choose another one with -o.") from error
+        raise ConfigError(
+            f"{folder} cannot be made a folder ({error.strerror}). Choose another one with -o."
+        ) from error
 
 
 def keep_settings(weights: Path, settings: Mapping[str, Any], resume: bool) -> None:
@@ -128,9 +194,16 @@ def keep_settings(weights: Path, settings: Mapping[str, Any], resume: bool) -> N
     state, notes = (weights.with_name(f"{weights.name}.{suffix}") for suffix in ("state", "settings.json"))
     if resume and state.is_file() and notes.is_file():
         begun = json.loads(notes.read_text("utf-8"))
-        changed = [f"--{name} {begun.get(name)} -> {value}" for name, value in settings.items() if begun.get(name) != value]
+        changed = [
+            f"--{name} {begun.get(name)} -> {value}"
+            for name, value in settings.items()
+            if begun.get(name) != value
+        ]
         if changed:
-            raise ConfigError(f"{state} was begun with other settings: {', '.join(changed)}. Continue with those, or begin anew with --no-resume.")
+            raise ConfigError(
+                f"{state} was begun with other settings: {', '.join(changed)}. Continue with those, or "
+                "begin anew with --no-resume."
+            )
     notes.write_text(json.dumps(dict(settings)), "utf-8")
 
 
@@ -147,7 +220,12 @@ def evaluate(asked: argparse.Namespace) -> None:
     else:
         from stylewav_pl.pocket.recipes import audio_evaluation
 
-        figures = audio_evaluation.evaluate(asked.weights, folder=asked.output / f"test-voices-{asked.voices}", voices=asked.voices, progress=True)
+        figures = audio_evaluation.evaluate(
+            asked.weights,
+            folder=asked.output / f"test-voices-{asked.voices}",
+            voices=asked.voices,
+            progress=True,
+        )
         print("\n".join(f"{name:<24}{value:.3f}" for name, value in figures.items()))
 
 

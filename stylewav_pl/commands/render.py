@@ -39,7 +39,8 @@ class Rendering:
     Attributes:
         resolution: Height and width of the images in pixels; None: as the generator makes them.
         truncation: How far from the mean face: 1 as optimised, 0 the mean face itself.
-        video: Also a film of the way from the mean face to the clip's, in this format; ``auto``: mp4 with ffmpeg, else webp.
+        video: Also a film of the way from the mean face to the clip's, in this format; ``auto``: mp4 with
+            ffmpeg, else webp.
     """
 
     resolution: int | None = None
@@ -50,9 +51,15 @@ class Rendering:
         if self.resolution is not None and not 1 <= self.resolution <= 8192:
             raise ConfigError(f"Expected --resolution from 1 to 8192 pixels, found {self.resolution}.")
         if not 0 <= self.truncation <= 2:
-            raise ConfigError(f"Expected --truncation from 0 to 2, found {self.truncation}. 1 is the latent as it was optimised.")
+            raise ConfigError(
+                f"Expected --truncation from 0 to 2, found {self.truncation}. 1 is the latent as it was "
+                "optimised."
+            )
         if self.video == "mp4" and shutil.which("ffmpeg") is None:
-            raise ConfigError("--video mp4 needs the program ffmpeg, which is not installed. Install it, or choose --video webp.")
+            raise ConfigError(
+                "--video mp4 needs the program ffmpeg, which is not installed. Install it, or choose "
+                "--video webp."
+            )
 
     @property
     def suffix(self) -> str:
@@ -81,13 +88,21 @@ def render_again(run: RunDirectory, module: StyleWav, generator_sha256: str, ren
     """
     store, count = run.store, 0
     for batch in batches(finished_clips(run)):
-        latents = torch.stack([read_latent(store, record.id, module, generator_sha256) for record in batch]).to(module.device)
-        for record, latent, image in zip(batch, latents, render(module, latents, rendering.truncation), strict=True):
+        latents = torch.stack(
+            [read_latent(store, record.id, module, generator_sha256) for record in batch]
+        ).to(module.device)
+        for record, latent, image in zip(
+            batch, latents, render(module, latents, rendering.truncation), strict=True
+        ):
             picture = resized(to_picture(image), rendering.resolution)
             place = run.path / rendering.folder / stem_of(record.id)
             write(run, place.with_name(f"{place.name}.png"), encode(picture, "png", record.id, record.seed))
             if rendering.video:
-                write(run, place.with_name(f"{place.name}.{rendering.suffix}"), film(module, latent, record, rendering))
+                write(
+                    run,
+                    place.with_name(f"{place.name}.{rendering.suffix}"),
+                    film(module, latent, record, rendering),
+                )
             count += 1
     with suppress(OSError):  # a run may be at work in it
         (run.path / SCRATCH).rmdir()
@@ -95,25 +110,45 @@ def render_again(run: RunDirectory, module: StyleWav, generator_sha256: str, ren
 
 
 @torch.no_grad()
-def render(module: StyleWav, latents: Float[Tensor, "clip *latent"], truncation: float) -> Float[Tensor, "clip 3 height width"]:
+def render(
+    module: StyleWav, latents: Float[Tensor, "clip *latent"], truncation: float
+) -> Float[Tensor, "clip 3 height width"]:
     """Images of latents pulled towards the mean face: ``mean + truncation * (latent - mean)``."""
-    return module.render(latents if truncation == 1 else torch.lerp(module.start.expand_as(latents), latents, truncation))
+    return module.render(
+        latents if truncation == 1 else torch.lerp(module.start.expand_as(latents), latents, truncation)
+    )
 
 
-def film(module: StyleWav, latent: Float[Tensor, "*latent"], record: ClipRecord, rendering: Rendering) -> bytes:
+def film(
+    module: StyleWav, latent: Float[Tensor, "*latent"], record: ClipRecord, rendering: Rendering
+) -> bytes:
     """The way from the mean face to the clip's, as a file."""
     count = round(FRAMES_PER_SECOND * SECONDS)
     shares = [rendering.truncation * index / (count - 1) for index in range(count)]
-    frames = [resized(to_picture(render(module, latent[None], share)[0]), rendering.resolution) for share in shares]
+    frames = [
+        resized(to_picture(render(module, latent[None], share)[0]), rendering.resolution) for share in shares
+    ]
     return mp4(frames) if rendering.suffix == "mp4" else animation(frames, rendering.suffix, record)
 
 
 def animation(frames: Sequence[Image.Image], format: str, record: ClipRecord) -> bytes:
     """An animated WebP or GIF that plays for ever."""
     file = io.BytesIO()
-    about = {"comment": NOT_A_PORTRAIT} if format == "gif" else {"exif": exif_metadata(record.id, record.seed), "quality": 90}
+    about = (
+        {"comment": NOT_A_PORTRAIT}
+        if format == "gif"
+        else {"exif": exif_metadata(record.id, record.seed), "quality": 90}
+    )
     duration = round(1000 / FRAMES_PER_SECOND)
-    frames[0].save(file, format=format.upper(), save_all=True, append_images=list(frames[1:]), duration=duration, loop=0, **about)
+    frames[0].save(
+        file,
+        format=format.upper(),
+        save_all=True,
+        append_images=list(frames[1:]),
+        duration=duration,
+        loop=0,
+        **about,
+    )
     return file.getvalue()
 
 
@@ -124,20 +159,61 @@ def mp4(frames: Sequence[Image.Image]) -> bytes:
         RunDirectoryError: ffmpeg failed.
     """
     width, height = frames[0].size
-    source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(FRAMES_PER_SECOND), "-i", "pipe:0"]
-    # H.264 wants even sizes; a file that is written to a pipe cannot be gone back to, so its index comes in fragments
-    codec = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "18", "-threads", "1"]
-    container = ["-movflags", "frag_keyframe+empty_moov", "-metadata", f"comment={NOT_A_PORTRAIT}", "-bitexact", "-f", "mp4", "pipe:1"]
+    source = [
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-s",
+        f"{width}x{height}",
+        "-r",
+        str(FRAMES_PER_SECOND),
+        "-i",
+        "pipe:0",
+    ]
+    # H.264 wants even sizes; a file that is written to a pipe cannot be gone back to, so its index comes in
+    # fragments
+    codec = [
+        "-vf",
+        "pad=ceil(iw/2)*2:ceil(ih/2)*2",
+        "-c:v",
+        "libx264",
+        "-pix_fmt",
+        "yuv420p",
+        "-crf",
+        "18",
+        "-threads",
+        "1",
+    ]
+    container = [
+        "-movflags",
+        "frag_keyframe+empty_moov",
+        "-metadata",
+        f"comment={NOT_A_PORTRAIT}",
+        "-bitexact",
+        "-f",
+        "mp4",
+        "pipe:1",
+    ]
     data = b"".join(frame.tobytes() for frame in frames)
-    made = subprocess.run(["ffmpeg", "-v", "error", *source, *codec, *container], input=data, capture_output=True)
+    made = subprocess.run(
+        ["ffmpeg", "-v", "error", *source, *codec, *container], input=data, capture_output=True
+    )
     if made.returncode:
-        raise RunDirectoryError(f"ffmpeg could not make a film: {made.stderr.decode('utf-8', 'replace').strip()}. Choose --video webp.")
+        raise RunDirectoryError(
+            f"ffmpeg could not make a film: {made.stderr.decode('utf-8', 'replace').strip()}. Choose "
+            "--video webp."
+        )
     return made.stdout
 
 
 def resized(picture: Image.Image, resolution: int | None) -> Image.Image:
     """The picture at ``resolution`` squared."""
-    return picture if resolution in (None, picture.width) else picture.resize((resolution, resolution), Image.Resampling.LANCZOS)
+    return (
+        picture
+        if resolution in (None, picture.width)
+        else picture.resize((resolution, resolution), Image.Resampling.LANCZOS)
+    )
 
 
 def write(run: RunDirectory, path: Path, data: bytes) -> None:
@@ -158,14 +234,20 @@ def read_latent(store: Store, id: str, module: StyleWav, generator_sha256: str) 
         data = store.read(id, LATENT)
         latent, found = load(data)["latent"], metadata_of(data)
     except (FileNotFoundError, KeyError) as error:
-        raise RunDirectoryError(f"The latent of {id} in {store.run} is missing. It is written when writer.latents is true.") from error
+        raise RunDirectoryError(
+            f"The latent of {id} in {store.run} is missing. It is written when writer.latents is true."
+        ) from error
     except (SafetensorError, ValueError) as error:
-        raise RunDirectoryError(f"The latent of {id} in {store.run} is damaged ({error}). Restore it, or run fit again with --restart.") from error
+        raise RunDirectoryError(
+            f"The latent of {id} in {store.run} is damaged ({error}). Restore it, or run fit again with "
+            "--restart."
+        ) from error
     expected = {"space": module.latent_space.name, "generator_sha256": generator_sha256}
     for name, value in expected.items():
         if found.get(name) != value:
             raise ConfigError(
-                f"The latent of {id} in {store.run} has {name} {found.get(name)!r}, the configuration means {value!r}. "
+                f"The latent of {id} in {store.run} has {name} {found.get(name)!r}, the configuration means "
+                f"{value!r}. "
                 "Use the configuration of the run (config.yaml in it)."
             )
     return latent

@@ -17,13 +17,20 @@ def run(command: str, options: list[str]) -> int:
     Raises:
         RunDirectoryError: The directory is not that of a run.
     """
-    parser = argparse.ArgumentParser(prog="stylewav-pl report", description="Writes statistics.json, grid.png and report.html of a run again.")
-    parser.add_argument("directory", metavar="DIR", type=Path, help="a run directory (its results.csv is needed)")
+    parser = argparse.ArgumentParser(
+        prog="stylewav-pl report",
+        description="Writes statistics.json, grid.png and report.html of a run again.",
+    )
+    parser.add_argument(
+        "directory", metavar="DIR", type=Path, help="a run directory (its results.csv is needed)"
+    )
     parser.add_argument("--no-audio", action="store_true", help="leave the voices out of the page")
     asked = parser.parse_args(options)
     directory: Path = asked.directory
     if not (directory / "results.csv").is_file():
-        raise RunDirectoryError(f"{directory} has no results.csv. Expected the directory of a finished `stylewav-pl fit`.")
+        raise RunDirectoryError(
+            f"{directory} has no results.csv. Expected the directory of a finished `stylewav-pl fit`."
+        )
 
     from stylewav_pl.commands.finish import Scoring, evaluate_run, print_end, sounds_of, statistics_text
     from stylewav_pl.evaluation.results import read_results
@@ -34,10 +41,15 @@ def run(command: str, options: list[str]) -> int:
     facts = finished.read_manifest().get("scored_with")
     if facts is None:
         raise RunDirectoryError(
-            f"{finished.manifest_path} does not say how the run was scored. Score it: `stylewav-pl test --config X --run {directory}`."
+            f"{finished.manifest_path} does not say how the run was scored. Score it: `stylewav-pl test "
+            f"--config X --run {directory}`."
         )
     data = None if asked.no_audio else data_of(finished)
-    findings = evaluate_run(finished, Scoring(**facts), sounds_of(data)) if data else evaluate_run(finished, Scoring(**facts))
+    findings = (
+        evaluate_run(finished, Scoring(**facts), sounds_of(data))
+        if data
+        else evaluate_run(finished, Scoring(**facts))
+    )
     done = sum(row.done for row in read_results(directory))
     print_end(finished, statistics_text(findings), Totals(done, tuple(read_skips(finished)), 0.0))
     return 0
@@ -58,7 +70,8 @@ def data_of(run: "RunDirectory") -> "ClipDataModule | None":
         settings = yaml.safe_load(run.config_path.read_text("utf-8", "surrogateescape"))["data"]
         data: ClipDataModule = parser.instantiate_classes(parser.parse_object({"data": settings})).data
         data.list_clips()
-    except Exception as problem:  # sources are anybody's classes, on files that may be gone: a page without sound is still a page
+    # sources are anybody's classes, on files that may be gone: a page without sound is still a page
+    except Exception as problem:
         print(f"The voices cannot be heard in the report: {problem}")
         return None
     return data

@@ -36,7 +36,9 @@ def basis_of(run: RunDirectory, early_skips: Sequence[Skip], scoring: Mapping[st
     skips = [[skip.id, skip.path, skip.reason.value, skip.detail] for skip in early_skips]
     plan = run.read_manifest().get("plan", {})
     return sha256(
-        json.dumps([__version__, plan, run.finished().digest(), run.read_scores(), skips, scoring], sort_keys=True).encode("ascii")
+        json.dumps(
+            [__version__, plan, run.finished().digest(), run.read_scores(), skips, scoring], sort_keys=True
+        ).encode("ascii")
     ).hexdigest()
 
 

@@ -42,10 +42,16 @@ def inspect_file(path: Path) -> None:
         _print_facts(path, _encoder_facts(path, tensors), tensors)
         return
     check(path, published)
-    facts: dict[str, Any] = {"kind": "generator", "architecture": published.architecture, "format": published.format}
+    facts: dict[str, Any] = {
+        "kind": "generator",
+        "architecture": published.architecture,
+        "format": published.format,
+    }
     channels = dict(sorted(published.config["channels"].items(), key=lambda pair: int(pair[0])))
     facts |= {"resolution": max(map(int, channels)), **published.config, "channels": channels}
-    facts["mean w"] = "in the file" if MEAN in published.tensors else "not in the file; estimated when it is loaded"
+    facts["mean w"] = (
+        "in the file" if MEAN in published.tensors else "not in the file; estimated when it is loaded"
+    )
     _print_facts(path, facts, published.tensors)
 
 
@@ -69,7 +75,13 @@ def _encoder_facts(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
         facts = {"kind": "image_text", "architecture": clip.space.model, "weights": clip.space.weights}
         return facts | {"image_size": clip.image_size, "embed_dim": clip.embed_dim}
     audio = load_audio_embedder(path)
-    return {"kind": "audio", "architecture": "wav2clip", "sample_rate": audio.sample_rate, "embed_dim": audio.embed_dim, "space": str(audio.space)}
+    return {
+        "kind": "audio",
+        "architecture": "wav2clip",
+        "sample_rate": audio.sample_rate,
+        "embed_dim": audio.embed_dim,
+        "space": str(audio.space),
+    }
 
 
 def convert_file(source: str, target: Path) -> None:
@@ -79,24 +91,39 @@ def convert_file(source: str, target: Path) -> None:
         WeightsError: ``source`` holds no generator, or is ``target`` itself, or ``target`` cannot be written.
     """
     if target.is_dir():
-        raise WeightsError(f"{target} is a folder. Expected the name of a file to write, such as {target / 'generator.safetensors'}.")
+        raise WeightsError(
+            f"{target} is a folder. Expected the name of a file to write, such as "
+            f"{target / 'generator.safetensors'}."
+        )
     if target.exists() and Path(source).expanduser().exists() and target.samefile(Path(source).expanduser()):
         raise WeightsError(f"{target} would overwrite what it is made from. Name another file.")
     generator = load_generator(source)
     if not isinstance(generator, StyleGAN2):
-        raise WeightsError(f"{source!r} has no weights to convert. Expected a weight file or a registry name of a StyleGAN2.")
+        raise WeightsError(
+            f"{source!r} has no weights to convert. Expected a weight file or a registry name of a StyleGAN2."
+        )
     try:
         generator.to_file(target)
     except OSError as error:
         reason = error.strerror or error
-        raise WeightsError(f"{target} cannot be written ({reason}). Name a file in a folder that can be written and has room.") from error
-    print(f"{target}  {target.stat().st_size / 1e6:.1f} MB, {generator.resolution} px, SHA-256 {sha256_of(target)}")
+        raise WeightsError(
+            f"{target} cannot be written ({reason}). Name a file in a folder that can be written and has "
+            "room."
+        ) from error
+    print(
+        f"{target}  {target.stat().st_size / 1e6:.1f} MB, {generator.resolution} px, SHA-256 "
+        f"{sha256_of(target)}"
+    )
 
 
 def _print_facts(path: Path, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
     count = sum(tensor.numel() for tensor in tensors.values())
     print(path)
-    for name, fact in {**facts, "numbers": f"{count:,} in {len(tensors)} tensors", "SHA-256": sha256_of(path)}.items():
+    for name, fact in {
+        **facts,
+        "numbers": f"{count:,} in {len(tensors)} tensors",
+        "SHA-256": sha256_of(path),
+    }.items():
         print(f"{name:<13} {fact if isinstance(fact, str) else json.dumps(fact, ensure_ascii=False)}")
     for name, tensor in tensors.items():
         print(f"  {name:<48} {tuple(tensor.shape)}")

@@ -16,19 +16,36 @@ from stylewav_pl.weights.remote import RemoteWeights
 
 def parser() -> argparse.ArgumentParser:
     """The actions and their options."""
-    options = argparse.ArgumentParser(prog="stylewav-pl weights", description="Lists, fetches, verifies, inspects and converts network weights.")
+    options = argparse.ArgumentParser(
+        prog="stylewav-pl weights",
+        description="Lists, fetches, verifies, inspects and converts network weights.",
+    )
     actions = options.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="every name that a configuration may use; size, licence, whether it is in the cache")
+    listing = actions.add_parser(
+        "list", help="every name that a configuration may use; size, licence, whether it is in the cache"
+    )
     listing.add_argument("--json", action="store_true", help="all that is known of them, for programs")
-    fetching = actions.add_parser("fetch", help="fetch weights into the cache, where runs find them, also offline")
+    fetching = actions.add_parser(
+        "fetch", help="fetch weights into the cache, where runs find them, also offline"
+    )
     fetching.add_argument("names", nargs="+", metavar="NAME")
     fetching.add_argument(
-        "--accept-licence", action="append", default=[], metavar="LICENCE", help="accept a licence that limits the use, once for all its weights"
+        "--accept-licence",
+        action="append",
+        default=[],
+        metavar="LICENCE",
+        help="accept a licence that limits the use, once for all its weights",
     )
-    verifying = actions.add_parser("verify", help="check the hash of what is in the cache, and read packaged files completely")
+    verifying = actions.add_parser(
+        "verify", help="check the hash of what is in the cache, and read packaged files completely"
+    )
     verifying.add_argument("names", nargs="*", metavar="NAME", help="default: all that are there")
-    actions.add_parser("inspect", help="what a weight file of any known format holds").add_argument("file", type=Path, metavar="FILE")
-    converting = actions.add_parser("convert", help="write a generator of any known format as safetensors of this project")
+    actions.add_parser("inspect", help="what a weight file of any known format holds").add_argument(
+        "file", type=Path, metavar="FILE"
+    )
+    converting = actions.add_parser(
+        "convert", help="write a generator of any known format as safetensors of this project"
+    )
     converting.add_argument("source", metavar="SOURCE", help="weight file or name")
     converting.add_argument("target", type=Path, metavar="TARGET", help="file to write")
     return options
@@ -60,7 +77,13 @@ def list_entries(as_json: bool) -> None:
         print(json.dumps(facts, indent=2))
         return
     columns = ("name", "kind", "size", "licence", "from", "state", "summary")
-    rows = [columns, *([megabytes(fact["size"]) if column == "size" else fact[column] for column in columns] for fact in facts)]
+    rows = [
+        columns,
+        *(
+            [megabytes(fact["size"]) if column == "size" else fact[column] for column in columns]
+            for fact in facts
+        ),
+    ]
     widths = [max(len(row[index]) for row in rows) for index in range(len(columns))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -68,7 +91,10 @@ def list_entries(as_json: bool) -> None:
     print("\nguides, besides: open_clip:MODEL/TAG, any CLIP model of the open_clip library")
     print(f"cache: {cache.cache_directory()} (choose another with {cache.DIRECTORY})")
     if needed:
-        print(f"To be accepted before fetching (--accept-licence NAME, or {licences.ACCEPT}=NAME): {', '.join(needed)}")
+        print(
+            f"To be accepted before fetching (--accept-licence NAME, or {licences.ACCEPT}=NAME): "
+            f"{', '.join(needed)}"
+        )
 
 
 def facts_of(entry: Entry) -> dict[str, Any]:
@@ -82,7 +108,14 @@ def facts_of(entry: Entry) -> dict[str, Any]:
     }
     if not isinstance(entry, RemoteWeights):
         path = entry.locate()
-        return facts | {"from": "package", "urls": [], "path": str(path), "size": path.stat().st_size, "state": "packaged", "sha256": ""}
+        return facts | {
+            "from": "package",
+            "urls": [],
+            "path": str(path),
+            "size": path.stat().st_size,
+            "state": "packaged",
+            "sha256": "",
+        }
     cached = entry.path.is_file()
     facts |= {"from": entry.host, "urls": list(entry.urls), "path": str(entry.path), "sha256": entry.expected}
     facts["size"] = entry.path.stat().st_size if cached else entry.size
@@ -131,7 +164,11 @@ def read_completely(entry: Entry) -> None:
 
     path = entry.locate()
     tensors = read_weights(path, entry.kind).tensors
-    broken = [name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    broken = [
+        name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()
+    ]
     if broken:
-        raise WeightsError(f"{path} holds numbers that are not finite in {', '.join(broken)}. Install stylewav-pl again.")
+        raise WeightsError(
+            f"{path} holds numbers that are not finite in {', '.join(broken)}. Install stylewav-pl again."
+        )
     print(f"{entry.name} ({entry.kind}): whole, {len(tensors)} tensors, SHA-256 {sha256_of(path)}")

@@ -27,7 +27,8 @@ AT_ONCE = 1 << 20  # samples in memory while a long recording is searched
 FFMPEG_SECONDS = 1200
 # Lossy formats may miscount a little; what was cut off misses a lot.
 COMPLETE = 0.98
-# libsndfile's codes for a format or encoding it does not have: another decoder may. A damaged file stays damaged.
+# libsndfile's codes for a format or encoding it does not have: another decoder may. A damaged file stays
+# damaged.
 FOREIGN_FORMATS = (1, 4)
 # Recorders that write to a pipe cannot know the length and claim about 2 or 4 GiB.
 STREAMED_SIZE = 0x7FFF0000
@@ -37,7 +38,8 @@ _SHORT_DATA = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
 def decode(file: Path | FilePart, sample_rate: int, window: Window | None = None) -> Float[Tensor, " time"]:
     """Reads one excerpt of a file: channels averaged, resampled, checked.
 
-    Formats that libsndfile lacks (m4a, aac, webm ...) are read by ``ffmpeg`` where it is installed, up to 20 minutes.
+    Formats that libsndfile lacks (m4a, aac, webm ...) are read by ``ffmpeg`` where it is installed, up to 20
+    minutes.
 
     Args:
         file: A file, or a part of one; its format is found from the content.
@@ -73,14 +75,23 @@ def finish(samples: Samples, rate: int, sample_rate: int, window: Window) -> Flo
     if len(samples) == 0:
         raise AudioError(SkipReason.EMPTY, "The recording holds no samples.")
     if len(samples) < window.min_seconds * rate:
-        raise AudioError(SkipReason.TOO_SHORT, f"{len(samples) / rate:.2f} s long; at least {window.min_seconds:g} s are needed.")
+        raise AudioError(
+            SkipReason.TOO_SHORT,
+            f"{len(samples) / rate:.2f} s long; at least {window.min_seconds:g} s are needed.",
+        )
     if not np.isfinite(samples).all():
         bad = int(np.count_nonzero(~np.isfinite(samples)))
-        raise AudioError(SkipReason.NOT_FINITE, f"{bad} of {len(samples)} samples are not finite numbers (NaN or infinity).")
+        raise AudioError(
+            SkipReason.NOT_FINITE,
+            f"{bad} of {len(samples)} samples are not finite numbers (NaN or infinity).",
+        )
     peak = float(np.abs(samples - samples.mean()).max())
     if peak < SILENCE_PEAK:
         level = f"{20 * np.log10(peak):.0f} dBFS" if peak > 0 else "nothing at all"
-        raise AudioError(SkipReason.SILENT, f"The {len(samples) / rate:.1f} s used are silent: peak {level}, at least -60 dBFS are needed.")
+        raise AudioError(
+            SkipReason.SILENT,
+            f"The {len(samples) / rate:.1f} s used are silent: peak {level}, at least -60 dBFS are needed.",
+        )
     resampled = soxr.resample(_limit(samples).astype(np.float32), rate, sample_rate, quality="HQ")
     return torch.from_numpy(_limit(resampled)[: window.length(sample_rate)].copy())
 
@@ -105,7 +116,9 @@ def _read(file: Path | FilePart, sample_rate: int, window: Window) -> tuple[Samp
 
 def _whole(path: Path) -> FilePart:
     if not path.is_file():
-        raise AudioError(SkipReason.MISSING, "There is no such file." if not path.exists() else "This is not a file.")
+        raise AudioError(
+            SkipReason.MISSING, "There is no such file." if not path.exists() else "This is not a file."
+        )
     return FilePart(path, 0, path.stat().st_size)
 
 
@@ -113,11 +126,16 @@ def _read_with_libsndfile(part: FilePart, window: Window) -> tuple[Samples, int]
     # As bytes without a name: soundfile would trust the suffix .raw.
     with part.open() as opened, soundfile.SoundFile(opened) as file:
         _check_header(file)
-        start, count = _loudest(file, window) if window.place == "loudest" else window.span(file.frames, file.samplerate)
+        start, count = (
+            _loudest(file, window) if window.place == "loudest" else window.span(file.frames, file.samplerate)
+        )
         file.seek(start)
         block = file.read(count, dtype="float32", always_2d=True)
         if len(block) < COMPLETE * count:
-            raise AudioError(SkipReason.UNREADABLE, _truncated((start + len(block)) / file.samplerate, file.frames / file.samplerate))
+            raise AudioError(
+                SkipReason.UNREADABLE,
+                _truncated((start + len(block)) / file.samplerate, file.frames / file.samplerate),
+            )
         return block.mean(axis=1, dtype=np.float64), file.samplerate
 
 
@@ -126,22 +144,36 @@ def _check_header(file: Any) -> None:
         raise AudioError(SkipReason.EMPTY, "The recording holds no samples.")
     if not LOWEST_RATE <= file.samplerate <= HIGHEST_RATE or file.channels > MOST_CHANNELS:
         found = f"{file.samplerate} Hz and {file.channels} channels"
-        raise AudioError(SkipReason.UNREADABLE, f"Expected {LOWEST_RATE} to {HIGHEST_RATE} Hz and at most {MOST_CHANNELS} channels, found {found}.")
+        raise AudioError(
+            SkipReason.UNREADABLE,
+            f"Expected {LOWEST_RATE} to {HIGHEST_RATE} Hz and at most {MOST_CHANNELS} channels, found "
+            f"{found}.",
+        )
     short = _SHORT_DATA.search(file.extra_info)
     if short and int(short[2]) < int(short[1]) < STREAMED_SIZE:
         seconds = file.frames / file.samplerate
-        raise AudioError(SkipReason.UNREADABLE, _truncated(seconds, seconds * int(short[1]) / max(1, int(short[2]))))
+        raise AudioError(
+            SkipReason.UNREADABLE, _truncated(seconds, seconds * int(short[1]) / max(1, int(short[2])))
+        )
 
 
 def _truncated(found: float, promised: float) -> str:
-    return f"The file is cut off: it ends after {found:.2f} s, its header promises {promised:.2f} s. Copy or convert it again."
+    return (
+        f"The file is cut off: it ends after {found:.2f} s, its header promises {promised:.2f} s. Copy "
+        "or convert it again."
+    )
 
 
 def _loudest(file: Any, window: Window) -> tuple[int, int]:
     """The loudest span, found block by block so that hours of audio need no memory."""
     length = block_length(file.samplerate)
-    sums = [np.add.reduceat(np.square(part.mean(axis=1, dtype=np.float64)), np.arange(0, len(part), length)) for part in _parts(file, length)]
-    return window.loudest_span(np.nan_to_num(np.concatenate(sums or [np.zeros(0)])), file.frames, file.samplerate)
+    sums = [
+        np.add.reduceat(np.square(part.mean(axis=1, dtype=np.float64)), np.arange(0, len(part), length))
+        for part in _parts(file, length)
+    ]
+    return window.loudest_span(
+        np.nan_to_num(np.concatenate(sums or [np.zeros(0)])), file.frames, file.samplerate
+    )
 
 
 def _parts(file: Any, length: int) -> Iterator[Float[np.ndarray, "time channel"]]:
@@ -151,7 +183,9 @@ def _parts(file: Any, length: int) -> Iterator[Float[np.ndarray, "time channel"]
         found += len(part)
         yield part
     if found < COMPLETE * file.frames:
-        raise AudioError(SkipReason.UNREADABLE, _truncated(found / file.samplerate, file.frames / file.samplerate))
+        raise AudioError(
+            SkipReason.UNREADABLE, _truncated(found / file.samplerate, file.frames / file.samplerate)
+        )
 
 
 def _read_with_ffmpeg(part: FilePart, sample_rate: int) -> Samples:
@@ -159,23 +193,47 @@ def _read_with_ffmpeg(part: FilePart, sample_rate: int) -> Samples:
     if program is None:
         raise AudioError(
             SkipReason.UNREADABLE,
-            "Not a format that libsndfile reads (wav, mp3, flac, ogg, opus ...); other formats need ffmpeg, which is not installed.",
+            "Not a format that libsndfile reads (wav, mp3, flac, ogg, opus ...); other formats need ffmpeg, "
+            "which is not installed.",
         )
     # Only the file itself may be opened: playlists could otherwise point to the network.
     place = f"subfile,,start,{part.offset},end,{part.offset + part.size},,:file:{part.path}"
-    command = [program, "-nostdin", "-v", "error", "-protocol_whitelist", "file,subfile", "-i", place, "-t", str(FFMPEG_SECONDS), "-map", "0:a:0"]
+    command = [
+        program,
+        "-nostdin",
+        "-v",
+        "error",
+        "-protocol_whitelist",
+        "file,subfile",
+        "-i",
+        place,
+        "-t",
+        str(FFMPEG_SECONDS),
+        "-map",
+        "0:a:0",
+    ]
     output = ["-ac", "1", "-ar", str(sample_rate), "-f", "f32le", "-threads", "1", "pipe:1"]
     try:
-        result = subprocess.run([*command, *output], capture_output=True, stdin=subprocess.DEVNULL, timeout=120, check=False)
+        result = subprocess.run(
+            [*command, *output], capture_output=True, stdin=subprocess.DEVNULL, timeout=120, check=False
+        )
     except subprocess.TimeoutExpired as error:
         raise AudioError(SkipReason.UNREADABLE, "ffmpeg did not finish within 120 s.") from error
     if result.returncode != 0:
         lines = result.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        raise AudioError(SkipReason.UNREADABLE, f"Neither libsndfile nor ffmpeg knows this format ({lines[-1].removeprefix(f'{place}: ')}).")
+        raise AudioError(
+            SkipReason.UNREADABLE,
+            f"Neither libsndfile nor ffmpeg knows this format ({lines[-1].removeprefix(f'{place}: ')}).",
+        )
     return np.frombuffer(result.stdout[: len(result.stdout) // 4 * 4], dtype="<f4")
 
 
 def _sentence(error: Exception) -> str:
     """The error's own words without the path, which stands beside it in the list of skips."""
-    text = str(getattr(error, "error_string", "") or getattr(error, "strerror", "") or error).removeprefix("Error : ").strip() or type(error).__name__
+    text = (
+        str(getattr(error, "error_string", "") or getattr(error, "strerror", "") or error)
+        .removeprefix("Error : ")
+        .strip()
+        or type(error).__name__
+    )
     return text if text.endswith(".") else f"{text}."

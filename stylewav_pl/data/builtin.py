@@ -25,10 +25,15 @@ class BuiltinVoices(ClipSource):
 
     def __init__(self, per_sex: int = 40, seed: int = 0, seconds: float = 5.25) -> None:
         if per_sex < 1 or not 0.5 <= seconds <= 60:
-            raise ConfigError(f"BuiltinVoices needs per_sex of at least 1 and 0.5 to 60 seconds, found {per_sex} and {seconds}.")
+            raise ConfigError(
+                f"BuiltinVoices needs per_sex of at least 1 and 0.5 to 60 seconds, found {per_sex} and "
+                f"{seconds}."
+            )
         self.seconds = seconds
         self.seed = seed
-        self.speakers = {f"builtin/{speaker.name}": speaker for speaker in held_out_speakers(per_sex, seed=seed)}
+        self.speakers = {
+            f"builtin/{speaker.name}": speaker for speaker in held_out_speakers(per_sex, seed=seed)
+        }
 
     def list_clips(self) -> list[Clip]:
         """See :meth:`ClipSource.list_clips`; sorted by id."""

@@ -26,22 +26,25 @@ MOST_VALUES_SHOWN = 12
 class CommonVoice(FileSource):
     """A random sample of a release, population by population.
 
-    Clips are labelled with the trait, and with sex, age (``20s``) and locale where known. Ids are file names without suffix, after the
-    locale and a slash where two locales share file names.
-    Values of the trait that no population accepts are left out and counted. Where the release has no table of durations (before the
-    14th), files are opened one by one in the order of the draw until the sample is complete.
+    Clips are labelled with the trait, and with sex, age (``20s``) and locale where known. Ids are file names
+    without suffix, after the locale and a slash where two locales share file names.
+    Values of the trait that no population accepts are left out and counted. Where the release has no table of
+    durations (before the 14th), files are opened one by one in the order of the draw until the sample is
+    complete.
 
     Args:
         root: The folder that unpacking gave, with a folder per locale; a single locale's folder works too.
-        trait: What the populations differ in: ``sex`` (column ``gender``), ``age``, ``locale``, ``accent`` or any column.
+        trait: What the populations differ in: ``sex`` (column ``gender``), ``age``, ``locale``, ``accent`` or
+            any column.
         populations: Label to accepted values and count; see :class:`Population`.
         locales: Languages to draw from; all that are there by default.
         splits: Tables to draw from: ``train``, ``dev``, ``test``, ``validated``, ``other``, ...
         seconds: Shortest and longest duration.
-        min_words: Fewest words of the sentence, as separated by spaces; 1 for languages that are written without.
+        min_words: Fewest words of the sentence, as separated by spaces; 1 for languages that are written
+            without.
         where: Further conditions: column to accepted values.
-        balance: A column of ``where``: its values share each population equally (women and men in every decade), and appear in the
-            funnel apart. A speaker found under two of them is left out.
+        balance: A column of ``where``: its values share each population equally (women and men in every
+            decade), and appear in the funnel apart. A speaker found under two of them is left out.
         clips_per_speaker: Most clips of one speaker.
         include_teens: Also use speakers of the age group ``teens``, who may be minors.
         seed: Another seed draws other clips.
@@ -68,13 +71,21 @@ class CommonVoice(FileSource):
         seed: int = 0,
     ) -> None:
         if not splits or not 0 < seconds[0] <= seconds[1]:
-            raise ConfigError(f"Expected at least one split and 0 < shortest <= longest seconds, found splits {list(splits)} and seconds {seconds}.")
+            raise ConfigError(
+                "Expected at least one split and 0 < shortest <= longest seconds, found splits "
+                f"{list(splits)} and seconds {seconds}."
+            )
         self.root = as_path(root)
         self.populations = Populations(trait, populations, clips_per_speaker, seed)
         if "teens" in self.populations.labels and not include_teens:
-            raise ConfigError("A population asks for teens, who may be minors. Set include_teens: true if that is meant.")
+            raise ConfigError(
+                "A population asks for teens, who may be minors. Set include_teens: true if that is meant."
+            )
         if balance is not None and not (where or {}).get(balance):
-            raise ConfigError(f"Expected `where` to list the values of {balance!r} that balance the populations, found {where or 'none'}.")
+            raise ConfigError(
+                f"Expected `where` to list the values of {balance!r} that balance the populations, found "
+                f"{where or 'none'}."
+            )
         self.locales = locales
         self.splits = tuple(splits)
         self.seconds = seconds
@@ -110,11 +121,16 @@ class CommonVoice(FileSource):
         self._count(counts, funnel)
         candidates = rows.unique(["path", "speaker", "group"], maintain_order=True)
         if candidates.height < rows.height:
-            funnel.add("of different files", {group: int((candidates["group"] == group).sum()) for group in self.groups.counts})
+            funnel.add(
+                "of different files",
+                {group: int((candidates["group"] == group).sum()) for group in self.groups.counts},
+            )
         ids = _ids(candidates)
         with tqdm(desc="opening files for their duration", unit=" files", delay=2, disable=None) as progress:
             lengths = _Lengths(candidates, self.seconds, progress)
-            drawn = self.groups.draw(ids, candidates["speaker"].to_list(), candidates["group"].to_list(), funnel, lengths.fit)
+            drawn = self.groups.draw(
+                ids, candidates["speaker"].to_list(), candidates["group"].to_list(), funnel, lengths.fit
+            )
         if lengths.opened:
             funnel.add("files opened for their duration", {"": lengths.opened})
         self.groups.check(funnel)
@@ -132,7 +148,12 @@ class CommonVoice(FileSource):
     def _filter(self, frame: pl.LazyFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """How many rows meet which rules, and the rows that meet all; nothing else of the tables stays in memory."""
         value = pl.col(f"trait: {self.populations.trait}")
-        elsewhere = pl.any_horizontal([pl.lit(False), *(~pl.col(f"trait: {name}").is_in(spellings(given)) for name, given in self.where.items())])
+        elsewhere = pl.any_horizontal(
+            [
+                pl.lit(False),
+                *(~pl.col(f"trait: {name}").is_in(spellings(given)) for name, given in self.where.items()),
+            ]
+        )
         teens = pl.lit(False) if self.include_teens else pl.col("age") == "teens"
         label = value.replace_strict(self.populations.labels, default=None, return_dtype=pl.String)
         rules = frame.with_columns(
@@ -146,7 +167,13 @@ class CommonVoice(FileSource):
         )  # fmt: skip
         counts = rules.group_by("left_out", "group", "fits", "words").len()
         chosen = rules.filter(pl.col("left_out").is_null() & pl.col("fits").fill_null(True) & pl.col("words"))
-        both = pl.collect_all([counts, chosen.select("speaker", "path", "label", "group", "gender", "age", "locale", "seconds")], engine="streaming")
+        both = pl.collect_all(
+            [
+                counts,
+                chosen.select("speaker", "path", "label", "group", "gender", "age", "locale", "seconds"),
+            ],
+            engine="streaming",
+        )
         return both[0], both[1]
 
     def _group(self, label: pl.Expr) -> pl.Expr:
@@ -154,12 +181,21 @@ class CommonVoice(FileSource):
         if not self.balance:
             return label
         parts = {spelling: value for value in self.where[self.balance] for spelling in spellings([value])}
-        return label + ", " + pl.col(f"trait: {self.balance}").replace_strict(parts, default=None, return_dtype=pl.String)
+        return (
+            label
+            + ", "
+            + pl.col(f"trait: {self.balance}").replace_strict(parts, default=None, return_dtype=pl.String)
+        )
 
     def _count(self, counts: pl.DataFrame, funnel: Funnel) -> None:
         """The stages that need no draw."""
         funnel.add("rows", {"": int(counts["len"].sum())})
-        left_out = counts.drop_nulls("left_out").group_by("left_out").agg(pl.col("len").sum()).sort("len", "left_out", descending=[True, False])
+        left_out = (
+            counts.drop_nulls("left_out")
+            .group_by("left_out")
+            .agg(pl.col("len").sum())
+            .sort("len", "left_out", descending=[True, False])
+        )
         for value, count in left_out.head(MOST_VALUES_SHOWN).iter_rows():
             funnel.add(f"left out: {value}", {"": count})
         if others := int(left_out[MOST_VALUES_SHOWN:]["len"].sum()):
@@ -169,7 +205,11 @@ class CommonVoice(FileSource):
         if kept["fits"].is_not_null().any():
             kept = kept.filter(pl.col("fits").fill_null(True))
             unknown = int(kept.filter(pl.col("fits").is_null())["len"].sum())
-            self._add(f"{self.seconds[0]:g} to {self.seconds[1]:g} s{' or not known' if unknown else ''}", kept, funnel)
+            self._add(
+                f"{self.seconds[0]:g} to {self.seconds[1]:g} s{' or not known' if unknown else ''}",
+                kept,
+                funnel,
+            )
         self._add(f"at least {self.min_words} words", kept.filter("words"), funnel)
 
     def _add(self, stage: str, kept: pl.DataFrame, funnel: Funnel) -> None:
@@ -179,7 +219,9 @@ class CommonVoice(FileSource):
     def _clip(self, id: str, row: dict[str, str]) -> Clip:
         known = {"sex": SEXES.get(row["gender"]), "age": DECADES.get(row["age"]), "locale": row["locale"]}
         labels = {name: label for name, label in known.items() if label}
-        return Clip(id, row["path"], speaker=row["speaker"], labels={**labels, self.populations.trait: row["label"]})
+        return Clip(
+            id, row["path"], speaker=row["speaker"], labels={**labels, self.populations.trait: row["label"]}
+        )
 
 
 def _ids(clips: pl.DataFrame) -> list[str]:
@@ -193,7 +235,9 @@ class _Lengths:
     """Says whether a candidate's duration fits, and opens the file where no table tells."""
 
     def __init__(self, candidates: pl.DataFrame, seconds: tuple[float, float], progress: "tqdm[Any]") -> None:
-        self.known = candidates["seconds"].is_not_null().to_list()  # the table's durations have been compared already
+        self.known = (
+            candidates["seconds"].is_not_null().to_list()
+        )  # the table's durations have been compared already
         self.paths = candidates["path"]
         self.seconds = seconds
         self.progress = progress

@@ -13,7 +13,12 @@ import polars as pl
 from stylewav_pl.types import ConfigError
 
 # The names of a trait's column over the releases; any other trait is a column of its own name.
-COLUMNS = {"sex": ("gender",), "gender": ("gender",), "accent": ("accents", "accent"), "accents": ("accents", "accent")}
+COLUMNS = {
+    "sex": ("gender",),
+    "gender": ("gender",),
+    "accent": ("accents", "accent"),
+    "accents": ("accents", "accent"),
+}
 REQUIRED = ("client_id", "path", "sentence")
 DURATIONS = ("clip_durations.tsv", "times.txt")  # since release 16.1; releases 14 to 16.0
 FILE_NAMES = ("clip", "filename", "file", "path")  # of the column that says whose duration it is
@@ -43,14 +48,24 @@ def find_locales(root: Path, names: Sequence[str] | None) -> list[Locale]:
     found = {folder.name: folder for folder in root.glob("*/") if _is_locale(folder)}
     if not found:
         deeper = sorted({str(folder.parent) for folder in root.glob("*/*/") if _is_locale(folder)})
-        hint = f"; found one in {', '.join(deeper)}" if deeper else ", found nothing" if not root.exists() else ", found none"
+        hint = (
+            f"; found one in {', '.join(deeper)}"
+            if deeper
+            else ", found nothing"
+            if not root.exists()
+            else ", found none"
+        )
         raise ConfigError(
-            f"Expected an unpacked Common Voice release at {root} (a folder <locale>/ with clips/, train.tsv, validated.tsv ...){hint}. "
+            f"Expected an unpacked Common Voice release at {root} (a folder <locale>/ with clips/, "
+            f"train.tsv, validated.tsv ...){hint}. "
             "Correct `root`, or link the release there."
         )
     missing = sorted(set(names or ()) - found.keys())
     if missing:
-        raise ConfigError(f"The release at {root} has no locale {', '.join(missing)}; found {', '.join(sorted(found))}. Correct `locales`.")
+        raise ConfigError(
+            f"The release at {root} has no locale {', '.join(missing)}; found {', '.join(sorted(found))}. "
+            "Correct `locales`."
+        )
     return [Locale(name, found[name]) for name in dict.fromkeys(names or sorted(found))]
 
 
@@ -68,8 +83,10 @@ def read_clips(locale: Locale, splits: Sequence[str], wanted: Sequence[str]) -> 
         wanted: Traits, with the names of :data:`COLUMNS` or a table's own; ``locale`` is always there.
 
     Returns:
-        Strings ``speaker``, ``path`` (of the audio file), ``sentence``, ``trait: <name>`` for each wanted trait, ``gender``, ``age``, and
-        ``seconds`` (null where no table tells). Trait values are lower case, empty where the speaker did not tell.
+        Strings ``speaker``, ``path`` (of the audio file), ``sentence``, ``trait: <name>`` for each wanted
+        trait, ``gender``, ``age``, and
+        ``seconds`` (null where no table tells). Trait values are lower case, empty where the speaker did not
+        tell.
 
     Raises:
         ConfigError: A table or a column is missing.
@@ -77,21 +94,34 @@ def read_clips(locale: Locale, splits: Sequence[str], wanted: Sequence[str]) -> 
     tables = [_read_split(locale, split, wanted) for split in splits]
     clips = tables[0] if len(tables) == 1 else pl.concat(tables).unique("file", keep="any")
     durations = _read_durations(locale.folder)
-    joined = clips.with_columns(seconds=pl.lit(None, pl.Float64)) if durations is None else clips.join(durations, on="file", how="left")
-    return joined.with_columns(path=pl.lit(f"{(locale.folder / 'clips').as_posix()}/") + pl.col("file")).drop("file")
+    joined = (
+        clips.with_columns(seconds=pl.lit(None, pl.Float64))
+        if durations is None
+        else clips.join(durations, on="file", how="left")
+    )
+    return joined.with_columns(path=pl.lit(f"{(locale.folder / 'clips').as_posix()}/") + pl.col("file")).drop(
+        "file"
+    )
 
 
 def _read_split(locale: Locale, split: str, wanted: Sequence[str]) -> pl.LazyFrame:
     path = locale.folder / f"{split}.tsv"
     if not path.is_file():
         found = ", ".join(sorted(table.stem for table in locale.folder.glob("*.tsv"))) or "none"
-        raise ConfigError(f"Expected the table {path}, found {found} in its folder. Correct `splits` or `locales`.")
+        raise ConfigError(
+            f"Expected the table {path}, found {found} in its folder. Correct `splits` or `locales`."
+        )
     table = _scan(path)
     names = table.collect_schema().names()
     missing = [name for name in REQUIRED if name not in names]
     if missing:
-        raise ConfigError(f"{path} lacks the columns {', '.join(missing)}; found {', '.join(names)}. Expected a table of clips.")
-    file = pl.col("path").str.strip_chars().str.split("/").list.last()  # whatever is in front of it: all sounds are in clips/
+        raise ConfigError(
+            f"{path} lacks the columns {', '.join(missing)}; found {', '.join(names)}. Expected a table of "
+            "clips."
+        )
+    file = (
+        pl.col("path").str.strip_chars().str.split("/").list.last()
+    )  # whatever is in front of it: all sounds are in clips/
     return table.select(
         speaker=pl.col("client_id").fill_null(""),
         # the first releases left the suffix out
@@ -110,17 +140,26 @@ def _value(trait: str, names: Sequence[str], path: Path, locale: Locale) -> pl.E
         return pl.lit(locale.name.lower())
     column = next((name for name in COLUMNS.get(trait, (trait,)) if name in names), None)
     if column is None:
-        raise ConfigError(f"{path} has no column for the trait {trait!r}; found {', '.join(names)}. Choose one of these as trait.")
+        raise ConfigError(
+            f"{path} has no column for the trait {trait!r}; found {', '.join(names)}. Choose one of these "
+            "as trait."
+        )
     return pl.col(column).fill_null("").str.strip_chars().str.to_lowercase()
 
 
 def _read_durations(folder: Path) -> pl.LazyFrame | None:
     """``file`` and ``seconds``, or nothing where the release has no such table."""
-    path = next((path for name in DURATIONS if (path := folder / name).is_file() and path.stat().st_size), None)
+    path = next(
+        (path for name in DURATIONS if (path := folder / name).is_file() and path.stat().st_size), None
+    )
     if path is None:
         return None
     name, seconds, table = _duration_columns(path) or _duration_lines(path)
-    return table.select(file=name.str.split("/").list.last(), seconds=seconds).filter(pl.col("seconds") > 0).unique("file", keep="any")
+    return (
+        table.select(file=name.str.split("/").list.last(), seconds=seconds)
+        .filter(pl.col("seconds") > 0)
+        .unique("file", keep="any")
+    )
 
 
 def _duration_columns(path: Path) -> tuple[pl.Expr, pl.Expr, pl.LazyFrame] | None:
@@ -131,7 +170,11 @@ def _duration_columns(path: Path) -> tuple[pl.Expr, pl.Expr, pl.LazyFrame] | Non
     file = next((name for name in names if name.strip().lower() in FILE_NAMES), None)
     if length is None or file is None:
         return None
-    return pl.col(file).str.strip_chars(), pl.col(length).str.strip_chars().cast(pl.Float64, strict=False) / 1000, table
+    return (
+        pl.col(file).str.strip_chars(),
+        pl.col(length).str.strip_chars().cast(pl.Float64, strict=False) / 1000,
+        table,
+    )
 
 
 def _duration_lines(path: Path) -> tuple[pl.Expr, pl.Expr, pl.LazyFrame]:

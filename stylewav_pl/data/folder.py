@@ -38,13 +38,14 @@ class FileSource(ClipSource):
 class Folder(FileSource):
     """Every audio file below a folder, found by suffix; hidden files and other suffixes are ignored.
 
-    A file's id is its path relative to the folder without suffix. The nearest folder above it that is called like one
-    of the label values (``voices/male/me.wav``) is its label; files elsewhere have none.
+    A file's id is its path relative to the folder without suffix. The nearest folder above it that is called
+    like one of the label values (``voices/male/me.wav``) is its label; files elsewhere have none.
 
     Args:
         path: The folder.
         optional: A missing folder holds no clips instead of being an error.
-        labels: ``subfolder`` reads labels from folder names; ``csv`` from the table ``labels.csv`` in the folder (columns ``id`` or ``path``,
+        labels: ``subfolder`` reads labels from folder names; ``csv`` from the table ``labels.csv`` in the
+            folder (columns ``id`` or ``path``,
             ``speaker`` where known, and one for each trait); ``none`` gives none.
         trait: The trait that the folder names tell.
         values: Folder names that are labels; case does not matter.
@@ -71,22 +72,38 @@ class Folder(FileSource):
         """See :meth:`ClipSource.list_clips`; sorted by relative path.
 
         Raises:
-            ConfigError: The folder is missing and not optional, or is no folder, or its table of labels is wrong.
+            ConfigError: The folder is missing and not optional, or is no folder, or its table of labels is
+                wrong.
         """
         if not self.path.is_dir():
             if self.optional and not self.path.exists():
                 return []
             found = "a file" if self.path.exists() else "nothing"
-            raise ConfigError(f"Expected a folder with audio files at {self.path}, found {found}. Correct the path of the data source.")
+            raise ConfigError(
+                f"Expected a folder with audio files at {self.path}, found {found}. Correct the path of the "
+                "data source."
+            )
         paths = sorted(audio_files(self.path), key=lambda path: path.relative_to(self.path).as_posix())
-        return self._told(paths) if self.labels == "csv" else [self._clip(path, labels=self._folder_label(path)) for path in paths]
+        return (
+            self._told(paths)
+            if self.labels == "csv"
+            else [self._clip(path, labels=self._folder_label(path)) for path in paths]
+        )
 
     def _told(self, paths: Sequence[Path]) -> list[Clip]:
         """Every file with what the table says; a row without its file is a clip too, and becomes a skip with a reason."""
         rows = {row.name: row for row in read_labels(self.path / LABELS)}
-        found = [(path, rows.pop(self._relative(path), None) or rows.pop(self._id(path), None)) for path in paths]
-        clips = [self._clip(path, row.speaker if row else "", row.labels if row else NO_LABELS) for path, row in found]
-        return clips + [Clip(self._prefixed(row.name), (self.path / row.name).as_posix(), row.speaker, row.labels) for row in rows.values()]
+        found = [
+            (path, rows.pop(self._relative(path), None) or rows.pop(self._id(path), None)) for path in paths
+        ]
+        clips = [
+            self._clip(path, row.speaker if row else "", row.labels if row else NO_LABELS)
+            for path, row in found
+        ]
+        return clips + [
+            Clip(self._prefixed(row.name), (self.path / row.name).as_posix(), row.speaker, row.labels)
+            for row in rows.values()
+        ]
 
     def _clip(self, path: Path, speaker: str = "", labels: Mapping[str, str] = NO_LABELS) -> Clip:
         return Clip(self._prefixed(self._id(path)), path.as_posix(), speaker, labels)
@@ -102,14 +119,17 @@ class Folder(FileSource):
 
     def _folder_label(self, path: Path) -> Mapping[str, str]:
         names = {value.lower(): value for value in self.values} if self.labels == "subfolder" else {}
-        found = [names[part.lower()] for part in path.relative_to(self.path).parts[:-1] if part.lower() in names]
+        found = [
+            names[part.lower()] for part in path.relative_to(self.path).parts[:-1] if part.lower() in names
+        ]
         return {self.trait: found[-1]} if found else NO_LABELS
 
 
 class Files(FileSource):
     """Files named one by one, whatever their suffix; the id is the file name without suffix.
 
-    Files of equal name in different folders get ``-2``, ``-3`` ... in the order given; the same file twice is one clip.
+    Files of equal name in different folders get ``-2``, ``-3`` ... in the order given; the same file twice is
+    one clip.
 
     Args:
         paths: The files; ``file:`` addresses, too, for names that are no UTF-8, which YAML cannot hold.
@@ -141,7 +161,11 @@ def _path_of(place: str | Path) -> Path:
     'caf\udce9.wav'
     """
     text = str(place)
-    return Path(unquote(text.removeprefix("file://"), errors="surrogateescape")) if text.startswith("file:///") else as_path(place)
+    return (
+        Path(unquote(text.removeprefix("file://"), errors="surrogateescape"))
+        if text.startswith("file:///")
+        else as_path(place)
+    )
 
 
 def _free(name: str, taken: Collection[str]) -> str:
@@ -150,7 +174,9 @@ def _free(name: str, taken: Collection[str]) -> str:
     >>> _free("voice", {"voice", "voice-2"})
     'voice-3'
     """
-    return next(id for id in (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3))) if id not in taken)
+    return next(
+        id for id in (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3))) if id not in taken
+    )
 
 
 def audio_files(folder: Path) -> Iterator[Path]:
@@ -160,5 +186,9 @@ def audio_files(folder: Path) -> Iterator[Path]:
         real = os.path.realpath(parent)
         folders[:] = [] if real in seen else sorted(name for name in folders if not name.startswith("."))
         if real not in seen:
-            yield from (Path(parent, name) for name in files if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES)
+            yield from (
+                Path(parent, name)
+                for name in files
+                if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
+            )
         seen.add(real)

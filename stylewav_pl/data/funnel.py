@@ -53,7 +53,10 @@ class Funnel:
 
 def table(stages: Sequence[Stage]) -> str:
     """The stages of one or several sources as text."""
-    return "\n\n".join(_block(source, [stage for stage in stages if stage.source == source]) for source in _distinct(s.source for s in stages))
+    return "\n\n".join(
+        _block(source, [stage for stage in stages if stage.source == source])
+        for source in _distinct(s.source for s in stages)
+    )
 
 
 def _block(source: str, stages: Sequence[Stage]) -> str:
@@ -64,7 +67,9 @@ def _block(source: str, stages: Sequence[Stage]) -> str:
         group = populations[start : start + MOST_POPULATIONS]
         lines.append(_line("", *group))
         for rule in _distinct(stage.stage for stage in stages if stage.population):
-            lines.append(_line(rule, *(f"{counts[rule, name]:,}" if (rule, name) in counts else "" for name in group)))
+            lines.append(
+                _line(rule, *(f"{counts[rule, name]:,}" if (rule, name) in counts else "" for name in group))
+            )
     return "\n".join(line.rstrip() for line in lines)
 
 

@@ -34,13 +34,19 @@ def read_labels(path: Path) -> list[Row]:
         ConfigError: The table is missing or has no such column, or names a file twice.
     """
     if not path.is_file():
-        raise ConfigError(f"Expected a table of labels at {path}, found nothing. Write one with the columns id, speaker and a column per trait.")
+        raise ConfigError(
+            f"Expected a table of labels at {path}, found nothing. Write one with the columns id, speaker "
+            "and a column per trait."
+        )
     with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         lines = csv.DictReader(file)
         columns = [name for name in lines.fieldnames or [] if name]
         key = next((name for name in NAME_COLUMNS if name in columns), None)
         if key is None:
-            raise ConfigError(f"{path} has the columns {', '.join(columns) or '(none)'}; expected `id` or `path`, and one for each trait.")
+            raise ConfigError(
+                f"{path} has the columns {', '.join(columns) or '(none)'}; expected `id` or `path`, and one "
+                "for each trait."
+            )
         traits = [name for name in columns if name not in (*NAME_COLUMNS, SPEAKER_COLUMN)]
         rows = [row for line in lines if (row := _row(line, key, traits)).name]
     twice = [name for name, count in Counter(row.name for row in rows).items() if count > 1]

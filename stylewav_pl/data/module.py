@@ -24,22 +24,25 @@ FEW_CLIPS = 4
 class ClipDataModule(LightningDataModule):
     """Lists, decodes and groups clips.
 
-    The plan of a run says which clips form which cohort: list the clips, make the plan, then hand this process its
-    cohorts with :meth:`assign`. A clip that cannot be used leaves its slot empty and is reported as a skip.
+    The plan of a run says which clips form which cohort: list the clips, make the plan, then hand this
+    process its cohorts with :meth:`assign`. A clip that cannot be used leaves its slot empty and is reported
+    as a skip.
 
     Args:
         sources: Where clips come from, in this order.
-        cohort_size: How many clips are optimised side by side; ``auto``: as many as the free memory of the first start allows.
+        cohort_size: How many clips are optimised side by side; ``auto``: as many as the free memory of the
+            first start allows.
         num_workers: Processes that decode ahead; 0 decodes in between. The result does not depend on it.
         seconds: Longest excerpt of a recording; shorter ones are used as they are, never padded.
-        window: Which excerpt: ``center``, ``first``, ``loudest``, or ``mean-of-windows``: all of it (at most the central five
-            minutes), embedded window by window, and the unit vectors averaged.
+        window: Which excerpt: ``center``, ``first``, ``loudest``, or ``mean-of-windows``: all of it (at most
+            the central five minutes), embedded window by window, and the unit vectors averaged.
         min_seconds: Shorter recordings are skipped.
         max_clips: Takes only so many clips, from all sources in turn; for quick runs.
 
-    Sources that choose among their clips say how in :attr:`funnel`; ``fit`` writes it to ``funnel.json`` in the run directory, a list of
-    ``{"source": ..., "population": ..., "stage": ..., "count": ...}`` in the order of the rules (``population`` is empty where the number is
-    about the whole source).
+    Sources that choose among their clips say how in :attr:`funnel`; ``fit`` writes it to ``funnel.json`` in
+    the run directory, a list of
+    ``{"source": ..., "population": ..., "stage": ..., "count": ...}`` in the order of the rules
+    (``population`` is empty where the number is about the whole source).
 
     Attributes:
         sample_rate: In Hz, of the waveforms; set from the audio embedder before loading.
@@ -59,7 +62,8 @@ class ClipDataModule(LightningDataModule):
         super().__init__()
         if not sources or (cohort_size != "auto" and cohort_size < 1) or num_workers < 0:
             raise ConfigError(
-                "The data needs at least one source, cohort_size of at least 1 (or auto) and num_workers of at least 0; "
+                "The data needs at least one source, cohort_size of at least 1 (or auto) and num_workers of "
+                "at least 0; "
                 f"found {len(sources)} sources, {cohort_size} and {num_workers}."
             )
         if max_clips is not None and max_clips < 1:
@@ -96,13 +100,28 @@ class ClipDataModule(LightningDataModule):
     def funnel(self) -> list[Stage]:
         """How many clips each rule of each choosing source left."""
         stages = [stage for source in self.sources for stage in source.funnel]
-        taken = [Stage("all sources", "", f"taken for a quick run (max_clips: {self.max_clips})", len(self._index()))] if self.max_clips else []
+        taken = (
+            [
+                Stage(
+                    "all sources",
+                    "",
+                    f"taken for a quick run (max_clips: {self.max_clips})",
+                    len(self._index()),
+                )
+            ]
+            if self.max_clips
+            else []
+        )
         return stages + taken if stages else []
 
     @property
     def samples(self) -> dict[str, str]:
         """SHA-256 over the ids of each sample that was drawn, by position of its source: another sample makes another run."""
-        drawn = {str(place): [clip.id for clip in source.list_clips()] for place, source in enumerate(self.sources) if source.draws}
+        drawn = {
+            str(place): [clip.id for clip in source.list_clips()]
+            for place, source in enumerate(self.sources)
+            if source.draws
+        }
         return {place: _digest("\n".join(ids)) for place, ids in drawn.items()}
 
     def assign(self, cohorts: Sequence[Cohort]) -> None:
@@ -117,10 +136,17 @@ class ClipDataModule(LightningDataModule):
     def train_dataloader(self) -> "CohortLoader":
         """One :class:`ClipBatch` for each assigned cohort."""
         ids = [id for cohort in self.cohorts for id in cohort.ids]
-        return CohortLoader(self.cohorts, {id: clip for id, (_, clip) in self._index().items()}, self._reader(ids), self.num_workers)
+        return CohortLoader(
+            self.cohorts,
+            {id: clip for id, (_, clip) in self._index().items()},
+            self._reader(ids),
+            self.num_workers,
+        )
 
     def _reader(self, ids: Sequence[str]) -> "ClipReader":
-        return ClipReader(ids, {id: self._index()[id] for id in ids if id in self._index()}, self.sample_rate, self.window)
+        return ClipReader(
+            ids, {id: self._index()[id] for id in ids if id in self._index()}, self.sample_rate, self.window
+        )
 
     def _index(self) -> dict[str, tuple[ClipSource, Clip]]:
         if self._listed is None:
@@ -130,15 +156,26 @@ class ClipDataModule(LightningDataModule):
             for owner, clip in found:
                 if clip.id in listed:
                     first = listed[clip.id][1].path
-                    self._early_skips.append(Skip(clip.id, clip.path, SkipReason.DUPLICATE_ID, f"The id is taken by {first}. Rename one of them."))
+                    self._early_skips.append(
+                        Skip(
+                            clip.id,
+                            clip.path,
+                            SkipReason.DUPLICATE_ID,
+                            f"The id is taken by {first}. Rename one of them.",
+                        )
+                    )
                 else:
                     listed[clip.id] = (owner, clip)
             self._listed = listed if self.max_clips is None else self._first(listed, self.max_clips)
         return self._listed
 
-    def _first(self, listed: Mapping[str, tuple[ClipSource, Clip]], count: int) -> dict[str, tuple[ClipSource, Clip]]:
+    def _first(
+        self, listed: Mapping[str, tuple[ClipSource, Clip]], count: int
+    ) -> dict[str, tuple[ClipSource, Clip]]:
         """So many clips: the sources take turns, a sample in the order of its draw, other sources by chance."""
-        owned = [(source, [id for id, (owner, _) in listed.items() if owner is source]) for source in self.sources]
+        owned = [
+            (source, [id for id, (owner, _) in listed.items() if owner is source]) for source in self.sources
+        ]
         queues = [ids if source.draws else sorted(ids, key=_digest) for source, ids in owned]
         taken = set(islice((id for turn in zip_longest(*queues) for id in turn if id is not None), count))
         return {id: entry for id, entry in listed.items() if id in taken}
@@ -154,7 +191,9 @@ class ClipReader(Dataset["np.ndarray | Skip"]):
     Waveforms are numpy arrays here: tensors would each hold a file descriptor on their way between processes.
     """
 
-    def __init__(self, ids: Sequence[str], clips: dict[str, tuple[ClipSource, Clip]], sample_rate: int, window: Window) -> None:
+    def __init__(
+        self, ids: Sequence[str], clips: dict[str, tuple[ClipSource, Clip]], sample_rate: int, window: Window
+    ) -> None:
         self.ids = ids
         self.clips = clips
         self.sample_rate = sample_rate
@@ -171,7 +210,12 @@ class ClipReader(Dataset["np.ndarray | Skip"]):
     def __getitem__(self, position: int) -> np.ndarray | Skip:
         id = self.ids[position]
         if id not in self.clips:
-            return Skip(id, "", SkipReason.MISSING, "The clip is in the plan of this run, but no data source lists it any more.")
+            return Skip(
+                id,
+                "",
+                SkipReason.MISSING,
+                "The clip is in the plan of this run, but no data source lists it any more.",
+            )
         source, clip = self.clips[id]
         try:
             return source.read(clip, self.sample_rate, self.window).numpy()
@@ -189,7 +233,9 @@ class CohortLoader:
         num_workers: Decoding processes; a handful of clips is decoded without them.
     """
 
-    def __init__(self, cohorts: Sequence[Cohort], clips: dict[str, Clip], reader: ClipReader, num_workers: int) -> None:
+    def __init__(
+        self, cohorts: Sequence[Cohort], clips: dict[str, Clip], reader: ClipReader, num_workers: int
+    ) -> None:
         self.cohorts = cohorts
         self.clips = clips
         self.reader = reader
@@ -207,9 +253,15 @@ class CohortLoader:
         """Clip by clip and in order, one cohort ahead, so that all workers share the first cohort."""
         largest = max(len(cohort.ids) for cohort in self.cohorts)
         ahead = max(2, -(-largest // self.num_workers)) if self.num_workers else None
-        # A generator of its own: the loader draws a seed, and drawing it from the global one would move everybody's chance.
+        # A generator of its own: the loader draws a seed, and drawing it from the global one would move
+        # everybody's chance.
         return DataLoader(
-            self.reader, batch_size=None, num_workers=self.num_workers, prefetch_factor=ahead, collate_fn=_unchanged, generator=torch.Generator()
+            self.reader,
+            batch_size=None,
+            num_workers=self.num_workers,
+            prefetch_factor=ahead,
+            collate_fn=_unchanged,
+            generator=torch.Generator(),
         )
 
 
@@ -217,7 +269,9 @@ def _unchanged(item: Any) -> Any:
     return item
 
 
-def assemble(cohort: Cohort, clips: dict[str, Clip], sounds: Sequence[np.ndarray | Skip], averaged: int | None = None) -> ClipBatch:
+def assemble(
+    cohort: Cohort, clips: dict[str, Clip], sounds: Sequence[np.ndarray | Skip], averaged: int | None = None
+) -> ClipBatch:
     """One batch: a slot for each id in plan order, empty for skipped clips and beyond the last.
 
     Args:
@@ -226,7 +280,15 @@ def assemble(cohort: Cohort, clips: dict[str, Clip], sounds: Sequence[np.ndarray
         sounds: What became of each id of the cohort.
         averaged: See :meth:`Window.averaged`.
     """
-    slots = [None if isinstance(sound, Skip) else clips[id] for id, sound in zip(cohort.ids, sounds, strict=True)]
+    slots = [
+        None if isinstance(sound, Skip) else clips[id] for id, sound in zip(cohort.ids, sounds, strict=True)
+    ]
     slots += [None] * (cohort.size - len(slots))
     waveforms = tuple(torch.from_numpy(sound) for sound in sounds if not isinstance(sound, Skip))
-    return ClipBatch(cohort.index, tuple(slots), waveforms, tuple(sound for sound in sounds if isinstance(sound, Skip)), averaged)
+    return ClipBatch(
+        cohort.index,
+        tuple(slots),
+        waveforms,
+        tuple(sound for sound in sounds if isinstance(sound, Skip)),
+        averaged,
+    )

@@ -9,7 +9,11 @@ from stylewav_pl.data.funnel import Funnel
 from stylewav_pl.types import ConfigError
 
 # One meaning, several spellings: Common Voice renamed its genders with release 17 and misspells the forties.
-SPELLINGS = (frozenset({"male", "male_masculine"}), frozenset({"female", "female_feminine"}), frozenset({"forties", "fourties"}))
+SPELLINGS = (
+    frozenset({"male", "male_masculine"}),
+    frozenset({"female", "female_feminine"}),
+    frozenset({"forties", "fourties"}),
+)
 
 SAMPLED = "sampled"
 
@@ -20,8 +24,8 @@ class Population:
 
     Attributes:
         count: How many clips.
-        accept: Values of the trait that belong to it; its own label by default. Case does not matter, and known spellings of one
-            meaning (male and male_masculine, forties and fourties) go together.
+        accept: Values of the trait that belong to it; its own label by default. Case does not matter, and
+            known spellings of one meaning (male and male_masculine, forties and fourties) go together.
     """
 
     count: int
@@ -31,9 +35,10 @@ class Population:
 class Populations:
     """A trait, its populations, and the rules of drawing.
 
-    A draw depends on the seed and the names of speakers and clips alone, not on the order in which they are listed. Speakers come
-    in a random order, each with a random clip of theirs, whatever number of clips they have; a speaker comes again only when all
-    others have had their turn. A speaker found in two populations would make them dependent and is left out.
+    A draw depends on the seed and the names of speakers and clips alone, not on the order in which they are
+    listed. Speakers come in a random order, each with a random clip of theirs, whatever number of clips they
+    have; a speaker comes again only when all others have had their turn. A speaker found in two populations
+    would make them dependent and is left out.
 
     Args:
         trait: What the populations differ in; the name of the label.
@@ -52,11 +57,14 @@ class Populations:
     {'male': 'male', 'male_masculine': 'male', 'f': 'female'}
     """
 
-    def __init__(self, trait: str, populations: Mapping[str, Population], clips_per_speaker: int = 1, seed: int = 0) -> None:
+    def __init__(
+        self, trait: str, populations: Mapping[str, Population], clips_per_speaker: int = 1, seed: int = 0
+    ) -> None:
         counts = [population.count for population in populations.values()]
         if not trait or not counts or min([*counts, clips_per_speaker]) < 1:
             raise ConfigError(
-                "Expected a trait, at least one population with a count of at least 1, and clips_per_speaker of at least 1; "
+                "Expected a trait, at least one population with a count of at least 1, and "
+                "clips_per_speaker of at least 1; "
                 f"found trait {trait!r}, counts {counts} and clips_per_speaker {clips_per_speaker}."
             )
         self.trait = trait
@@ -67,7 +75,10 @@ class Populations:
         for label, population in populations.items():
             for value in spellings([label] if population.accept is None else population.accept):
                 if self.labels.setdefault(value, label) != label:
-                    raise ConfigError(f"The value {value!r} of {trait} belongs to two populations, {self.labels[value]!r} and {label!r}.")
+                    raise ConfigError(
+                        f"The value {value!r} of {trait} belongs to two populations, {self.labels[value]!r} "
+                        f"and {label!r}."
+                    )
 
     def shared_by(self, parts: Sequence[str]) -> "Populations":
         """Each population cut into parts of one size, to be drawn one by one.
@@ -80,8 +91,15 @@ class Populations:
         """
         odd = {label: count for label, count in self.counts.items() if count % len(parts)}
         if odd:
-            raise ConfigError(f"Expected counts that {', '.join(parts)} can share equally, found {odd}. Choose multiples of {len(parts)}.")
-        shares = {f"{label}, {part}": Population(count // len(parts)) for label, count in self.counts.items() for part in parts}
+            raise ConfigError(
+                f"Expected counts that {', '.join(parts)} can share equally, found {odd}. Choose multiples "
+                f"of {len(parts)}."
+            )
+        shares = {
+            f"{label}, {part}": Population(count // len(parts))
+            for label, count in self.counts.items()
+            for part in parts
+        }
         return Populations(self.trait, shares, self.clips_per_speaker, self.seed)
 
     def draw(
@@ -106,14 +124,25 @@ class Populations:
         """
         names = [speaker or f"\0{id}" for speaker, id in zip(speakers, ids, strict=True)]
         groups = self._clips_by_speaker(names, labels)
-        funnel.add("of speakers in one population", {label: sum(map(len, group.values())) for label, group in groups.items()})
+        funnel.add(
+            "of speakers in one population",
+            {label: sum(map(len, group.values())) for label, group in groups.items()},
+        )
         most = self.clips_per_speaker
-        available = {label: sum(min(most, len(clips)) for clips in group.values()) for label, group in groups.items()}
+        available = {
+            label: sum(min(most, len(clips)) for clips in group.values()) for label, group in groups.items()
+        }
         funnel.add(f"{'one clip' if most == 1 else f'at most {most} clips'} per speaker", available)
-        drawn = {label: list(islice(self._turns(group, ids, usable), self.counts[label])) for label, group in groups.items()}
+        drawn = {
+            label: list(islice(self._turns(group, ids, usable), self.counts[label]))
+            for label, group in groups.items()
+        }
         funnel.add(SAMPLED, {label: len(positions) for label, positions in drawn.items()})
         if most > 1:
-            funnel.add("speakers in the sample", {label: len({names[p] for p in positions}) for label, positions in drawn.items()})
+            funnel.add(
+                "speakers in the sample",
+                {label: len({names[p] for p in positions}) for label, positions in drawn.items()},
+            )
         return [position for row in zip_longest(*drawn.values()) for position in row if position is not None]
 
     def check(self, funnel: Funnel) -> None:
@@ -126,30 +155,42 @@ class Populations:
             ConfigError: A population is short of clips.
         """
         sampled = {stage.population: stage.count for stage in funnel.stages if stage.stage == SAMPLED}
-        short = [f"{label} has {sampled[label]} of {count}" for label, count in self.counts.items() if sampled[label] < count]
+        short = [
+            f"{label} has {sampled[label]} of {count}"
+            for label, count in self.counts.items()
+            if sampled[label] < count
+        ]
         if short:
             raise ConfigError(
                 f"Too few clips for the populations of {self.trait}: {', '.join(short)}.\n\n{funnel}\n\n"
                 "Ask for fewer (count), loosen a rule, or add data (other splits or locales)."
             )
 
-    def _clips_by_speaker(self, names: Sequence[str], labels: Sequence[str]) -> dict[str, dict[str, list[int]]]:
+    def _clips_by_speaker(
+        self, names: Sequence[str], labels: Sequence[str]
+    ) -> dict[str, dict[str, list[int]]]:
         first: dict[str, str] = {}
-        torn = {name for name, label in zip(names, labels, strict=True) if first.setdefault(name, label) != label}
+        torn = {
+            name for name, label in zip(names, labels, strict=True) if first.setdefault(name, label) != label
+        }
         groups: dict[str, dict[str, list[int]]] = {label: {} for label in self.counts}
         for position, (name, label) in enumerate(zip(names, labels, strict=True)):
             if name not in torn:
                 groups[label].setdefault(name, []).append(position)
         return groups
 
-    def _turns(self, clips: Mapping[str, Sequence[int]], ids: Sequence[str], usable: Callable[[int], bool]) -> Iterator[int]:
+    def _turns(
+        self, clips: Mapping[str, Sequence[int]], ids: Sequence[str], usable: Callable[[int], bool]
+    ) -> Iterator[int]:
         """Every speaker's first clip, then every speaker's second, ..."""
         queues = [self._queue(clips[speaker], ids, usable) for speaker in sorted(clips, key=self._chance)]
         for _ in range(self.clips_per_speaker):
             for queue in queues:
                 yield from islice(queue, 1)
 
-    def _queue(self, positions: Sequence[int], ids: Sequence[str], usable: Callable[[int], bool]) -> Iterator[int]:
+    def _queue(
+        self, positions: Sequence[int], ids: Sequence[str], usable: Callable[[int], bool]
+    ) -> Iterator[int]:
         """The usable clips of one speaker; sorted only when it is their turn."""
         yield from filter(usable, sorted(positions, key=lambda position: self._chance(ids[position])))
 
@@ -166,4 +207,8 @@ def spellings(values: Sequence[str]) -> list[str]:
     ['forties', 'fourties', 'fifties']
     """
     lower = [value.strip().lower() for value in values]
-    return [other for value in lower for other in sorted(next((same for same in SPELLINGS if value in same), {value}))]
+    return [
+        other
+        for value in lower
+        for other in sorted(next((same for same in SPELLINGS if value in same), {value}))
+    ]

@@ -33,7 +33,14 @@ class Sample(ClipSource):
 
     draws: ClassVar[bool] = True
 
-    def __init__(self, source: ClipSource, trait: str, populations: dict[str, Population], clips_per_speaker: int = 1, seed: int = 0) -> None:
+    def __init__(
+        self,
+        source: ClipSource,
+        trait: str,
+        populations: dict[str, Population],
+        clips_per_speaker: int = 1,
+        seed: int = 0,
+    ) -> None:
         self.source = source
         self.populations = Populations(trait, populations, clips_per_speaker, seed)
         self._listed: list[Clip] | None = None
@@ -77,7 +84,12 @@ class Sample(ClipSource):
         chosen = [(clip, label) for clip, label in zip(clips, labels, strict=True) if label]
         funnel.add("left out: without an accepted value", {"": len(clips) - len(chosen)})
         funnel.add("labelled", {name: labels.count(name) for name in self.populations.counts})
-        drawn = self.populations.draw([c.id for c, _ in chosen], [c.speaker for c, _ in chosen], [label for _, label in chosen], funnel)
+        drawn = self.populations.draw(
+            [c.id for c, _ in chosen], [c.speaker for c, _ in chosen], [label for _, label in chosen], funnel
+        )
         self.populations.check(funnel)
         self._funnel = funnel
-        return [replace(clip, labels={**clip.labels, trait: label}) for clip, label in (chosen[position] for position in drawn)]
+        return [
+            replace(clip, labels={**clip.labels, trait: label})
+            for clip, label in (chosen[position] for position in drawn)
+        ]

@@ -77,7 +77,11 @@ def search(shard: Path) -> Contents:
         grouped = [_entry(file, sound, facts) for sound in sounds]
     refusals += [entry for entry in grouped if isinstance(entry, Refusal)]
     silent = facts.keys() - {key_of(sound.name) for sound in sounds}
-    refusals += [Refusal(facts[key].name, SkipReason.MISSING, "There is no sound beside this json.") for key in facts if key in silent]
+    refusals += [
+        Refusal(facts[key].name, SkipReason.MISSING, "There is no sound beside this json.")
+        for key in facts
+        if key in silent
+    ]
     if not shard.stat().st_size:
         refusals.append(Refusal("", SkipReason.EMPTY, "The shard has 0 bytes."))
     return Contents([entry for entry in grouped if isinstance(entry, Entry)], refusals)
@@ -109,35 +113,65 @@ def _danger(member: Member) -> str:
     if "\0" in member.name:
         return f"The name is {NO_TEXT}. Write the shard again with plain names."
     if parts[0] == "" or ".." in parts or parts[0].endswith(":"):
-        return "The name leads out of the shard (an absolute path, or with `..`). Write the shard again with plain names."
+        return (
+            "The name leads out of the shard (an absolute path, or with `..`). Write the shard again "
+            "with plain names."
+        )
     return ""
 
 
 def _damage(damage: Damage, shard: Path) -> str:
     size = shard.stat().st_size
     if damage.start == damage.end:
-        return "The shard does not end as a tar file does: it was cut off, and clips may be missing. Copy it again."
+        return (
+            "The shard does not end as a tar file does: it was cut off, and clips may be missing. Copy "
+            "it again."
+        )
     if damage.start == 0 and damage.end == size:
         with shard.open("rb") as file:
             start = file.read(8)
         kind = next((name for magic, name in COMPRESSED.items() if start.startswith(magic)), "")
-        return f"This is a {kind} file; expected a plain tar file. Decompress it." if kind else "This is not a tar file."
-    return f"Bytes {damage.start} to {damage.end} are damaged: clips there are lost, those around are used. Copy the shard again."
+        return (
+            f"This is a {kind} file; expected a plain tar file. Decompress it."
+            if kind
+            else "This is not a tar file."
+        )
+    return (
+        f"Bytes {damage.start} to {damage.end} are damaged: clips there are lost, those around are "
+        "used. Copy the shard again."
+    )
 
 
 def _entry(file: BinaryIO, sound: Member, facts: Mapping[str, Member]) -> Entry | Refusal:
     key = key_of(sound.name)
     if not sound.is_whole:
-        return Refusal(sound.name, SkipReason.UNREADABLE, "The shard is cut off in the middle of this clip. Copy it again.")
+        return Refusal(
+            sound.name,
+            SkipReason.UNREADABLE,
+            "The shard is cut off in the middle of this clip. Copy it again.",
+        )
     if not facts:
         return Entry(key, sound.name, sound.offset, sound.size, "", NO_LABELS)
     if key not in facts:
-        return Refusal(sound.name, SkipReason.BAD_LABELS, "It has no json, and other clips of the shard have one. Write or copy the shard again.")
+        return Refusal(
+            sound.name,
+            SkipReason.BAD_LABELS,
+            "It has no json, and other clips of the shard have one. Write or copy the shard again.",
+        )
     try:
         told = _told(file, facts[key])
     except (ValueError, RecursionError) as error:
-        return Refusal(sound.name, SkipReason.BAD_LABELS, f"Its json cannot be used: {one_line(error)}. Write it again.")
-    return Entry(_text(told.get("id")) or key, sound.name, sound.offset, sound.size, _text(told.get("speaker")), _labels(told))
+        return Refusal(
+            sound.name, SkipReason.BAD_LABELS, f"Its json cannot be used: {one_line(error)}. Write it again."
+        )
+    return Entry(
+        _text(told.get("id")) or key,
+        sound.name,
+        sound.offset,
+        sound.size,
+        _text(told.get("speaker")),
+        _labels(told),
+    )
 
 
 def _told(file: BinaryIO, member: Member) -> dict[str, Any]:
@@ -154,7 +188,11 @@ def _told(file: BinaryIO, member: Member) -> dict[str, Any]:
         raise ValueError(f"expected an object with id, speaker and labels, found a {type(told).__name__}")
     if not isinstance(told.get("labels", {}), dict):
         raise ValueError(f"expected an object as labels, found a {type(told['labels']).__name__}")
-    for text in (_text(told.get("id")), _text(told.get("speaker")), *(part for pair in _labels(told).items() for part in pair)):
+    for text in (
+        _text(told.get("id")),
+        _text(told.get("speaker")),
+        *(part for pair in _labels(told).items() for part in pair),
+    ):
         if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
             raise ValueError(NO_TEXT)
     return told

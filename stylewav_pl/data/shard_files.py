@@ -45,14 +45,20 @@ def find_shards(patterns: Sequence[str | Path]) -> list[ShardFile]:
     """The shards that patterns mean, in order.
 
     Args:
-        patterns: Folders (every ``*.tar`` in them), files, or ``http(s)`` addresses; braces stand for several (``{000..019}.tar``).
+        patterns: Folders (every ``*.tar`` in them), files, or ``http(s)`` addresses; braces stand for several
+            (``{000..019}.tar``).
 
     Raises:
         ConfigError: A pattern cannot be understood or is refused, or there is no shard.
     """
-    found = [shard for pattern in patterns for source in _expand(str(pattern)) for shard in _shards_of(source)]
+    found = [
+        shard for pattern in patterns for source in _expand(str(pattern)) for shard in _shards_of(source)
+    ]
     if not found:
-        raise ConfigError(f"Expected shards (*.tar) in {', '.join(str(pattern) for pattern in patterns) or 'path'}, found none. Correct `path`.")
+        raise ConfigError(
+            f"Expected shards (*.tar) in {', '.join(str(pattern) for pattern in patterns) or 'path'}, found "
+            "none. Correct `path`."
+        )
     return found
 
 
@@ -62,7 +68,10 @@ def _expand(pattern: str) -> list[str]:
     try:
         return list(braceexpand(pattern, escape=False))
     except ValueError as error:
-        raise ConfigError(f"The pattern of shards {pattern!r} cannot be understood ({error}). Expected braces as in {{000..019}}.tar.") from error
+        raise ConfigError(
+            f"The pattern of shards {pattern!r} cannot be understood ({error}). Expected braces as in "
+            f"{{000..019}}.tar."
+        ) from error
 
 
 def _shards_of(source: str) -> list[ShardFile]:
@@ -73,7 +82,9 @@ def _shards_of(source: str) -> list[ShardFile]:
         return [ShardFile(file.as_posix(), str(file)) for file in files]
     if scheme not in FETCHED:
         why = "it would run a program" if scheme == "pipe" else "only files and http(s) addresses are read"
-        raise ConfigError(f"The shard {source!r} is refused: {why}. Mount or copy the shards, and give their path.")
+        raise ConfigError(
+            f"The shard {source!r} is refused: {why}. Mount or copy the shards, and give their path."
+        )
     parts = urlsplit(source)
     return [ShardFile(urlunsplit((scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")), source)]
 
@@ -85,18 +96,26 @@ def _scheme(source: str) -> str:
 
 def _local(path: Path) -> Path:
     if not path.is_file():
-        raise ConfigError(f"Expected a shard at {path}, found {'something else' if path.exists() else 'nothing'}. Correct `path` of the source.")
+        raise ConfigError(
+            f"Expected a shard at {path}, found {'something else' if path.exists() else 'nothing'}. Correct "
+            "`path` of the source."
+        )
     return path
 
 
 def _fetch(url: str, shown: str) -> Path:
     """A shard is fetched once and then kept: what an address gives must not change while a run lasts."""
     folder = cache_directory() / "shards" / sha256(url.encode()).hexdigest()[:16]
-    path = folder / (re.sub(r"[^\w.-]+", "-", unquote(urlsplit(url).path).rpartition("/")[2]).lstrip(".") or "shard.tar")
+    path = folder / (
+        re.sub(r"[^\w.-]+", "-", unquote(urlsplit(url).path).rpartition("/")[2]).lstrip(".") or "shard.tar"
+    )
     if path.is_file():
         return path
     if is_offline():
-        raise ConfigError(f"{shown} is not in the cache, and the network is switched off ({OFFLINE}). Fetch it by hand and put it at {path}.")
+        raise ConfigError(
+            f"{shown} is not in the cache, and the network is switched off ({OFFLINE}). Fetch it by hand "
+            f"and put it at {path}."
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):  # other processes of the job want it too
@@ -106,9 +125,12 @@ def _fetch(url: str, shown: str) -> Path:
                 download(url, part, path.name, Patience())
                 part.replace(path)
     except UnavailableError as error:
-        raise ConfigError(f"The shard {shown} could not be fetched: {error}. Correct `path` of the source, or try again.") from error
+        raise ConfigError(
+            f"The shard {shown} could not be fetched: {error}. Correct `path` of the source, or try again."
+        ) from error
     except OSError as error:
         raise ConfigError(
-            f"{path} cannot be written ({error.strerror or error}). Set {DIRECTORY} to a directory with room, and try again."
+            f"{path} cannot be written ({error.strerror or error}). Set {DIRECTORY} to a directory with "
+            "room, and try again."
         ) from error
     return path

@@ -24,7 +24,11 @@ def contents_of(shard: Path) -> Contents:
     """
     stat = shard.stat()
     version = [__version__, stat.st_size, stat.st_mtime_ns]
-    kept = cache_directory() / "shard-index" / f"{sha256(os.path.abspath(shard).encode('utf-8', 'surrogateescape')).hexdigest()[:32]}.json"
+    kept = (
+        cache_directory()
+        / "shard-index"
+        / f"{sha256(os.path.abspath(shard).encode('utf-8', 'surrogateescape')).hexdigest()[:32]}.json"
+    )
     try:
         return _from_json(json.loads(kept.read_bytes()), version)
     except (OSError, ValueError, KeyError, TypeError):  # not there, of another time, or damaged
@@ -35,12 +39,23 @@ def contents_of(shard: Path) -> Contents:
 
 
 def _to_json(contents: Contents, version: Sequence[object]) -> str:
-    entries = [[entry.id, entry.member, entry.offset, entry.size, entry.speaker, dict(entry.labels)] for entry in contents.entries]
-    return json.dumps({"version": version, "entries": entries, "refusals": [asdict(refusal) for refusal in contents.refusals]})
+    entries = [
+        [entry.id, entry.member, entry.offset, entry.size, entry.speaker, dict(entry.labels)]
+        for entry in contents.entries
+    ]
+    return json.dumps(
+        {
+            "version": version,
+            "entries": entries,
+            "refusals": [asdict(refusal) for refusal in contents.refusals],
+        }
+    )
 
 
 def _from_json(kept: Any, version: Sequence[object]) -> Contents:
     if kept["version"] != version:
         raise ValueError("of another time")
-    refusals = [Refusal(**{**refusal, "reason": SkipReason(refusal["reason"])}) for refusal in kept["refusals"]]
+    refusals = [
+        Refusal(**{**refusal, "reason": SkipReason(refusal["reason"])}) for refusal in kept["refusals"]
+    ]
     return Contents([Entry(*entry) for entry in kept["entries"]], refusals)

@@ -24,7 +24,8 @@ LONGEST_SECONDS = 3600.0
 def write_shards(data: ClipDataModule, directory: Path, clips_per_shard: int = 1000) -> list[Skip]:
     """Writes every clip of the sources: its file unchanged (a made voice as FLAC) and ``json`` with id, speaker and labels.
 
-    The same clips give the same bytes. A shard is there whole or not at all, and ``shards.json`` (hashes, counts, skips) comes last.
+    The same clips give the same bytes. A shard is there whole or not at all, and ``shards.json`` (hashes,
+    counts, skips) comes last.
 
     Args:
         data: Lists the clips.
@@ -38,10 +39,15 @@ def write_shards(data: ClipDataModule, directory: Path, clips_per_shard: int = 1
         ConfigError: There is a finished set already, or nothing to write.
     """
     if (directory / INDEX).exists():
-        raise ConfigError(f"{directory} holds shards already ({INDEX}). Choose another directory, or remove it.")
+        raise ConfigError(
+            f"{directory} holds shards already ({INDEX}). Choose another directory, or remove it."
+        )
     clips, skips = data.list_clips(), list(data.early_skips)
     if not clips or clips_per_shard < 1:
-        raise ConfigError(f"Expected at least one clip and one clip per shard; found {len(clips)} clips and {clips_per_shard} per shard.")
+        raise ConfigError(
+            f"Expected at least one clip and one clip per shard; found {len(clips)} clips and "
+            f"{clips_per_shard} per shard."
+        )
     directory.mkdir(parents=True, exist_ok=True)
     remove_litter(directory)
     for stale in directory.glob("clips-*.tar"):  # of an earlier start that did not come to its end
@@ -52,8 +58,14 @@ def write_shards(data: ClipDataModule, directory: Path, clips_per_shard: int = 1
         path = directory / f"clips-{len(shards):05d}.tar"
         written = _write_shard(data, group, path, skips)
         shards.append({"file": path.name, "clips": written, "sha256": sha256(path.read_bytes()).hexdigest()})
-    told = [{"id": skip.id, "path": skip.path, "reason": skip.reason.value, "detail": skip.detail} for skip in skips]
-    write_json(directory / INDEX, {"clips": len(clips) - len(skips) + len(data.early_skips), "shards": shards, "skipped": told})
+    told = [
+        {"id": skip.id, "path": skip.path, "reason": skip.reason.value, "detail": skip.detail}
+        for skip in skips
+    ]
+    write_json(
+        directory / INDEX,
+        {"clips": len(clips) - len(skips) + len(data.early_skips), "shards": shards, "skipped": told},
+    )
     return skips
 
 
@@ -67,19 +79,29 @@ def _write_shard(data: ClipDataModule, clips: Sequence[Clip], path: Path, skips:
     return written
 
 
-def _members(data: ClipDataModule, clips: Sequence[Clip], skips: list[Skip]) -> Iterator[dict[str, str | bytes]]:
+def _members(
+    data: ClipDataModule, clips: Sequence[Clip], skips: list[Skip]
+) -> Iterator[dict[str, str | bytes]]:
     for clip in clips:
         facts = {"id": clip.id, "speaker": clip.speaker, "labels": dict(clip.labels)}
         try:
             suffix, sound = _sound(data, clip)
         except OSError as error:
-            skips.append(Skip(clip.id, clip.path, SkipReason.UNREADABLE, f"Cannot be read: {error.strerror}."))
+            skips.append(
+                Skip(clip.id, clip.path, SkipReason.UNREADABLE, f"Cannot be read: {error.strerror}.")
+            )
         except AudioError as error:
             skips.append(Skip(clip.id, clip.path, error.reason, error.detail))
         else:
             # webdataset takes what follows the first dot for the kind of member
             key = stem_of(clip.id).replace(".", "-")
-            yield {"__key__": key, suffix: sound, "json": json.dumps(facts, ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogateescape")}
+            yield {
+                "__key__": key,
+                suffix: sound,
+                "json": json.dumps(facts, ensure_ascii=False, sort_keys=True).encode(
+                    "utf-8", "surrogateescape"
+                ),
+            }
 
 
 def _sound(data: ClipDataModule, clip: Clip) -> tuple[str, bytes]:

@@ -19,14 +19,17 @@ from stylewav_pl.types import Clip, Skip, SkipReason
 class Shards(ClipSource):
     """Every sound in webdataset shards, be they from ``data shards`` or from elsewhere.
 
-    Members of one name are one clip: a sound, and perhaps a ``json`` with ``id``, ``speaker`` and an object ``labels``; without one the name
-    to the first dot is the id. Other members are ignored. Shards are storage only: clips are listed once, then each is read from its place,
-    so their number and sizes have nothing to do with processes or cohorts. A clip that is damaged, or whose name is unsafe, becomes a skip
-    and the rest of its shard is used; nothing in a shard is run, unpickled or unpacked.
+    Members of one name are one clip: a sound, and perhaps a ``json`` with ``id``, ``speaker`` and an object
+    ``labels``; without one the name to the first dot is the id. Other members are ignored. Shards are storage
+    only: clips are listed once, then each is read from its place, so their number and sizes have nothing to
+        do with processes or cohorts.
+    A clip that is damaged, or whose name is unsafe, becomes a skip and the rest of its shard is used; nothing
+    in a shard is run, unpickled or unpacked.
 
     Args:
-        path: A folder (every ``*.tar`` in it), a file or an ``http(s)`` address, with braces for several (``clips-{000000..000999}.tar``),
-            or a list of these. What has an address is fetched once, whole, into the cache (``STYLEWAV_CACHE``).
+        path: A folder (every ``*.tar`` in it), a file or an ``http(s)`` address, with braces for several
+            (``clips-{000000..000999}.tar``), or a list of these. What has an address is fetched once, whole,
+            into the cache (``STYLEWAV_CACHE``).
     """
 
     def __init__(self, path: str | Path | list[str]) -> None:
@@ -61,7 +64,14 @@ class Shards(ClipSource):
         try:
             contents = contents_of(file)
         except OSError as error:
-            self._skips.append(Skip(shard.shown, shard.shown, SkipReason.UNREADABLE, f"The shard cannot be read: {error.strerror or error}."))
+            self._skips.append(
+                Skip(
+                    shard.shown,
+                    shard.shown,
+                    SkipReason.UNREADABLE,
+                    f"The shard cannot be read: {error.strerror or error}.",
+                )
+            )
             return
         for entry in contents.entries:
             self._clips.append(Clip(entry.id, f"{shard.shown}/{entry.member}", entry.speaker, entry.labels))

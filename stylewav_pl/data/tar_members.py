@@ -1,8 +1,9 @@
 """What a tar file holds, listed without trusting it and without unpacking anything.
 
-Headers are parsed by Python's ``tarfile``, one at a time, and contents are only ever read by offset and size: no name in the file is
-used as a path, and neither a link nor a device is followed. webdataset's own readers are not used: they read shards from the first
-byte to the last, stop at the first damage, and run a shell or unpickle members unless they are told not to.
+Headers are parsed by Python's ``tarfile``, one at a time, and contents are only ever read by offset and size:
+no name in the file is used as a path, and neither a link nor a device is followed. webdataset's own readers
+are not used: they read shards from the first byte to the last, stop at the first damage, and run a shell or
+unpickle members unless they are told not to.
 """
 
 import os
@@ -83,7 +84,9 @@ def _member_at(file: BinaryIO, position: int, size: int) -> tuple[Member, int] |
     if info is None or info.size < 0 or end <= position:  # a negative size would lead back
         return None
     is_file = info.isreg() and not info.issparse()
-    return Member(info.name, info.offset_data, info.size, is_file, info.isdir(), info.offset_data + info.size <= size), end
+    return Member(
+        info.name, info.offset_data, info.size, is_file, info.isdir(), info.offset_data + info.size <= size
+    ), end
 
 
 class _Headers:

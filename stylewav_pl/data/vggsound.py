@@ -14,18 +14,25 @@ COLUMNS = 4
 class VggSound(FileSource):
     """The clips of ``vggsound.csv`` whose sound is there, labelled ``sound``.
 
-    The table has no header: YouTube id, start in seconds, label, split. Many videos are gone from the web, so rows without a file are no
-    error but counted. Clips of one video are not independent: the video counts as speaker.
+    The table has no header: YouTube id, start in seconds, label, split. Many videos are gone from the web, so
+    rows without a file are no error but counted. Clips of one video are not independent: the video counts as
+    speaker.
 
     Args:
         table: The CSV.
         path: Folder with the sounds, searched with its sub-folders.
         splits: ``train``, ``test`` or both.
-        name: How a sound's file is called, without suffix, from ``{id}`` and ``{start}``; each file is the sound of its clip alone,
-            not of the whole video.
+        name: How a sound's file is called, without suffix, from ``{id}`` and ``{start}``; each file is the
+            sound of its clip alone, not of the whole video.
     """
 
-    def __init__(self, table: str | Path, path: str | Path, splits: Sequence[str] = ("train", "test"), name: str = "{id}_{start:06d}") -> None:
+    def __init__(
+        self,
+        table: str | Path,
+        path: str | Path,
+        splits: Sequence[str] = ("train", "test"),
+        name: str = "{id}_{start:06d}",
+    ) -> None:
         self.table = as_path(table)
         self.path = as_path(path)
         self.splits = tuple(splits)
@@ -41,7 +48,11 @@ class VggSound(FileSource):
         rows = self._rows()
         files = {file.stem: file for file in sorted(audio_files(self.path), reverse=True)}
         named = [(self._file_name(id, start), id, sound) for id, start, sound in rows]
-        clips = [Clip(name, files[name].as_posix(), speaker=id, labels={"sound": sound}) for name, id, sound in named if name in files]
+        clips = [
+            Clip(name, files[name].as_posix(), speaker=id, labels={"sound": sound})
+            for name, id, sound in named
+            if name in files
+        ]
         self._funnel = Funnel(f"{self.table.name} ({', '.join(self.splits)})")
         self._funnel.add("rows", {"": len(rows)})
         self._funnel.add("with a file", {"": len(clips)})
@@ -57,12 +68,17 @@ class VggSound(FileSource):
     def _rows(self) -> list[tuple[str, int, str]]:
         for place, kind in ((self.table, "the table vggsound.csv"), (self.path, "a folder with sounds")):
             if not place.exists():
-                raise ConfigError(f"Expected {kind} at {place}, found nothing. Correct the paths of the data source.")
+                raise ConfigError(
+                    f"Expected {kind} at {place}, found nothing. Correct the paths of the data source."
+                )
         with self.table.open(newline="", encoding="utf-8") as file:
             lines = [line for line in csv.reader(file) if line]
         wrong = next((line for line in lines if len(line) != COLUMNS or not line[1].strip().isdigit()), None)
         if wrong is not None:
-            raise ConfigError(f"{self.table} has a line {wrong!r}; expected YouTube id, start in seconds, label and split, without a header.")
+            raise ConfigError(
+                f"{self.table} has a line {wrong!r}; expected YouTube id, start in seconds, label and "
+                "split, without a header."
+            )
         return [(id, int(start), sound) for id, start, sound, split in lines if split in self.splits]
 
     def _file_name(self, id: str, start: int) -> str:
@@ -70,5 +86,6 @@ class VggSound(FileSource):
             return self.name.format(id=id, start=start)
         except (KeyError, IndexError, ValueError) as error:
             raise ConfigError(
-                f"The pattern {self.name!r} cannot be filled in ({error}). Expected {{id}} and {{start}}, as in '{{id}}_{{start:06d}}'."
+                f"The pattern {self.name!r} cannot be filled in ({error}). Expected {{id}} and {{start}}, "
+                f"as in '{{id}}_{{start:06d}}'."
             ) from error

@@ -22,8 +22,9 @@ class Window:
 
     Attributes:
         seconds: Longest length that is embedded at once.
-        place: ``center``, ``first`` (from the start), ``loudest`` (most energy, to 0.1 s), or ``mean-of-windows``: the central
-            five minutes, to be embedded window by window (:func:`windows_of`) and averaged.
+        place: ``center``, ``first`` (from the start), ``loudest`` (most energy, to 0.1 s), or
+            ``mean-of-windows``: the central five minutes, to be embedded window by window
+                (:func:`windows_of`) and averaged.
         min_seconds: Recordings below this length are refused.
 
     Raises:
@@ -38,11 +39,16 @@ class Window:
         if self.place not in PLACES:
             raise ConfigError(f"Unknown window {self.place!r}: expected one of {', '.join(PLACES)}.")
         if not 0.1 <= self.min_seconds <= self.seconds <= 3600:
-            raise ConfigError(f"Expected 0.1 <= min_seconds <= seconds <= 3600, found min_seconds {self.min_seconds} and seconds {self.seconds}.")
+            raise ConfigError(
+                f"Expected 0.1 <= min_seconds <= seconds <= 3600, found min_seconds {self.min_seconds} and "
+                f"seconds {self.seconds}."
+            )
 
     def length(self, rate: int) -> int:
         """Longest excerpt in samples at ``rate`` Hz."""
-        return round((max(self.seconds, AVERAGED_SECONDS) if self.place == "mean-of-windows" else self.seconds) * rate)
+        return round(
+            (max(self.seconds, AVERAGED_SECONDS) if self.place == "mean-of-windows" else self.seconds) * rate
+        )
 
     def averaged(self, rate: int) -> int | None:
         """Samples of each of the windows that are averaged; ``None`` where the excerpt is embedded as one.
@@ -65,7 +71,8 @@ class Window:
         """The span with most energy; the earliest of equals.
 
         Args:
-            energies: Sum of squares of each block of :func:`block_length` samples; the last block may be short.
+            energies: Sum of squares of each block of :func:`block_length` samples; the last block may be
+                short.
             frames: Number of samples.
             rate: In Hz.
 
@@ -85,7 +92,9 @@ class Window:
         """The excerpt of a recording in memory."""
         if self.place == "loudest":
             blocks = np.arange(0, len(samples), block_length(rate))
-            energies = np.add.reduceat(np.square(samples, dtype=np.float64), blocks) if len(samples) else np.zeros(0)
+            energies = (
+                np.add.reduceat(np.square(samples, dtype=np.float64), blocks) if len(samples) else np.zeros(0)
+            )
             start, count = self.loudest_span(energies, len(samples), rate)
         else:
             start, count = self.span(len(samples), rate)
@@ -95,7 +104,8 @@ class Window:
 def windows_of(waveform: Float[Tensor, " time"], length: int) -> list[Float[Tensor, " _"]]:
     """The fewest windows of one length that cover a recording, silent ones left out; a shorter recording is its own window.
 
-    Windows are spread evenly: neighbours overlap a little, and no short rest remains that would have to be padded.
+    Windows are spread evenly: neighbours overlap a little, and no short rest remains that would have to be
+    padded.
 
     Args:
         waveform: At least one sample.
@@ -108,7 +118,9 @@ def windows_of(waveform: Float[Tensor, " time"], length: int) -> list[Float[Tens
     if last <= 0:
         return [waveform]
     gaps = -(-len(waveform) // length) - 1
-    windows = [waveform[start : start + length] for start in (last * index // gaps for index in range(gaps + 1))]
+    windows = [
+        waveform[start : start + length] for start in (last * index // gaps for index in range(gaps + 1))
+    ]
     # What the networks make of silence is arbitrary: it must not weigh as much as a voice.
     return [window for window in windows if (window - window.mean()).abs().max() >= SILENCE_PEAK] or windows
 

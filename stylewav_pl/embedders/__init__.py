@@ -31,8 +31,8 @@ def load_audio_embedder(source: str | Path, device: str = "cpu") -> AudioEmbedde
     """A frozen audio embedder.
 
     Args:
-        source: A registry name (``pocket``), ``linear`` for the untrained double, or the path of a weight file: this
-            project's own format or the published ``Wav2CLIP.pt``, told apart by content.
+        source: A registry name (``pocket``), ``linear`` for the untrained double, or the path of a weight
+            file: this project's own format or the published ``Wav2CLIP.pt``, told apart by content.
         device: Where it will run.
 
     Raises:
@@ -50,15 +50,19 @@ def load_audio_embedder(source: str | Path, device: str = "cpu") -> AudioEmbedde
     return PublishedWav2Clip(read_state_dict(path), path).to(device)
 
 
-def load_image_text_embedder(source: str | Path, device: str = "cpu", preprocess: Preprocess = "clip") -> ImageTextEmbedder:
+def load_image_text_embedder(
+    source: str | Path, device: str = "cpu", preprocess: Preprocess = "clip"
+) -> ImageTextEmbedder:
     """A frozen CLIP model for images and texts.
 
     Args:
-        source: A registry name (``pocket``), ``linear`` for the untrained double, a model of the ``open_clip`` library
-            (``open_clip:ViT-B-32-quickgelu/openai``, see :mod:`stylewav_pl.weights.open_clip_name`), or the path of a weight file:
-            this project's own format or one of OpenAI's, told apart by content.
+        source: A registry name (``pocket``), ``linear`` for the untrained double, a model of the
+            ``open_clip`` library (``open_clip:ViT-B-32-quickgelu/openai``, see
+            :mod:`stylewav_pl.weights.open_clip_name`), or the path of a weight file: this project's own
+            format or one of OpenAI's, told apart by content.
         device: Where it will run.
-        preprocess: How images become the network's input, see :mod:`stylewav_pl.embedders.preprocess`; the double has no choice.
+        preprocess: How images become the network's input, see :mod:`stylewav_pl.embedders.preprocess`; the
+            double has no choice.
 
     Raises:
         WeightsError: The source is unknown, damaged, or of another kind or architecture.
@@ -89,5 +93,7 @@ def matching_guide(audio: str | Path) -> str:
 def _read(path: Path, kind: str, architecture: str) -> WeightFile:
     file = read_weights(path, kind)
     if file.architecture != architecture:
-        raise WeightsError(f"{file.path} holds the architecture {file.architecture!r}, but {architecture!r} is needed here.")
+        raise WeightsError(
+            f"{file.path} holds the architecture {file.architecture!r}, but {architecture!r} is needed here."
+        )
     return file

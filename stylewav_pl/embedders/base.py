@@ -31,7 +31,10 @@ class Space:
         >>> Space("ViT-B-32", "openai").may_be(Space("ViT-B-32")), Space("ViT-B-32").may_be(Space("RN101"))
         (True, False)
         """
-        return all(not mine or not theirs or mine == theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True))
+        return all(
+            not mine or not theirs or mine == theirs
+            for mine, theirs in zip(astuple(self), astuple(other), strict=True)
+        )
 
     def __str__(self) -> str:
         return f"{self.model or 'unknown'}/{self.weights or 'unknown'}"
@@ -69,11 +72,14 @@ class AudioEmbedder(FrozenModule, ABC):
     space: Space = Space()
 
     @abstractmethod
-    def embed_audio(self, waveforms: Float[Tensor, "clip time"] | Sequence[Float[Tensor, " _"]]) -> Float[Tensor, "clip embed"]:
+    def embed_audio(
+        self, waveforms: Float[Tensor, "clip time"] | Sequence[Float[Tensor, " _"]]
+    ) -> Float[Tensor, "clip embed"]:
         """Embeds mono waveforms in [-1, 1]; a clip's result does not depend on its company.
 
         Args:
-            waveforms: ``[clip, time]`` or a sequence of ``[time]`` of any lengths (never padded across lengths).
+            waveforms: ``[clip, time]`` or a sequence of ``[time]`` of any lengths (never padded across
+                lengths).
 
         Returns:
             ``[clip, embed]``, unit L2 norm.

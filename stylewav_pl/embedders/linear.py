@@ -30,7 +30,9 @@ class LinearAudioEmbedder(AudioEmbedder):
         self.freeze()
 
     @torch.no_grad()
-    def embed_audio(self, waveforms: Float[Tensor, "clip time"] | Sequence[Float[Tensor, " _"]]) -> Float[Tensor, "clip embed"]:
+    def embed_audio(
+        self, waveforms: Float[Tensor, "clip time"] | Sequence[Float[Tensor, " _"]]
+    ) -> Float[Tensor, "clip embed"]:
         """See :meth:`AudioEmbedder.embed_audio`."""
         if len(waveforms) == 0:
             return self.weight.new_empty(0, self.embed_dim)

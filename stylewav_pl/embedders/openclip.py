@@ -26,7 +26,8 @@ class OpenClipEmbedder(ImageTextEmbedder):
     Args:
         network: Any ``open_clip`` model with the interface of its ``CLIP`` class.
         tokenizer: Texts to ids ``[text, token]``.
-        preprocess: How images in [-1, 1] become the network's input, see :mod:`stylewav_pl.embedders.preprocess`.
+        preprocess: How images in [-1, 1] become the network's input, see
+            :mod:`stylewav_pl.embedders.preprocess`.
         training: What the network was trained on, for ``clip``; by default as OpenAI's.
         space: Which model and weights these are.
 
@@ -44,7 +45,9 @@ class OpenClipEmbedder(ImageTextEmbedder):
     ) -> None:
         super().__init__()
         if preprocess not in PREPROCESSES:
-            raise ConfigError(f"Unknown preprocess {preprocess!r}: expected one of {', '.join(PREPROCESSES)}.")
+            raise ConfigError(
+                f"Unknown preprocess {preprocess!r}: expected one of {', '.join(PREPROCESSES)}."
+            )
         self.network = network
         self.tokenizer = tokenizer
         self.preprocess = preprocess
@@ -95,7 +98,8 @@ def build_pocket_clip(config: Mapping[str, Any]) -> CLIP:
     """An untrained, trainable CLIP network for a closed word list.
 
     Args:
-        config: ``{"model": {"embed_dim", "vision_cfg", "text_cfg"}, "words": [...]}`` in ``open_clip``'s terms;
+        config: ``{"model": {"embed_dim", "vision_cfg", "text_cfg"}, "words": [...]}`` in ``open_clip``'s
+            terms;
             ``text_cfg.vocab_size`` follows from the words and need not be given.
 
     Raises:
@@ -105,7 +109,10 @@ def build_pocket_clip(config: Mapping[str, Any]) -> CLIP:
     rows = pocket_vocabulary(config).size
     text = {"vocab_size": rows, **model["text_cfg"]}
     if text["vocab_size"] != rows:
-        raise ConfigError(f"text_cfg.vocab_size is {text['vocab_size']}, but the {len(config['words'])} words need {rows} rows.")
+        raise ConfigError(
+            f"text_cfg.vocab_size is {text['vocab_size']}, but the {len(config['words'])} words need {rows} "
+            "rows."
+        )
     return CLIP(**{**model, "text_cfg": text})
 
 
@@ -117,8 +124,12 @@ def read_pocket_clip(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -
     """
     try:
         depths = [config["model"][tower].get("layers", 0) for tower in ("vision_cfg", "text_cfg")]
-        layers = sum(sum(depth) if isinstance(depth, list) else depth for depth in depths)  # a ResNet has a list
+        layers = sum(
+            sum(depth) if isinstance(depth, list) else depth for depth in depths
+        )  # a ResNet has a list
         return build_checked(lambda: build_pocket_clip(config), tensors, layers)
     except (*BUILD_ERRORS, ConfigError) as error:
         reason = f"{type(error).__name__}: {one_line(error)}"
-        raise WeightsError(f"These CLIP weights do not fit their configuration ({reason}). Fetch them again.") from error
+        raise WeightsError(
+            f"These CLIP weights do not fit their configuration ({reason}). Fetch them again."
+        ) from error

@@ -19,7 +19,8 @@ from stylewav_pl.errors import WeightsError, one_line
 from stylewav_pl.weights.open_clip_name import PREFIX, QUICKGELU, OpenClipName
 from stylewav_pl.weights.state_dict import load_into, read_state_dict
 
-# Beside the weights OpenAI's files hold these facts, and older versions of transformers a table of positions; masks are constants.
+# Beside the weights OpenAI's files hold these facts, and older versions of transformers a table of positions;
+# masks are constants.
 OPENAI_FACTS = frozenset({"input_resolution", "context_length", "vocab_size"})
 RESNET_KERNEL = 3  # of the first convolution, which in a ViT is as large as a patch
 NO_WEIGHTS = OPENAI_FACTS | {"text.transformer.embeddings.position_ids"}
@@ -53,7 +54,9 @@ def load_published_clip(name: OpenClipName | None, path: Path, preprocess: str) 
 def model_config(name: OpenClipName) -> dict[str, Any]:
     """Arguments of the network's class, with the activation that the weights were trained with and without downloads for its parts."""
     config: dict[str, Any] = get_model_config(name.model)
-    config["quick_gelu"] = config.get("quick_gelu", False) or name.tag == "openai" or name.facts.get("quick_gelu", False)
+    config["quick_gelu"] = (
+        config.get("quick_gelu", False) or name.tag == "openai" or name.facts.get("quick_gelu", False)
+    )
     if "hf_model_name" in config["text_cfg"]:
         config["text_cfg"]["hf_model_pretrained"] = False
     return config
@@ -66,7 +69,10 @@ def _build(name: OpenClipName) -> CLIP | CustomTextCLIP | CoCa:
     try:
         return kind(**config)
     except Exception as error:  # towers of other libraries, which fetch their own configurations
-        raise WeightsError(f"open_clip cannot build {name.model}: {one_line(error)}. Choose another CLIP model, or fetch what it needs.") from error
+        raise WeightsError(
+            f"open_clip cannot build {name.model}: {one_line(error)}. Choose another CLIP model, or fetch "
+            "what it needs."
+        ) from error
 
 
 def _tokenizer(name: OpenClipName) -> Any:
@@ -74,14 +80,21 @@ def _tokenizer(name: OpenClipName) -> Any:
         return get_tokenizer(name.model)
     except Exception as error:  # the same
         raise WeightsError(
-            f"The tokenizer of {name.model} cannot be had: {one_line(error)}. Install what is missing; if it must be fetched, run once "
+            f"The tokenizer of {name.model} cannot be had: {one_line(error)}. Install what is missing; if "
+            "it must be fetched, run once "
             f"with a network: python -c \"import open_clip; open_clip.get_tokenizer('{name.model}')\""
         ) from error
 
 
-def _load(network: CLIP | CustomTextCLIP | CoCa, tensors: Mapping[str, Tensor], name: OpenClipName, path: Path) -> None:
+def _load(
+    network: CLIP | CustomTextCLIP | CoCa, tensors: Mapping[str, Tensor], name: OpenClipName, path: Path
+) -> None:
     try:
-        weights = {key: tensor for key, tensor in tensors.items() if key not in NO_WEIGHTS and not key.endswith("attn_mask")}
+        weights = {
+            key: tensor
+            for key, tensor in tensors.items()
+            if key not in NO_WEIGHTS and not key.endswith("attn_mask")
+        }
         state = convert_state_dict(network, weights)
         if not isinstance(network, CLIP):
             state = convert_to_custom_text_state_dict(state)
@@ -91,7 +104,10 @@ def _load(network: CLIP | CustomTextCLIP | CoCa, tensors: Mapping[str, Tensor], 
             resize_pos_embed(state, network)
             resize_text_pos_embed(state, network)
     except (AttributeError, KeyError, RuntimeError, ValueError) as error:
-        raise WeightsError(f"{path} does not fit the CLIP model {name.model}: {one_line(error)}. Use the file that belongs to it.") from error
+        raise WeightsError(
+            f"{path} does not fit the CLIP model {name.model}: {one_line(error)}. Use the file that belongs "
+            "to it."
+        ) from error
     load_into(network, state, path, f"the CLIP model {name.model}")
 
 
@@ -99,7 +115,9 @@ def _training(name: OpenClipName) -> Training:
     """How images were prepared; for weights without a tag as for all published ones of the model, if these agree."""
     tags = [name.tag] if name.tag else list_pretrained_tags_by_model(name.model)
     facts = [get_pretrained_cfg(name.model, tag) for tag in tags]
-    found = {Training(tuple(each["mean"]), tuple(each["std"]), each["interpolation"]) for each in facts if each}
+    found = {
+        Training(tuple(each["mean"]), tuple(each["std"]), each["interpolation"]) for each in facts if each
+    }
     return found.pop() if len(found) == 1 else Training()
 
 
@@ -115,6 +133,7 @@ def _recognise(tensors: Mapping[str, Tensor], path: Path, by_openai: bool) -> Op
             if found == (config["embed_dim"], vision["image_size"], patch):
                 return OpenClipName(model, "openai", path)
     raise WeightsError(
-        f"{path} does not tell which CLIP model it is (tensors such as {', '.join(list(tensors)[:4])}). Write {PREFIX}MODEL@{path} "
+        f"{path} does not tell which CLIP model it is (tensors such as {', '.join(list(tensors)[:4])}). "
+        f"Write {PREFIX}MODEL@{path} "
         f"or {PREFIX}MODEL/TAG@{path}, e.g. {PREFIX}ViT-B-32-quickgelu/openai@{path}."
     )

@@ -1,9 +1,11 @@
 """From a generator's image to what a CLIP image tower sees. Scores of the two kinds are not comparable.
 
 * ``clip`` - what CLIP models were trained on: [0, 1], bicubic resize, mean and deviation normalised.
-* ``reference`` - StyleCLIP's path (Patashnik et al. 2021, arXiv:2103.17249): enlarged seven times by repetition, then
-  averaged over blocks of size / 32, and left in [-1, 1]. Needed to compare with results made that way. Repeating and
-  averaging weigh each pixel by the area that it shares with the new one, which is how other sizes than 224 are reached.
+* ``reference`` - StyleCLIP's path (Patashnik et al. 2021, arXiv:2103.17249): enlarged seven times by
+repetition, then
+  averaged over blocks of size / 32, and left in [-1, 1]. Needed to compare with results made that way.
+  Repeating and averaging weigh each pixel by the area that it shares with the new one, which is how other
+  sizes than 224 are reached.
 """
 
 from dataclasses import dataclass
@@ -42,13 +44,21 @@ def clip_preprocess(
     """Images in [-1, 1] as CLIP was trained to see them; not clamped, so that gradients survive outside the range."""
     training = training or Training()
     if images.shape[-2:] != (image_size, image_size):
-        images = F.interpolate(images, size=(image_size, image_size), mode=training.interpolation, antialias=True, align_corners=False)
+        images = F.interpolate(
+            images,
+            size=(image_size, image_size),
+            mode=training.interpolation,
+            antialias=True,
+            align_corners=False,
+        )
     mean = images.new_tensor(training.mean).view(3, 1, 1)
     deviation = images.new_tensor(training.deviation).view(3, 1, 1)
     return ((images + 1) / 2 - mean) / deviation
 
 
-def reference_preprocess(images: Float[Tensor, "clip 3 height width"], image_size: int) -> Float[Tensor, "clip 3 size size"]:
+def reference_preprocess(
+    images: Float[Tensor, "clip 3 height width"], image_size: int
+) -> Float[Tensor, "clip 3 size size"]:
     """StyleCLIP's enlarging and averaging as one matrix per axis, without the enlarged image in between.
 
     Raises:
@@ -56,7 +66,9 @@ def reference_preprocess(images: Float[Tensor, "clip 3 height width"], image_siz
     """
     height, width = images.shape[-2:]
     if height != width:
-        raise ConfigError(f"preprocess 'reference' needs square images, found {height}x{width}. Use preprocess: clip.")
+        raise ConfigError(
+            f"preprocess 'reference' needs square images, found {height}x{width}. Use preprocess: clip."
+        )
     matrix: Tensor = _constant_matrix(height, image_size, images.device, images.dtype)
     return matrix @ images @ matrix.T
 
@@ -69,7 +81,9 @@ def _constant_matrix(size: int, image_size: int, device: torch.device, dtype: to
 
 @lru_cache(maxsize=8)
 @torch.inference_mode(False)  # whoever asks first: the matrix must also serve where gradients are computed
-def reference_matrix(size: int, image_size: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32) -> Float[Tensor, "out size"]:
+def reference_matrix(
+    size: int, image_size: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+) -> Float[Tensor, "out size"]:
     """The map of one axis: new pixel ``i`` is the mean of the old axis from ``i * size / image_size`` to the next, fractions included.
 
     With 224 and multiples of 32 this is to repeat every pixel 7 times and to average blocks of ``size / 32``.
@@ -77,7 +91,9 @@ def reference_matrix(size: int, image_size: int, device: torch.device | None = N
     >>> reference_matrix(64, 96)[:2, :2].tolist()
     [[1.0, 0.0], [0.5, 0.5]]
     """
-    with unset_fake_temporarily():  # whoever asks first, and if only to count what a step takes: what is kept must have numbers
+    with (
+        unset_fake_temporarily()
+    ):  # whoever asks first, and if only to count what a step takes: what is kept must have numbers
         # In units of 1 / image_size of an old pixel every edge is a whole number.
         new, old = torch.arange(image_size + 1)[:, None] * size, torch.arange(size + 1) * image_size
         overlap = torch.minimum(new[1:], old[1:]) - torch.maximum(new[:-1], old[:-1])

@@ -1,7 +1,7 @@
 """A word tokenizer: the pocket CLIP model knows whole words from a closed list instead of byte pairs.
 
-A byte-pair table would be larger than the rest of the pocket suite. Ids: 0 padding, 1 start, then the words, and
-last the end mark: the CLIP text tower reads its result at the largest id of a text.
+A byte-pair table would be larger than the rest of the pocket suite. Ids: 0 padding, 1 start, then the words,
+and last the end mark: the CLIP text tower reads its result at the largest id of a text.
 """
 
 import re
@@ -65,7 +65,8 @@ class Vocabulary:
         """Ids of texts, padded to the context length.
 
         Raises:
-            ConfigError: A text has no words, unknown words (the message lists the known ones) or too many words.
+            ConfigError: A text has no words, unknown words (the message lists the known ones) or too many
+                words.
         """
         rows = [self._row(text) for text in texts]
         return torch.tensor(rows, dtype=torch.int64).reshape(len(rows), self.context_length)
@@ -75,9 +76,13 @@ class Vocabulary:
         unknown = [word for word in dict.fromkeys(words) if word not in self._ids]
         if unknown:
             raise ConfigError(
-                f"The text {text!r} has words this CLIP model does not know: {', '.join(unknown)}. Use only: {', '.join(sorted(self.words))}."
+                f"The text {text!r} has words this CLIP model does not know: {', '.join(unknown)}. Use "
+                f"only: {', '.join(sorted(self.words))}."
             )
         if not 0 < len(words) <= self.context_length - 2:
-            raise ConfigError(f"The text {text!r} has {len(words)} words; this CLIP model takes 1 to {self.context_length - 2}. Change the text.")
+            raise ConfigError(
+                f"The text {text!r} has {len(words)} words; this CLIP model takes 1 to "
+                f"{self.context_length - 2}. Change the text."
+            )
         ids = [START, *(self._ids[word] for word in words), self.end]
         return ids + [PADDING] * (self.context_length - len(ids))

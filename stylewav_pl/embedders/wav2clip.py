@@ -3,8 +3,8 @@
 The pieces are separate because the training recipe augments between them:
 waveform -> :func:`power_spectrogram` -> :func:`log_power` -> :class:`AudioNetwork` -> unit vector.
 
-The published network standardises its spectrogram over the whole batch; here every clip is standardised by its own
-mean and deviation, which is the same at batch 1 and makes a clip independent of its company.
+The published network standardises its spectrogram over the whole batch; here every clip is standardised by
+its own mean and deviation, which is the same at batch 1 and makes a clip independent of its company.
 """
 
 from collections import defaultdict
@@ -37,7 +37,9 @@ def power_spectrogram(waveforms: Float[Tensor, "clip time"]) -> Float[Tensor, "c
     torch.Size([2, 257, 46])
     """
     window = torch.hann_window(FFT_SIZE, dtype=waveforms.dtype, device=waveforms.device)
-    spectrum = torch.stft(waveforms, FFT_SIZE, HOP, window=window, center=True, pad_mode="reflect", return_complex=True)
+    spectrum = torch.stft(
+        waveforms, FFT_SIZE, HOP, window=window, center=True, pad_mode="reflect", return_complex=True
+    )
     return spectrum.real**2 + spectrum.imag**2
 
 
@@ -76,7 +78,9 @@ class ResidualBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(outputs)
         self.downsample: nn.Module | None = None
         if stride != 1 or inputs != outputs:
-            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+            self.downsample = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+            )
 
     def forward(self, features: Float[Tensor, "clip inputs h w"]) -> Float[Tensor, "clip outputs h2 w2"]:
         """The block's output after its last ReLU."""
@@ -95,8 +99,12 @@ class ResNet18(nn.Module):
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         self.layer1 = nn.Sequential(ResidualBlock(width, width), ResidualBlock(width, width))
         self.layer2 = nn.Sequential(ResidualBlock(width, 2 * width, 2), ResidualBlock(2 * width, 2 * width))
-        self.layer3 = nn.Sequential(ResidualBlock(2 * width, 4 * width, 2), ResidualBlock(4 * width, 4 * width))
-        self.layer4 = nn.Sequential(ResidualBlock(4 * width, 8 * width, 2), ResidualBlock(8 * width, 8 * width))
+        self.layer3 = nn.Sequential(
+            ResidualBlock(2 * width, 4 * width, 2), ResidualBlock(4 * width, 4 * width)
+        )
+        self.layer4 = nn.Sequential(
+            ResidualBlock(4 * width, 8 * width, 2), ResidualBlock(8 * width, 8 * width)
+        )
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -113,7 +121,9 @@ class Projection(nn.Module):
 
     def __init__(self, features: int, hidden: int, embed_dim: int, dropout: float) -> None:
         super().__init__()
-        self.sequential = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, embed_dim))
+        self.sequential = nn.Sequential(
+            nn.Linear(features, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, embed_dim)
+        )
 
     def forward(self, features: Float[Tensor, "clip feature"]) -> Float[Tensor, "clip embed"]:
         """Not normalised."""
@@ -131,9 +141,16 @@ class AudioNetwork(nn.Module):
         dropout: Probability in the MLP while training.
     """
 
-    def __init__(self, width: int = 64, hidden: int = 512, embed_dim: int = 512, dropout: float = 0.1) -> None:
+    def __init__(
+        self, width: int = 64, hidden: int = 512, embed_dim: int = 512, dropout: float = 0.1
+    ) -> None:
         super().__init__()
-        self.config: Mapping[str, Any] = {"width": width, "hidden": hidden, "embed_dim": embed_dim, "dropout": dropout}
+        self.config: Mapping[str, Any] = {
+            "width": width,
+            "hidden": hidden,
+            "embed_dim": embed_dim,
+            "dropout": dropout,
+        }
         self.embed_dim = embed_dim
         self.audio_encoder = ResNet18(width)
         self.audio_transform = Projection(8 * width, hidden, embed_dim, dropout)
@@ -158,7 +175,10 @@ def build_audio_network(config: Mapping[str, Any], tensors: Mapping[str, Tensor]
     try:
         return build_checked(lambda: AudioNetwork(**config), tensors, layers=0)
     except BUILD_ERRORS as error:
-        raise WeightsError(f"These audio weights do not fit the Wav2CLIP layout with {dict(config)}: {one_line(error)}. Fetch them again.") from error
+        raise WeightsError(
+            f"These audio weights do not fit the Wav2CLIP layout with {dict(config)}: {one_line(error)}. "
+            "Fetch them again."
+        ) from error
 
 
 class Wav2ClipEmbedder(AudioEmbedder):
@@ -173,7 +193,9 @@ class Wav2ClipEmbedder(AudioEmbedder):
         self.freeze()
 
     @torch.no_grad()
-    def embed_audio(self, waveforms: Float[Tensor, "clip time"] | Sequence[Float[Tensor, " _"]]) -> Float[Tensor, "clip embed"]:
+    def embed_audio(
+        self, waveforms: Float[Tensor, "clip time"] | Sequence[Float[Tensor, " _"]]
+    ) -> Float[Tensor, "clip embed"]:
         """See :meth:`AudioEmbedder.embed_audio`; clips of equal length share a batch, others never meet.
 
         Raises:
@@ -194,13 +216,22 @@ def check_length(waveform: Float[Tensor, " time"]) -> None:
         AudioError: 256 samples or fewer.
     """
     if waveform.shape[-1] <= FFT_SIZE // 2:
-        raise AudioError(SkipReason.TOO_SHORT, f"Wav2CLIP needs more than {FFT_SIZE // 2} samples, found {waveform.shape[-1]}.")
+        raise AudioError(
+            SkipReason.TOO_SHORT,
+            f"Wav2CLIP needs more than {FFT_SIZE // 2} samples, found {waveform.shape[-1]}.",
+        )
 
 
-def _rows_of_equal_length(waveforms: Float[Tensor, "clip time"] | Sequence[Float[Tensor, " _"]]) -> list[list[int]]:
+def _rows_of_equal_length(
+    waveforms: Float[Tensor, "clip time"] | Sequence[Float[Tensor, " _"]],
+) -> list[list[int]]:
     """Indices of waveforms grouped by length, at most ``LARGEST_BATCH`` in a group."""
     groups: dict[int, list[int]] = defaultdict(list)
     for row, waveform in enumerate(waveforms):
         check_length(waveform)
         groups[waveform.shape[-1]].append(row)
-    return [rows[start : start + LARGEST_BATCH] for rows in groups.values() for start in range(0, len(rows), LARGEST_BATCH)]
+    return [
+        rows[start : start + LARGEST_BATCH]
+        for rows in groups.values()
+        for start in range(0, len(rows), LARGEST_BATCH)
+    ]

@@ -25,7 +25,8 @@ class PublishedWav2Clip(AudioEmbedder):
     """The frozen network of ``Wav2CLIP.pt``: waveforms to unit vectors in the space of OpenAI's CLIP ViT-B/32.
 
     Args:
-        tensors: State dict in the published layout, ``audio_encoder.*`` and ``audio_transform.*``; other entries are ignored.
+        tensors: State dict in the published layout, ``audio_encoder.*`` and ``audio_transform.*``; other
+            entries are ignored.
         path: Where it was read from, for messages.
 
     Raises:
@@ -41,7 +42,9 @@ class PublishedWav2Clip(AudioEmbedder):
         self.freeze()
 
     @torch.no_grad()
-    def embed_audio(self, waveforms: Float[Tensor, "clip time"] | Sequence[Float[Tensor, " _"]]) -> Float[Tensor, "clip embed"]:
+    def embed_audio(
+        self, waveforms: Float[Tensor, "clip time"] | Sequence[Float[Tensor, " _"]]
+    ) -> Float[Tensor, "clip embed"]:
         """See :meth:`AudioEmbedder.embed_audio`; one clip at a time, because the network standardises over all that it is given.
 
         Raises:
@@ -60,7 +63,8 @@ def _build(tensors: Mapping[str, Tensor], path: Path) -> ResNetExtractor:
     first, last = (checkpoint.get(f"{TRANSFORM}sequential.{layer}.weight") for layer in (0, 3))
     if first is None or last is None or first.ndim != 2 or last.ndim != 2:
         raise WeightsError(
-            f"{path} is no audio encoder: expected the published Wav2CLIP layout (tensors {ENCODER}* and {TRANSFORM}*) or a file of this "
+            f"{path} is no audio encoder: expected the published Wav2CLIP layout (tensors {ENCODER}* and "
+            f"{TRANSFORM}*) or a file of this "
             f"project's own format; found {len(tensors)} tensors such as {', '.join(list(tensors)[:4])}."
         )
     # A constant; some copies of the file lack it.
@@ -69,6 +73,8 @@ def _build(tensors: Mapping[str, Tensor], path: Path) -> ResNetExtractor:
     try:
         network = ResNetExtractor(checkpoint, scenario="frozen", transform=True, mlp_layers_units=units)
     except RuntimeError as error:
-        raise WeightsError(f"{path} does not fit the published Wav2CLIP: {one_line(error)}. Fetch Wav2CLIP.pt again.") from error
+        raise WeightsError(
+            f"{path} does not fit the published Wav2CLIP: {one_line(error)}. Fetch Wav2CLIP.pt again."
+        ) from error
     check_finite(network, path)
     return network

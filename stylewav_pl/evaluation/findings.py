@@ -29,7 +29,13 @@ class Findings:
     problems: tuple[str, ...] = ()
 
 
-def find(run_directory: Path, rows: Sequence[ResultRow], prompt_sets: Sequence[PromptSet], seed: int, notes: Sequence[str]) -> Findings:
+def find(
+    run_directory: Path,
+    rows: Sequence[ResultRow],
+    prompt_sets: Sequence[PromptSet],
+    seed: int,
+    notes: Sequence[str],
+) -> Findings:
     """Evaluates every trait.
 
     Raises:
@@ -37,7 +43,9 @@ def find(run_directory: Path, rows: Sequence[ResultRow], prompt_sets: Sequence[P
         RunDirectoryError: A file that is there is damaged.
     """
     view = read_guide_view(run_directory)
-    evaluations = tuple(evaluate(rows, prompts, seed=seed, notes=notes, guide_view=view) for prompts in prompt_sets)
+    evaluations = tuple(
+        evaluate(rows, prompts, seed=seed, notes=notes, guide_view=view) for prompts in prompt_sets
+    )
     return Findings(evaluations, read_retrieval(run_directory, rows))
 
 
@@ -49,11 +57,17 @@ def find_again(run_directory: Path, rows: Sequence[ResultRow]) -> Findings:
     """
     view = read_guide_view(run_directory)
     scored = {prompt for row in rows for prompt in row.scores}
-    defaults = [(prompts, 0, PERMUTATIONS, ()) for prompts in DEFAULT_PROMPTS.values() if scored.issuperset(prompts.sentences)]
+    defaults = [
+        (prompts, 0, PERMUTATIONS, ())
+        for prompts in DEFAULT_PROMPTS.values()
+        if scored.issuperset(prompts.sentences)
+    ]
     evaluations, problems = [], []
     for prompts, seed, permutations, notes in read_settings(run_directory) or defaults:
         try:
-            evaluations.append(evaluate(rows, prompts, seed=seed, permutations=permutations, notes=notes, guide_view=view))
+            evaluations.append(
+                evaluate(rows, prompts, seed=seed, permutations=permutations, notes=notes, guide_view=view)
+            )
         except StyleWavError as problem:
             problems.append(str(problem))
     return Findings(tuple(evaluations), read_retrieval(run_directory, rows), tuple(problems))

@@ -20,12 +20,23 @@ from stylewav_pl.runs.stores import IMAGE
 Picture: TypeAlias = Image.Image | UInt8[np.ndarray, "height width 3"]
 
 PAPER, INK, GREY = "#ffffff", "#1b1f24", "#6a737d"
-TINTS = ("#e8f0f8", "#fbeee2", "#e6f4ee", "#f6e9f2", "#f7f4dc", "#eeeeee")  # pale forms of the Okabe-Ito colours, for all eyes
+TINTS = (
+    "#e8f0f8",
+    "#fbeee2",
+    "#e6f4ee",
+    "#f6e9f2",
+    "#f7f4dc",
+    "#eeeeee",
+)  # pale forms of the Okabe-Ito colours, for all eyes
 _GAP, _MARGIN, _TITLE, _CAPTION = 6, 14, 26, 15
 
 
 def picture_grid(
-    images_by_label: Mapping[str, Sequence[Picture]], *, columns: int = 10, size: int = 96, notes: Mapping[str, str] | None = None
+    images_by_label: Mapping[str, Sequence[Picture]],
+    *,
+    columns: int = 10,
+    size: int = 96,
+    notes: Mapping[str, str] | None = None,
 ) -> Image.Image:
     """One titled band per population, its faces in rows.
 
@@ -68,9 +79,14 @@ def strip(frames: Sequence[Picture], steps: Sequence[int], *, size: int = 128) -
     (290, 171)
     """
     if not frames or len(frames) != len(steps):
-        raise ValueError(f"Expected one step number for each of at least one frame, found {len(frames)} frames and {len(steps)} numbers.")
+        raise ValueError(
+            f"Expected one step number for each of at least one frame, found {len(frames)} frames and "
+            f"{len(steps)} numbers."
+        )
     font = _font(_CAPTION)
-    canvas = Image.new("RGB", (2 * _MARGIN + len(frames) * (size + _GAP) - _GAP, 2 * _MARGIN + size + _CAPTION), PAPER)
+    canvas = Image.new(
+        "RGB", (2 * _MARGIN + len(frames) * (size + _GAP) - _GAP, 2 * _MARGIN + size + _CAPTION), PAPER
+    )
     draw = ImageDraw.Draw(canvas)
     for index, (frame, step) in enumerate(zip(frames, steps, strict=True)):
         left = _MARGIN + index * (size + _GAP)
@@ -79,11 +95,14 @@ def strip(frames: Sequence[Picture], steps: Sequence[int], *, size: int = 128) -
     return canvas
 
 
-def save_grid(run_directory: Path, trait: str | None = None, limit: int = 40, rows: Sequence[ResultRow] | None = None) -> Path:
+def save_grid(
+    run_directory: Path, trait: str | None = None, limit: int = 40, rows: Sequence[ResultRow] | None = None
+) -> Path:
     """Draws the faces of a run by population and writes them as ``grid.png`` beside its results.
 
     Args:
-        run_directory: A run with ``results.csv`` and ``images/``; images that are missing or damaged are left out.
+        run_directory: A run with ``results.csv`` and ``images/``; images that are missing or damaged are left
+            out.
         trait: The label that makes the populations; by default the one that was evaluated.
         limit: Most faces of a population; of more an evenly spaced sample is shown.
         rows: The records, where they were read already.
@@ -108,7 +127,12 @@ def load_face(run_directory: Path, id: str) -> Image.Image | None:
     try:
         with Image.open(io.BytesIO(RunDirectory(run_directory).store.read(id, IMAGE))) as picture:
             return picture.convert("RGB")
-    except (OSError, SyntaxError, ValueError, KeyError):  # what PIL raises for files that are no images, and stores for what they lack
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        KeyError,
+    ):  # what PIL raises for files that are no images, and stores for what they lack
         return None
 
 
@@ -125,14 +149,22 @@ def _counted(shown: int, total: int) -> str:
     return f"{shown} face{'s' * (total != 1)}" if shown == total else f"{shown} of {total} faces"
 
 
-def _band(title: str, note: str, faces: Sequence[Picture], across: int, size: int, width: int, tint: str) -> Image.Image:
+def _band(
+    title: str, note: str, faces: Sequence[Picture], across: int, size: int, width: int, tint: str
+) -> Image.Image:
     rows = -(-len(faces) // across)
     head = _MARGIN + _TITLE + _GAP
     band = Image.new("RGB", (width, head + rows * (size + _GAP) - _GAP * (rows > 0) + _MARGIN), tint)
     draw = ImageDraw.Draw(band)
     baseline = _MARGIN + _TITLE - 6
     draw.text((_MARGIN, baseline), title, fill=INK, font=_font(_TITLE - 4, bold=True), anchor="ls")
-    draw.text((_MARGIN + _text_width(title, bold=True) + 12, baseline), note, fill=GREY, font=_font(_CAPTION), anchor="ls")
+    draw.text(
+        (_MARGIN + _text_width(title, bold=True) + 12, baseline),
+        note,
+        fill=GREY,
+        font=_font(_CAPTION),
+        anchor="ls",
+    )
     for index, face in enumerate(faces):
         row, column = divmod(index, across)
         band.paste(_resized(face, size), (_MARGIN + column * (size + _GAP), head + row * (size + _GAP)))
@@ -146,7 +178,10 @@ def _resized(face: Picture, size: int) -> Image.Image:
 
 def _title_width(images_by_label: Mapping[str, Sequence[Picture]], notes: Mapping[str, str]) -> int:
     titles = [(title, notes.get(title, "")) for title in images_by_label or {"no faces": ()}]
-    return max(2 * _MARGIN + 12 + int(_text_width(title, bold=True) + _text_width(note, bold=False)) + 1 for title, note in titles)
+    return max(
+        2 * _MARGIN + 12 + int(_text_width(title, bold=True) + _text_width(note, bold=False)) + 1
+        for title, note in titles
+    )
 
 
 def _text_width(text: str, bold: bool) -> float:
@@ -156,6 +191,10 @@ def _text_width(text: str, bold: bool) -> float:
 @cache
 def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     """DejaVu Sans, which matplotlib ships: unlike PIL's own font it knows most alphabets."""
-    from matplotlib import get_data_path  # here, since writers import this module on the way to the first cohort
+    from matplotlib import (
+        get_data_path,
+    )  # here, since writers import this module on the way to the first cohort
 
-    return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / f"DejaVuSans{'-Bold' * bold}.ttf"), size)
+    return ImageFont.truetype(
+        str(Path(get_data_path()) / "fonts" / "ttf" / f"DejaVuSans{'-Bold' * bold}.ttf"), size
+    )

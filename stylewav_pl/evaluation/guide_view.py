@@ -1,6 +1,7 @@
 """What a run recorded in the guide's space: how targets and images score with the prompts, and whether images find their own audio.
 
-The target is what the audio encoder hears. Its scores mean something in the guide's space alone, which it shares.
+The target is what the audio encoder hears. Its scores mean something in the guide's space alone, which it
+shares.
 """
 
 from collections.abc import Mapping, Sequence
@@ -80,10 +81,14 @@ def read_guide_view(run_directory: Path) -> GuideView | NotComputable:
         seen.append(cohort.images @ columns)
     if not ids:
         return NOT_RECORDED
-    return GuideView({id: row for row, id in enumerate(ids)}, tuple(prompts), np.concatenate(heard), np.concatenate(seen))
+    return GuideView(
+        {id: row for row, id in enumerate(ids)}, tuple(prompts), np.concatenate(heard), np.concatenate(seen)
+    )
 
 
-def read_retrieval(run_directory: Path, rows: Sequence[ResultRow], most: int = MOST_AUDIOS) -> Retrieval | NotComputable:
+def read_retrieval(
+    run_directory: Path, rows: Sequence[ResultRow], most: int = MOST_AUDIOS
+) -> Retrieval | NotComputable:
     """Looks for each image's own audio among those of a run; of a speaker with several clips the first counts.
 
     Raises:
@@ -99,7 +104,9 @@ def read_retrieval(run_directory: Path, rows: Sequence[ResultRow], most: int = M
     return retrieval(np.concatenate(images), np.concatenate(targets)) if targets else NOT_RECORDED
 
 
-def retrieval(images: Float[np.ndarray, "clip embed"], targets: Float[np.ndarray, "clip embed"]) -> Retrieval | NotComputable:
+def retrieval(
+    images: Float[np.ndarray, "clip embed"], targets: Float[np.ndarray, "clip embed"]
+) -> Retrieval | NotComputable:
     """Ranks the targets by their cosine to each image; a target that is exactly as near as the own one counts as nearer.
 
     Args:

@@ -31,7 +31,9 @@ def start_uris(run_directory: Path, wanted: Iterable[str]) -> dict[str, str]:
     missing, found = set(wanted), dict[str, str]()
     for cohort, ids in _recorded_ids(run_directory):
         here = [(index, id) for index, id in enumerate(ids) if id in missing]
-        with suppress(OSError, SyntaxError, ValueError):  # no sheet, or what PIL raises for one that is damaged
+        with suppress(
+            OSError, SyntaxError, ValueError
+        ):  # no sheet, or what PIL raises for one that is damaged
             if here:
                 with Image.open(RunDirectory(run_directory).starts_path(cohort)) as sheet:
                     found |= {id: picture_uri(read_tile(sheet, index)) for index, id in here}
@@ -56,7 +58,15 @@ def sound_uri(waveform: Float[ndarray, " time"], sample_rate: int) -> str:
     """
     buffer = io.BytesIO()
     sound = waveform[: LONGEST_SECONDS * sample_rate]
-    soundfile.write(buffer, sound, sample_rate, format="MP3", subtype="MPEG_LAYER_III", bitrate_mode="CONSTANT", compression_level=0.9)
+    soundfile.write(
+        buffer,
+        sound,
+        sample_rate,
+        format="MP3",
+        subtype="MPEG_LAYER_III",
+        bitrate_mode="CONSTANT",
+        compression_level=0.9,
+    )
     return _uri("audio/mpeg", buffer.getvalue())
 
 

@@ -49,7 +49,8 @@ class ClipEntry:
 
     Attributes:
         spark: Points of the similarity curve for an SVG polyline, empty without a curve.
-        keys: What the list can be sorted by, in the order of :attr:`Page.sort_names`; empty where the clip has none.
+        keys: What the list can be sorted by, in the order of :attr:`Page.sort_names`; empty where the clip
+            has none.
     """
 
     row: ResultRow
@@ -84,7 +85,12 @@ class Page:
     config: str
 
 
-def gather(run_directory: Path, findings: Findings | None = None, sounds: Sounds = lambda _: None, rows: Sequence[ResultRow] | None = None) -> Page:
+def gather(
+    run_directory: Path,
+    findings: Findings | None = None,
+    sounds: Sounds = lambda _: None,
+    rows: Sequence[ResultRow] | None = None,
+) -> Page:
     """Reads a run.
 
     Args:
@@ -102,16 +108,25 @@ def gather(run_directory: Path, findings: Findings | None = None, sounds: Sounds
     populations = group(run_directory, rows)
     groups = {label: evenly(ids, MOST_FACES) for label, ids in populations.items()}
     listed = evenly(done, MOST_CLIPS)
-    starts = start_uris(run_directory, [*(row.clip.id for row in listed), *(id for ids in groups.values() for id in ids)])
+    starts = start_uris(
+        run_directory, [*(row.clip.id for row in listed), *(id for ids in groups.values() for id in ids)]
+    )
     faces = {id: uri for ids in groups.values() for id in ids if (uri := face_uri(run_directory, id))}
     labels = tuple(dict.fromkeys(name for row in done for name in row.clip.labels))
     prompts = tuple(dict.fromkeys(prompt for row in done for prompt in row.scores))
     return Page(
         title=run_directory.resolve().name,
         findings=found,
-        traits=tuple(TraitSection(one, forest_plot(one), distributions(one, rows)) for one in found.evaluations),
-        notes=tuple(dict.fromkeys([NOT_A_PORTRAIT, *(note for one in found.evaluations for note in caveats(one))])),
-        faces={label: tuple((id, starts.get(id), faces[id]) for id in ids if id in faces) for label, ids in groups.items()},
+        traits=tuple(
+            TraitSection(one, forest_plot(one), distributions(one, rows)) for one in found.evaluations
+        ),
+        notes=tuple(
+            dict.fromkeys([NOT_A_PORTRAIT, *(note for one in found.evaluations for note in caveats(one))])
+        ),
+        faces={
+            label: tuple((id, starts.get(id), faces[id]) for id in ids if id in faces)
+            for label, ids in groups.items()
+        },
         population_sizes={label: len(ids) for label, ids in populations.items()},
         sort_names=("id", *labels, "similarity at the end", "similarity gained", *prompts),
         clips=_clips(run_directory, listed, starts, faces, sounds, labels, prompts),
@@ -153,9 +168,17 @@ def _clips(
 
 
 def _keys(row: ResultRow, labels: Sequence[str], prompts: Sequence[str]) -> tuple[str, ...]:
-    gain = None if row.similarity_end is None or row.similarity_start is None else row.similarity_end - row.similarity_start
+    gain = (
+        None
+        if row.similarity_end is None or row.similarity_start is None
+        else row.similarity_end - row.similarity_start
+    )
     numbers = [row.similarity_end, gain, *(row.scores.get(prompt) for prompt in prompts)]
-    return (row.clip.id, *(row.clip.labels.get(name, "") for name in labels), *("" if number is None else f"{number:.6f}" for number in numbers))
+    return (
+        row.clip.id,
+        *(row.clip.labels.get(name, "") for name in labels),
+        *("" if number is None else f"{number:.6f}" for number in numbers),
+    )
 
 
 def spark(curve: Sequence[float], low: float, high: float) -> str:
@@ -167,7 +190,10 @@ def spark(curve: Sequence[float], low: float, high: float) -> str:
     if len(curve) < 2:
         return ""
     across, up = (SPARK_WIDTH - 4) / (len(curve) - 1), (SPARK_HEIGHT - 4) / ((high - low) or 1.0)
-    return " ".join(f"{2 + index * across:.1f},{SPARK_HEIGHT - 2 - (value - low) * up:.1f}" for index, value in enumerate(curve))
+    return " ".join(
+        f"{2 + index * across:.1f},{SPARK_HEIGHT - 2 - (value - low) * up:.1f}"
+        for index, value in enumerate(curve)
+    )
 
 
 def _curves(path: Path, wanted: set[str]) -> dict[str, tuple[float, ...]]:
@@ -176,7 +202,11 @@ def _curves(path: Path, wanted: set[str]) -> dict[str, tuple[float, ...]]:
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         lines = csv.reader(file)
         next(lines, None)
-        return {cells[0]: tuple(float(cell) for cell in cells[1:] if cell) for cells in lines if cells and cells[0] in wanted}
+        return {
+            cells[0]: tuple(float(cell) for cell in cells[1:] if cell)
+            for cells in lines
+            if cells and cells[0] in wanted
+        }
 
 
 def _funnel(path: Path) -> tuple[Stage, ...]:
@@ -184,10 +214,14 @@ def _funnel(path: Path) -> tuple[Stage, ...]:
         return ()
     try:
         found = json.loads(path.read_text("utf-8"))
-        return tuple(Stage(str(one["source"]), str(one["population"]), str(one["stage"]), int(one["count"])) for one in found)
+        return tuple(
+            Stage(str(one["source"]), str(one["population"]), str(one["stage"]), int(one["count"]))
+            for one in found
+        )
     except (ValueError, KeyError, TypeError) as problem:
         raise RunDirectoryError(
-            f"Expected a list of source, population, stage and count in {path}, found something else ({problem}). Delete it."
+            f"Expected a list of source, population, stage and count in {path}, found something else "
+            f"({problem}). Delete it."
         ) from problem
 
 
@@ -196,12 +230,19 @@ def _skipped(run_directory: Path) -> tuple[Mapping[str, str], ...]:
     if not path.is_file():
         return ()
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        return tuple({name: line.get(name) or "" for name in ("id", "path", "reason", "detail")} for line in csv.DictReader(file))
+        return tuple(
+            {name: line.get(name) or "" for name in ("id", "path", "reason", "detail")}
+            for line in csv.DictReader(file)
+        )
 
 
 def _short_manifest(run_directory: Path) -> Mapping[str, object]:
     """The manifest without the plan and without what it notes about this page itself."""
-    return {name: value for name, value in RunDirectory(run_directory).read_manifest().items() if name not in ("plan", "settled")}
+    return {
+        name: value
+        for name, value in RunDirectory(run_directory).read_manifest().items()
+        if name not in ("plan", "settled")
+    }
 
 
 def _text(path: Path) -> str:

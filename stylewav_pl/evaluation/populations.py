@@ -24,7 +24,9 @@ def group(run_directory: Path, rows: Sequence[ResultRow], trait: str | None = No
     name = trait if trait is not None else (prompt_set.trait if prompt_set else _first_label(done))
     known = prompt_set.labels if prompt_set and prompt_set.trait == name else ()
     found = dict.fromkeys([*known, *(row.clip.labels[name] for row in done if name in row.clip.labels), ""])
-    groups = {label: tuple(row.clip.id for row in done if row.clip.labels.get(name, "") == label) for label in found}
+    groups = {
+        label: tuple(row.clip.id for row in done if row.clip.labels.get(name, "") == label) for label in found
+    }
     return {label: ids for label, ids in groups.items() if ids}
 
 
@@ -32,7 +34,14 @@ def _evaluated(run_directory: Path, done: Sequence[ResultRow]) -> PromptSet | No
     settings = read_settings(run_directory)
     if settings:
         return settings[0][0]
-    return next((prompts for trait, prompts in DEFAULT_PROMPTS.items() if any(trait in row.clip.labels for row in done)), None)
+    return next(
+        (
+            prompts
+            for trait, prompts in DEFAULT_PROMPTS.items()
+            if any(trait in row.clip.labels for row in done)
+        ),
+        None,
+    )
 
 
 def _first_label(done: Sequence[ResultRow]) -> str:

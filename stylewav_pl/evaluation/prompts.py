@@ -7,7 +7,8 @@ from types import MappingProxyType
 from stylewav_pl.types import ConfigError
 
 NOT_A_PORTRAIT = (
-    "A generated face is not a portrait: it shows what the networks associate with a voice, not what the speaker looks like, "
+    "A generated face is not a portrait: it shows what the networks associate with a voice, not what the "
+    "speaker looks like, "
     "and must not be used to identify or to judge anyone."
 )
 
@@ -35,8 +36,10 @@ class PromptSet:
         problem = _problem(self.trait, self.prompts)
         if problem:
             raise ConfigError(
-                f"The prompts of trait {self.trait!r} must map at least two labels to different, non-empty sentences; {problem}. "
-                'Write for example {"male": "this is a photo of a boy", "female": "this is a photo of a girl"}.'
+                f"The prompts of trait {self.trait!r} must map at least two labels to different, non-empty "
+                f"sentences; {problem}. "
+                'Write for example {"male": "this is a photo of a boy", "female": "this is a photo of a '
+                'girl"}.'
             )
         object.__setattr__(self, "prompts", MappingProxyType(dict(self.prompts)))
 
@@ -88,7 +91,8 @@ def judge_note(guide: str, judge: str) -> str:
     """
     if guide == judge:
         return (
-            f"Judge and guide are the same model ({judge}): the scores come from the network that the faces were optimised against, "
+            f"Judge and guide are the same model ({judge}): the scores come from the network that the faces "
+            "were optimised against, "
             "which flatters them. Score again with another judge for a figure that does not."
         )
     return f"The faces were guided by {guide} and judged by {judge}."

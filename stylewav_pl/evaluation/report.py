@@ -12,7 +12,14 @@ from stylewav_pl.evaluation.prompts import SEX
 from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.statistics import Interval, NotComputable
 from stylewav_pl.evaluation.tables import anova_text, means_differ
-from stylewav_pl.evaluation.verdict import p_text, retrieval_sentence, shown, trend_sentence, verdict, where_lost
+from stylewav_pl.evaluation.verdict import (
+    p_text,
+    retrieval_sentence,
+    shown,
+    trend_sentence,
+    verdict,
+    where_lost,
+)
 from stylewav_pl.runs.files import write_whole
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -25,7 +32,10 @@ PAPER = {
 
 
 def write_report(
-    run_directory: Path, findings: Findings | None = None, sounds: Sounds = lambda _: None, rows: Sequence[ResultRow] | None = None
+    run_directory: Path,
+    findings: Findings | None = None,
+    sounds: Sounds = lambda _: None,
+    rows: Sequence[ResultRow] | None = None,
 ) -> Path:
     """Writes ``report.html`` into a run directory of any age and returns its path.
 
@@ -66,8 +76,20 @@ def _hash(text: str) -> str:
 def _template() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # here, since only the report needs it
 
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    sentences = {"verdict": verdict, "where_lost": where_lost, "trend": trend_sentence, "retrieval": retrieval_sentence, "shown": shown}
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    sentences = {
+        "verdict": verdict,
+        "where_lost": where_lost,
+        "trend": trend_sentence,
+        "retrieval": retrieval_sentence,
+        "shown": shown,
+    }
     numbers = {"number": _number, "interval": _interval, "p": _p, "share": _share, "anova": anova_text}
     environment.filters.update(**sentences, **numbers, means_differ=means_differ)
     environment.tests["missing"] = _is_missing
@@ -79,7 +101,9 @@ def _is_missing(value: object) -> bool:
 
 
 def _number(value: float | NotComputable | None, digits: int = 3) -> str:
-    return "–" if value is None or isinstance(value, NotComputable) else f"{value:.{digits}f}".replace("-", "−")  # noqa: RUF001 - dash, minus
+    if value is None or isinstance(value, NotComputable):
+        return "–"  # noqa: RUF001 - a dash
+    return f"{value:.{digits}f}".replace("-", "−")  # noqa: RUF001 - a minus sign
 
 
 def _interval(value: Interval | NotComputable, digits: int = 2) -> str:
@@ -89,8 +113,16 @@ def _interval(value: Interval | NotComputable, digits: int = 2) -> str:
 
 
 def _share(value: Interval | NotComputable) -> str:
-    return f"not computable: {value.reason}" if isinstance(value, NotComputable) else f"{value.value:.0%} [{value.low:.0%}, {value.high:.0%}]"
+    return (
+        f"not computable: {value.reason}"
+        if isinstance(value, NotComputable)
+        else f"{value.value:.0%} [{value.low:.0%}, {value.high:.0%}]"
+    )
 
 
 def _p(value: float | NotComputable) -> str:
-    return "not computable" if isinstance(value, NotComputable) else p_text(value).removeprefix("p ").removeprefix("= ")
+    return (
+        "not computable"
+        if isinstance(value, NotComputable)
+        else p_text(value).removeprefix("p ").removeprefix("= ")
+    )

@@ -1,6 +1,7 @@
 """Reads the records that a run left behind.
 
-A row takes about half a kilobyte of memory, since millions of them are read at once: what is equal in many rows is kept once.
+A row takes about half a kilobyte of memory, since millions of them are read at once: what is equal in many
+rows is kept once.
 """
 
 import csv
@@ -51,7 +52,10 @@ def read_results(run_directory: Path) -> list[ResultRow]:
     """
     path = run_directory / "results.csv"
     if not path.is_file():
-        raise RunDirectoryError(f"Expected a finished run in {run_directory}, found no results.csv. Run `stylewav-pl fit` with this --run first.")
+        raise RunDirectoryError(
+            f"Expected a finished run in {run_directory}, found no results.csv. Run `stylewav-pl fit` with "
+            "this --run first."
+        )
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         lines = csv.reader(file)
         header = next(lines, [])
@@ -63,10 +67,15 @@ def _label_columns(header: list[str], path: Path) -> list[str]:
     fixed = len(_BEFORE)
     for start in range(fixed, len(header)):
         rest = header[start + len(_AFTER) :]
-        if header[:fixed] == _BEFORE and header[start : start + len(_AFTER)] == _AFTER and all(name.startswith(SCORE_PREFIX) for name in rest):
+        if (
+            header[:fixed] == _BEFORE
+            and header[start : start + len(_AFTER)] == _AFTER
+            and all(name.startswith(SCORE_PREFIX) for name in rest)
+        ):
             return header[fixed:start]
     raise RunDirectoryError(
-        f"Expected the columns {', '.join(_BEFORE)}, labels, {', '.join(_AFTER)} and scores in {path}, found {', '.join(header) or 'nothing'}. "
+        f"Expected the columns {', '.join(_BEFORE)}, labels, {', '.join(_AFTER)} and scores in {path}, "
+        f"found {', '.join(header) or 'nothing'}. "
         "Restore the file, or run `stylewav-pl fit` with this --run again."
     )
 
@@ -88,7 +97,9 @@ class _Columns:
 
     def labels_of(self, cells: tuple[str, ...]) -> Mapping[str, str]:
         if cells not in self._labels:
-            self._labels[cells] = {name: value for name, value in zip(self.labels, cells, strict=True) if value}
+            self._labels[cells] = {
+                name: value for name, value in zip(self.labels, cells, strict=True) if value
+            }
         return self._labels[cells]
 
     def scores_of(self, cells: Sequence[str], place: str) -> Mapping[str, float]:
@@ -122,11 +133,15 @@ class _Scores(Mapping[str, float]):
 
 def _row(columns: _Columns, cells: list[str], place: str) -> ResultRow:
     if len(cells) != columns.count:
-        raise RunDirectoryError(f"Expected {columns.count} cells in {place}, found {len(cells)}. Restore the file from the run.")
+        raise RunDirectoryError(
+            f"Expected {columns.count} cells in {place}, found {len(cells)}. Restore the file from the run."
+        )
     id, path, speaker = cells[: len(_BEFORE)]
     seed, status, start, end = cells[columns.seed : columns.scores]
     return ResultRow(
-        clip=Clip(id, path, columns.speaker(speaker), columns.labels_of(tuple(cells[len(_BEFORE) : columns.seed]))),
+        clip=Clip(
+            id, path, columns.speaker(speaker), columns.labels_of(tuple(cells[len(_BEFORE) : columns.seed]))
+        ),
         done=status == "done",
         similarity_start=_number(start, place),
         similarity_end=_number(end, place),

@@ -32,11 +32,14 @@ class Anova:
 def welch_anova(samples: Sequence[Sample]) -> Anova | NotComputable:
     """Tests whether several means are equal without assuming equal variances.
 
-    With ``w_i = n_i / v_i``, ``W = sum(w)``, ``m = sum(w_i m_i) / W`` and ``L = sum((1 - w_i/W)**2 / (n_i - 1))`` of k samples:
-    ``F = sum(w_i (m_i - m)**2) / (k-1) / (1 + 2 (k-2) L / (k**2-1))`` on ``k-1`` and ``(k**2-1) / (3 L)`` degrees of freedom.
-    For two samples this is Welch's t squared. ``omega**2 = (k-1) (F-1) / ((k-1) (F-1) + N)``, not below 0.
+    With ``w_i = n_i / v_i``, ``W = sum(w)``, ``m = sum(w_i m_i) / W`` and ``L = sum((1 - w_i/W)**2 / (n_i -
+    1))`` of k samples:
+    ``F = sum(w_i (m_i - m)**2) / (k-1) / (1 + 2 (k-2) L / (k**2-1))`` on ``k-1`` and ``(k**2-1) / (3 L)``
+    degrees of freedom. For two samples this is Welch's t squared. ``omega**2 = (k-1) (F-1) / ((k-1) (F-1) +
+    N)``, not below 0.
 
-    Source: B. L. Welch (1951), On the comparison of several mean values: an alternative approach, Biometrika 38;
+    Source: B. L. Welch (1951), On the comparison of several mean values: an alternative approach, Biometrika
+        38;
     omega squared: Carroll & Nordholm (1975), Sampling characteristics of Kelley's epsilon and Hays' omega.
 
     Args:
@@ -60,7 +63,9 @@ def welch_anova(samples: Sequence[Sample]) -> Anova | NotComputable:
     f = between / (1 + 2 * (count - 2) * lack / (count**2 - 1))
     df = (count**2 - 1) / (3 * lack)
     excess = max(0.0, (count - 1) * (f - 1))
-    return Anova(f, count - 1, df, float(special.fdtrc(count - 1, df, f)), excess / (excess + float(sizes.sum())))
+    return Anova(
+        f, count - 1, df, float(special.fdtrc(count - 1, df, f)), excess / (excess + float(sizes.sum()))
+    )
 
 
 def slope_weights(positions: Sequence[int]) -> Float[np.ndarray, " position"]:
@@ -79,7 +84,8 @@ def spearman(first: Sample, second: Sample, confidence: float = 0.95) -> Interva
 
     The interval is ``tanh(atanh(r) -+ z sqrt((1 + r**2/2) / (n - 3)))``.
 
-    Source: Bonett & Wright (2000), Sample size requirements for estimating Pearson, Kendall and Spearman correlations.
+    Source: Bonett & Wright (2000), Sample size requirements for estimating Pearson, Kendall and Spearman
+        correlations.
 
     >>> result = spearman(np.array([1.0, 2.0, 3.0, 4.0, 5.0]), np.array([2.0, 1.0, 4.0, 3.0, 5.0]))
     >>> round(result.value, 3), round(result.low, 2), round(result.high, 2)  # 1 - 6 * 4 / (5 * 24)
@@ -93,6 +99,8 @@ def spearman(first: Sample, second: Sample, confidence: float = 0.95) -> Interva
         return NotComputable("there is nothing to put in order: all values are equal")
     ranks = [stats.rankdata(sample) for sample in (first, second)]
     value = float(np.corrcoef(ranks[0], ranks[1])[0, 1])
-    middle = float(np.arctanh(np.clip(value, -1 + 1e-12, 1 - 1e-12)))  # a perfect order is at the end of the scale
+    middle = float(
+        np.arctanh(np.clip(value, -1 + 1e-12, 1 - 1e-12))
+    )  # a perfect order is at the end of the scale
     half = float(special.ndtri((1 + confidence) / 2)) * float(np.sqrt((1 + value**2 / 2) / (first.size - 3)))
     return Interval(value, float(np.tanh(middle - half)), float(np.tanh(middle + half)))

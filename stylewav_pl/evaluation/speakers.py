@@ -42,7 +42,9 @@ class Speakers:
         return np.array([mine == label for mine in self.labels], dtype=bool)
 
 
-def average_by_speaker(names: Sequence[str], labels: Sequence[str], scores: Float[np.ndarray, "clip prompt"]) -> Speakers:
+def average_by_speaker(
+    names: Sequence[str], labels: Sequence[str], scores: Float[np.ndarray, "clip prompt"]
+) -> Speakers:
     """Averages the clips that share speaker and label. A speaker found under two labels is one unit in each.
 
     >>> speakers = average_by_speaker(["ann", "bob", "ann"], ["f", "m", "f"], np.array([[1.0], [5.0], [3.0]]))
@@ -72,7 +74,9 @@ def permute_labels(speakers: Speakers, seed: int) -> Speakers:
     return Speakers(speakers.names, tuple(speakers.labels[index] for index in order), speakers.scores)
 
 
-def permutation_p(first: Sample, second: Sample, permutations: int = PERMUTATIONS, seed: int = 0) -> float | NotComputable:
+def permutation_p(
+    first: Sample, second: Sample, permutations: int = PERMUTATIONS, seed: int = 0
+) -> float | NotComputable:
     """Two-sided p value of Welch's t under random reassignment of the labels: :func:`contrast_p` of two populations.
 
     Args:
@@ -87,13 +91,17 @@ def permutation_p(first: Sample, second: Sample, permutations: int = PERMUTATION
     return contrast_p((first, second), (1.0, -1.0), permutations, seed)
 
 
-def contrast_p(samples: Sequence[Sample], weights: Sequence[float], permutations: int = PERMUTATIONS, seed: int = 0) -> float | NotComputable:
+def contrast_p(
+    samples: Sequence[Sample], weights: Sequence[float], permutations: int = PERMUTATIONS, seed: int = 0
+) -> float | NotComputable:
     """Two-sided p value of a contrast of means under random reassignment of the labels.
 
-    ``(1 + number of permutations with |t*| >= |t|) / (1 + permutations)``, never 0. With the studentized statistic of
-    :func:`~stylewav_pl.evaluation.statistics.contrast` the test keeps its level also where the populations differ in size and variance.
+    ``(1 + number of permutations with |t*| >= |t|) / (1 + permutations)``, never 0. With the studentized
+    statistic of :func:`~stylewav_pl.evaluation.statistics.contrast` the test keeps its level also where the
+    populations differ in size and variance.
 
-    Source: Phipson & Smyth (2010), Permutation p-values should never be zero; Janssen (1997), Studentized permutation tests.
+    Source: Phipson & Smyth (2010), Permutation p-values should never be zero; Janssen (1997), Studentized
+        permutation tests.
 
     Args:
         samples: Two or more populations, each ``[speaker]``.
@@ -113,12 +121,16 @@ def contrast_p(samples: Sequence[Sample], weights: Sequence[float], permutations
         rows = min(left, max(1, 1_000_000 // pooled.size))
         shuffled = generator.permuted(np.broadcast_to(pooled, (rows, pooled.size)), axis=1)
         # The tolerance counts the permutation that equals the observed order in spite of rounding.
-        beyond += int((_absolute_t(np.split(shuffled, cuts, axis=1), weights) >= abs(observed.t) * (1 - 1e-9)).sum())
+        beyond += int(
+            (_absolute_t(np.split(shuffled, cuts, axis=1), weights) >= abs(observed.t) * (1 - 1e-9)).sum()
+        )
         left -= rows
     return (1 + beyond) / (1 + permutations)
 
 
-def _absolute_t(parts: Sequence[Float[np.ndarray, "permutation _"]], weights: Sequence[float]) -> Float[np.ndarray, " permutation"]:
+def _absolute_t(
+    parts: Sequence[Float[np.ndarray, "permutation _"]], weights: Sequence[float]
+) -> Float[np.ndarray, " permutation"]:
     """The contrast's t without its sign for each row of the populations; without variance inf, or 0 where the means agree too."""
     weighted = list(zip(parts, weights, strict=True))
     error = np.sqrt(sum(weight**2 * part.var(axis=1, ddof=1) / part.shape[1] for part, weight in weighted))

@@ -1,7 +1,8 @@
 """Do two samples differ, and by how much? Pure functions that never answer with NaN.
 
-A sample holds one number per independent unit (one per speaker, see :mod:`stylewav_pl.evaluation.speakers`). What cannot be
-computed is answered with :class:`NotComputable` and its reason, so that a missing result cannot be mistaken for a number.
+A sample holds one number per independent unit (one per speaker, see :mod:`stylewav_pl.evaluation.speakers`).
+What cannot be computed is answered with :class:`NotComputable` and its reason, so that a missing result
+cannot be mistaken for a number.
 """
 
 from collections.abc import Sequence
@@ -69,13 +70,17 @@ def welch(first: Sample, second: Sample, confidence: float = 0.95) -> Welch | No
     return contrast((first, second), (1.0, -1.0), confidence)
 
 
-def contrast(samples: Sequence[Sample], weights: Sequence[float], confidence: float = 0.95) -> Welch | NotComputable:
+def contrast(
+    samples: Sequence[Sample], weights: Sequence[float], confidence: float = 0.95
+) -> Welch | NotComputable:
     """Tests whether a weighted sum of means is zero without assuming equal variances.
 
     ``t = sum_i(w_i m_i) / se`` with ``se**2 = sum_i(w_i**2 v_i / n_i)`` and
-    ``df = se**4 / sum_i((w_i**2 v_i / n_i)**2 / (n_i - 1))``; v are the variances with n - 1 in the denominator.
+    ``df = se**4 / sum_i((w_i**2 v_i / n_i)**2 / (n_i - 1))``; v are the variances with n - 1 in the
+    denominator.
 
-    Source: Brown & Forsythe (1974), The ANOVA and multiple comparisons for data with heterogeneous variances, Biometrics 30.
+    Source: Brown & Forsythe (1974), The ANOVA and multiple comparisons for data with heterogeneous variances,
+        Biometrics 30.
 
     Args:
         samples: Two or more, each ``[unit]`` with at least two finite values.
@@ -88,23 +93,34 @@ def contrast(samples: Sequence[Sample], weights: Sequence[float], confidence: fl
     """
     if reason := why_not(samples):
         return NotComputable(reason)
-    parts = [weight**2 * float(sample.var(ddof=1)) / sample.size for sample, weight in zip(samples, weights, strict=True)]
+    parts = [
+        weight**2 * float(sample.var(ddof=1)) / sample.size
+        for sample, weight in zip(samples, weights, strict=True)
+    ]
     error = float(np.sqrt(sum(parts)))
     if error == 0:
         return NotComputable("the scores do not vary within the populations that count")
-    shares = [part / error**2 for part in parts]  # normalised first: the fourth power of a small error would underflow
+    shares = [
+        part / error**2 for part in parts
+    ]  # normalised first: the fourth power of a small error would underflow
     df = float(1 / sum(share**2 / (sample.size - 1) for share, sample in zip(shares, samples, strict=True)))
     difference = float(sum(weight * sample.mean() for sample, weight in zip(samples, weights, strict=True)))
     half = float(special.stdtrit(df, (1 + confidence) / 2)) * error
     t = difference / error
-    return Welch(t, df, float(2 * special.stdtr(df, -abs(t))), Interval(difference, difference - half, difference + half))
+    return Welch(
+        t,
+        df,
+        float(2 * special.stdtr(df, -abs(t))),
+        Interval(difference, difference - half, difference + half),
+    )
 
 
 def hedges_g(first: Sample, second: Sample, confidence: float = 0.95) -> Interval | NotComputable:
     """Size of the difference in pooled standard deviations, corrected for small samples.
 
     ``g = J (m1 - m2) / s`` with the pooled ``s**2 = ((n1-1) v1 + (n2-1) v2) / (n1+n2-2)``,
-    ``J = 1 - 3 / (4 (n1+n2-2) - 1)`` and a normal interval of variance ``(n1+n2)/(n1 n2) + g**2 / (2 (n1+n2))``.
+    ``J = 1 - 3 / (4 (n1+n2-2) - 1)`` and a normal interval of variance ``(n1+n2)/(n1 n2) + g**2 / (2
+    (n1+n2))``.
 
     Source: Hedges & Olkin (1985), Statistical Methods for Meta-Analysis, chapter 5.
 
@@ -118,19 +134,23 @@ def hedges_g(first: Sample, second: Sample, confidence: float = 0.95) -> Interva
     pooled = ((first.size - 1) * first.var(ddof=1) + (second.size - 1) * second.var(ddof=1)) / freedom
     g = float((first.mean() - second.mean()) / np.sqrt(pooled)) * (1 - 3 / (4 * freedom - 1))
     total = first.size + second.size
-    half = _normal_quantile(confidence) * float(np.sqrt(total / (first.size * second.size) + g**2 / (2 * total)))
+    half = _normal_quantile(confidence) * float(
+        np.sqrt(total / (first.size * second.size) + g**2 / (2 * total))
+    )
     return Interval(g, g - half, g + half)
 
 
 def auc(first: Sample, second: Sample, confidence: float = 0.95) -> Interval | NotComputable:
     """Probability that a random value of ``first`` is above one of ``second``; ties count one half.
 
-    ``U / (n1 n2)``; 0.5 is chance, 1 a perfect separation. The ends of the interval are those ``x`` that are just ``z`` of their own
-    standard errors away, with ``variance(x) = x (1-x) (1 + n (1-x) / (2-x) + n x / (1+x)) / (n1 n2)`` and ``n = (n1+n2)/2 - 1``;
-    so a perfect separation of few is not certain.
+    ``U / (n1 n2)``; 0.5 is chance, 1 a perfect separation. The ends of the interval are those ``x`` that are
+    just ``z`` of their own standard errors away, with ``variance(x) = x (1-x) (1 + n (1-x) / (2-x) + n x /
+    (1+x)) / (n1 n2)`` and ``n = (n1+n2)/2 - 1``; so a perfect separation of few is not certain.
 
-    Source: Mann & Whitney (1947), On a test of whether one of two random variables is stochastically larger; interval:
-    R. G. Newcombe (2006), Confidence intervals for an effect size measure based on the Mann-Whitney statistic, part 2, method 5.
+    Source: Mann & Whitney (1947), On a test of whether one of two random variables is stochastically larger;
+        interval:
+    R. G. Newcombe (2006), Confidence intervals for an effect size measure based on the Mann-Whitney
+    statistic, part 2, method 5.
 
     >>> result = auc(np.array([2.0, 4.0]), np.array([1.0, 2.0]))  # 2 > 1, 2 = 2, 4 > 1, 4 > 2
     >>> result.value, round(result.low, 2), round(result.high, 2)
@@ -143,7 +163,11 @@ def auc(first: Sample, second: Sample, confidence: float = 0.95) -> Interval | N
     ordered = np.sort(second)
     below = np.searchsorted(ordered, first, "left") + np.searchsorted(ordered, first, "right")
     value, z = float(below.mean() / (2 * second.size)), _normal_quantile(confidence)
-    return Interval(value, _auc_low(value, first.size, second.size, z), 1 - _auc_low(1 - value, first.size, second.size, z))
+    return Interval(
+        value,
+        _auc_low(value, first.size, second.size, z),
+        1 - _auc_low(1 - value, first.size, second.size, z),
+    )
 
 
 def _auc_low(value: float, n1: int, n2: int, z: float) -> float:
@@ -207,7 +231,8 @@ def why_not(samples: Sequence[Sample]) -> str | None:
     largest = max(float(np.abs(sample).max()) for sample in samples)
     if largest > 1e100:
         return "a score is too large to compute with"
-    # Identical values can have a variance of 1e-34 after rounding, hence the comparison of the values themselves.
+    # Identical values can have a variance of 1e-34 after rounding, hence the comparison of the values
+    # themselves.
     spread = max(float(np.ptp(sample)) for sample in samples)
     return "the scores do not vary within the populations" if spread <= max(1e-12 * largest, 1e-100) else None
 

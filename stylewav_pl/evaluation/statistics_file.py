@@ -1,8 +1,9 @@
 """``statistics.json``: the numbers for machines, with stable keys and finite numbers only.
 
-Layout: ``{"format": 1, "traits": {TRAIT: {"verdict": ..., **fields of Evaluation}}, "retrieval": {...}}``; the fields are those of the
-records in :mod:`stylewav_pl.evaluation.experiment` and :class:`~stylewav_pl.evaluation.guide_view.Retrieval`, and what has no
-answer is ``{"not_computable": REASON}``.
+Layout: ``{"format": 1, "traits": {TRAIT: {"verdict": ..., **fields of Evaluation}}, "retrieval": {...}}``;
+the fields are those of the records in :mod:`stylewav_pl.evaluation.experiment` and
+:class:`~stylewav_pl.evaluation.guide_view.Retrieval`, and what has no answer is ``{"not_computable":
+REASON}``.
 """
 
 import json
@@ -40,16 +41,29 @@ def as_json(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [as_json(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"Expected a finite number for {FILE}, found {value}. State NotComputable with a reason instead.")
+        raise ValueError(
+            f"Expected a finite number for {FILE}, found {value}. State NotComputable with a reason instead."
+        )
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise TypeError(f"Expected a record, a mapping, a list or a plain value for {FILE}, found {type(value).__name__}.")
+    raise TypeError(
+        f"Expected a record, a mapping, a list or a plain value for {FILE}, found {type(value).__name__}."
+    )
 
 
-def write_statistics(run_directory: Path, evaluations: Sequence[Evaluation], retrieval: Retrieval | NotComputable = NOT_RECORDED) -> Path:
+def write_statistics(
+    run_directory: Path,
+    evaluations: Sequence[Evaluation],
+    retrieval: Retrieval | NotComputable = NOT_RECORDED,
+) -> Path:
     """Writes ``statistics.json``, whole or not at all, and returns its path."""
     traits = {
-        evaluation.trait: {"verdict": verdict(evaluation), "where_lost": where_lost(evaluation), **_fields(evaluation)} for evaluation in evaluations
+        evaluation.trait: {
+            "verdict": verdict(evaluation),
+            "where_lost": where_lost(evaluation),
+            **_fields(evaluation),
+        }
+        for evaluation in evaluations
     }
     content = {"format": 1, "traits": traits, "retrieval": as_json(retrieval)}
     path = run_directory / FILE
@@ -69,12 +83,18 @@ def read_settings(run_directory: Path) -> list[tuple[PromptSet, int, int, tuple[
     try:
         traits = json.loads(path.read_text(encoding="utf-8"))["traits"]
         return [
-            (PromptSet(trait, entry["prompts"]), int(entry["seed"]), int(entry["permutations"]), tuple(entry["notes"]))
+            (
+                PromptSet(trait, entry["prompts"]),
+                int(entry["seed"]),
+                int(entry["permutations"]),
+                tuple(entry["notes"]),
+            )
             for trait, entry in traits.items()
         ]
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise RunDirectoryError(
-            f"Expected the statistics of a run in {path}, found something else ({problem}). Delete the file and score the run again."
+            f"Expected the statistics of a run in {path}, found something else ({problem}). Delete the file "
+            "and score the run again."
         ) from problem
 
 

@@ -15,11 +15,15 @@ _CELL = 18
 
 def summary(evaluation: Evaluation) -> str:
     """Everything a terminal should say after a run: the tables, the control, what to know, and the verdict."""
-    control = f"Control: labels permuted between speakers (seed {evaluation.seed}); between populations nothing may show now."
+    control = (
+        f"Control: labels permuted between speakers (seed {evaluation.seed}); between populations "
+        "nothing may show now."
+    )
     parts = [
         f"Statistics for {evaluation.trait}: {_counts(evaluation)}",
         f"The paper's table\n{paper_table(evaluation.observed, evaluation)}",
-        f"The test that counts: each prompt on its own population minus the rest\n{between_table(evaluation)}",
+        "The test that counts: each prompt on its own population minus the "
+        f"rest\n{between_table(evaluation)}",
         _several(evaluation),
         where_lost(evaluation),
         f"{control}\n{paper_table(evaluation.permuted, evaluation)}\n{control_line(evaluation.permuted)}",
@@ -41,8 +45,12 @@ def between_table(evaluation: Evaluation) -> str:
     """One row per prompt: its own population minus the rest, positive when the direction is right."""
     answers = evaluation.observed.between
     cells = [_between_cells(answer, evaluation.permutation_p[answer.prompt]) for answer in answers]
-    widths = [max(map(len, column)) for column in zip(_HEADS, *(found for found in cells if found), strict=True)]
-    first = WIDTH - sum(widths) - _GAP * len(widths)  # long numbers take room from the prompt, never from each other
+    widths = [
+        max(map(len, column)) for column in zip(_HEADS, *(found for found in cells if found), strict=True)
+    ]
+    first = (
+        WIDTH - sum(widths) - _GAP * len(widths)
+    )  # long numbers take room from the prompt, never from each other
     lines = [_row("between populations", _HEADS, widths, first), "-" * WIDTH]
     for answer, found in zip(answers, cells, strict=True):
         lines.append(_row(answer.prompt, found, widths, first) if found else _not_computable(answer))
@@ -51,7 +59,10 @@ def between_table(evaluation: Evaluation) -> str:
 
 def control_line(comparison: Comparison) -> str:
     """The tests between populations in short."""
-    found = [f"t = {answer.welch.t:.2f}" if isinstance(answer.welch, Welch) else answer.welch.reason for answer in comparison.between]
+    found = [
+        f"t = {answer.welch.t:.2f}" if isinstance(answer.welch, Welch) else answer.welch.reason
+        for answer in comparison.between
+    ]
     return f"between populations: {', '.join(found)}"
 
 
@@ -75,11 +86,18 @@ def caveats(evaluation: Evaluation) -> list[str]:
     """What must be known beside the numbers: about speakers, about clips left out, and the notes of the run."""
     found = []
     if not evaluation.speakers_known:
-        found.append("the speaker of some clips is unknown; each of these clips is counted as a speaker of its own.")
+        found.append(
+            "the speaker of some clips is unknown; each of these clips is counted as a speaker of its own."
+        )
     if evaluation.shared_speakers:
-        found.append(f"{evaluation.shared_speakers} speakers appear in more than one population and count once in each.")
+        found.append(
+            f"{evaluation.shared_speakers} speakers appear in more than one population and count once in "
+            "each."
+        )
     if evaluation.unlabelled:
-        found.append(f"{evaluation.unlabelled} clips without one of the labels got a face and enter no statistic.")
+        found.append(
+            f"{evaluation.unlabelled} clips without one of the labels got a face and enter no statistic."
+        )
     if evaluation.unscored:
         found.append(f"{evaluation.unscored} labelled clips have no scores and enter no statistic.")
     return [*found, *evaluation.notes]
@@ -101,19 +119,32 @@ _GAP = 2  # spaces between columns, at least
 
 
 def _counts(evaluation: Evaluation) -> str:
-    parts = [f"{label} {found.speakers} speakers, {found.clips} clips" for label, found in evaluation.populations.items()]
+    parts = [
+        f"{label} {found.speakers} speakers, {found.clips} clips"
+        for label, found in evaluation.populations.items()
+    ]
     return "; ".join(parts)
 
 
 def _block(comparison: Comparison, labels: Sequence[str]) -> str:
     within = {answer.label: answer.welch for answer in comparison.within}
-    lines = [_line("mean similarity", [f"{label} photos" for label in labels]), "-" * (_FIRST + _CELL * len(labels))]
-    lines += [_line(prompt, [_mean_text(by_label[label]) for label in labels]) for prompt, by_label in comparison.means.items()]
-    return "\n".join([*lines, _line("means differ (Welch, p < 0.05)", [means_differ(within[label]) for label in labels])])
+    lines = [
+        _line("mean similarity", [f"{label} photos" for label in labels]),
+        "-" * (_FIRST + _CELL * len(labels)),
+    ]
+    lines += [
+        _line(prompt, [_mean_text(by_label[label]) for label in labels])
+        for prompt, by_label in comparison.means.items()
+    ]
+    return "\n".join(
+        [*lines, _line("means differ (Welch, p < 0.05)", [means_differ(within[label]) for label in labels])]
+    )
 
 
 def _line(first: str, cells: Sequence[str]) -> str:
-    return _cut(first, _FIRST - 1).ljust(_FIRST) + "".join(_cut(cell, _CELL - 1).rjust(_CELL) for cell in cells)
+    return _cut(first, _FIRST - 1).ljust(_FIRST) + "".join(
+        _cut(cell, _CELL - 1).rjust(_CELL) for cell in cells
+    )
 
 
 def _between_cells(answer: Between, permuted: float | NotComputable) -> tuple[str, ...]:
@@ -133,7 +164,9 @@ def _between_cells(answer: Between, permuted: float | NotComputable) -> tuple[st
 
 
 def _row(first: str, cells: Sequence[str], widths: Sequence[int], width: int) -> str:
-    return _cut(first, width).ljust(width) + "".join(" " * _GAP + cell.rjust(wide) for cell, wide in zip(cells, widths, strict=True))
+    return _cut(first, width).ljust(width) + "".join(
+        " " * _GAP + cell.rjust(wide) for cell, wide in zip(cells, widths, strict=True)
+    )
 
 
 def _not_computable(answer: Between) -> str:
@@ -150,7 +183,11 @@ def _number(value: float | NotComputable, form: str) -> str:
 
 
 def _interval(value: Interval | NotComputable) -> str:
-    return "-" if isinstance(value, NotComputable) else f"{_compact(value.value)} [{_compact(value.low)}, {_compact(value.high)}]"
+    return (
+        "-"
+        if isinstance(value, NotComputable)
+        else f"{_compact(value.value)} [{_compact(value.low)}, {_compact(value.high)}]"
+    )
 
 
 def _compact(value: float) -> str:

@@ -13,17 +13,32 @@ def verdict(evaluation: Evaluation) -> str:
     """Says whether the trait shows in the faces, judged by the tests between populations after Holm's correction."""
     trait, between = evaluation.trait, computable(evaluation.observed.between)
     if not between:
-        return f"Whether {trait} shows in the faces cannot be computed: {_reasons(evaluation.observed.between)[0]}."
+        return (
+            f"Whether {trait} shows in the faces cannot be computed: "
+            f"{_reasons(evaluation.observed.between)[0]}."
+        )
     right, wrong = _significant(between, 1), _significant(between, -1)
     end = "; ".join([accuracy_sentence(evaluation), *_untested(evaluation.observed.between)])
     if len(right) == len(between):
-        return f"The voices' {trait} shows in the faces: every prompt scores higher on its own population (Holm {p_text(_largest_p(right))}); {end}."
+        return (
+            f"The voices' {trait} shows in the faces: every prompt scores higher on its own population "
+            f"(Holm {p_text(_largest_p(right))}); {end}."
+        )
     if wrong:
         beside = f", in the right one for {_quoted(right)}" if right else ""
-        return f"The voices' {trait} shows in the wrong direction for {_quoted(wrong)} (Holm {p_text(_largest_p(wrong))}){beside}; {end}."
+        return (
+            f"The voices' {trait} shows in the wrong direction for {_quoted(wrong)} (Holm "
+            f"{p_text(_largest_p(wrong))}){beside}; {end}."
+        )
     if right:
-        return f"The voices' {trait} shows in part: {_quoted(right)} scores higher on its own population, the other prompts do not; {end}."
-    return f"No sign that the voices' {trait} shows in the faces (smallest Holm {p_text(min(map(_p, between)))}); {end}."
+        return (
+            f"The voices' {trait} shows in part: {_quoted(right)} scores higher on its own population, "
+            f"the other prompts do not; {end}."
+        )
+    return (
+        f"No sign that the voices' {trait} shows in the faces (smallest Holm "
+        f"{p_text(min(map(_p, between)))}); {end}."
+    )
 
 
 def computable(between: Sequence[Between]) -> list[Between]:
@@ -41,19 +56,30 @@ def accuracy_sentence(evaluation: Evaluation) -> str:
     share: Interval = accuracy.share
     return (
         f"{share.value:.0%} of {accuracy.total} {noun} are nearest to the right prompt "
-        f"(95% interval {share.low:.0%} to {share.high:.0%}; chance {1 / len(evaluation.prompts):.0%}{_balance(evaluation)})"
+        f"(95% interval {share.low:.0%} to {share.high:.0%}; chance "
+        f"{1 / len(evaluation.prompts):.0%}{_balance(evaluation)})"
     )
 
 
 def _balance(evaluation: Evaluation) -> str:
     """Of unequal populations the share alone says little: naming the largest one always would be right often."""
-    balanced, sizes = evaluation.observed.balanced_accuracy, {population.speakers for population in evaluation.populations.values()}
-    return f", balanced over the populations {balanced:.0%}" if isinstance(balanced, float) and len(sizes) > 1 else ""
+    balanced, sizes = (
+        evaluation.observed.balanced_accuracy,
+        {population.speakers for population in evaluation.populations.values()},
+    )
+    return (
+        f", balanced over the populations {balanced:.0%}"
+        if isinstance(balanced, float) and len(sizes) > 1
+        else ""
+    )
 
 
 def where_lost(evaluation: Evaluation) -> str:
     """Follows the trait from the voice to the judge and says where it gets lost."""
-    stages = [("the audio encoder hears it", evaluation.heard), ("the guide sees it in the images", evaluation.seen_by_guide)]
+    stages = [
+        ("the audio encoder hears it", evaluation.heard),
+        ("the guide sees it in the images", evaluation.seen_by_guide),
+    ]
     said = []
     for stage, comparison in [*stages, ("the judge sees it in the images", evaluation.observed)]:
         said.append(f"{stage}: {shown(comparison)}")
@@ -63,9 +89,17 @@ def where_lost(evaluation: Evaluation) -> str:
     if heard.startswith("not computable") or seen.startswith("not computable"):
         end = "so where it gets lost cannot be said"
     elif heard == "no":
-        end = "it is lost before the first image is made" if seen == "no" else "what the images show is not what the prompts find in the targets"
+        end = (
+            "it is lost before the first image is made"
+            if seen == "no"
+            else "what the images show is not what the prompts find in the targets"
+        )
     elif seen == "no":
-        end = "it is lost between target and image" if shown(evaluation.seen_by_guide) == "no" else "it is lost between guide and judge"
+        end = (
+            "it is lost between target and image"
+            if shown(evaluation.seen_by_guide) == "no"
+            else "it is lost between guide and judge"
+        )
     else:
         end = "nothing of it is lost" if heard == seen == "yes" else "it is there in part"
     return f"Where {evaluation.trait} gets lost: {'; '.join(said)}; {end}."
@@ -95,7 +129,10 @@ def trend_sentence(evaluation: Evaluation) -> str | None:
     strength += f", {p_text(permuted)} by permutation" if isinstance(permuted, float) else ""
     if trend.welch.p >= ALPHA:
         return f"No sign that the faces follow the order of {evaluation.trait} ({strength})."
-    return f"The faces {'follow' if trend.welch.t > 0 else 'run against'} the order of {evaluation.trait} ({strength})."
+    return (
+        f"The faces {'follow' if trend.welch.t > 0 else 'run against'} the order of {evaluation.trait} "
+        f"({strength})."
+    )
 
 
 def retrieval_sentence(retrieval: Retrieval | NotComputable) -> str:
@@ -103,7 +140,8 @@ def retrieval_sentence(retrieval: Retrieval | NotComputable) -> str:
     if isinstance(retrieval, NotComputable):
         return f"Whether images find their own audio is not computable: {retrieval.reason}."
     found = [
-        f"{'the nearest' if hits.k == 1 else f'among the nearest {hits.k}'} for {hits.share.value:.0%} of them "
+        f"{'the nearest' if hits.k == 1 else f'among the nearest {hits.k}'} for {hits.share.value:.0%} of "
+        "them "
         f"[{hits.share.low:.0%}, {hits.share.high:.0%}] (chance {hits.chance:.1%})"
         for hits in retrieval.hits
         if isinstance(hits.share, Interval)
@@ -124,7 +162,11 @@ def p_text(p: float) -> str:
 
 
 def _significant(between: Sequence[Between], sign: int) -> list[Between]:
-    return [answer for answer in between if isinstance(answer.welch, Welch) and answer.welch.t * sign > 0 and _p(answer) < ALPHA]
+    return [
+        answer
+        for answer in between
+        if isinstance(answer.welch, Welch) and answer.welch.t * sign > 0 and _p(answer) < ALPHA
+    ]
 
 
 def _reasons(between: Sequence[Between]) -> list[str]:
@@ -133,8 +175,13 @@ def _reasons(between: Sequence[Between]) -> list[str]:
 
 def _untested(between: Sequence[Between]) -> list[str]:
     """What a verdict about the other prompts leaves out."""
-    without = [(answer.label, answer.welch.reason) for answer in between if isinstance(answer.welch, NotComputable)]
-    return [f"no test for {', '.join(label for label, why in without if why == reason)}: {reason}" for reason in dict.fromkeys(_reasons(between))]
+    without = [
+        (answer.label, answer.welch.reason) for answer in between if isinstance(answer.welch, NotComputable)
+    ]
+    return [
+        f"no test for {', '.join(label for label, why in without if why == reason)}: {reason}"
+        for reason in dict.fromkeys(_reasons(between))
+    ]
 
 
 def _largest_p(between: Sequence[Between]) -> float:

@@ -50,7 +50,8 @@ class Generator(nn.Module, ABC):
         Args:
             ws_or_styles: The latents.
             noise: Which noise is added inside.
-            resolution: One of :attr:`resolutions`; smaller than the network's own: a coarser image for less work.
+            resolution: One of :attr:`resolutions`; smaller than the network's own: a coarser image for less
+                work.
         """
 
     @property
@@ -58,13 +59,20 @@ class Generator(nn.Module, ABC):
     def resolutions(self) -> tuple[int, ...]:
         """Heights in pixels at which it can render, from coarse to full."""
 
-    def freeze(self: Frozen, dtype: torch.dtype = torch.float32, float32_up_to: int = 0, recompute_from: int | None = None) -> Frozen:
+    def freeze(
+        self: Frozen,
+        dtype: torch.dtype = torch.float32,
+        float32_up_to: int = 0,
+        recompute_from: int | None = None,
+    ) -> Frozen:
         """Turns off the gradients of all weights and prepares for rendering; gradients towards the latents still flow.
 
         Args:
-            dtype: Precision of the feature maps above ``float32_up_to``; ``float16`` and ``bfloat16`` are for GPUs.
+            dtype: Precision of the feature maps above ``float32_up_to``; ``float16`` and ``bfloat16`` are for
+                GPUs.
             float32_up_to: Height in pixels up to which feature maps are in float32 in any case.
-            recompute_from: From this height on feature maps are not kept for the backward pass but computed again; ``None``: never.
+            recompute_from: From this height on feature maps are not kept for the backward pass but computed
+                again; ``None``: never.
         """
         self.requires_grad_(False)
         return self.eval()
@@ -76,7 +84,9 @@ class Generator(nn.Module, ABC):
             ValueError: It cannot render at this one.
         """
         if resolution is not None and resolution not in self.resolutions:
-            raise ValueError(f"Expected a resolution of {', '.join(map(str, self.resolutions))}; found {resolution}.")
+            raise ValueError(
+                f"Expected a resolution of {', '.join(map(str, self.resolutions))}; found {resolution}."
+            )
         return resolution or self.resolution
 
     def broadcast(self, latents: Float[Tensor, "clip ..."]) -> Float[Tensor, "clip layer width"]:
@@ -90,5 +100,6 @@ class Generator(nn.Module, ABC):
         if latents.ndim == 3 and latents.shape[1:] == (self.num_ws, self.w_dim):
             return latents
         raise ValueError(
-            f"Expected W [clip, {self.w_dim}], W+ [clip, {self.num_ws}, {self.w_dim}] or a list of styles, found a tensor {list(latents.shape)}."
+            f"Expected W [clip, {self.w_dim}], W+ [clip, {self.num_ws}, {self.w_dim}] or a list of styles, "
+            f"found a tensor {list(latents.shape)}."
         )

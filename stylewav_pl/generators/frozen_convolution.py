@@ -1,9 +1,11 @@
 """The modulated convolution of a network whose weights do not change, with a backward pass of its own.
 
-The same numbers as :class:`~stylewav_pl.generators.stylegan2_layers.ModulatedConvolution`. Automatic differentiation would keep five
-feature maps of each layer; the latent's gradient needs only the output, from which everything else follows: for
-``y = leaky_relu(c d + t)`` with the convolution ``c``, the demodulation ``d`` and the shift ``t`` (bias and noise), and ``g`` the
-gradient of ``y``, the pre-activation's gradient is ``h = g leaky_relu'(y)``, and as leaky ReLU has slope only, ``h (c d + t) = g y``; so
+The same numbers as :class:`~stylewav_pl.generators.stylegan2_layers.ModulatedConvolution`. Automatic
+differentiation would keep five feature maps of each layer; the latent's gradient needs only the output, from
+which everything else follows: for
+``y = leaky_relu(c d + t)`` with the convolution ``c``, the demodulation ``d`` and the shift ``t`` (bias and
+noise), and ``g`` the gradient of ``y``, the pre-activation's gradient is ``h = g leaky_relu'(y)``, and as
+leaky ReLU has slope only, ``h (c d + t) = g y``; so
 ``dL/dd = sum(h c) = (sum(g y) - sum(h t)) / d``, a difference of sums instead of a third feature map.
 """
 
@@ -28,7 +30,8 @@ class Folded(NamedTuple):
         weight: ``[out, in, 3, 3]``, or ``[in, out, 3, 3]`` for a transposed convolution.
         bias: ``[out]``.
         noise: ``[height, width]`` or ``None``.
-        filter: ``[out, 1, taps, taps]``, follows a transposed convolution, which doubles the resolution; ``None`` for an ordinary one.
+        filter: ``[out, 1, taps, taps]``, follows a transposed convolution, which doubles the resolution;
+            ``None`` for an ordinary one.
         clamp: Bound of the output's magnitude, or ``None``.
     """
 
@@ -47,8 +50,12 @@ class Folded(NamedTuple):
 
     def convolve_back(self, gradient: Tensor, x: Tensor) -> Tensor:
         """The adjoint of :meth:`convolve`; of ``x``, its input, only the shape counts."""
-        if self.filter is not None:  # the filter's adjoint is the mirrored filter, a transposed convolution's an ordinary one
-            gradient = functional.conv2d(gradient, self.filter.flip(2, 3), padding=self._border + 1, groups=len(self.filter))
+        if (
+            self.filter is not None
+        ):  # the filter's adjoint is the mirrored filter, a transposed convolution's an ordinary one
+            gradient = functional.conv2d(
+                gradient, self.filter.flip(2, 3), padding=self._border + 1, groups=len(self.filter)
+            )
             return functional.conv2d(gradient, self.weight, stride=2)
         arguments = ([1, 1], [1, 1], [1, 1], False, [0, 0], 1, [True, False, False])
         return torch.ops.aten.convolution_backward(gradient, x, self.weight, None, *arguments)[0]  # type: ignore[no-any-return]

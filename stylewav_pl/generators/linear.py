@@ -14,7 +14,8 @@ from stylewav_pl.generators.base import Generator, Noise, Styles
 class LinearGenerator(Generator):
     """``image = tanh(sum over layers of w_layer @ M_layer)`` with seeded random matrices.
 
-    It has no noise inputs, so the ``noise`` argument is only checked. Its styles are the w vectors of the layers themselves.
+    It has no noise inputs, so the ``noise`` argument is only checked. Its styles are the w vectors of the
+    layers themselves.
 
     Args:
         resolution: Height and width of the image in pixels.
@@ -28,7 +29,9 @@ class LinearGenerator(Generator):
     z_to_w: Tensor
     w_to_image: Tensor
 
-    def __init__(self, resolution: int = 8, *, z_dim: int = 8, w_dim: int = 16, num_ws: int = 4, seed: int = 0) -> None:
+    def __init__(
+        self, resolution: int = 8, *, z_dim: int = 8, w_dim: int = 16, num_ws: int = 4, seed: int = 0
+    ) -> None:
         super().__init__()
         self.resolution, self.z_dim, self.w_dim, self.num_ws = resolution, z_dim, w_dim, num_ws
         random = torch.Generator().manual_seed(seed)
@@ -46,7 +49,9 @@ class LinearGenerator(Generator):
     def styles(self, ws: Float[Tensor, "clip ..."]) -> list[Float[Tensor, "clip _"]]:
         """The w vector of each layer."""
         if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
-            raise ValueError(f"Expected ws of shape [clip, {self.num_ws}, {self.w_dim}], found {list(ws.shape)}.")
+            raise ValueError(
+                f"Expected ws of shape [clip, {self.num_ws}, {self.w_dim}], found {list(ws.shape)}."
+            )
         return list(ws.unbind(dim=1))
 
     @property
@@ -55,7 +60,10 @@ class LinearGenerator(Generator):
         return tuple(size for size in range(1, self.resolution + 1) if self.resolution % size == 0)
 
     def synthesize(
-        self, ws_or_styles: Float[Tensor, "clip ..."] | Styles, noise: Noise = "const", resolution: int | None = None
+        self,
+        ws_or_styles: Float[Tensor, "clip ..."] | Styles,
+        noise: Noise = "const",
+        resolution: int | None = None,
     ) -> Float[Tensor, "clip 3 height width"]:
         """Renders W, W+ or S to RGB images in (-1, 1); coarser ones are means of their pixels."""
         if noise not in get_args(Noise):
@@ -68,6 +76,9 @@ class LinearGenerator(Generator):
     def _layers(self, latents: Tensor | Styles) -> Tensor:
         if not isinstance(latents, Tensor):
             if [style.shape[1:] for style in latents] != [(self.w_dim,)] * self.num_ws:
-                raise ValueError(f"Expected {self.num_ws} styles [clip, {self.w_dim}], found shapes {[list(style.shape) for style in latents]}.")
+                raise ValueError(
+                    f"Expected {self.num_ws} styles [clip, {self.w_dim}], found shapes "
+                    f"{[list(style.shape) for style in latents]}."
+                )
             return torch.stack(list(latents), dim=1)
         return self.broadcast(latents)

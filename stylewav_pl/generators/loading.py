@@ -27,8 +27,9 @@ def load_generator(source: str | Path, device: torch.device | str = "cpu") -> Ge
     """Loads a generator, frozen and in evaluation mode.
 
     Args:
-        source: A registry name such as ``pocket``, the path of a weight file in any published format (recognised by content, see
-            :mod:`stylewav_pl.generators.formats`), or ``linear`` for the untrained test double.
+        source: A registry name such as ``pocket``, the path of a weight file in any published format
+            (recognised by content, see :mod:`stylewav_pl.generators.formats`), or ``linear`` for the
+            untrained test double.
         device: Where the network shall live.
 
     Raises:
@@ -54,10 +55,14 @@ def build(path: Path, published: Published) -> StyleGAN2:
     generator.load_state_dict(published.tensors, strict=False)  # strict in effect: check compares every name
     noise_maps = sorted(name for name in missing if name.endswith(NOISE_MAP))
     if noise_maps:
-        logger.warning("%s lacks %s of its noise maps: they were drawn from a fixed seed.", path, len(noise_maps))
+        logger.warning(
+            "%s lacks %s of its noise maps: they were drawn from a fixed seed.", path, len(noise_maps)
+        )
         _draw(generator, noise_maps)
     if MEAN in missing:
-        logger.warning("%s holds no mean w: it was estimated from %s samples of a fixed seed.", path, f"{MEAN_SAMPLES:,}")
+        logger.warning(
+            "%s holds no mean w: it was estimated from %s samples of a fixed seed.", path, f"{MEAN_SAMPLES:,}"
+        )
         generator.w_mean.copy_(estimated_mean(generator))
     return generator
 
@@ -66,16 +71,20 @@ def check(path: Path, published: Published) -> None:
     """Compares what a file announces with what it holds, without building the network.
 
     Raises:
-        WeightsError: It is of another architecture, or configuration and tensors do not make one network of finite numbers.
+        WeightsError: It is of another architecture, or configuration and tensors do not make one network of
+            finite numbers.
     """
     if published.architecture != StyleGAN2.architecture:
         raise WeightsError(
-            f"{path} holds a generator of architecture {published.architecture!r}; this version knows {StyleGAN2.architecture!r}. Upgrade it."
+            f"{path} holds a generator of architecture {published.architecture!r}; this version knows "
+            f"{StyleGAN2.architecture!r}. Upgrade it."
         )
     try:
         expected = _expected_shapes(published)
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
-        raise WeightsError(f"{path} is damaged: its configuration makes no StyleGAN2 ({one_line(error)}). Fetch it again.") from error
+        raise WeightsError(
+            f"{path} is damaged: its configuration makes no StyleGAN2 ({one_line(error)}). Fetch it again."
+        ) from error
     _check_shapes(path, published.tensors, expected)
     _check_finite(path, published.tensors)
 
@@ -100,11 +109,18 @@ def _expected_shapes(published: Published) -> dict[str, torch.Size]:
     if layers > len(published.tensors):  # before a damaged number costs hours
         raise ValueError(f"it announces {layers:,} layers for {len(published.tensors)} tensors")
     with torch.device("meta"):
-        return {name: tensor.shape for name, tensor in StyleGAN2.from_config(published.config).state_dict().items()}
+        return {
+            name: tensor.shape
+            for name, tensor in StyleGAN2.from_config(published.config).state_dict().items()
+        }
 
 
 def _check_shapes(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, torch.Size]) -> None:
-    wrong = [f"{name} is missing" for name in expected if name not in tensors and name != MEAN and not name.endswith(NOISE_MAP)]
+    wrong = [
+        f"{name} is missing"
+        for name in expected
+        if name not in tensors and name != MEAN and not name.endswith(NOISE_MAP)
+    ]
     wrong += [f"{name} is unknown" for name in tensors if name not in expected]
     wrong += [
         f"{name} has the shape {list(tensor.shape)}, expected {list(expected[name])}"
@@ -112,10 +128,15 @@ def _check_shapes(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[s
         if name in expected and tensor.shape != expected[name]
     ]
     if wrong:
-        raise WeightsError(f"{path} is damaged: its configuration and tensors do not make one StyleGAN2 ({'; '.join(wrong[:3])}). Fetch it again.")
+        raise WeightsError(
+            f"{path} is damaged: its configuration and tensors do not make one StyleGAN2 "
+            f"({'; '.join(wrong[:3])}). Fetch it again."
+        )
 
 
 def _check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
     broken = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
     if broken:
-        raise WeightsError(f"{path} holds numbers that are not finite, in {', '.join(broken[:5])}. Fetch it again.")
+        raise WeightsError(
+            f"{path} holds numbers that are not finite, in {', '.join(broken[:5])}. Fetch it again."
+        )

@@ -1,6 +1,7 @@
 """StyleGAN2: mapping network, modulated convolutions, skip ToRGB; any resolution and any channel table.
 
-Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), configuration F without path regularisation.
+Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), configuration F without
+path regularisation.
 """
 
 import math
@@ -43,11 +44,14 @@ class MappingNetwork(nn.Module):
         learning_rate_multiplier: See :class:`EqualizedLinear`.
     """
 
-    def __init__(self, z_dim: int, w_dim: int, width: int, depth: int, learning_rate_multiplier: float) -> None:
+    def __init__(
+        self, z_dim: int, w_dim: int, width: int, depth: int, learning_rate_multiplier: float
+    ) -> None:
         super().__init__()
         widths = [z_dim] + [width] * (depth - 1) + [w_dim] * (depth > 0)
         self.layers = nn.ModuleList(
-            EqualizedLinear(widths[i], widths[i + 1], learning_rate_multiplier=learning_rate_multiplier) for i in range(depth)
+            EqualizedLinear(widths[i], widths[i + 1], learning_rate_multiplier=learning_rate_multiplier)
+            for i in range(depth)
         )
 
     def forward(self, z: Float[Tensor, "clip z"]) -> Float[Tensor, "clip width"]:
@@ -61,9 +65,11 @@ class MappingNetwork(nn.Module):
 class StyleGAN2(Generator):
     """The generator of StyleGAN2.
 
-    Layers lie in two flat lists, from coarse to fine: ``convolutions`` (one at 4 px, then two per resolution, the first of which
-    doubles the resolution) and ``to_rgbs`` (one per resolution, or the last alone: see ``design``). Convolution ``i`` reads w vector
-    ``i``; the ToRGB of block ``k`` reads vector ``2 k + 1``, which it shares with the first convolution of the next block.
+    Layers lie in two flat lists, from coarse to fine: ``convolutions`` (one at 4 px, then two per resolution,
+    the first of which doubles the resolution) and ``to_rgbs`` (one per resolution, or the last alone: see
+    ``design``). Convolution ``i`` reads w vector
+    ``i``; the ToRGB of block ``k`` reads vector ``2 k + 1``, which it shares with the first convolution of
+    the next block.
 
     Args:
         channels: Feature channels at each resolution, for every power of two from 4 to the image's.
@@ -71,15 +77,18 @@ class StyleGAN2(Generator):
         w_dim: Width of w.
         mapping_depth: Number of layers of the mapping network.
         mapping_width: Width between its layers; ``None`` for that of w.
-        mapping_learning_rate_multiplier: Their learning-rate multiplier (a constant factor in the forward pass, too).
+        mapping_learning_rate_multiplier: Their learning-rate multiplier (a constant factor in the forward
+            pass, too).
         conv_clamp: Bound of every layer's output; ``None`` for no bound.
         resample_taps: The filter of all upsampling in one dimension, of any scale.
-        design: How the paper's figure 7 joins the blocks, by NVIDIA's names: ``skip`` sums the colours of all resolutions (configuration F);
-            ``resnet`` sums the features of a block and of a shortcut, ``orig`` nothing, and both have colours at the last resolution only.
+        design: How the paper's figure 7 joins the blocks, by NVIDIA's names: ``skip`` sums the colours of all
+            resolutions (configuration F);
+            ``resnet`` sums the features of a block and of a shortcut, ``orig`` nothing, and both have colours
+            at the last resolution only.
 
     Raises:
-        ValueError: ``channels`` lacks a resolution or holds one that is no power of two, the filter has an odd number of taps, or there
-            is no such design.
+        ValueError: ``channels`` lacks a resolution or holds one that is no power of two, the filter has an
+            odd number of taps, or there is no such design.
     """
 
     architecture: ClassVar[str] = "stylegan2"
@@ -105,15 +114,24 @@ class StyleGAN2(Generator):
         self.resolution = max(self.channels)
         self.z_dim, self.w_dim, self.conv_clamp = z_dim, w_dim, conv_clamp
         self.num_ws = 2 * len(self.channels)
-        self.mapping_depth, self.mapping_learning_rate_multiplier = mapping_depth, mapping_learning_rate_multiplier
+        self.mapping_depth, self.mapping_learning_rate_multiplier = (
+            mapping_depth,
+            mapping_learning_rate_multiplier,
+        )
         self.mapping_width, self.resample_taps = mapping_width or w_dim, tuple(resample_taps)
-        self.mapping = MappingNetwork(z_dim, w_dim, self.mapping_width, mapping_depth, mapping_learning_rate_multiplier)
+        self.mapping = MappingNetwork(
+            z_dim, w_dim, self.mapping_width, mapping_depth, mapping_learning_rate_multiplier
+        )
         self.register_buffer("w_mean", torch.zeros(w_dim))
         self.constant = nn.Parameter(torch.randn(self.channels[4], 4, 4))
         self.convolutions = nn.ModuleList(self._convolutions())
         widths = list(self.channels.values())
-        self.to_rgbs = nn.ModuleList(ToRGB(width, w_dim, clamp=conv_clamp) for width in (widths if design == "skip" else widths[-1:]))
-        self.shortcuts = nn.ModuleList(Shortcut(*ends, self.resample_taps) for ends in pairwise(widths) if design == "resnet")
+        self.to_rgbs = nn.ModuleList(
+            ToRGB(width, w_dim, clamp=conv_clamp) for width in (widths if design == "skip" else widths[-1:])
+        )
+        self.shortcuts = nn.ModuleList(
+            Shortcut(*ends, self.resample_taps) for ends in pairwise(widths) if design == "resnet"
+        )
         self.upsample = Upsample(self.resample_taps)
         self._recompute_from = math.inf
 
@@ -122,7 +140,9 @@ class StyleGAN2(Generator):
         """Every power of two from 4 to the image's; without skip connections there are no colours before the last."""
         return tuple(self.channels)[-len(self.to_rgbs) :]
 
-    def freeze(self, dtype: torch.dtype = torch.float32, float32_up_to: int = 0, recompute_from: int | None = None) -> "StyleGAN2":
+    def freeze(
+        self, dtype: torch.dtype = torch.float32, float32_up_to: int = 0, recompute_from: int | None = None
+    ) -> "StyleGAN2":
         """See :meth:`Generator.freeze`; what does not depend on the latent is computed once, so the weights must stay as they are.
 
         ``requires_grad_(True)`` and ``load_state_dict`` undo it.
@@ -156,7 +176,9 @@ class StyleGAN2(Generator):
 
     def _convolutions(self) -> Iterator[ModulatedConvolution]:
         previous = self.channels[4]
-        layer = partial(ModulatedConvolution, w_dim=self.w_dim, clamp=self.conv_clamp, taps=self.resample_taps)
+        layer = partial(
+            ModulatedConvolution, w_dim=self.w_dim, clamp=self.conv_clamp, taps=self.resample_taps
+        )
         for resolution, width in self.channels.items():
             if resolution > 4:
                 yield layer(previous, width, resolution=resolution, upsample=True)
@@ -186,7 +208,14 @@ class StyleGAN2(Generator):
 
     def to_file(self, path: Path, dtype: torch.dtype = torch.float32) -> None:
         """Writes the network as one safetensors file that ``load_generator`` reads."""
-        save_weights(path, kind="generator", architecture=self.architecture, config=self.config, tensors=self.state_dict(), dtype=dtype)
+        save_weights(
+            path,
+            kind="generator",
+            architecture=self.architecture,
+            config=self.config,
+            tensors=self.state_dict(),
+            dtype=dtype,
+        )
 
     def map(self, z: Float[Tensor, "clip ..."], truncation: float = 1.0) -> Float[Tensor, "clip width"]:
         """Maps noise to w and pulls it towards ``w_mean``: ``w_mean + truncation * (w - w_mean)``.
@@ -207,7 +236,8 @@ class StyleGAN2(Generator):
         if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
             raise ValueError(
                 f"Expected ws of shape [clip, {self.num_ws}, {self.w_dim}], found {list(ws.shape)}. "
-                "Give one W+ latent its clip axis with ws[None]; repeat W over the layers with w[:, None].expand(-1, num_ws, -1)."
+                "Give one W+ latent its clip axis with ws[None]; repeat W over the layers with w[:, "
+                "None].expand(-1, num_ws, -1)."
             )
         return [layer.affine(ws[:, index]) for layer, index in self._layers()]
 
@@ -230,7 +260,10 @@ class StyleGAN2(Generator):
         return found
 
     def synthesize(
-        self, ws_or_styles: Float[Tensor, "clip ..."] | Styles, noise: Noise = "const", resolution: int | None = None
+        self,
+        ws_or_styles: Float[Tensor, "clip ..."] | Styles,
+        noise: Noise = "const",
+        resolution: int | None = None,
     ) -> Float[Tensor, "clip 3 height width"]:
         """Renders W ``[clip, w_dim]``, W+ ``[clip, num_ws, w_dim]`` or S (the list of :meth:`styles`) to RGB, about [-1, 1].
 
@@ -240,13 +273,18 @@ class StyleGAN2(Generator):
             resolution: Where to stop: the image as the skip connections have built it up to this resolution.
 
         Raises:
-            ValueError: The latents have another shape, ``noise`` is another word, or there is no such resolution.
+            ValueError: The latents have another shape, ``noise`` is another word, or there is no such
+                resolution.
         """
         last = self.resolutions.index(self.checked_resolution(resolution))
-        with torch.autocast(self.constant.device.type, enabled=False):  # precision is chosen in freeze, resolution by resolution
+        with torch.autocast(
+            self.constant.device.type, enabled=False
+        ):  # precision is chosen in freeze, resolution by resolution
             return next(islice(self.stages(ws_or_styles, noise), last, None))
 
-    def stages(self, ws_or_styles: Float[Tensor, "clip ..."] | Styles, noise: Noise = "const") -> Iterator[Float[Tensor, "clip 3 _ _"]]:
+    def stages(
+        self, ws_or_styles: Float[Tensor, "clip ..."] | Styles, noise: Noise = "const"
+    ) -> Iterator[Float[Tensor, "clip 3 _ _"]]:
         """The image at 4 px, at 8 px, and so on to the full resolution, or the last alone; arguments as in :meth:`synthesize`."""
         if noise not in get_args(Noise):
             raise ValueError(f"Expected noise to be one of {', '.join(get_args(Noise))}; found {noise!r}.")
@@ -268,7 +306,9 @@ class StyleGAN2(Generator):
         again = partial(checkpoint, use_reentrant=False, preserve_rng_state=noise == "random")
         return again(self._layers_of, block, x, noise, *styles)  # type: ignore[no-any-return]
 
-    def _layers_of(self, block: int, x: Tensor, noise: Noise, *styles: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _layers_of(
+        self, block: int, x: Tensor, noise: Noise, *styles: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
         before, rest = x, iter(styles)
         for index in self._indices(block):
             layer = self.convolutions[index]
@@ -287,8 +327,14 @@ class StyleGAN2(Generator):
             return self.styles(self.broadcast(latents))
         expected = [layer.affine.weight.shape[0] for layer, _ in self._layers()]
         found = [list(style.shape) for style in latents]
-        if any(len(shape) != 2 or shape[0] != found[0][0] for shape in found) or [shape[1] for shape in found] != expected:
-            raise ValueError(f"Expected {len(expected)} styles [clip, channels] with channels {expected}, found shapes {found}.")
+        if (
+            any(len(shape) != 2 or shape[0] != found[0][0] for shape in found)
+            or [shape[1] for shape in found] != expected
+        ):
+            raise ValueError(
+                f"Expected {len(expected)} styles [clip, channels] with channels {expected}, found shapes "
+                f"{found}."
+            )
         return latents
 
 
@@ -297,5 +343,8 @@ def _checked(channels: Mapping[int, int]) -> dict[int, int]:
     largest = max(channels, default=4)
     expected = [4 << exponent for exponent in range(max(int(math.log2(max(largest, 4))) - 1, 1))]
     if sorted(channels) != expected:
-        raise ValueError(f"Expected channels for the resolutions {expected}, found {sorted(channels)}; every power of two from 4 up is needed.")
+        raise ValueError(
+            f"Expected channels for the resolutions {expected}, found {sorted(channels)}; every power of "
+            "two from 4 up is needed."
+        )
     return {resolution: channels[resolution] for resolution in expected}

@@ -1,8 +1,9 @@
 """The layers of StyleGAN2, written so that one convolution with shared weights serves the whole batch.
 
-Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), section 2 and appendix B. The paper scales the
-*weights* by each sample's style (its equations 1 and 3); as convolution is linear, scaling the input channels before and the output
-channels after one ordinary convolution gives the same image, and a frozen network then needs no gradient for any weight.
+Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), section 2 and appendix
+B. The paper scales the *weights* by each sample's style (its equations 1 and 3); as convolution is linear,
+scaling the input channels before and the output channels after one ordinary convolution gives the same image,
+and a frozen network then needs no gradient for any weight.
 """
 
 import math
@@ -13,10 +14,24 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stylewav_pl.generators.frozen_convolution import EPSILON, GAIN, SLOPE, Folded, demodulation, frozen_convolution, frozen_to_rgb
+from stylewav_pl.generators.frozen_convolution import (
+    EPSILON,
+    GAIN,
+    SLOPE,
+    Folded,
+    demodulation,
+    frozen_convolution,
+    frozen_to_rgb,
+)
 
 BINOMIAL = (1.0, 3.0, 3.0, 1.0)
-FROZEN = ("frozen_weight", "frozen_squares", "frozen_filter", "frozen_bias", "frozen_noise")  # buffers that hold what does not depend on the latent
+FROZEN = (
+    "frozen_weight",
+    "frozen_squares",
+    "frozen_filter",
+    "frozen_bias",
+    "frozen_noise",
+)  # buffers that hold what does not depend on the latent
 
 
 def normalize_second_moment(z: Float[Tensor, "clip z"]) -> Float[Tensor, "clip z"]:
@@ -42,10 +57,13 @@ class EqualizedLinear(nn.Module):
         in_features: Width of the input.
         out_features: Width of the output.
         bias: Initial value of the bias.
-        learning_rate_multiplier: Makes the layer learn slower without changing its initial output (0.01 in the mapping network).
+        learning_rate_multiplier: Makes the layer learn slower without changing its initial output (0.01 in
+            the mapping network).
     """
 
-    def __init__(self, in_features: int, out_features: int, *, bias: float = 0.0, learning_rate_multiplier: float = 1.0) -> None:
+    def __init__(
+        self, in_features: int, out_features: int, *, bias: float = 0.0, learning_rate_multiplier: float = 1.0
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(out_features, in_features) / learning_rate_multiplier)
         self.bias = nn.Parameter(torch.full((out_features,), bias))
@@ -76,16 +94,22 @@ class Upsample(nn.Module):
         self.register_buffer("taps", 2 * resampling_filter(taps), persistent=False)
         self.padding = len(taps) // 2 - 1
 
-    def forward(self, image: Float[Tensor, "clip channels height width"]) -> Float[Tensor, "clip channels height2 width2"]:
+    def forward(
+        self, image: Float[Tensor, "clip channels height width"]
+    ) -> Float[Tensor, "clip channels height2 width2"]:
         """Transposed convolution with the filter as its kernel: zero insertion and filter in one step."""
         channels = image.shape[1]
-        return functional.conv_transpose2d(image, self.kernel(channels), stride=2, padding=self.padding, groups=channels)
+        return functional.conv_transpose2d(
+            image, self.kernel(channels), stride=2, padding=self.padding, groups=channels
+        )
 
     def kernel(self, channels: int) -> Float[Tensor, "channels 1 taps taps"]:
         """The filter in two dimensions, once for each channel."""
         return torch.outer(self.taps, self.taps).expand(channels, 1, -1, -1)
 
-    def smooth(self, x: Float[Tensor, "clip channels height width"]) -> Float[Tensor, "clip channels height2 width2"]:
+    def smooth(
+        self, x: Float[Tensor, "clip channels height width"]
+    ) -> Float[Tensor, "clip channels height2 width2"]:
         """Only the filter, for an input that already holds the inserted zeros; ``2 R + 1`` pixels become ``2 R``."""
         channels = x.shape[1]
         row = self.taps.flip(0).expand(channels, 1, 1, -1)  # flipped: a convolution, where conv2d correlates
@@ -137,10 +161,17 @@ class ModulatedConvolution(nn.Module):
             self.register_buffer(name, None, persistent=False)
 
     def forward(
-        self, x: Float[Tensor, "clip in height width"], style: Float[Tensor, "clip in"], noise: Float[Tensor, "... height2 width2"] | None
+        self,
+        x: Float[Tensor, "clip in height width"],
+        style: Float[Tensor, "clip in"],
+        noise: Float[Tensor, "... height2 width2"] | None,
     ) -> Float[Tensor, "clip out height2 width2"]:
         """``noise`` is added to all channels with the learned strength; ``None`` adds nothing."""
-        if self.frozen_weight is not None and self.frozen_bias is not None and (noise is None or noise is self.noise_const):
+        if (
+            self.frozen_weight is not None
+            and self.frozen_bias is not None
+            and (noise is None or noise is self.noise_const)
+        ):
             shift = None if noise is None else self.frozen_noise
             folded = Folded(self.frozen_weight, self.frozen_bias, shift, self.frozen_filter, self.clamp)
             assert self.frozen_squares is not None
@@ -150,7 +181,8 @@ class ModulatedConvolution(nn.Module):
         shift = self.bias[:, None, None]
         if noise is not None:
             shift = shift + self.noise_strength * noise
-        # leaky_relu(GAIN y) = GAIN leaky_relu(y), so the gain rides on the two small factors instead of on the feature map.
+        # leaky_relu(GAIN y) = GAIN leaky_relu(y), so the gain rides on the two small factors instead of on
+        # the feature map.
         scale = GAIN * demodulation(style, squared_sums(weight))
         x = functional.leaky_relu(torch.addcmul(GAIN * shift, x, scale[:, :, None, None]), SLOPE)
         return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
@@ -192,13 +224,17 @@ class ToRGB(nn.Module):
         self.weight_gain = 1 / math.sqrt(in_channels)
         self.clamp = clamp
 
-    def forward(self, x: Float[Tensor, "clip in height width"], style: Float[Tensor, "clip in"]) -> Float[Tensor, "clip 3 height width"]:
+    def forward(
+        self, x: Float[Tensor, "clip in height width"], style: Float[Tensor, "clip in"]
+    ) -> Float[Tensor, "clip 3 height width"]:
         """The colours that this resolution adds to the image, in the precision of the style."""
         if not self.weight.requires_grad:
             weight = (style * self.weight_gain)[:, None] * self.weight[:, :, 0, 0]
             image = frozen_to_rgb(x, weight.to(x.dtype)).to(style.dtype) + self.bias[:, None, None]
         else:
-            image = functional.conv2d(x * (style * self.weight_gain)[:, :, None, None], self.weight, self.bias)
+            image = functional.conv2d(
+                x * (style * self.weight_gain)[:, :, None, None], self.weight, self.bias
+            )
         return image if self.clamp is None else image.clamp(-self.clamp, self.clamp)
 
 

@@ -19,8 +19,8 @@ Cell: TypeAlias = str | float | Image.Image | None
 class RunLogger(Logger, ABC):
     """Keeps what a run shows; whatever a member has no form for, it leaves out.
 
-    The step of all methods is the number of clips done. Nothing is opened before the first call, so that a logger costs
-    nothing in a process that does not use it.
+    The step of all methods is the number of clips done. Nothing is opened before the first call, so that a
+    logger costs nothing in a process that does not use it.
 
     Attributes:
         only_numbers: Pictures, histograms, tables and files need not be made for it.
@@ -46,7 +46,9 @@ class RunLogger(Logger, ABC):
             ConfigError: The logger was never told.
         """
         if self._run_path is None:
-            raise ConfigError(f"{type(self).__name__} has no run directory: call bind(path) before the first log.")
+            raise ConfigError(
+                f"{type(self).__name__} has no run directory: call bind(path) before the first log."
+            )
         return self._run_path
 
     @property
@@ -80,7 +82,9 @@ class RunLogger(Logger, ABC):
 
     def log_summary(self, facts: Mapping[str, str | int | float], step: int) -> None:
         """Keeps what is known about the whole run; later facts replace earlier ones. Only numbers, where there is no form for text."""
-        self.log_metrics({name: float(value) for name, value in facts.items() if not isinstance(value, str)}, step)
+        self.log_metrics(
+            {name: float(value) for name, value in facts.items() if not isinstance(value, str)}, step
+        )
 
     def log_files(self, name: str, paths: Sequence[Path]) -> None:
         """Keeps copies of files of the run."""

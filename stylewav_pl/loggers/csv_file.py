@@ -23,7 +23,9 @@ class CsvLog(RunLogger):
             rows = csv.writer(file, lineterminator="\n")
             if file.tell() == 0:
                 rows.writerow(["step", "metric", "value"])
-            elif not _ends_with_a_line(self.path):  # a killed process was writing: the next row stands on a line of its own
+            elif not _ends_with_a_line(
+                self.path
+            ):  # a killed process was writing: the next row stands on a line of its own
                 file.write("\n")
             rows.writerows([step or 0, name, f"{value:.6g}"] for name, value in metrics.items())
 

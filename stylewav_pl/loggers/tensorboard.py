@@ -33,7 +33,10 @@ class TensorBoardLog(RunLogger):
         """
         super().__init__()
         if find_spec("tensorboard") is None:
-            raise ConfigError("TensorBoardLog needs the package tensorboard, which is not installed: pip install 'stylewav-pl[tensorboard]'.")
+            raise ConfigError(
+                "TensorBoardLog needs the package tensorboard, which is not installed: pip install "
+                "'stylewav-pl[tensorboard]'."
+            )
 
     @cached_property
     def _writer(self) -> "SummaryWriter":
@@ -50,7 +53,10 @@ class TensorBoardLog(RunLogger):
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """Adds the configuration as a text."""
         settings = vars(params) if isinstance(params, Namespace) else params
-        self._writer.add_text("config", "\n".join(f"    {line}" for line in yaml.safe_dump(settings, sort_keys=False).splitlines()))
+        self._writer.add_text(
+            "config",
+            "\n".join(f"    {line}" for line in yaml.safe_dump(settings, sort_keys=False).splitlines()),
+        )
 
     def log_curve(self, name: str, values: Sequence[float]) -> None:
         """Adds scalars over the optimisation steps."""
@@ -67,8 +73,16 @@ class TensorBoardLog(RunLogger):
 
     def log_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], step: int) -> None:
         """Adds the first rows as a text in Markdown, without pictures."""
-        shown = [column for column, title in enumerate(columns) if not any(isinstance(row[column], Image.Image) for row in rows)]
-        lines = [[columns[column] for column in shown], ["---"] * len(shown), *([_cell(row[column]) for column in shown] for row in rows[:MOST_ROWS])]
+        shown = [
+            column
+            for column, title in enumerate(columns)
+            if not any(isinstance(row[column], Image.Image) for row in rows)
+        ]
+        lines = [
+            [columns[column] for column in shown],
+            ["---"] * len(shown),
+            *([_cell(row[column]) for column in shown] for row in rows[:MOST_ROWS]),
+        ]
         self._writer.add_text(name, "\n".join(f"| {' | '.join(line)} |" for line in lines), step)
 
     def log_summary(self, facts: Mapping[str, str | int | float], step: int) -> None:

@@ -23,8 +23,8 @@ BINS = 64
 class WandbLog(RunLogger):
     """Logs to W&B; where the service cannot be had, to a folder that ``wandb sync`` sends later.
 
-    The id of the W&B run is kept in ``wandb/run-id`` of the run directory, so that the same command continues the same W&B run.
-    Later processes, where they log at all, have W&B runs of their own in one group.
+    The id of the W&B run is kept in ``wandb/run-id`` of the run directory, so that the same command continues
+    the same W&B run. Later processes, where they log at all, have W&B runs of their own in one group.
     """
 
     def __init__(
@@ -46,7 +46,8 @@ class WandbLog(RunLogger):
             tags: Tags of the W&B run.
             mode: None: what the environment variable WANDB_MODE says, else ``online``.
             connect_seconds: How long to wait for the service at the start before going offline.
-            upload_seconds: How long to wait at the end for data to be sent; what is left stays on disk for ``wandb sync``.
+            upload_seconds: How long to wait at the end for data to be sent; what is left stays on disk for
+                ``wandb sync``.
         """
         super().__init__()
         self.project = project
@@ -87,7 +88,11 @@ class WandbLog(RunLogger):
 
     def _start_offline(self, wandb: Any, why: str) -> Any:
         folder = self.run_path / "wandb"
-        print(f"stylewav-pl: W&B is not available, logging OFFLINE: {why}. Send it later with `wandb sync {folder}/offline-run-*`.", file=sys.stderr)
+        print(
+            f"stylewav-pl: W&B is not available, logging OFFLINE: {why}. Send it later with `wandb sync "
+            f"{folder}/offline-run-*`.",
+            file=sys.stderr,
+        )
         wandb.teardown()  # the attempt that failed keeps the id of the run in use until its service ends
         return self._init(wandb, "offline")
 
@@ -124,7 +129,9 @@ class WandbLog(RunLogger):
 
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """Keeps the configuration."""
-        self.wandb_run.config.update(vars(params) if isinstance(params, Namespace) else params, allow_val_change=True)
+        self.wandb_run.config.update(
+            vars(params) if isinstance(params, Namespace) else params, allow_val_change=True
+        )
 
     def log_curve(self, name: str, values: Sequence[float]) -> None:
         """Adds one row per optimisation step, with the step as x-axis."""
@@ -147,13 +154,16 @@ class WandbLog(RunLogger):
         """Adds a table with pictures."""
         import wandb
 
-        data = [[wandb.Image(cell) if isinstance(cell, Image.Image) else cell for cell in row] for row in rows]
+        data = [
+            [wandb.Image(cell) if isinstance(cell, Image.Image) else cell for cell in row] for row in rows
+        ]
         self._log({name: wandb.Table(columns=list(columns), data=data)}, step)
 
     def log_summary(self, facts: Mapping[str, str | int | float], step: int) -> None:
         """Writes the summary, which is what W&B compares runs by; statistics of prompts that are scored no more go."""
         summary = self.wandb_run.summary
-        for name in [name for name in summary.keys() if name.startswith("statistics/") and name not in facts]:  # noqa: SIM118 - no mapping
+        statistics = [name for name in summary.keys() if name.startswith("statistics/")]  # noqa: SIM118 - no mapping
+        for name in set(statistics) - set(facts):
             del summary[name]
         summary.update({**facts, CLIPS: step})
 

@@ -1,7 +1,9 @@
 """A run directory: where things lie in it, who may write to it, and what has been finished.
 
-Layout: ``config.yaml``, ``manifest.json``, ``plan.jsonl``, ``images/``, ``latents/``, ``strips/`` (or ``shards/``), ``journal/``, and, once all
-cohorts are done, ``results.csv``, ``curves.csv``, ``skipped.csv``, ``statistics.json``, ``grid.png`` and ``report.html``.
+Layout: ``config.yaml``, ``manifest.json``, ``plan.jsonl``, ``images/``, ``latents/``, ``strips/`` (or
+``shards/``), ``journal/``, and, once all cohorts are done, ``results.csv``, ``curves.csv``, ``skipped.csv``,
+``statistics.json``, ``grid.png`` and
+``report.html``.
 """
 
 import json
@@ -51,7 +53,9 @@ class RunDirectory:
         """Where the clip's image lies in a run of files."""
         store = self.store
         if not isinstance(store, FileStore):
-            raise RunDirectoryError(f"The images of {self.path} lie in shards: read them with store.read(id, IMAGE).")
+            raise RunDirectoryError(
+                f"The images of {self.path} lie in shards: read them with store.read(id, IMAGE)."
+            )
         return store.path(id, IMAGE)
 
     @property
@@ -84,10 +88,13 @@ class RunDirectory:
             lock.acquire(timeout=0)
         except Timeout as error:
             raise RunDirectoryError(
-                f"{self.path} is in use by another process. Wait for it to end, or choose another directory with --run."
+                f"{self.path} is in use by another process. Wait for it to end, or choose another directory "
+                "with --run."
             ) from error
         except OSError as error:
-            raise RunDirectoryError(f"{self.path} cannot be written ({error}). Choose another directory with --run.") from error
+            raise RunDirectoryError(
+                f"{self.path} cannot be written ({error}). Choose another directory with --run."
+            ) from error
         self._lock = lock
         remove_litter(self.path)
 
@@ -144,7 +151,9 @@ class RunDirectory:
         try:
             manifest: dict[str, Any] = json.loads(self.manifest_path.read_text("utf-8", "surrogateescape"))
         except ValueError as error:
-            raise RunDirectoryError(f"{self.manifest_path} is damaged ({error}). Restore it, or begin anew with --restart.") from error
+            raise RunDirectoryError(
+                f"{self.manifest_path} is damaged ({error}). Restore it, or begin anew with --restart."
+            ) from error
         return manifest
 
     def write_manifest(self, facts: Mapping[str, Any]) -> None:
@@ -165,7 +174,11 @@ class RunDirectory:
 
     def _plan_facts(self) -> plan_file.PlanFacts | None:
         stored = self.read_manifest().get("plan")
-        return plan_file.PlanFacts(**{name: value for name, value in stored.items() if name != "file"}) if stored else None
+        return (
+            plan_file.PlanFacts(**{name: value for name, value in stored.items() if name != "file"})
+            if stored
+            else None
+        )
 
     @property
     def _plan_path(self) -> Path:
@@ -206,7 +219,9 @@ class RunDirectory:
         """Scores that a later ``test`` gave, by clip and prompt; empty when there was none."""
         if not self._scores_path.exists():
             return {}
-        scores: dict[str, dict[str, float]] = json.loads(self._scores_path.read_text("utf-8", "surrogateescape"))
+        scores: dict[str, dict[str, float]] = json.loads(
+            self._scores_path.read_text("utf-8", "surrogateescape")
+        )
         return scores
 
     def write_scores(self, scores: Mapping[str, Mapping[str, float]]) -> None:

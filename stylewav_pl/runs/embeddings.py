@@ -1,7 +1,7 @@
 """What a run leaves in the guide's space: for each clip what was heard and what is seen, and the prompts.
 
-One small file per cohort, ``journal/cohort-*.safetensors`` with ``targets`` and ``images`` and the clips' ids in its
-metadata, so that a run of any size is read piece by piece; and ``journal/prompts.safetensors``.
+One small file per cohort, ``journal/cohort-*.safetensors`` with ``targets`` and ``images`` and the clips' ids
+in its metadata, so that a run of any size is read piece by piece; and ``journal/prompts.safetensors``.
 """
 
 import json
@@ -36,7 +36,9 @@ class CohortEmbeddings:
 def write_embeddings(path: Path, embeddings: CohortEmbeddings) -> None:
     """Writes the file of one cohort, whole or not at all."""
     tensors = {"targets": embeddings.targets, "images": embeddings.images}
-    _write(path, tensors, json.dumps(embeddings.ids))  # ASCII: names of files may hold bytes that are no UTF-8
+    _write(
+        path, tensors, json.dumps(embeddings.ids)
+    )  # ASCII: names of files may hold bytes that are no UTF-8
 
 
 def read_embeddings(path: Path) -> CohortEmbeddings:
@@ -72,13 +74,20 @@ def read_prompts(path: Path) -> dict[str, Float[np.ndarray, " embed"]]:
 
 
 def _write(path: Path, tensors: dict[str, np.ndarray], names: str) -> None:
-    data = save({name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in tensors.items()}, metadata={"names": names})
+    data = save(
+        {name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in tensors.items()},
+        metadata={"names": names},
+    )
     write_whole(path, lambda file: file.write(data))
 
 
 def _read(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
     try:
         with safe_open(path, framework="numpy") as file:
-            return json.loads(file.metadata()["names"]), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            vectors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            return json.loads(file.metadata()["names"]), vectors
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise RunDirectoryError(f"Expected embeddings with the names of their rows in {path}, found something else ({error}). Delete it.") from error
+        raise RunDirectoryError(
+            f"Expected embeddings with the names of their rows in {path}, found something else ({error}). "
+            "Delete it."
+        ) from error

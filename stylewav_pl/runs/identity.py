@@ -45,7 +45,11 @@ def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
         items = [(str(index), item) for index, item in enumerate(value)]
     else:
         return {prefix: value}
-    return {name: leaf for key, item in items for name, leaf in flatten(item, f"{prefix}.{key}" if prefix else key).items()}
+    return {
+        name: leaf
+        for key, item in items
+        for name, leaf in flatten(item, f"{prefix}.{key}" if prefix else key).items()
+    }
 
 
 def is_free(name: str) -> bool:
@@ -54,7 +58,8 @@ def is_free(name: str) -> bool:
     >>> is_free("trainer.devices"), is_free("data.sources.0.init_args.paths.3"), is_free("model.num_steps")
     (True, True, False)
     """
-    # which files, and where a release was unpacked: data, not configuration (a sample that was drawn is compared by its ids)
+    # which files, and where a release was unpacked: data, not configuration (a sample that was drawn is
+    # compared by its ids)
     files = any(f".init_args.{option}." in f"{name}." for option in ("paths", "known"))
     data = name.startswith("data.sources.") and (files or name.endswith(".init_args.root"))
     return data or any(name == free or name.startswith(f"{free}.") for free in FREE)

@@ -1,10 +1,11 @@
 """The processes of one start, which meet in the run directory and nowhere else.
 
-Each keeps a small file in ``.job/``: who it is, whether it works, and a number that grows as long as it lives. Process 0, the
-leader, owns the directory: it answers every process that shows up, and a process begins when it has its answer. An answer
-names the token that the process made up at its start, so what an earlier start left behind is never taken for one. A process
-that outlived its job (nobody killed it after a crash) ends when it finds the notice of another leader. No process waits for
-another's pace; only at the end the leader waits for all.
+Each keeps a small file in ``.job/``: who it is, whether it works, and a number that grows as long as it
+lives. Process 0, the leader, owns the directory: it answers every process that shows up, and a process begins
+when it has its answer. An answer names the token that the process made up at its start, so what an earlier
+start left behind is never taken for one. A process that outlived its job (nobody killed it after a crash)
+ends when it finds the notice of another leader. No process waits for another's pace; only at the end the
+leader waits for all.
 """
 
 import json
@@ -50,7 +51,8 @@ class Notice:
         beat: Grows as long as the process lives.
         code: Exit code of a process that failed.
         error: What it said.
-        answers: By token of another process: why it is refused, or nothing if it is welcome. Only the leader's notice has them.
+        answers: By token of another process: why it is refused, or nothing if it is welcome. Only the
+            leader's notice has them.
     """
 
     token: str
@@ -76,10 +78,18 @@ class Participant(ABC):
         children: The processes that this one has started.
     """
 
-    def __init__(self, run: Path, rank: int, world_size: int, launch: str = "", children: Children = tuple) -> None:
+    def __init__(
+        self, run: Path, rank: int, world_size: int, launch: str = "", children: Children = tuple
+    ) -> None:
         self.folder = run / FOLDER
         self.children = children
-        self.notice = Notice(secrets.token_hex(8), launch, rank, world_size, f"{socket.gethostname()}, process id {os.getpid()}")
+        self.notice = Notice(
+            secrets.token_hex(8),
+            launch,
+            rank,
+            world_size,
+            f"{socket.gethostname()}, process id {os.getpid()}",
+        )
         self._leader = ""  # the token of the leader whom this process follows
         self._failure: ProcessError | None = None
         self._ended = threading.Event()
@@ -103,7 +113,9 @@ class Participant(ABC):
                     return
                 self._look()
                 self._look_after_children()
-            except OSError:  # a file system that fails is noticed, with the right words, by whoever writes results
+            except (
+                OSError
+            ):  # a file system that fails is noticed, with the right words, by whoever writes results
                 return
 
     def leave(self, code: int = 0, error: str = "") -> None:
@@ -132,12 +144,18 @@ class Participant(ABC):
         found = _read(self.folder / LEADER)
         displaced = found is not None and self._leader not in ("", found.token)
         if found is not None and displaced:
-            self._fail(f"Another job has begun in {self.folder.parent} ({found.where}); it does what this process has not finished.", 1)
+            self._fail(
+                f"Another job has begun in {self.folder.parent} ({found.where}); it does what this process "
+                "has not finished.",
+                1,
+            )
         return displaced
 
     def _publish(self) -> None:
         try:
-            if self.folder.is_dir() and not self._is_displaced():  # no folder: the disk was lost, and nothing may be put where it was
+            if (
+                self.folder.is_dir() and not self._is_displaced()
+            ):  # no folder: the disk was lost, and nothing may be put where it was
                 write_json(self._path, asdict(self.notice))
         except OSError:
             return  # see look()
@@ -158,7 +176,10 @@ class Participant(ABC):
             self._look()  # the child may have said why
             code: int = ended[0].returncode
             how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            self._fail(f"Another process of this job (process id {ended[0].pid}) {how}. The same command continues.", code if code > 0 else 1)
+            self._fail(
+                f"Another process of this job (process id {ended[0].pid}) {how}. The same command continues.",
+                code if code > 0 else 1,
+            )
 
 
 @final
@@ -176,12 +197,20 @@ class Leader(Participant):
         self._heard: dict[int, float] = {}
         self._publish()
         self._leader = self.notice.token
-        for left_over in self.folder.glob("rank-*.json"):  # of an earlier job, which is silent from now on; those who wait here say it again
+        for left_over in self.folder.glob(
+            "rank-*.json"
+        ):  # of an earlier job, which is silent from now on; those who wait here say it again
             left_over.unlink(missing_ok=True)
         self._thread.start()
         return self
 
-    def wait(self, missing: Callable[[], int], check: Callable[[], None], say: Callable[[str], None], patience: float = PATIENCE_SECONDS) -> None:
+    def wait(
+        self,
+        missing: Callable[[], int],
+        check: Callable[[], None],
+        say: Callable[[str], None],
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
         """Returns when no cohort is missing.
 
         Args:
@@ -198,15 +227,26 @@ class Leader(Participant):
             check()
             waiting_for = self.absent()
             if not waiting_for and missing():
-                raise ProcessError(f"{left} cohorts are unfinished although every process says that it is done. The same command continues.", 1)
+                raise ProcessError(
+                    f"{left} cohorts are unfinished although every process says that it is done. The same "
+                    "command continues.",
+                    1,
+                )
             if waiting_for and -1 not in told:
                 say(f"Waiting for the other processes: {left} cohorts left.")
                 told.add(-1)
             for rank, silence in self._silent(waiting_for, min(patience, REMARK_SECONDS)):
                 if silence > patience:
-                    raise ProcessError(f"{self._who(rank)} for {silence:.0f} s, {left} cohorts are left. The same command continues.", 1)
+                    raise ProcessError(
+                        f"{self._who(rank)} for {silence:.0f} s, {left} cohorts are left. The same command "
+                        "continues.",
+                        1,
+                    )
                 if rank not in told:
-                    say(f"{self._who(rank)} for {silence:.0f} s; this process gives up after {patience:.0f} s.")
+                    say(
+                        f"{self._who(rank)} for {silence:.0f} s; this process gives up after {patience:.0f} "
+                        "s."
+                    )
                     told.add(rank)
             time.sleep(LOOK_SECONDS)
 
@@ -236,7 +276,11 @@ class Leader(Participant):
     def absent(self) -> list[int]:
         """The other processes that have not said that they are done."""
         with self._lock:
-            return [rank for rank in range(1, self.notice.world_size) if rank not in self._members or self._members[rank].state != DONE]
+            return [
+                rank
+                for rank in range(1, self.notice.world_size)
+                if rank not in self._members or self._members[rank].state != DONE
+            ]
 
     def _silent(self, ranks: Sequence[int], seconds: float) -> list[tuple[int, float]]:
         now = time.monotonic()
@@ -246,7 +290,11 @@ class Leader(Participant):
     def _who(self, rank: int) -> str:
         total = self.notice.world_size
         member = self._members.get(rank)
-        return f"Nothing was heard from process {rank} of {total} ({member.where})" if member else f"Process {rank} of {total} has not appeared"
+        return (
+            f"Nothing was heard from process {rank} of {total} ({member.where})"
+            if member
+            else f"Process {rank} of {total} has not appeared"
+        )
 
     def _look(self) -> None:
         notices = [notice for path in sorted(self.folder.glob("rank-*.json")) if (notice := _read(path))]
@@ -264,9 +312,15 @@ class Leader(Participant):
         mine, place = self.notice, self.folder.parent
         taken = notice.rank in self._members and self._members[notice.rank].token != notice.token
         found = f"a job of {mine.world_size}{' where this place is taken' if taken else ''}"
-        if taken or notice.launch != mine.launch or notice.world_size != mine.world_size or notice.rank >= mine.world_size:
+        if (
+            taken
+            or notice.launch != mine.launch
+            or notice.world_size != mine.world_size
+            or notice.rank >= mine.world_size
+        ):
             return (
-                f"{place} is in use by another job ({mine.where}). Expected process {notice.rank} of {notice.world_size} to belong to it, "
+                f"{place} is in use by another job ({mine.where}). Expected process {notice.rank} of "
+                f"{notice.world_size} to belong to it, "
                 f"found {found}. Wait for it to end, or choose another directory with --run."
             )
         return ""
@@ -278,7 +332,9 @@ class Leader(Participant):
         self._members[notice.rank] = notice
         if notice.state == FAILED:
             self._fail(
-                f"Process {notice.rank} of {notice.world_size} ({notice.where}) failed: {notice.error}\nThe same command continues.", notice.code
+                f"Process {notice.rank} of {notice.world_size} ({notice.where}) failed: {notice.error}\nThe "
+                "same command continues.",
+                notice.code,
             )
 
 
@@ -288,7 +344,9 @@ class Member(Participant):
 
     _path = property(lambda self: self.folder / f"rank-{self.notice.rank:05d}-{self.notice.token}.json")
 
-    def join(self, check: Callable[[], None], say: Callable[[str], None], patience: float = PATIENCE_SECONDS) -> "Member":
+    def join(
+        self, check: Callable[[], None], say: Callable[[str], None], patience: float = PATIENCE_SECONDS
+    ) -> "Member":
         """Returns when the leader has opened the directory and knows this process.
 
         Args:
@@ -305,9 +363,16 @@ class Member(Participant):
             check()
             waited = time.monotonic() - began
             if waited > patience:
-                raise ProcessError(f"Process 0 has not opened {self.folder.parent} for {waited:.0f} s. See what it says, then start again.", 1)
+                raise ProcessError(
+                    f"Process 0 has not opened {self.folder.parent} for {waited:.0f} s. See what it says, "
+                    "then start again.",
+                    1,
+                )
             if waited > REMARK_SECONDS and not told:
-                say(f"Process {self.notice.rank} waits for process 0 to open {self.folder.parent}; it gives up after {patience:.0f} s.")
+                say(
+                    f"Process {self.notice.rank} waits for process 0 to open {self.folder.parent}; it gives "
+                    f"up after {patience:.0f} s."
+                )
                 told = True
             if self.folder.is_dir() and not self._path.exists():
                 self._publish()
@@ -333,7 +398,9 @@ class Member(Participant):
 
     def _hear(self, leader: Notice) -> None:
         if leader.state == FAILED:
-            self._fail(f"Process 0 ({leader.where}) failed: {leader.error}\nThe same command continues.", leader.code)
+            self._fail(
+                f"Process 0 ({leader.where}) failed: {leader.error}\nThe same command continues.", leader.code
+            )
 
 
 def _read(path: Path) -> Notice | None:

@@ -1,9 +1,10 @@
 """The journal: what has been finished, appended by the process that finished it.
 
-Each process has two files. ``rank-N.jsonl`` holds one line of JSON for each of its cohorts: everything that the tables of the
-run are made of. ``rank-N.index`` says where each of these lines lies. A cohort counts as done when its line in the index is
-whole; everything else about it is on disk before that, so a process that dies at any moment loses at most the cohorts in flight.
-Whoever only wants to know what is done, or waits for others, reads a few bytes for each cohort.
+Each process has two files. ``rank-N.jsonl`` holds one line of JSON for each of its cohorts: everything that
+the tables of the run are made of. ``rank-N.index`` says where each of these lines lies. A cohort counts as
+done when its line in the index is whole; everything else about it is on disk before that, so a process that
+dies at any moment loses at most the cohorts in flight. Whoever only wants to know what is done, or waits for
+others, reads a few bytes for each cohort.
 """
 
 import hashlib
@@ -60,7 +61,9 @@ class CohortRecord:
         """One line of JSON without a line break."""
         skips = [{**asdict(skip), "reason": skip.reason.value} for skip in self.skips]
         clips = [vars(clip) for clip in self.clips]
-        return json.dumps({"cohort": self.cohort, "clips": clips, "skips": skips, "seconds": self.seconds}, allow_nan=False)
+        return json.dumps(
+            {"cohort": self.cohort, "clips": clips, "skips": skips, "seconds": self.seconds}, allow_nan=False
+        )
 
     @classmethod
     def from_json(cls, line: str | bytes) -> "CohortRecord":
@@ -109,9 +112,13 @@ class Journals(Mapping[int, CohortRecord]):
             with index.open("rb") as file:
                 file.seek(begin)
                 fresh = file.read()
-            for match in _INDEX_LINE.finditer(fresh):  # what does not match was torn by a crash: that cohort is simply not done
+            for match in _INDEX_LINE.finditer(
+                fresh
+            ):  # what does not match was torn by a crash: that cohort is simply not done
                 cohort, clips, offset, length = (int(number) for number in match.groups()[:4])
-                self._places.setdefault(cohort, _Place(index.with_suffix(".jsonl"), clips, offset, length, int(match[5], 16)))
+                self._places.setdefault(
+                    cohort, _Place(index.with_suffix(".jsonl"), clips, offset, length, int(match[5], 16))
+                )
             self._read[index] = begin + fresh.rfind(b"\n") + 1
         return self
 
@@ -149,7 +156,9 @@ class Journals(Mapping[int, CohortRecord]):
             data = b""
         if zlib.crc32(data) != place.checksum:
             raise RunDirectoryError(
-                f"{place.journal} is damaged: the record of cohort {cohort} at byte {place.offset} is not the one that was written. Restore "
-                f"the file; or remove the line `{cohort} ...` from {place.journal.stem}.index beside it and start the same command again."
+                f"{place.journal} is damaged: the record of cohort {cohort} at byte {place.offset} is not "
+                "the one that was written. Restore "
+                f"the file; or remove the line `{cohort} ...` from {place.journal.stem}.index beside it and "
+                "start the same command again."
             )
         return CohortRecord.from_json(data)

@@ -49,7 +49,10 @@ class Plan:
         """
         known = set(self.ids)
         fresh = iter([id for id in dict.fromkeys(ids) if id not in known])
-        added = [Cohort(index, chunk, self.cohort_size) for index, chunk in enumerate(_chunks(fresh, self.cohort_size), start=len(self.cohorts))]
+        added = [
+            Cohort(index, chunk, self.cohort_size)
+            for index, chunk in enumerate(_chunks(fresh, self.cohort_size), start=len(self.cohorts))
+        ]
         return Plan(self.cohort_size, (*self.cohorts, *added))
 
 
@@ -58,11 +61,13 @@ def _chunks(items: Iterator[str], size: int) -> Iterator[tuple[str, ...]]:
         yield chunk
 
 
-def cohorts_of_rank(cohorts: Sequence[Cohort], rank: int, world_size: int, done: frozenset[int] = frozenset()) -> list[Cohort]:
+def cohorts_of_rank(
+    cohorts: Sequence[Cohort], rank: int, world_size: int, done: frozenset[int] = frozenset()
+) -> list[Cohort]:
     """The unfinished cohorts that process ``rank`` of ``world_size`` works on.
 
-    The owner follows from the cohort's index alone, never from what is finished, so that ranks that look at the
-    journals at different moments agree without talking to each other.
+    The owner follows from the cohort's index alone, never from what is finished, so that ranks that look at
+    the journals at different moments agree without talking to each other.
 
     >>> [cohort.index for cohort in cohorts_of_rank(Plan(1).extended("abcde").cohorts, 1, 2, frozenset({3}))]
     [1]
@@ -72,7 +77,10 @@ def cohorts_of_rank(cohorts: Sequence[Cohort], rank: int, world_size: int, done:
 
 def clip_seed(seed: int, id: str) -> int:
     """The clip's own seed in [0, 2**63), from the run's seed and the clip's id alone."""
-    return int.from_bytes(hashlib.sha256(f"{seed}:{id}".encode("utf-8", "surrogateescape")).digest()[:8], "big") >> 1
+    return (
+        int.from_bytes(hashlib.sha256(f"{seed}:{id}".encode("utf-8", "surrogateescape")).digest()[:8], "big")
+        >> 1
+    )
 
 
 def stem_of(id: str) -> str:

@@ -1,7 +1,7 @@
 """The plan on disk: ``plan.jsonl``, one line of ids for each cohort.
 
-The file only ever grows. How much of it counts stands in the manifest, with a hash: lines that a killed process appended before
-it could say so there are cut off by the next start.
+The file only ever grows. How much of it counts stands in the manifest, with a hash: lines that a killed
+process appended before it could say so there are cut off by the next start.
 """
 
 import hashlib
@@ -47,11 +47,15 @@ def read_plan(path: Path, facts: PlanFacts) -> Plan:
     data = path.read_bytes()[: facts.bytes] if path.is_file() else b""
     if hashlib.sha256(data).hexdigest() != facts.sha256:
         raise RunDirectoryError(
-            f"{path} is damaged: expected {facts.bytes} bytes with SHA-256 {facts.sha256[:12]}..., found others. "
+            f"{path} is damaged: expected {facts.bytes} bytes with SHA-256 {facts.sha256[:12]}..., found "
+            "others. "
             "Restore the file, or begin anew with --restart."
         )
     lines = data.splitlines()
-    return Plan(facts.cohort_size, tuple(Cohort(index, tuple(json.loads(line)), facts.cohort_size) for index, line in enumerate(lines)))
+    return Plan(
+        facts.cohort_size,
+        tuple(Cohort(index, tuple(json.loads(line)), facts.cohort_size) for index, line in enumerate(lines)),
+    )
 
 
 @lru_cache(maxsize=1)

@@ -67,8 +67,17 @@ def merge(
     columns = _columns((clip for cohort in finished for clip in records[cohort.index].clips), scores)
     skips, done, seconds = list(early_skips), 0, 0.0
     with ExitStack() as files:
-        results, curves, skipped = (_table(files, run.path / name) for name in ("results.csv", "curves.csv", "skipped.csv"))
-        results.writerow([*FIRST_COLUMNS, *columns.labels, *LAST_COLUMNS, *(SCORE_PREFIX + prompt for prompt in columns.prompts)])
+        results, curves, skipped = (
+            _table(files, run.path / name) for name in ("results.csv", "curves.csv", "skipped.csv")
+        )
+        results.writerow(
+            [
+                *FIRST_COLUMNS,
+                *columns.labels,
+                *LAST_COLUMNS,
+                *(SCORE_PREFIX + prompt for prompt in columns.prompts),
+            ]
+        )
         curves.writerow(["id", *(str(step) for step in range(columns.steps))])
         for cohort in finished:
             record = records[cohort.index]
@@ -105,12 +114,33 @@ def _rows(cohort: Cohort, record: CohortRecord) -> Iterator[ClipRecord | Skip]:
 
 
 def _skip_row(skip: Skip, columns: _Columns) -> list[str]:
-    return [skip.id, skip.path, "", *("" for _ in columns.labels), "", "skipped", "", "", *("" for _ in columns.prompts)]
+    return [
+        skip.id,
+        skip.path,
+        "",
+        *("" for _ in columns.labels),
+        "",
+        "skipped",
+        "",
+        "",
+        *("" for _ in columns.prompts),
+    ]
 
 
 def _result_row(clip: ClipRecord, columns: _Columns, scores: Mapping[str, float]) -> list[str]:
-    facts = [clip.id, clip.path, clip.speaker, *(clip.labels.get(name, "") for name in columns.labels), str(clip.seed), "done"]
-    numbers = [clip.similarity_start, clip.similarity_end, *(scores.get(prompt) for prompt in columns.prompts)]
+    facts = [
+        clip.id,
+        clip.path,
+        clip.speaker,
+        *(clip.labels.get(name, "") for name in columns.labels),
+        str(clip.seed),
+        "done",
+    ]
+    numbers = [
+        clip.similarity_start,
+        clip.similarity_end,
+        *(scores.get(prompt) for prompt in columns.prompts),
+    ]
     return [*facts, *("" if number is None else f"{number:.6f}" for number in numbers)]
 
 
@@ -131,7 +161,9 @@ class _Table:
 
 def _table(files: ExitStack, path: Path) -> _Table:
     """A writer of rows into a file that appears when all of ``files`` are closed."""
-    text = io.TextIOWrapper(files.enter_context(whole_file(path)), encoding="utf-8", errors="surrogateescape", newline="")
+    text = io.TextIOWrapper(
+        files.enter_context(whole_file(path)), encoding="utf-8", errors="surrogateescape", newline=""
+    )
     files.callback(text.detach)  # flushes, and leaves the file to be closed by its owner
     return _Table(text)
 
@@ -142,4 +174,7 @@ def read_skips(run: RunDirectory) -> list[Skip]:
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        return [Skip(row["id"], row["path"], SkipReason(row["reason"]), row["detail"]) for row in csv.DictReader(file)]
+        return [
+            Skip(row["id"], row["path"], SkipReason(row["reason"]), row["detail"])
+            for row in csv.DictReader(file)
+        ]

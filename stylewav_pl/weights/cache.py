@@ -1,7 +1,8 @@
 """The cache of fetched weights: where files lie, which hashes were seen and which licences were accepted.
 
-``STYLEWAV_CACHE`` chooses the directory. In it lie ``weights/NAME/FILE`` (the file as published), ``weights.lock.json`` (the hash of each
-file at its first use; every later use is compared with it) and ``licences.json``.
+``STYLEWAV_CACHE`` chooses the directory. In it lie ``weights/NAME/FILE`` (the file as published),
+``weights.lock.json`` (the hash of each file at its first use; every later use is compared with it) and
+``licences.json``.
 """
 
 import json
@@ -36,7 +37,8 @@ class Record:
     Attributes:
         sha256: Of the content, in hex.
         size: In bytes.
-        modified: Time of the file's last change, nanoseconds; together with ``size`` it tells without reading whether the file changed.
+        modified: Time of the file's last change, nanoseconds; together with ``size`` it tells without reading
+            whether the file changed.
         recorded: When, ISO 8601.
     """
 
@@ -114,8 +116,14 @@ def keep(file: str, key: str, value: Any) -> None:
 
 def unwritable(path: Path, error: OSError) -> WeightsError:
     """The error for a cache that cannot be written."""
-    return WeightsError(f"{path} cannot be written ({error}). Set {DIRECTORY} to a directory that can be written and has room, and try again.")
+    return WeightsError(
+        f"{path} cannot be written ({error}). Set {DIRECTORY} to a directory that can be written and has "
+        "room, and try again."
+    )
 
 
 def _damaged(file: str, reason: object) -> WeightsError:
-    return WeightsError(f"{cache_directory() / file} is damaged ({reason}). Expected JSON written by stylewav-pl; restore it, or delete it.")
+    return WeightsError(
+        f"{cache_directory() / file} is damaged ({reason}). Expected JSON written by stylewav-pl; restore "
+        "it, or delete it."
+    )

@@ -12,7 +12,14 @@ from typing import Any
 import torch
 
 from stylewav_pl.errors import WeightsError, one_line
-from stylewav_pl.weights.pickles import BUILDERS, LEGACY_START, Machine, RefusedPickleError, read_legacy_torch, read_torch_records
+from stylewav_pl.weights.pickles import (
+    BUILDERS,
+    LEGACY_START,
+    Machine,
+    RefusedPickleError,
+    read_legacy_torch,
+    read_torch_records,
+)
 
 ZIP_START = b"PK\x03\x04"
 PICKLE_STARTS = (b"\x80", b"(", b"c", b"}", b"]")
@@ -54,8 +61,14 @@ def read_contents(path: Path) -> Any:
         if start.startswith(PICKLE_STARTS):
             with _mapped(path) as content:
                 return Machine(BUILDERS).run(content)
-    found = next((what for known, what in NO_WEIGHTS.items() if start.lstrip().startswith(known)), f"a file that starts with {start[:8]!r}")
-    raise WeightsError(f"{path} is {found if start else 'an empty file'}. Expected a pickle, a torch file (.pt) or safetensors.")
+    found = next(
+        (what for known, what in NO_WEIGHTS.items() if start.lstrip().startswith(known)),
+        f"a file that starts with {start[:8]!r}",
+    )
+    raise WeightsError(
+        f"{path} is {found if start else 'an empty file'}. Expected a pickle, a torch file (.pt) or "
+        "safetensors."
+    )
 
 
 @contextmanager
@@ -72,7 +85,8 @@ def readable_errors(path: Path) -> Iterator[None]:
         yield
     except RefusedPickleError as error:
         raise WeightsError(
-            f"{path} asks for {one_line(error)}, which network weights do not need; nothing of it was run. Expected plain containers and numbers. "
+            f"{path} asks for {one_line(error)}, which network weights do not need; nothing of it was run. "
+            "Expected plain containers and numbers. "
             "Fetch the file again from whoever published it."
         ) from error
     except Exception as error:  # hostile bytes may surface as any exception of the readers
@@ -83,22 +97,30 @@ def _check_torch_zip(path: Path) -> None:
     """Reads the pickle of a torch archive inertly, before torch itself does.
 
     Raises:
-        ValueError: The archive is compressed, ambiguous or inconsistent, or its pickle asks for something that is not allowed.
+        ValueError: The archive is compressed, ambiguous or inconsistent, or its pickle asks for something
+            that is not allowed.
     """
     with zipfile.ZipFile(path) as archive:
         records = archive.infolist()
         sizes = {record.filename: record.file_size for record in records}
-        packed = any(record.compress_type != zipfile.ZIP_STORED for record in records)  # torch stores; unpacked, a small file could fill the memory
+        packed = any(
+            record.compress_type != zipfile.ZIP_STORED for record in records
+        )  # torch stores; unpacked, a small file could fill the memory
         if packed or len(sizes) < len(records) or sum(sizes.values()) > path.stat().st_size:
             raise ValueError("a zip archive that torch did not write")
         pickles = [name for name in sizes if name.endswith("/data.pkl")]
         if len(pickles) != 1:
-            raise ValueError(f"a zip archive without the network of a torch file; it holds {', '.join(list(sizes)[:5]) or 'nothing'}")
+            raise ValueError(
+                "a zip archive without the network of a torch file; it holds "
+                f"{', '.join(list(sizes)[:5]) or 'nothing'}"
+            )
         numbers = pickles[0].removesuffix("data.pkl") + "data/"
         keys = {name.removeprefix(numbers): size for name, size in sizes.items() if name.startswith(numbers)}
         read_torch_records(io.BytesIO(archive.read(pickles[0])), BUILDERS, keys)
 
 
 def _torch_load(path: Path, memory_mapped: bool) -> Any:
-    with torch.serialization.safe_globals([Namespace]):  # the options that training scripts store beside the weights
+    with torch.serialization.safe_globals(
+        [Namespace]
+    ):  # the options that training scripts store beside the weights
         return torch.load(path, map_location="cpu", weights_only=True, mmap=memory_mapped)

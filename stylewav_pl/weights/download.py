@@ -1,7 +1,8 @@
 """One file over HTTP: continued after an interruption, tried again after a failure, never a web page instead of a file.
 
-pooch's own downloaders start from zero each time and delete what does not fit, hence this one on ``requests``, which takes proxies from the
-environment. Ranges and validators as in RFC 9110, sections 13 and 14.
+pooch's own downloaders start from zero each time and delete what does not fit, hence this one on
+``requests``, which takes proxies from the environment. Ranges and validators as in RFC 9110, sections 13 and
+14.
 """
 
 import errno
@@ -22,7 +23,10 @@ from stylewav_pl.weights.confirmation import confirmed_url
 BLOCK = 1 << 14  # bytes; what a broken connection loses at most
 PASSING = (408, 425, 429, 500, 502, 503, 504)  # statuses that may be gone a moment later
 HTML_STARTS = (b"<!doctype html", b"<html")
-HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"stylewav-pl/{__version__}"}  # identity: lengths count the file's own bytes
+HEADERS = {
+    "Accept-Encoding": "identity",
+    "User-Agent": f"stylewav-pl/{__version__}",
+}  # identity: lengths count the file's own bytes
 
 
 class UnavailableError(Exception):
@@ -87,24 +91,35 @@ def _attempt(url: str, part: Path, label: str, patience: Patience) -> None:
             response = _file_response(session, url, headers, patience.silence)
             with response:
                 _save(response, url, part, offset, label)
-        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+        except (
+            requests.ConnectionError,
+            requests.Timeout,
+            requests.exceptions.ChunkedEncodingError,
+        ) as error:
             raise InterruptedDownloadError(_innermost(error)) from error
         except requests.RequestException as error:
             raise UnavailableError(_innermost(error)) from error
 
 
-def _file_response(session: requests.Session, url: str, headers: dict[str, str], silence: float) -> requests.Response:
+def _file_response(
+    session: requests.Session, url: str, headers: dict[str, str], silence: float
+) -> requests.Response:
     """The answer that carries the file; a page that only asks to confirm a large download is confirmed once."""
     response = session.get(url, headers=headers, stream=True, timeout=silence)
     if response.ok and _is_page(response):
-        confirmed = confirmed_url(response.url, response.raw.read(BLOCK, decode_content=True).decode("utf-8", "replace"))
+        confirmed = confirmed_url(
+            response.url, response.raw.read(BLOCK, decode_content=True).decode("utf-8", "replace")
+        )
         response.close()
         if confirmed is None:
             raise UnavailableError("the server answered with a web page instead of the file")
         response = session.get(confirmed, headers=headers, stream=True, timeout=silence)
         if response.ok and _is_page(response):
             response.close()
-            raise UnavailableError("the server answered with a web page instead of the file, even after the download was confirmed")
+            raise UnavailableError(
+                "the server answered with a web page instead of the file, even after the download was "
+                "confirmed"
+            )
     return response
 
 
@@ -134,13 +149,19 @@ def _write(response: requests.Response, url: str, part: Path, start: int, label:
     total = start + int(length) if length is not None else None
     free = shutil.disk_usage(part.parent).free
     if total is not None and total - start > free:
-        raise OSError(errno.ENOSPC, f"{(total - start) / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free")
+        raise OSError(
+            errno.ENOSPC, f"{(total - start) / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free"
+        )
     # disable=None: no bar where nobody watches
     with (
         part.open("ab" if start else "wb") as file,
-        tqdm(total=total, initial=start, desc=label, unit="B", unit_scale=True, disable=None, file=sys.stderr) as bar,
+        tqdm(
+            total=total, initial=start, desc=label, unit="B", unit_scale=True, disable=None, file=sys.stderr
+        ) as bar,
     ):
-        _note(part).write_text(json.dumps({"url": url, "validator": _validator(response)}), "utf-8")  # after older bytes are gone
+        _note(part).write_text(
+            json.dumps({"url": url, "validator": _validator(response)}), "utf-8"
+        )  # after older bytes are gone
         for block in response.iter_content(BLOCK):  # raises when fewer bytes come than were announced
             if file.tell() == 0 and block.lstrip()[:16].lower().startswith(HTML_STARTS):
                 raise UnavailableError("the server answered with a web page instead of the file")

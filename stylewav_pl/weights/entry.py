@@ -43,5 +43,8 @@ class PackagedWeights(Entry):
         """See :meth:`Entry.locate`."""
         path = Path(str(resources.files("stylewav_pl") / self.file))
         if not path.is_file():
-            raise WeightsError(f"The packaged weights {self.name!r} ({self.kind}) are missing: expected {path}. Install stylewav-pl again.")
+            raise WeightsError(
+                f"The packaged weights {self.name!r} ({self.kind}) are missing: expected {path}. Install "
+                "stylewav-pl again."
+            )
         return path

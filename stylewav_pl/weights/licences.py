@@ -1,7 +1,8 @@
 """Licences that must be accepted before a download, and how that is done: in advance, so that a job never waits for an answer.
 
-A licence is accepted once, by ``--accept-licence NAME`` of ``stylewav-pl weights fetch`` or by naming it in ``STYLEWAV_ACCEPT_LICENCE``
-(several with commas); the cache remembers it. Licences that allow any use, such as MIT, need no acceptance.
+A licence is accepted once, by ``--accept-licence NAME`` of ``stylewav-pl weights fetch`` or by naming it in
+``STYLEWAV_ACCEPT_LICENCE`` (several with commas); the cache remembers it. Licences that allow any use, such
+as MIT, need no acceptance.
 """
 
 import os
@@ -31,12 +32,19 @@ class Licence:
     terms: str
 
 
-_NVIDIA_TERMS = "Research or evaluation only, no commercial use (section 3.3); the limit applies to derived works too."
+_NVIDIA_TERMS = (
+    "Research or evaluation only, no commercial use (section 3.3); the limit applies to derived works too."
+)
 
 RESTRICTED = {
     licence.name: licence
     for licence in (
-        Licence("nvidia-stylegan2", "Nvidia Source Code License-NC", "https://nvlabs.github.io/stylegan2/license.html", _NVIDIA_TERMS),
+        Licence(
+            "nvidia-stylegan2",
+            "Nvidia Source Code License-NC",
+            "https://nvlabs.github.io/stylegan2/license.html",
+            _NVIDIA_TERMS,
+        ),
         Licence(
             "nvidia-stylegan2-ada",
             "NVIDIA Source Code License for StyleGAN2 with Adaptive Discriminator Augmentation (ADA)",
@@ -76,7 +84,10 @@ def accept(names: Iterable[str]) -> None:
     """
     for name in names:
         if name not in RESTRICTED:
-            raise WeightsError(f"Expected the name of a licence to accept ({', '.join(RESTRICTED)}), found {name!r}. Others need no acceptance.")
+            raise WeightsError(
+                f"Expected the name of a licence to accept ({', '.join(RESTRICTED)}), found {name!r}. "
+                "Others need no acceptance."
+            )
         cache.keep(cache.LICENCES, name, cache.now())
 
 

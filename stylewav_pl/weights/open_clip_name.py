@@ -40,7 +40,11 @@ class OpenClipName:
     @property
     def by_openai(self) -> str:
         """The source that fetches OpenAI's own file of these weights, the same whichever of the model's two names is written; else empty."""
-        return f"{PREFIX}{self.model.removesuffix(QUICKGELU)}{QUICKGELU}/openai" if self.tag == "openai" and self.file is None else ""
+        return (
+            f"{PREFIX}{self.model.removesuffix(QUICKGELU)}{QUICKGELU}/openai"
+            if self.tag == "openai" and self.file is None
+            else ""
+        )
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -59,7 +63,10 @@ class OpenClipName:
         if self.file is None:
             return self._cached() or self._fetched()
         if not self.file.is_file():
-            raise WeightsError(f"No weight file at {self.file}. Correct the path behind the @ of the open_clip model {self.model}.")
+            raise WeightsError(
+                f"No weight file at {self.file}. Correct the path behind the @ of the open_clip model "
+                f"{self.model}."
+            )
         return self.file
 
     def _hub(self) -> tuple[str, list[str]]:
@@ -69,9 +76,13 @@ class OpenClipName:
         repository, _, file = self.facts.get("hf_hub", "").rpartition("/")
         if not repository:
             raise WeightsError(
-                f"open_clip has no hub address of {self.model}/{self.tag}. Fetch its file and write {PREFIX}{self.model}/{self.tag}@FILE."
+                f"open_clip has no hub address of {self.model}/{self.tag}. Fetch its file and write "
+                f"{PREFIX}{self.model}/{self.tag}@FILE."
             )
-        return repository, [str(Path(file).with_suffix(".safetensors")), file] if file else [HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME]
+        return repository, [str(Path(file).with_suffix(".safetensors")), file] if file else [
+            HF_SAFE_WEIGHTS_NAME,
+            HF_WEIGHTS_NAME,
+        ]
 
     def _cached(self) -> Path | None:
         from huggingface_hub import try_to_load_from_cache
@@ -87,15 +98,21 @@ class OpenClipName:
         page = f"https://huggingface.co/{repository}"
         offline = is_offline()
         if not offline:
-            print(f"Fetching the CLIP model {self.model}/{self.tag} from {page}; its licence is on that page.")
+            print(
+                f"Fetching the CLIP model {self.model}/{self.tag} from {page}; its licence is on that page."
+            )
         for file in files:
             try:
                 return Path(hf_hub_download(repository, file, local_files_only=offline))
-            except Exception as error:  # the hub's, the HTTP client's and the operating system's errors have no common base
+            except (
+                Exception
+            ) as error:  # the hub's, the HTTP client's and the operating system's errors have no common base
                 reason = one_line(error, 160)
         raise WeightsError(
-            f"The CLIP model {self.model}/{self.tag} is not in {constants.HF_HUB_CACHE} and cannot be fetched ({reason}). "
-            f"With a network, download {page}/resolve/main/{files[0]} (or {files[1]}), copy it to this machine, "
+            f"The CLIP model {self.model}/{self.tag} is not in {constants.HF_HUB_CACHE} and cannot be "
+            f"fetched ({reason}). "
+            f"With a network, download {page}/resolve/main/{files[0]} (or {files[1]}), copy it to this "
+            "machine, "
             f"and write {PREFIX}{self.model}/{self.tag}@PATH_OF_THE_FILE."
         )
 
@@ -112,14 +129,27 @@ def parse_open_clip(source: str | Path) -> OpenClipName | None:
     from open_clip.pretrained import list_pretrained_tags_by_model
 
     named, at, file = source.removeprefix(PREFIX).partition("@")
-    model, tag = (named, "") if named in list_models() else (named.rpartition("/")[0].replace("/", "-"), named.rpartition("/")[2])
+    model, tag = (
+        (named, "")
+        if named in list_models()
+        else (named.rpartition("/")[0].replace("/", "-"), named.rpartition("/")[2])
+    )
     if model not in list_models():
-        raise WeightsError(f"open_clip has no model {model or named!r}. {_closest(model or named, list_models())} Expected {FORMS}.")
+        raise WeightsError(
+            f"open_clip has no model {model or named!r}. {_closest(model or named, list_models())} Expected "
+            f"{FORMS}."
+        )
     tags = list_pretrained_tags_by_model(model)
     if tag and tag.lower().replace("-", "_") not in tags:
-        raise WeightsError(f"open_clip has no weights {tag!r} of {model}. It has: {', '.join(tags) or 'none'}. Expected {FORMS}.")
+        raise WeightsError(
+            f"open_clip has no weights {tag!r} of {model}. It has: {', '.join(tags) or 'none'}. Expected "
+            f"{FORMS}."
+        )
     if not tag and not file:
-        raise WeightsError(f"{source!r} does not say which weights: expected {FORMS}; tags of {model}: {', '.join(tags) or 'none'}.")
+        raise WeightsError(
+            f"{source!r} does not say which weights: expected {FORMS}; tags of {model}: "
+            f"{', '.join(tags) or 'none'}."
+        )
     if at and not file:
         raise WeightsError(f"{source!r} has no file behind the @. Expected {FORMS}.")
     return OpenClipName(model, tag.lower().replace("-", "_"), Path(file).expanduser() if file else None)

@@ -1,7 +1,8 @@
 """Facts about weights that others publish: where they lie, how large they are, which hash and licence they have.
 
-Only what was seen is stated. A hash is binding (``sha256``) where it was seen in several independent places, or where the publisher's own
-address contains it; seen once, or in copies alone, it is a report (``reported_sha256``). Everything else is recorded at the first use.
+Only what was seen is stated. A hash is binding (``sha256``) where it was seen in several independent places,
+or where the publisher's own address contains it; seen once, or in copies alone, it is a report
+(``reported_sha256``). Everything else is recorded at the first use.
 """
 
 from stylewav_pl.weights.remote import RemoteWeights
@@ -15,26 +16,59 @@ _OPENAI = "https://openaipublic.azureedge.net/clip/models"
 def _ngc(resolution: int, name: str, size: int | None = None, reported_sha256: str = "") -> RemoteWeights:
     file = f"stylegan2-ffhq-{resolution}x{resolution}.pkl"
     summary = f"StyleGAN2 of faces, FFHQ, {resolution} px, as published with StyleGAN3"
-    return RemoteWeights(name, "generator", "nvidia-stylegan3", summary, file, (f"{_NGC}/{file}",), size, reported_sha256=reported_sha256)
+    return RemoteWeights(
+        name,
+        "generator",
+        "nvidia-stylegan3",
+        summary,
+        file,
+        (f"{_NGC}/{file}",),
+        size,
+        reported_sha256=reported_sha256,
+    )
 
 
 def _animals(kind: str, reported_sha256: str = "") -> RemoteWeights:
     # 364 MB is the size of the dog's file; the others have the same architecture
     file, summary = f"afhq{kind}.pkl", f"StyleGAN2 of animals, AFHQ {kind}, 512 px"
     urls = (f"{_ADA}/{file}",)
-    return RemoteWeights(f"afhq-{kind}-512", "generator", "nvidia-stylegan2-ada", summary, file, urls, 364_000_000, reported_sha256=reported_sha256)
+    return RemoteWeights(
+        f"afhq-{kind}-512",
+        "generator",
+        "nvidia-stylegan2-ada",
+        summary,
+        file,
+        urls,
+        364_000_000,
+        reported_sha256=reported_sha256,
+    )
 
 
 def _lsun(scene: str, resolution: int, size: int) -> RemoteWeights:
     # sizes computed from the architecture: generator twice and discriminator, float32
-    file, summary = f"stylegan2-{scene}-config-f.pkl", f"StyleGAN2, LSUN {scene}, {resolution} px, TensorFlow pickle"
-    return RemoteWeights(f"lsun-{scene}-{resolution}", "generator", "nvidia-stylegan2", summary, file, (f"{_TENSORFLOW}/{file}",), size)
+    file, summary = (
+        f"stylegan2-{scene}-config-f.pkl",
+        f"StyleGAN2, LSUN {scene}, {resolution} px, TensorFlow pickle",
+    )
+    return RemoteWeights(
+        f"lsun-{scene}-{resolution}",
+        "generator",
+        "nvidia-stylegan2",
+        summary,
+        file,
+        (f"{_TENSORFLOW}/{file}",),
+        size,
+    )
 
 
-def _openai(model: str, file: str, sha256: str, embed: int, pixels: int, size: int | None = None) -> RemoteWeights:
+def _openai(
+    model: str, file: str, sha256: str, embed: int, pixels: int, size: int | None = None
+) -> RemoteWeights:
     summary = f"OpenAI's CLIP {file.removesuffix('.pt')}, {embed} numbers, {pixels} px"
     url = f"{_OPENAI}/{sha256}/{file}"  # the publisher names the folder after the hash
-    return RemoteWeights(f"open_clip:{model}/openai", "image_text", "MIT", summary, file, (url,), size, sha256)
+    return RemoteWeights(
+        f"open_clip:{model}/openai", "image_text", "MIT", summary, file, (url,), size, sha256
+    )
 
 
 PUBLISHED: tuple[RemoteWeights, ...] = (
@@ -80,13 +114,71 @@ PUBLISHED: tuple[RemoteWeights, ...] = (
         file="Wav2CLIP.pt",
         urls=("https://github.com/descriptinc/lyrebird-wav2clip/releases/download/v0.1.0-alpha/Wav2CLIP.pt",),
     ),
-    _openai("ViT-B-32-quickgelu", "ViT-B-32.pt", "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af", 512, 224, 353_976_522),
-    _openai("ViT-B-16-quickgelu", "ViT-B-16.pt", "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f", 512, 224),
-    _openai("ViT-L-14-quickgelu", "ViT-L-14.pt", "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836", 768, 224, 932_768_134),
-    _openai("ViT-L-14-336-quickgelu", "ViT-L-14-336px.pt", "3035c92b350959924f9f00213499208652fc7ea050643e8b385c2dac08641f02", 768, 336),
-    _openai("RN50-quickgelu", "RN50.pt", "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762", 1024, 224, 255_827_503),
-    _openai("RN101-quickgelu", "RN101.pt", "8fa8567bab74a42d41c5915025a8e4538c3bdbe8804a470a72f30b0d94fab599", 512, 224, 291_791_292),
-    _openai("RN50x4-quickgelu", "RN50x4.pt", "7e526bd135e493cef0776de27d5f42653e6b4c8bf9e0f653bb11773263205fdd", 640, 288),
-    _openai("RN50x16-quickgelu", "RN50x16.pt", "52378b407f34354e150460fe41077663dd5b39c54cd0bfd2b27167a4a06ec9aa", 768, 384),
-    _openai("RN50x64-quickgelu", "RN50x64.pt", "be1cfb55d75a9666199fb2206c106743da0f6468c9d327f3e0d0a543a9919d9c", 1024, 448),
+    _openai(
+        "ViT-B-32-quickgelu",
+        "ViT-B-32.pt",
+        "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af",
+        512,
+        224,
+        353_976_522,
+    ),
+    _openai(
+        "ViT-B-16-quickgelu",
+        "ViT-B-16.pt",
+        "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f",
+        512,
+        224,
+    ),
+    _openai(
+        "ViT-L-14-quickgelu",
+        "ViT-L-14.pt",
+        "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836",
+        768,
+        224,
+        932_768_134,
+    ),
+    _openai(
+        "ViT-L-14-336-quickgelu",
+        "ViT-L-14-336px.pt",
+        "3035c92b350959924f9f00213499208652fc7ea050643e8b385c2dac08641f02",
+        768,
+        336,
+    ),
+    _openai(
+        "RN50-quickgelu",
+        "RN50.pt",
+        "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762",
+        1024,
+        224,
+        255_827_503,
+    ),
+    _openai(
+        "RN101-quickgelu",
+        "RN101.pt",
+        "8fa8567bab74a42d41c5915025a8e4538c3bdbe8804a470a72f30b0d94fab599",
+        512,
+        224,
+        291_791_292,
+    ),
+    _openai(
+        "RN50x4-quickgelu",
+        "RN50x4.pt",
+        "7e526bd135e493cef0776de27d5f42653e6b4c8bf9e0f653bb11773263205fdd",
+        640,
+        288,
+    ),
+    _openai(
+        "RN50x16-quickgelu",
+        "RN50x16.pt",
+        "52378b407f34354e150460fe41077663dd5b39c54cd0bfd2b27167a4a06ec9aa",
+        768,
+        384,
+    ),
+    _openai(
+        "RN50x64-quickgelu",
+        "RN50x64.pt",
+        "be1cfb55d75a9666199fb2206c106743da0f6468c9d327f3e0d0a543a9919d9c",
+        1024,
+        448,
+    ),
 )

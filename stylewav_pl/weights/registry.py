@@ -9,9 +9,23 @@ from stylewav_pl.weights.open_clip_name import FORMS, parse_open_clip
 from stylewav_pl.weights.published import PUBLISHED
 
 ENTRIES: tuple[Entry, ...] = (
-    PackagedWeights("pocket", "generator", "MIT", "StyleGAN2 of cartoon faces, 64 px", "pocket/weights/generator.safetensors"),
-    PackagedWeights("pocket", "image_text", "MIT", "CLIP of cartoon faces and their captions", "pocket/weights/clip.safetensors"),
-    PackagedWeights("pocket", "audio", "MIT", "Wav2CLIP-style encoder of voices", "pocket/weights/audio.safetensors"),
+    PackagedWeights(
+        "pocket",
+        "generator",
+        "MIT",
+        "StyleGAN2 of cartoon faces, 64 px",
+        "pocket/weights/generator.safetensors",
+    ),
+    PackagedWeights(
+        "pocket",
+        "image_text",
+        "MIT",
+        "CLIP of cartoon faces and their captions",
+        "pocket/weights/clip.safetensors",
+    ),
+    PackagedWeights(
+        "pocket", "audio", "MIT", "Wav2CLIP-style encoder of voices", "pocket/weights/audio.safetensors"
+    ),
     *PUBLISHED,
 )
 
@@ -22,7 +36,8 @@ def resolve(source: str | Path, kind: str) -> Path:
     A registry name comes first; write ``./pocket`` for a file of that name.
 
     Args:
-        source: A registry name, the path of a file, or a CLIP model of the ``open_clip`` library (see :mod:`.open_clip_name`).
+        source: A registry name, the path of a file, or a CLIP model of the ``open_clip`` library (see
+            :mod:`.open_clip_name`).
         kind: ``generator``, ``image_text`` or ``audio``.
 
     Raises:
@@ -42,7 +57,10 @@ def resolve(source: str | Path, kind: str) -> Path:
     names = ", ".join(sorted(named)) or "there is none"
     also = f", or {FORMS}" if kind == "image_text" else ""
     found = f"the folder {source}" if path.is_dir() else f"{str(source)!r}, which is neither"
-    raise WeightsError(f"Expected a weight name of kind {kind!r} ({names}) or the path of an existing file{also}; found {found}.")
+    raise WeightsError(
+        f"Expected a weight name of kind {kind!r} ({names}) or the path of an existing file{also}; found "
+        f"{found}."
+    )
 
 
 def entries_named(names: list[str]) -> list[Entry]:

@@ -31,7 +31,8 @@ class RemoteWeights(Entry):
         urls: Where it lies, the publisher's address first, then mirrors.
         size: In bytes, rounded where no more is known; None where nothing is.
         sha256: Known from several independent places: a file with another hash is never used.
-        reported_sha256: Seen in one place, or not shown to be of this very file: a file with another hash is used with a warning.
+        reported_sha256: Seen in one place, or not shown to be of this very file: a file with another hash is
+            used with a warning.
         patience: How long a download waits.
     """
 
@@ -63,7 +64,12 @@ class RemoteWeights(Entry):
     def is_verified(self) -> bool:
         """Whether the file in the cache was verified and looks unchanged since; it is not read."""
         record = cache.recorded(self.name)
-        return record is not None and self.path.is_file() and record.describes(self.path) and record.sha256 == self.expected
+        return (
+            record is not None
+            and self.path.is_file()
+            and record.describes(self.path)
+            and record.sha256 == self.expected
+        )
 
     def locate(self) -> Path:
         """The file in the cache, fetched if it is not there, its hash verified.
@@ -85,9 +91,14 @@ class RemoteWeights(Entry):
         if self.is_verified and self._is_good():
             return self.path
         with self._alone():
-            problem = "in the cache is not the expected file" if self.path.is_file() else "is not in the cache"
+            problem = (
+                "in the cache is not the expected file" if self.path.is_file() else "is not in the cache"
+            )
             if not self._adopted():
-                raise WeightsError(f"{self.name} {problem}. Fetch it: stylewav-pl weights fetch {self.name}\n{self.by_hand()}")
+                raise WeightsError(
+                    f"{self.name} {problem}. Fetch it: stylewav-pl weights fetch "
+                    f"{self.name}\n{self.by_hand()}"
+                )
         return self.path
 
     def by_hand(self) -> str:
@@ -116,9 +127,15 @@ class RemoteWeights(Entry):
         record = cache.Record.of(self.path)
         cache.keep_record(self.name, record)
         if self.reported_sha256 not in ("", record.sha256):
-            _say(f"Warning: {self.name} has the SHA-256 {record.sha256}; elsewhere {self.reported_sha256} was seen, which was not confirmed.")
+            _say(
+                f"Warning: {self.name} has the SHA-256 {record.sha256}; elsewhere {self.reported_sha256} "
+                "was seen, which was not confirmed."
+            )
         if not self.sha256:
-            _say(f"{self.name}: first use, SHA-256 {record.sha256}. It was recorded, and any other file will be refused.")
+            _say(
+                f"{self.name}: first use, SHA-256 {record.sha256}. It was recorded, and any other file will "
+                "be refused."
+            )
 
     def _put_aside(self, path: Path) -> str:
         found = sha256_of(path)
@@ -128,14 +145,23 @@ class RemoteWeights(Entry):
         if self.sha256:
             return told
         hashes = cache.cache_directory() / cache.HASHES
-        return f"{told}. The expected one is of the first use; if that file was the wrong one, delete {self.name} from {hashes}"
+        return (
+            f"{told}. The expected one is of the first use; if that file was the wrong one, delete "
+            f"{self.name} from {hashes}"
+        )
 
     def _fetch(self) -> None:
         if is_offline():
-            raise WeightsError(f"{self.name} is not in the cache, and the network is switched off ({OFFLINE}).\n{self.by_hand()}")
+            raise WeightsError(
+                f"{self.name} is not in the cache, and the network is switched off "
+                f"({OFFLINE}).\n{self.by_hand()}"
+            )
         licences.require(self.licence, self.name)
         size = f"{self.size / 1e6:.0f} MB" if self.size else "size unknown"
-        _say(f"Fetching {self.name} ({size}) into {self.path.parent}\n  licence: {licences.describe(self.licence)}")
+        _say(
+            f"Fetching {self.name} ({size}) into {self.path.parent}\n  licence: "
+            f"{licences.describe(self.licence)}"
+        )
         failures = []
         for number, url in enumerate(self.urls):
             _say(f"  from {url}")
@@ -170,7 +196,10 @@ class RemoteWeights(Entry):
                 _say(f"Another process is fetching {self.name}; waiting for it.")
                 lock.acquire(timeout=WAIT_SECONDS)
         except Timeout as error:
-            raise WeightsError(f"Another process is still fetching {self.name}. Wait for it, or stop it (lock: {lock.lock_file}).") from error
+            raise WeightsError(
+                f"Another process is still fetching {self.name}. Wait for it, or stop it (lock: "
+                f"{lock.lock_file})."
+            ) from error
         except OSError as error:
             raise cache.unwritable(self.path, error) from error
         try:

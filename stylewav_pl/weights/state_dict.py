@@ -1,6 +1,7 @@
 """Tensors by name from weight files of other programs, read without running anything that the files contain.
 
-The container is told from the content, never from the suffix: safetensors, PyTorch's ``.pt``, or a TorchScript archive.
+The container is told from the content, never from the suffix: safetensors, PyTorch's ``.pt``, or a
+TorchScript archive.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +18,15 @@ from stylewav_pl.weights.contents import ZIP_START, is_safetensors, read_content
 from stylewav_pl.weights.torchscript import is_torchscript, read_torchscript
 
 Network = TypeVar("Network", bound=nn.Module)
-BUILD_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+BUILD_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 """What building a network from a damaged configuration may raise."""
 
 
@@ -25,7 +34,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """The tensors of a file; of nested dictionaries the one called ``state_dict``, without the prefix of parallel training.
 
     Raises:
-        WeightsError: The file is damaged, asks for code to be run, is of another kind, or holds no tensors by name.
+        WeightsError: The file is damaged, asks for code to be run, is of another kind, or holds no tensors by
+            name.
     """
     content = _read(path)
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
@@ -33,7 +43,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     named = content.items() if isinstance(content, Mapping) else ()
     tensors = {str(name).removeprefix("module."): value for name, value in named if isinstance(value, Tensor)}
     if not tensors:
-        raise WeightsError(f"{path} holds no tensors by name, but {_named(content)}. Expected the state dict of a network.")
+        raise WeightsError(
+            f"{path} holds no tensors by name, but {_named(content)}. Expected the state dict of a network."
+        )
     return tensors
 
 
@@ -52,7 +64,9 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, wha
     try:
         network.load_state_dict(dict(tensors))
     except RuntimeError as error:
-        raise WeightsError(f"{path} does not fit {what}: {one_line(error)}. Use the file that belongs to it.") from error
+        raise WeightsError(
+            f"{path} does not fit {what}: {one_line(error)}. Use the file that belongs to it."
+        ) from error
     check_finite(network, path)
 
 
@@ -65,8 +79,8 @@ def build_checked(build: Callable[[], Network], tensors: Mapping[str, Tensor], l
         layers: How many the file announces.
 
     Raises:
-        ValueError: There are fewer tensors than layers, or ``build`` cannot work (or ArithmeticError, AttributeError, LookupError,
-            RuntimeError, TypeError).
+        ValueError: There are fewer tensors than layers, or ``build`` cannot work (or ArithmeticError,
+            AttributeError, LookupError, RuntimeError, TypeError).
     """
     if layers > len(tensors):
         raise ValueError(f"{layers:,} layers are announced for {len(tensors)} tensors")
@@ -83,7 +97,11 @@ def check_finite(network: nn.Module, path: Path) -> None:
     Raises:
         WeightsError: A weight is not finite.
     """
-    broken = [name for name, tensor in network.state_dict().items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    broken = [
+        name
+        for name, tensor in network.state_dict().items()
+        if tensor.is_floating_point() and not tensor.isfinite().all()
+    ]
     if broken:
         raise WeightsError(f"{path} holds numbers that are not finite in {_list(broken)}. Fetch it again.")
 
@@ -93,7 +111,9 @@ def _read(path: Path) -> Any:
         try:
             return load_file(path)
         except SafetensorError as error:
-            raise WeightsError(f"{path} is damaged or incomplete ({one_line(error)}). Fetch it again.") from error
+            raise WeightsError(
+                f"{path} is damaged or incomplete ({one_line(error)}). Fetch it again."
+            ) from error
     with path.open("rb") as file:
         zipped = file.read(len(ZIP_START)) == ZIP_START
     with readable_errors(path):
@@ -103,7 +123,11 @@ def _read(path: Path) -> Any:
 
 
 def _named(content: Any) -> str:
-    return f"the entries {_list([str(name) for name in content])}" if isinstance(content, Mapping) else f"one {type(content).__name__}"
+    return (
+        f"the entries {_list([str(name) for name in content])}"
+        if isinstance(content, Mapping)
+        else f"one {type(content).__name__}"
+    )
 
 
 def _list(names: list[str], shown: int = 5) -> str:

@@ -1,7 +1,8 @@
 """The project's own weight format: safetensors with the architecture in its metadata.
 
 Metadata keys: ``format`` (``stylewav-pl``), ``version``, ``kind`` (``generator``, ``image_text``, ``audio``),
-``architecture`` (e.g. ``stylegan2``) and ``config`` (JSON of the constructor's arguments). Nothing in the file is code.
+``architecture`` (e.g. ``stylegan2``) and ``config`` (JSON of the constructor's arguments). Nothing in the
+file is code.
 """
 
 import json
@@ -35,11 +36,26 @@ class WeightFile:
 
 
 def save_weights(
-    path: Path, *, kind: str, architecture: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor], dtype: torch.dtype = torch.float32
+    path: Path,
+    *,
+    kind: str,
+    architecture: str,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    dtype: torch.dtype = torch.float32,
 ) -> None:
     """Writes tensors and the facts needed to rebuild their network; floating tensors are stored as ``dtype``."""
-    stored = {name: tensor.detach().cpu().to(dtype if tensor.is_floating_point() else tensor.dtype).contiguous() for name, tensor in tensors.items()}
-    metadata = {"format": FORMAT, "version": VERSION, "kind": kind, "architecture": architecture, "config": json.dumps(dict(config), sort_keys=True)}
+    stored = {
+        name: tensor.detach().cpu().to(dtype if tensor.is_floating_point() else tensor.dtype).contiguous()
+        for name, tensor in tensors.items()
+    }
+    metadata = {
+        "format": FORMAT,
+        "version": VERSION,
+        "kind": kind,
+        "architecture": architecture,
+        "config": json.dumps(dict(config), sort_keys=True),
+    }
     write_whole(path, lambda file: file.write(save(stored, metadata)))
 
 
@@ -50,14 +66,23 @@ def describe(path: Path) -> dict[str, str]:
         WeightsError: The file is missing, damaged or of another format.
     """
     if not path.is_file():
-        raise WeightsError(f"No weight file at {path}. Expected a registry name (`stylewav-pl weights list`) or the path of an existing file.")
+        raise WeightsError(
+            f"No weight file at {path}. Expected a registry name (`stylewav-pl weights list`) or the path "
+            "of an existing file."
+        )
     try:
         with safe_open(path, framework="pt") as file:
             metadata: dict[str, str] = file.metadata() or {}
     except SafetensorError as error:
-        raise WeightsError(f"{path} is not a readable weight file ({error}). Expected a .safetensors file written by stylewav-pl.") from error
+        raise WeightsError(
+            f"{path} is not a readable weight file ({error}). Expected a .safetensors file written by "
+            "stylewav-pl."
+        ) from error
     if metadata.get("format") != FORMAT:
-        raise WeightsError(f"{path} is of another program: expected format {FORMAT!r} in its metadata, found {metadata.get('format')!r}.")
+        raise WeightsError(
+            f"{path} is of another program: expected format {FORMAT!r} in its metadata, found "
+            f"{metadata.get('format')!r}."
+        )
     return metadata
 
 
@@ -82,16 +107,21 @@ def read_weights(path: Path, kind: str) -> WeightFile:
     """
     metadata = describe(path)
     if metadata.get("kind") != kind:
-        raise WeightsError(f"{path} holds weights of kind {metadata.get('kind')!r}, but {kind!r} is needed here.")
+        raise WeightsError(
+            f"{path} holds weights of kind {metadata.get('kind')!r}, but {kind!r} is needed here."
+        )
     with safe_open(path, framework="pt") as file:
-        tensors = {name: _as_float32(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 - safe_open is no mapping
+        tensors = {name: _as_float32(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 - no mapping
     try:
         config = json.loads(metadata["config"])
         if not isinstance(config, dict):
             raise ValueError(f"config is a {type(config).__name__}")
         return WeightFile(path, kind, metadata["architecture"], config, tensors)
     except (KeyError, ValueError, RecursionError) as error:
-        raise WeightsError(f"{path} is damaged: its metadata lack architecture or config as JSON ({one_line(error)}). Fetch it again.") from error
+        raise WeightsError(
+            f"{path} is damaged: its metadata lack architecture or config as JSON ({one_line(error)}). "
+            "Fetch it again."
+        ) from error
 
 
 def _as_float32(tensor: Tensor) -> Tensor:

@@ -1,7 +1,9 @@
 """The tensors of a TorchScript archive (how OpenAI published CLIP) without its program.
 
-Such an archive is a zip file: code, a pickle that arranges objects and tensors, and the numbers of each tensor, stored uncompressed.
-``torch.jit.load`` would compile the code, and ``torch.load`` refuses it; here every object becomes an inert record of attributes.
+Such an archive is a zip file: code, a pickle that arranges objects and tensors, and the numbers of each
+tensor, stored uncompressed.
+``torch.jit.load`` would compile the code, and ``torch.load`` refuses it; here every object becomes an inert
+record of attributes.
 """
 
 import io
@@ -27,14 +29,24 @@ def read_torchscript(path: Path) -> dict[str, Numbers]:
     """All tensors of the program's module by their dotted names.
 
     Raises:
-        ValueError: The archive asks for something that is no plain data, or is inconsistent; see :func:`read_torch_records`.
+        ValueError: The archive asks for something that is no plain data, or is inconsistent; see
+            :func:`read_torch_records`.
         zipfile.BadZipFile: It is damaged.
     """
     with zipfile.ZipFile(path) as archive:
         (main,) = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
         folder = main.removesuffix("data.pkl") + "data/"
-        sizes = {entry.filename.removeprefix(folder): entry.file_size for entry in archive.infolist() if entry.filename.startswith(folder)}
-        module = read_torch_records(io.BytesIO(_stored(archive, main)), _Names(BUILDERS), sizes, lambda key: _stored(archive, folder + key))
+        sizes = {
+            entry.filename.removeprefix(folder): entry.file_size
+            for entry in archive.infolist()
+            if entry.filename.startswith(folder)
+        }
+        module = read_torch_records(
+            io.BytesIO(_stored(archive, main)),
+            _Names(BUILDERS),
+            sizes,
+            lambda key: _stored(archive, folder + key),
+        )
     return dict(_tensors(module))
 
 

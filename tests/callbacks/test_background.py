@@ -45,7 +45,9 @@ def test_who_adds_more_than_may_wait_waits_too() -> None:
     assert len(added) == 5
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyError("x"), RuntimeError("broken")])
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), KeyError("x"), RuntimeError("broken")]
+)
 def test_an_error_reaches_whoever_comes_next_and_nothing_more_is_done(error: Exception) -> None:
     done: list[int] = []
 

@@ -15,7 +15,11 @@ from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.types import Clip, CohortResult, ConfigError
 
 PROMPTS = {"sex": {"male": "a boy", "female": "a girl"}, "age": {"old": "an old person", "young": "a girl"}}
-CLIPS = (Clip("a", "a.wav", labels={"sex": "male"}), Clip("b", "b.wav", labels={"sex": "female", "age": "old"}), Clip("c", "c.wav"))
+CLIPS = (
+    Clip("a", "a.wav", labels={"sex": "male"}),
+    Clip("b", "b.wav", labels={"sex": "female", "age": "old"}),
+    Clip("c", "c.wav"),
+)
 
 
 def images(count: int = 3, seed: int = 0) -> torch.Tensor:
@@ -23,7 +27,9 @@ def images(count: int = 3, seed: int = 0) -> torch.Tensor:
 
 
 def set_up(score: ClipScore, guide: Any = None) -> ClipScore:
-    module = Mock(LightningModule, guide=guide or load_image_text_embedder("linear"), device=torch.device("cpu"))
+    module = Mock(
+        LightningModule, guide=guide or load_image_text_embedder("linear"), device=torch.device("cpu")
+    )
     score.setup(Mock(Trainer), module, "fit")
     return score
 
@@ -90,7 +96,9 @@ def test_no_clip_no_row() -> None:
 
 
 def test_a_judge_that_knows_no_text_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"Expected a CLIP model as judge, found object\. Correct clip_score\.judge"):
+    with pytest.raises(
+        ConfigError, match=r"Expected a CLIP model as judge, found object\. Correct clip_score\.judge"
+    ):
         set_up(ClipScore(PROMPTS), guide=object())
 
 
@@ -107,11 +115,17 @@ def test_rows_reach_the_callbacks_that_follow_and_means_are_of_the_right_clips()
     means = score.running_means()
     assert means["sex", "male", "a boy"] == pytest.approx(sum(totals["male"]) / 2, abs=1e-6)
     assert means["age", "old", "an old person"] == pytest.approx(sum(totals["old"]) / 2, abs=1e-6)
-    assert {(trait, label) for trait, label, _ in means} == {("sex", "male"), ("sex", "female"), ("age", "old")}  # nobody is young, c is nobody
+    assert {(trait, label) for trait, label, _ in means} == {
+        ("sex", "male"),
+        ("sex", "female"),
+        ("age", "old"),
+    }  # nobody is young, c is nobody
 
 
 def test_means_are_of_this_process_even_inside_a_group() -> None:
-    assert ClipScore(PROMPTS).means.sync_on_compute is False, "a rank that asks for its own means must not wait for the others"
+    assert ClipScore(PROMPTS).means.sync_on_compute is False, (
+        "a rank that asks for its own means must not wait for the others"
+    )
 
 
 def test_before_the_first_clip_there_is_no_mean() -> None:

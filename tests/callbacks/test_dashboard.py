@@ -74,7 +74,9 @@ def cohort(labels: Sequence[str], end: float = 0.5) -> CohortResult:
     count = len(labels)
     return CohortResult(
         cohort=0,
-        clips=tuple(Clip(str(index), "", labels={"sex": label} if label else {}) for index, label in enumerate(labels)),
+        clips=tuple(
+            Clip(str(index), "", labels={"sex": label} if label else {}) for index, label in enumerate(labels)
+        ),
         skips=(),
         images=torch.zeros(count, 3, 8, 8),
         latents=torch.zeros(count, 4),
@@ -90,7 +92,13 @@ def cohort(labels: Sequence[str], end: float = 0.5) -> CohortResult:
 
 def trainer_with(*loggers: Logger, rank: int = 0, score: ClipScore | None = None) -> Any:
     optimizer = SimpleNamespace(param_groups=[{"lr": 0.1}])
-    return Mock(Trainer, loggers=list(loggers), callbacks=[score or ClipScore(PROMPTS)], global_rank=rank, optimizers=[optimizer])
+    return Mock(
+        Trainer,
+        loggers=list(loggers),
+        callbacks=[score or ClipScore(PROMPTS)],
+        global_rank=rank,
+        optimizers=[optimizer],
+    )
 
 
 def module() -> Any:
@@ -98,7 +106,9 @@ def module() -> Any:
     return Mock(LightningModule, device=torch.device("cpu"), schedule=schedule, num_steps=2)
 
 
-def work(dashboard: Dashboard, trainer: Any, cohorts: Sequence[CohortResult], path: Path, clips_done: int = 0) -> None:
+def work(
+    dashboard: Dashboard, trainer: Any, cohorts: Sequence[CohortResult], path: Path, clips_done: int = 0
+) -> None:
     dashboard.bind(trainer.loggers, path, trainer.global_rank, clips_done, {"seed": 3})
     dashboard.on_train_start(trainer, module())
     for number, result in enumerate(cohorts):
@@ -108,11 +118,19 @@ def work(dashboard: Dashboard, trainer: Any, cohorts: Sequence[CohortResult], pa
 
 def test_one_row_per_cohort_over_the_clips_that_are_done(tmp_path: Path) -> None:
     notebook = Notebook()
-    work(Dashboard(), trainer_with(notebook), [cohort(["male"] * 3, 0.5), cohort([]), cohort(["female"] * 2, 0.25)], tmp_path, clips_done=40)
+    work(
+        Dashboard(),
+        trainer_with(notebook),
+        [cohort(["male"] * 3, 0.5), cohort([]), cohort(["female"] * 2, 0.25)],
+        tmp_path,
+        clips_done=40,
+    )
     assert [step for step, _ in notebook.numbers] == [43, 45]
     ends = [numbers["rank0/similarity/end"] for _, numbers in notebook.numbers]
     assert ends == pytest.approx([0.5, 0.25])
-    assert [numbers["rank0/similarity/half"] for _, numbers in notebook.numbers] == pytest.approx([0.25, 0.125])
+    assert [numbers["rank0/similarity/half"] for _, numbers in notebook.numbers] == pytest.approx(
+        [0.25, 0.125]
+    )
     assert notebook.numbers[0][1]["rank0/similarity/start"] == 0.0
     assert all(name.startswith("rank0/") for _, numbers in notebook.numbers for name in numbers)
     assert notebook.settings == {"seed": 3}
@@ -129,7 +147,12 @@ def test_the_learning_rate_is_shown_once_and_not_by_a_resumed_run(tmp_path: Path
 def test_running_scores_carry_the_rank(tmp_path: Path) -> None:
     score, notebook = ClipScore(PROMPTS), Notebook()
     score.means.update(torch.tensor([[0.25, 0.5]]), torch.tensor([[False, True]]))
-    work(Dashboard(every_rank=True), trainer_with(notebook, rank=2, score=score), [cohort(["female"])], tmp_path)
+    work(
+        Dashboard(every_rank=True),
+        trainer_with(notebook, rank=2, score=score),
+        [cohort(["female"])],
+        tmp_path,
+    )
     numbers = notebook.numbers[0][1]
     assert {name: value for name, value in numbers.items() if "score" in name} == {
         "rank2/score/sex/female/a boy": 0.25,
@@ -165,7 +188,9 @@ def test_histograms_are_those_of_the_cohort(tmp_path: Path) -> None:
 
 
 def test_no_picture_is_made_where_nobody_can_keep_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callback, "picture_grid", Mock(side_effect=AssertionError("a picture for a table of numbers")))
+    monkeypatch.setattr(
+        callback, "picture_grid", Mock(side_effect=AssertionError("a picture for a table of numbers"))
+    )
     work(Dashboard(), trainer_with(CsvLog()), [cohort(["male"])], tmp_path)
     with (tmp_path / "log.csv").open(newline="") as file:
         assert "rank0/similarity/end" in {row["metric"] for row in csv.DictReader(file)}
@@ -178,8 +203,13 @@ def test_loggers_of_lightning_get_the_numbers(tmp_path: Path) -> None:
     assert step == 1 and numbers["rank0/similarity/end"] == 0.5
 
 
-def test_a_logger_that_fails_is_left_alone_and_the_others_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    broken, notebook = Mock(Logger, log_metrics=Mock(side_effect=ConnectionError("no route to host"))), Notebook()
+def test_a_logger_that_fails_is_left_alone_and_the_others_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken, notebook = (
+        Mock(Logger, log_metrics=Mock(side_effect=ConnectionError("no route to host"))),
+        Notebook(),
+    )
     dashboard, trainer = Dashboard(), trainer_with(broken, notebook)
     work(dashboard, trainer, [cohort(["male"])] * 3, tmp_path)
     assert broken.log_metrics.call_count == 1
@@ -203,7 +233,9 @@ def test_two_million_clips_stay_a_small_log() -> None:
     cohorts = range(1, 2_000_000 // 256 + 2)
     assert sum(map(deserves_a_row, cohorts)) < 2600
     assert sum(map(deserves_a_look, cohorts)) == 13
-    assert sum(map(deserves_a_row, range(16_001, 32_001))) == 500, "cohorts of one clip: each doubling of their number adds 500 rows"
+    assert sum(map(deserves_a_row, range(16_001, 32_001))) == 500, (
+        "cohorts of one clip: each doubling of their number adds 500 rows"
+    )
     assert sum(map(deserves_a_look, range(16_001, 32_001))) == 1
 
 
@@ -222,7 +254,9 @@ def test_memory_is_what_this_process_uses() -> None:
     assert list(numbers) == [names.PROCESS_MEMORY]
     status = Path("/proc/self/status")
     if status.exists():
-        peak = next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        peak = next(
+            int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")
+        )
         assert numbers[names.PROCESS_MEMORY] == pytest.approx(peak * 1024 / GIB, rel=0.05)
 
 
@@ -233,12 +267,27 @@ def test_memory_is_what_this_process_uses() -> None:
 def run(tmp_path: Path) -> Path:
     """A finished run of four clips, one of them skipped."""
     header = "id,path,speaker,sex,seed,status,similarity_start,similarity_end,score: a boy,score: a girl"
-    rows = ["a,a.wav,s,male,1,done,0.0,0.5,0.3,0.1", "b,b.wav,t,female,2,done,0.0,0.7,0.1,0.4", "c,c.wav,,,3,done,0.0,0.6,0.2,0.2"]
+    rows = [
+        "a,a.wav,s,male,1,done,0.0,0.5,0.3,0.1",
+        "b,b.wav,t,female,2,done,0.0,0.7,0.1,0.4",
+        "c,c.wav,,,3,done,0.0,0.6,0.2,0.2",
+    ]
     (tmp_path / "results.csv").write_text("\n".join([header, *rows, "d,d.wav,,,,skipped,,,,"]) + "\n")
     (tmp_path / "curves.csv").write_text("id,0,1\na,0.0,0.5\nb,0.0,0.7\nc,0.0,0.6\n")
-    (tmp_path / "manifest.json").write_text(json.dumps({"counts": {"done": 3, "skipped": 1}, "scored_with": {"guide": "pocket", "judge": "other"}}))
+    (tmp_path / "manifest.json").write_text(
+        json.dumps(
+            {"counts": {"done": 3, "skipped": 1}, "scored_with": {"guide": "pocket", "judge": "other"}}
+        )
+    )
     between = [{"label": "male", "p": 0.5, "t": {"not_computable": "why"}}, {"label": "female", "p": 0.25}]
-    trait = {"verdict": "they differ", "prompts": PROMPTS["sex"], "seed": 0, "permutations": 1, "notes": ["a note"], "observed": {"between": between}}
+    trait = {
+        "verdict": "they differ",
+        "prompts": PROMPTS["sex"],
+        "seed": 0,
+        "permutations": 1,
+        "notes": ["a note"],
+        "observed": {"between": between},
+    }
     (tmp_path / "statistics.json").write_text(json.dumps({"format": 1, "traits": {"sex": trait}}))
     (tmp_path / "report.html").write_text("<html></html>")
     (tmp_path / "images").mkdir()
@@ -260,9 +309,16 @@ def test_the_end_shows_all_clips(run: Path) -> None:
     assert found["histogram/score/sex/male/a boy"] == [0.3]
     assert found["histogram/score/sex/female/a girl"] == [0.4]
     assert notebook.files == {"report": ["report.html", "statistics.json"]}
-    assert [(step, name, picture.size) for step, name, picture in notebook.pictures] == [(3, "final/faces", (20, 10))]
-    facts = {name: value for name, value in notebook.facts.items() if "between" in name or name.startswith("clips")}
-    between = {"statistics/sex/observed/between/male/p": 0.5, "statistics/sex/observed/between/female/p": 0.25}
+    assert [(step, name, picture.size) for step, name, picture in notebook.pictures] == [
+        (3, "final/faces", (20, 10))
+    ]
+    facts = {
+        name: value for name, value in notebook.facts.items() if "between" in name or name.startswith("clips")
+    }
+    between = {
+        "statistics/sex/observed/between/male/p": 0.5,
+        "statistics/sex/observed/between/female/p": 0.25,
+    }
     assert facts == {**between, "clips/done": 3, "clips/skipped": 1}, "numbers, and of texts only the verdict"
     assert notebook.facts["statistics/sex/verdict"] == "they differ"
     assert (notebook.facts["networks/guide"], notebook.facts["networks/judge"]) == ("pocket", "other")
@@ -270,8 +326,20 @@ def test_the_end_shows_all_clips(run: Path) -> None:
 
 def test_the_table_is_a_sample_with_small_pictures(run: Path) -> None:
     columns, rows = Ending(run, table_rows=2).table
-    assert columns == ["face", "id", "speaker", "sex", "similarity_start", "similarity_end", "score: a boy", "score: a girl"]
-    assert [row[1:] for row in rows] == [["a", "s", "male", 0.0, 0.5, 0.3, 0.1], ["c", "", "", 0.0, 0.6, 0.2, 0.2]]
+    assert columns == [
+        "face",
+        "id",
+        "speaker",
+        "sex",
+        "similarity_start",
+        "similarity_end",
+        "score: a boy",
+        "score: a girl",
+    ]
+    assert [row[1:] for row in rows] == [
+        ["a", "s", "male", 0.0, 0.5, 0.3, 0.1],
+        ["c", "", "", 0.0, 0.6, 0.2, 0.2],
+    ]
     assert isinstance(rows[0][0], Image.Image) and rows[0][0].size == (96, 96)
     assert rows[1][0] is None, "its image is gone"
 
@@ -289,4 +357,6 @@ def test_a_table_of_numbers_gets_only_the_statistics(run: Path) -> None:
 
 def test_numbers_of_one_type(run: Path) -> None:
     histograms = Ending(run, 2).histograms
-    assert all(isinstance(values, np.ndarray) and values.dtype == np.float64 for values in histograms.values())
+    assert all(
+        isinstance(values, np.ndarray) and values.dtype == np.float64 for values in histograms.values()
+    )

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from stylewav_pl.callbacks.images import NOT_A_PORTRAIT, from_bytes, from_picture, png_metadata, to_bytes, to_picture
+from stylewav_pl.callbacks.images import (
+    NOT_A_PORTRAIT,
+    from_bytes,
+    from_picture,
+    png_metadata,
+    to_bytes,
+    to_picture,
+)
 
 
 def test_every_grey_level_survives_the_round_trip() -> None:

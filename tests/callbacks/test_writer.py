@@ -98,7 +98,10 @@ def test_what_is_not_wanted_is_not_written(tmp_path: Path) -> None:
 def test_the_journal_of_the_rank_has_the_whole_record(tmp_path: Path) -> None:
     scores = (ScoreRow("a", {"a boy": 0.25}), ScoreRow("Ä/b", {"a boy": -0.5}))
     run = write(tmp_path, {"result": result(), "scores": scores})
-    assert sorted(path.name for path in run.journal_path.glob("rank-*")) == ["rank-00003.index", "rank-00003.jsonl"]
+    assert sorted(path.name for path in run.journal_path.glob("rank-*")) == [
+        "rank-00003.index",
+        "rank-00003.jsonl",
+    ]
     record = run.finished()[5]
     assert record.skips == (SKIP,)
     assert [(clip.id, clip.path, clip.speaker, clip.labels, clip.seed) for clip in record.clips] == [
@@ -106,7 +109,11 @@ def test_the_journal_of_the_rank_has_the_whole_record(tmp_path: Path) -> None:
         ("Ä/b", "Ä/b.wav", "s", {"sex": "male"}, 12),
     ]
     curve = result().curves[1].tolist()
-    assert (record.clips[1].similarity_start, record.clips[1].similarity_end, list(record.clips[1].curve)) == (curve[0], curve[-1], curve)
+    assert (
+        record.clips[1].similarity_start,
+        record.clips[1].similarity_end,
+        list(record.clips[1].curve),
+    ) == (curve[0], curve[-1], curve)
     assert record.clips[1].scores == {"a boy": -0.5}
 
 
@@ -118,7 +125,9 @@ def test_what_was_heard_and_seen_lies_beside_the_journal(tmp_path: Path) -> None
     assert np.array_equal(found.images, result().embeddings.numpy())
     with Image.open(run.starts_path(5)) as sheet:
         brightness = [np.asarray(read_tile(sheet, index)).mean() for index in range(2)]
-    assert brightness == pytest.approx([to_bytes(start).float().mean().item() for start in result().starts], abs=2)
+    assert brightness == pytest.approx(
+        [to_bytes(start).float().mean().item() for start in result().starts], abs=2
+    )
 
 
 def test_the_journal_says_how_long_a_cohort_took(tmp_path: Path) -> None:
@@ -158,6 +167,14 @@ def test_names_that_are_no_utf8_are_written_too(tmp_path: Path) -> None:
 
 def test_half_precision_curves_are_recorded_as_numbers() -> None:
     small = result()
-    record = cohort_record(CohortResult(**{**{name: getattr(small, name) for name in small.__dataclass_fields__}, "curves": small.curves.half()}), ())
+    record = cohort_record(
+        CohortResult(
+            **{
+                **{name: getattr(small, name) for name in small.__dataclass_fields__},
+                "curves": small.curves.half(),
+            }
+        ),
+        (),
+    )
     assert record.clips[0].similarity_end == float(small.curves.half()[0, -1])
     assert record.clips[0].scores == {}

@@ -30,7 +30,10 @@ def _speechlike(seconds: float, rate: int, channels: int = 1) -> Wave:
 def _correlation(one: Wave, other: Wave) -> float:
     """Highest correlation within a lag of 50 ms at 16 kHz: lossy formats delay."""
     length = min(len(one), len(other))
-    lagged = [np.corrcoef(one[800 : length - 800], other[800 + lag : length - 800 + lag])[0, 1] for lag in range(-800, 801, 1)]
+    lagged = [
+        np.corrcoef(one[800 : length - 800], other[800 + lag : length - 800 + lag])[0, 1]
+        for lag in range(-800, 801, 1)
+    ]
     return float(max(lagged))
 
 
@@ -85,7 +88,9 @@ def test_format_comes_from_the_content(tmp_path: Path) -> None:
 @needs_ffmpeg
 def test_formats_that_only_ffmpeg_knows(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", _speechlike(2.0, 44_100, 2), 44_100)
-    made = subprocess.run(["ffmpeg", "-v", "error", "-i", tmp_path / "a.wav", "-c:a", "aac", tmp_path / "a.m4a"], check=False)
+    made = subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", tmp_path / "a.wav", "-c:a", "aac", tmp_path / "a.m4a"], check=False
+    )
     if made.returncode:
         pytest.skip("this ffmpeg has no aac encoder")
     waveform = decode(tmp_path / "a.m4a", 16_000, Window(1.5, "first")).numpy()
@@ -102,15 +107,22 @@ def test_without_ffmpeg_the_message_says_so(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
 def test_only_the_window_of_a_long_file_counts(tmp_path: Path, suffix: str) -> None:
-    wave = np.concatenate([_speechlike(3.0, 16_000), np.zeros((16_000 * 3, 1), np.float32), -_speechlike(3.0, 16_000)])[:, 0]
+    wave = np.concatenate(
+        [_speechlike(3.0, 16_000), np.zeros((16_000 * 3, 1), np.float32), -_speechlike(3.0, 16_000)]
+    )[:, 0]
     path = tmp_path / f"a.{suffix}"
     soundfile.write(path, wave, 16_000)
-    for window, expected in ((Window(2.0, "first"), wave[:32_000]), (Window(6.0, "center"), wave[24_000:120_000])):
+    for window, expected in (
+        (Window(2.0, "first"), wave[:32_000]),
+        (Window(6.0, "center"), wave[24_000:120_000]),
+    ):
         decoded = decode(path, 16_000, window).numpy()
         assert len(decoded) == len(expected)
         assert np.corrcoef(decoded, expected)[0, 1] > (0.95 if suffix == "ogg" else 0.9999)
     loudest = decode(path, 16_000, Window(3.0, "loudest")).numpy()
-    assert np.square(loudest).sum() == pytest.approx(np.square(wave[:48_000]).sum(), rel=0.1 if suffix == "ogg" else 0.001)
+    assert np.square(loudest).sum() == pytest.approx(
+        np.square(wave[:48_000]).sum(), rel=0.1 if suffix == "ogg" else 0.001
+    )
     with pytest.raises(AudioError, match="silent"):
         decode(path, 16_000, Window(2.0, "center"))
 
@@ -124,10 +136,13 @@ def test_too_loud_floats_are_scaled_to_full_scale(tmp_path: Path) -> None:
 
 def test_decoding_is_deterministic(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.mp3", _speechlike(8.0, 44_100), 44_100)
-    assert np.array_equal(decode(tmp_path / "a.mp3", 16_000).numpy(), decode(tmp_path / "a.mp3", 16_000).numpy())
+    assert np.array_equal(
+        decode(tmp_path / "a.mp3", 16_000).numpy(), decode(tmp_path / "a.mp3", 16_000).numpy()
+    )
 
 
-# --- bad files -----------------------------------------------------------------------------------------------------
+# --- bad files
+# -----------------------------------------------------------------------------------------------------
 
 
 def _write(wave: Wave, path: Path, **options: str) -> None:
@@ -178,20 +193,36 @@ BAD: dict[str, tuple[str, SkipReason, Callable[[Path], object]]] = {
     "no samples": ("a.wav", SkipReason.EMPTY, lambda path: _write(np.zeros((0, 1)), path)),
     "no samples, flac": ("a.flac", SkipReason.EMPTY, lambda path: _write(np.zeros((0, 1)), path)),
     "text": ("a.wav", SkipReason.UNREADABLE, lambda path: path.write_text("This is a letter.\n" * 50)),
-    "text called mp3": ("a.mp3", SkipReason.UNREADABLE, lambda path: path.write_text("This is a letter.\n" * 50)),
+    "text called mp3": (
+        "a.mp3",
+        SkipReason.UNREADABLE,
+        lambda path: path.write_text("This is a letter.\n" * 50),
+    ),
     "zeros": ("a.wav", SkipReason.UNREADABLE, lambda path: path.write_bytes(bytes(5000))),
     "header only": ("a.wav", SkipReason.UNREADABLE, lambda path: path.write_bytes(b"RIFF\0\0\0\0WAVE")),
     "raw": ("a.raw", SkipReason.UNREADABLE, lambda path: path.write_bytes(b"\1\2" * 5000)),
     "cut off wav": ("a.wav", SkipReason.UNREADABLE, lambda path: _half_of(path, _speechlike(2.0, 48_000))),
     "cut off flac": ("a.flac", SkipReason.UNREADABLE, lambda path: _half_of(path, _speechlike(2.0, 48_000))),
     "cut off mp3": ("a.mp3", SkipReason.UNREADABLE, lambda path: _half_of(path, _speechlike(2.0, 48_000))),
-    "cut off opus": ("a.opus", SkipReason.UNREADABLE, lambda path: _half_of(path, _speechlike(2.0, 48_000), format="OGG", subtype="OPUS")),
+    "cut off opus": (
+        "a.opus",
+        SkipReason.UNREADABLE,
+        lambda path: _half_of(path, _speechlike(2.0, 48_000), format="OGG", subtype="OPUS"),
+    ),
     "impossible rate": ("a.wav", SkipReason.UNREADABLE, _impossible_rate),
     "promises days": ("a.flac", SkipReason.UNREADABLE, _promises_days),
     "silence": ("a.wav", SkipReason.SILENT, lambda path: _write(np.zeros(16_000), path)),
-    "nearly silence": ("a.wav", SkipReason.SILENT, lambda path: _write(_speechlike(1.0, 16_000) * 0.003, path, subtype="FLOAT")),
+    "nearly silence": (
+        "a.wav",
+        SkipReason.SILENT,
+        lambda path: _write(_speechlike(1.0, 16_000) * 0.003, path, subtype="FLOAT"),
+    ),
     "constant": ("a.wav", SkipReason.SILENT, lambda path: _write(np.full(16_000, 0.5), path)),
-    "opposite channels": ("a.wav", SkipReason.SILENT, lambda path: _write(_speechlike(1.0, 16_000, 2) * np.array([1, -1]), path)),
+    "opposite channels": (
+        "a.wav",
+        SkipReason.SILENT,
+        lambda path: _write(_speechlike(1.0, 16_000, 2) * np.array([1, -1]), path),
+    ),
     "not a number": ("a.wav", SkipReason.NOT_FINITE, _nan),
     "infinite": ("a.wav", SkipReason.NOT_FINITE, _infinite),
     "too short": ("a.wav", SkipReason.TOO_SHORT, lambda path: _write(_speechlike(0.4, 16_000), path)),

@@ -46,7 +46,9 @@ def test_releases_with_durations(release: Any, rows: list[Any], tmp_path: Path, 
     source = CommonVoice(tmp_path, "sex", SEXES)
     clips = source.list_clips()
     assert [clip.labels["sex"] for clip in clips] == ["male", "female", "male", "female"]
-    assert {clip.speaker for clip in clips} <= {f"{sex}{place}" for sex in ("male", "female") for place in range(3)}
+    assert {clip.speaker for clip in clips} <= {
+        f"{sex}{place}" for sex in ("male", "female") for place in range(3)
+    }
     assert all(clip.labels["age"] == "40s" and clip.labels["locale"] == "en" for clip in clips)
     assert all(clip.path == (tmp_path / "en" / "clips" / f"{clip.id}.mp3").as_posix() for clip in clips)
     assert counts(source) == {
@@ -73,18 +75,26 @@ def test_releases_without_durations_open_files_in_the_order_of_the_draw(
         if row.name not in ("short", "long") and row.gender in ("male", "female"):
             os.link(spoken[f"{row.gender}.mp3"], old.folder() / "clips" / f"{row.name}.mp3")
     source = CommonVoice(tmp_path, "sex", {"male": Population(3), "female": Population(3)}, locales=["en"])
-    assert {clip.speaker for clip in source.list_clips()} == {f"{sex}{place}" for sex in ("male", "female") for place in range(3)}
+    assert {clip.speaker for clip in source.list_clips()} == {
+        f"{sex}{place}" for sex in ("male", "female") for place in range(3)
+    }
     found = counts(source)
     assert ("5 to 5.5 s", "male") not in found
-    assert 6 <= found["files opened for their duration", ""] <= 9  # "short" and "long" have no file and may come first
+    assert (
+        6 <= found["files opened for their duration", ""] <= 9
+    )  # "short" and "long" have no file and may come first
     assert {clip.labels["locale"] for clip in source.list_clips()} == {"en"}
 
 
-def test_sound_comes_through_the_data_module(release: Any, recording: Any, spoken: dict[str, Path], tmp_path: Path) -> None:
+def test_sound_comes_through_the_data_module(
+    release: Any, recording: Any, spoken: dict[str, Path], tmp_path: Path
+) -> None:
     new = release(tmp_path, 25)
     new.write([recording("a", "ann", "female"), recording("b", "bob", "male")])
     shutil.copy(spoken["female.mp3"], new.folder() / "clips" / "a.mp3")
-    data = ClipDataModule([CommonVoice(tmp_path, "sex", {"male": Population(1), "female": Population(1)})], num_workers=0)
+    data = ClipDataModule(
+        [CommonVoice(tmp_path, "sex", {"male": Population(1), "female": Population(1)})], num_workers=0
+    )
     waveform = data.load("a")
     assert not isinstance(waveform, Skip)
     assert waveform.shape == (80_000,)
@@ -94,7 +104,9 @@ def test_sound_comes_through_the_data_module(release: Any, recording: Any, spoke
     assert data.funnel == data.sources[0].funnel
 
 
-def test_a_sample_does_not_depend_on_the_order_of_the_rows(release: Any, rows: list[Any], tmp_path: Path) -> None:
+def test_a_sample_does_not_depend_on_the_order_of_the_rows(
+    release: Any, rows: list[Any], tmp_path: Path
+) -> None:
     samples = []
     for name, ordered in (("one", rows), ("other", rows[::-1])):
         release(tmp_path / name, 25).write(ordered)
@@ -124,8 +136,13 @@ def test_teens_are_used_when_asked_for(release: Any, rows: list[Any], tmp_path: 
 
 def test_several_locales(release: Any, recording: Any, tmp_path: Path) -> None:
     for locale in ("de", "en", "fr"):
-        release(tmp_path, 25).write([recording(f"common_voice_{locale}_{place}", f"{locale}{place}", "male") for place in range(3)], locale)
-    source = CommonVoice(tmp_path, "locale", {"german": Population(2, ["de"]), "en": Population(2)}, locales=["de", "en"])
+        release(tmp_path, 25).write(
+            [recording(f"common_voice_{locale}_{place}", f"{locale}{place}", "male") for place in range(3)],
+            locale,
+        )
+    source = CommonVoice(
+        tmp_path, "locale", {"german": Population(2, ["de"]), "en": Population(2)}, locales=["de", "en"]
+    )
     assert sorted(clip.labels["locale"] for clip in source.list_clips()) == ["en", "en", "german", "german"]
     assert counts(source)["rows", ""] == 6
     alone = CommonVoice(tmp_path / "de", "locale", {"de": Population(3)})  # the folder of one locale
@@ -145,12 +162,17 @@ def test_accent_and_accents(release: Any, rows: list[Any], tmp_path: Path, numbe
 def _times(folder: Path, rows: list[Any]) -> Path:
     """A table of durations with the header that the README of the releases tells, and paths in front of the names."""
     path = folder / "times.tsv"
-    path.write_text("filename\tduration[ms]\n" + "".join(f"clips/{row.name}.mp3\t{row.seconds * 1000:.0f}\n" for row in rows))
+    path.write_text(
+        "filename\tduration[ms]\n"
+        + "".join(f"clips/{row.name}.mp3\t{row.seconds * 1000:.0f}\n" for row in rows)
+    )
     return path
 
 
 @pytest.mark.parametrize("line", ["{0} {1}", "{0},{1}", "clips/{0}\t{1}.0"])
-def test_durations_however_they_are_separated(release: Any, rows: list[Any], tmp_path: Path, line: str) -> None:
+def test_durations_however_they_are_separated(
+    release: Any, rows: list[Any], tmp_path: Path, line: str
+) -> None:
     release(tmp_path, 5).write(rows)
     times = [line.format(f"{row.name}.mp3", round(row.seconds * 1000)) for row in rows]
     (tmp_path / "en" / "times.txt").write_text("\n".join(["file duration", *times]))
@@ -165,7 +187,10 @@ def test_durations_by_the_names_of_their_columns(release: Any, rows: list[Any], 
     release(tmp_path, 16.0).write(rows)
     (tmp_path / "en" / "clip_durations.tsv").touch()
     assert counts(CommonVoice(tmp_path, "sex", SEXES))["5 to 5.5 s", "male"] == 5
-    lines = ["duration [ms]\tclip\tchannels", *(f"{row.seconds * 1e3:.3e}\t{row.name}.mp3\t1" for row in rows)]
+    lines = [
+        "duration [ms]\tclip\tchannels",
+        *(f"{row.seconds * 1e3:.3e}\t{row.name}.mp3\t1" for row in rows),
+    ]
     (tmp_path / "en" / "clip_durations.tsv").write_text("\r\n".join(lines))
     assert counts(CommonVoice(tmp_path, "sex", SEXES))["5 to 5.5 s", "male"] == 5
 
@@ -178,14 +203,20 @@ def test_rows_that_come_twice_are_one_clip(release: Any, rows: list[Any], tmp_pa
     assert counts(source)["at least 7 words", "male"] == 10
     assert counts(source)["of different files", "male"] == 5
     with pytest.raises(ConfigError, match="female has 3 of 4"):
-        CommonVoice(tmp_path, "sex", {"male": Population(4), "female": Population(4)}, **settings).list_clips()
+        CommonVoice(
+            tmp_path, "sex", {"male": Population(4), "female": Population(4)}, **settings
+        ).list_clips()
 
 
 def test_locales_may_share_file_names(release: Any, recording: Any, tmp_path: Path) -> None:
     for locale in ("de", "en"):
-        release(tmp_path, 25).write([recording(f"clip_{place}", f"{locale}{place}", "male") for place in range(3)], locale)
+        release(tmp_path, 25).write(
+            [recording(f"clip_{place}", f"{locale}{place}", "male") for place in range(3)], locale
+        )
     source = CommonVoice(tmp_path, "locale", {"de": Population(3), "en": Population(3)})
-    assert {clip.id for clip in source.list_clips()} == {f"{locale}/clip_{place}" for locale in ("de", "en") for place in range(3)}
+    assert {clip.id for clip in source.list_clips()} == {
+        f"{locale}/clip_{place}" for locale in ("de", "en") for place in range(3)
+    }
     twice = CommonVoice(tmp_path, "locale", {"de": Population(3)}, locales=["de", "de"])
     assert sorted(clip.id for clip in twice.list_clips()) == ["clip_0", "clip_1", "clip_2"]
     assert counts(twice)["rows", ""] == 3
@@ -200,13 +231,17 @@ def test_tables_alone_tell_the_funnel(release: Any, rows: list[Any], tmp_path: P
         assert counts(CommonVoice(root, "sex", SEXES))["sampled", "male"] == 2
 
 
-def test_a_folder_that_may_not_be_read_is_no_locale(release: Any, rows: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_may_not_be_read_is_no_locale(
+    release: Any, rows: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     release(tmp_path, 25).write(rows)
     (tmp_path / "lost+found").mkdir()
     stat = os.stat
 
     def guarded(path: Any, *args: Any, **kwargs: Any) -> os.stat_result:
-        if "lost+found/" in str(path):  # what lies in it; who runs the tests may be allowed to read everything
+        if "lost+found/" in str(
+            path
+        ):  # what lies in it; who runs the tests may be allowed to read everything
             raise PermissionError(13, "Permission denied", str(path))
         return stat(path, *args, **kwargs)
 
@@ -215,10 +250,14 @@ def test_a_folder_that_may_not_be_read_is_no_locale(release: Any, rows: list[Any
 
 
 @pytest.mark.parametrize("front", ["clips/", "../../somewhere/else/", "/etc/"])
-def test_sounds_are_in_clips_whatever_the_table_says(release: Any, recording: Any, tmp_path: Path, front: str) -> None:
+def test_sounds_are_in_clips_whatever_the_table_says(
+    release: Any, recording: Any, tmp_path: Path, front: str
+) -> None:
     release(tmp_path, 25).write([recording(f"{front}a", "ann", "female"), recording("b", "bob", "male")])
     clips = CommonVoice(tmp_path, "sex", {"male": Population(1), "female": Population(1)}).list_clips()
-    assert [clip.path for clip in clips] == [(tmp_path / "en" / "clips" / f"{name}.mp3").as_posix() for name in ("b", "a")]
+    assert [clip.path for clip in clips] == [
+        (tmp_path / "en" / "clips" / f"{name}.mp3").as_posix() for name in ("b", "a")
+    ]
 
 
 def test_durations_of_some(release: Any, rows: list[Any], spoken: dict[str, Path], tmp_path: Path) -> None:
@@ -231,7 +270,9 @@ def test_durations_of_some(release: Any, rows: list[Any], spoken: dict[str, Path
     source = CommonVoice(tmp_path, "sex", {"male": Population(3), "female": Population(3)})
     assert len(source.list_clips()) == 6
     assert counts(source)["5 to 5.5 s or not known", "male"] == 5
-    assert 1 <= counts(source)["files opened for their duration", ""] <= 2  # one of male0's two clips has a duration
+    assert (
+        1 <= counts(source)["files opened for their duration", ""] <= 2
+    )  # one of male0's two clips has a duration
 
 
 def test_any_column_and_further_conditions(release: Any, rows: list[Any], tmp_path: Path) -> None:
@@ -248,14 +289,21 @@ def test_any_column_and_further_conditions(release: Any, rows: list[Any], tmp_pa
 def test_a_balanced_population_is_half_women(release: Any, rows: list[Any], tmp_path: Path) -> None:
     release(tmp_path, 25).write(rows)
     settings: dict[str, Any] = {"trait": "age", "where": {"gender": ["female", "male"]}}
-    source = CommonVoice(tmp_path, populations={"40s": Population(4, ["forties"])}, balance="gender", **settings)
+    source = CommonVoice(
+        tmp_path, populations={"40s": Population(4, ["forties"])}, balance="gender", **settings
+    )
     clips = source.list_clips()
-    assert [(clip.labels["age"], clip.labels["sex"]) for clip in clips] == [("40s", "female"), ("40s", "male")] * 2
+    assert [(clip.labels["age"], clip.labels["sex"]) for clip in clips] == [
+        ("40s", "female"),
+        ("40s", "male"),
+    ] * 2
     assert counts(source)["labelled", "40s, female"] == 3
     assert counts(source)["labelled", "40s, male"] == 4  # "again" is another clip of male0
     assert counts(source)["one clip per speaker", "40s, male"] == 3
     with pytest.raises(ConfigError, match="40s, female has 3 of 4, 40s, male has 3 of 4"):
-        CommonVoice(tmp_path, populations={"40s": Population(8, ["forties"])}, balance="gender", **settings).list_clips()
+        CommonVoice(
+            tmp_path, populations={"40s": Population(8, ["forties"])}, balance="gender", **settings
+        ).list_clips()
     with pytest.raises(ConfigError, match=r"female, male can share equally, found \{'40s': 3\}"):
         CommonVoice(tmp_path, populations={"40s": Population(3, ["forties"])}, balance="gender", **settings)
     with pytest.raises(ConfigError, match="list the values of 'accents'"):
@@ -265,16 +313,31 @@ def test_a_balanced_population_is_half_women(release: Any, rows: list[Any], tmp_
 def test_lines_that_are_not_whole_do_no_harm(release: Any, rows: list[Any], tmp_path: Path) -> None:
     release(tmp_path, 25).write(rows)
     table = tmp_path / "en" / "validated.tsv"
-    table.write_bytes(table.read_bytes() + b"speaker\tfile.mp3\tcut off\n" + b"\t".join([b"too", b"many"] * 20) + b"\n" + b"bad\xff\tx.mp3\nend")
+    table.write_bytes(
+        table.read_bytes()
+        + b"speaker\tfile.mp3\tcut off\n"
+        + b"\t".join([b"too", b"many"] * 20)
+        + b"\n"
+        + b"bad\xff\tx.mp3\nend"
+    )
     source = CommonVoice(tmp_path, "sex", SEXES)
     assert len(source.list_clips()) == 4
     assert counts(source)["rows", ""] == 19
-    assert len(CommonVoice(tmp_path, "locale", {"en": Population(9)}, min_words=0, seconds=(1.0, 9.0)).list_clips()) == 9
+    assert (
+        len(
+            CommonVoice(
+                tmp_path, "locale", {"en": Population(9)}, min_words=0, seconds=(1.0, 9.0)
+            ).list_clips()
+        )
+        == 9
+    )
 
 
 def test_too_few_clips_show_the_funnel(release: Any, rows: list[Any], tmp_path: Path) -> None:
     release(tmp_path, 25).write(rows)
-    with pytest.raises(ConfigError, match=r"male has 3 of 4[\s\S]*left out: not told +2[\s\S]*at least 7 words +5 +4"):
+    with pytest.raises(
+        ConfigError, match=r"male has 3 of 4[\s\S]*left out: not told +2[\s\S]*at least 7 words +5 +4"
+    ):
         CommonVoice(tmp_path, "sex", {"male": Population(4), "female": Population(3)}).list_clips()
 
 
@@ -330,20 +393,30 @@ def test_impossible_settings_are_refused(tmp_path: Path, settings: dict[str, Any
 def test_large_tables_take_little_computing(tmp_path: Path) -> None:
     rows, people = 250_000, 9_000
     chance = np.random.default_rng(0)
-    who, seconds, words = chance.integers(0, people, rows), chance.uniform(1, 10, rows), chance.integers(1, 16, rows)
+    who, seconds, words = (
+        chance.integers(0, people, rows),
+        chance.uniform(1, 10, rows),
+        chance.integers(1, 16, rows),
+    )
     genders, sentence = ("", "male_masculine", "female_feminine"), ["word " * count for count in range(16)]
     folder = tmp_path / "en"
     (folder / "clips").mkdir(parents=True)
     with (folder / "validated.tsv").open("w") as table, (folder / "clip_durations.tsv").open("w") as times:
         table.write("client_id\tpath\tsentence\tage\tgender\n")
         times.write("clip\tduration[ms]\n")
-        for row, (speaker, length, count) in enumerate(zip(who.tolist(), seconds.tolist(), words.tolist(), strict=True)):
+        for row, (speaker, length, count) in enumerate(
+            zip(who.tolist(), seconds.tolist(), words.tolist(), strict=True)
+        ):
             table.write(f"{speaker:0128x}\t{row}.mp3\t{sentence[count]}\ttwenties\t{genders[speaker % 3]}\n")
             times.write(f"{row}.mp3\t{length * 1000:.0f}\n")
     source = CommonVoice(tmp_path, "sex", {"male": Population(100), "female": Population(100)})
     began = time.process_time()
     assert len(source.list_clips()) == 200
-    assert time.process_time() - began < 15  # about a second; 2.5 million rows take ten times as much and must stay below 30 s
+    assert (
+        time.process_time() - began < 15
+    )  # about a second; 2.5 million rows take ten times as much and must stay below 30 s
     fits, enough = (np.round(seconds, 3) >= 5) & (np.round(seconds, 3) <= 5.5), words >= 7
     for remainder, label in ((1, "male"), (2, "female")):
-        assert counts(source)["at least 7 words", label] == int((fits & enough & (who % 3 == remainder)).sum())
+        assert counts(source)["at least 7 words", label] == int(
+            (fits & enough & (who % 3 == remainder)).sum()
+        )

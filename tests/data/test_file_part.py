@@ -17,7 +17,11 @@ def test_reads_and_seeks_as_the_bytes_alone_would(tmp_path: Path) -> None:
     with FilePart(tmp_path / "a", 7000, 16_000).open() as part:
         for _ in range(300):
             whence, offset = chance.choice(
-                [(os.SEEK_SET, chance.randrange(20_000)), (os.SEEK_CUR, chance.randrange(500)), (os.SEEK_END, -chance.randrange(9))]
+                [
+                    (os.SEEK_SET, chance.randrange(20_000)),
+                    (os.SEEK_CUR, chance.randrange(500)),
+                    (os.SEEK_END, -chance.randrange(9)),
+                ]
             )
             assert part.seek(offset, whence) == alone.seek(offset, whence)
             size = chance.choice([-1, 0, 10, 9000])

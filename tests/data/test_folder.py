@@ -18,7 +18,18 @@ def _touch(folder: Path, *names: str) -> Path:
 
 
 def test_ids_labels_and_order(tmp_path: Path) -> None:
-    _touch(tmp_path, "male/b.wav", "male/deep/a.MP3", "Female/c.flac", "x.opus", "a b/é.ogg", "notes.txt", ".hidden.wav", ".git/d.wav", "male.wav")
+    _touch(
+        tmp_path,
+        "male/b.wav",
+        "male/deep/a.MP3",
+        "Female/c.flac",
+        "x.opus",
+        "a b/é.ogg",
+        "notes.txt",
+        ".hidden.wav",
+        ".git/d.wav",
+        "male.wav",
+    )
     clips = Folder(tmp_path).list_clips()
     assert {clip.id: dict(clip.labels) for clip in clips} == {
         "Female/c": {"sex": "female"},
@@ -44,13 +55,18 @@ def test_the_folder_itself_is_no_label(tmp_path: Path) -> None:
 
 def test_other_traits_and_no_labels(tmp_path: Path) -> None:
     _touch(tmp_path, "German/male/a.wav")
-    assert Folder(tmp_path, trait="locale", values=["german", "french"]).list_clips()[0].labels == {"locale": "german"}
+    assert Folder(tmp_path, trait="locale", values=["german", "french"]).list_clips()[0].labels == {
+        "locale": "german"
+    }
     assert Folder(tmp_path, labels="none").list_clips()[0].labels == {}
 
 
 def test_prefix_and_dots_in_names(tmp_path: Path) -> None:
     _touch(tmp_path, "take.1.wav", "take.2.wav")
-    assert [clip.id for clip in Folder(tmp_path, prefix="mine").list_clips()] == ["mine/take.1", "mine/take.2"]
+    assert [clip.id for clip in Folder(tmp_path, prefix="mine").list_clips()] == [
+        "mine/take.1",
+        "mine/take.2",
+    ]
 
 
 def test_missing_folder(tmp_path: Path) -> None:
@@ -76,10 +92,18 @@ def test_broken_links_are_listed_to_be_named_later(tmp_path: Path) -> None:
 
 
 def test_files_keep_their_order_and_get_unique_ids(tmp_path: Path) -> None:
-    paths = [tmp_path / "z.wav", tmp_path / "a.mp3", tmp_path / "sub" / "z.wav", tmp_path / "z.wav", tmp_path / "noise"]
+    paths = [
+        tmp_path / "z.wav",
+        tmp_path / "a.mp3",
+        tmp_path / "sub" / "z.wav",
+        tmp_path / "z.wav",
+        tmp_path / "noise",
+    ]
     clips = Files(paths).list_clips()
     assert [clip.id for clip in clips] == ["z", "a", "z-2", "noise"]
-    assert [clip.path for clip in clips] == [path.as_posix() for path in (paths[0], paths[1], paths[2], paths[4])]
+    assert [clip.path for clip in clips] == [
+        path.as_posix() for path in (paths[0], paths[1], paths[2], paths[4])
+    ]
 
 
 def test_files_that_are_known_keep_their_ids(tmp_path: Path) -> None:

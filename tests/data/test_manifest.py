@@ -40,10 +40,21 @@ def test_another_root_and_chosen_traits(tmp_path: Path) -> None:
 
 
 def test_columns_of_any_type(tmp_path: Path) -> None:
-    pl.DataFrame({"path": ["a.wav"], "age": [30], "tall": [True], "words": [["a", "b"]], "bytes": [b"x"], "nul": ["a\0b"]}).write_parquet(
-        tmp_path / "t.parquet"
-    )
-    assert Manifest(tmp_path / "t.parquet").list_clips()[0].labels == {"age": "30", "tall": "true", "nul": "ab"}
+    pl.DataFrame(
+        {
+            "path": ["a.wav"],
+            "age": [30],
+            "tall": [True],
+            "words": [["a", "b"]],
+            "bytes": [b"x"],
+            "nul": ["a\0b"],
+        }
+    ).write_parquet(tmp_path / "t.parquet")
+    assert Manifest(tmp_path / "t.parquet").list_clips()[0].labels == {
+        "age": "30",
+        "tall": "true",
+        "nul": "ab",
+    }
 
 
 def test_a_table_of_a_spreadsheet(tmp_path: Path) -> None:
@@ -52,9 +63,16 @@ def test_a_table_of_a_spreadsheet(tmp_path: Path) -> None:
     assert (clip.id, clip.labels) == ("a", {"sex": "male"})
 
 
-def test_missing_files_rows_without_a_path_and_repeated_ids_are_skips(tmp_path: Path, spoken: dict[str, Path]) -> None:
+def test_missing_files_rows_without_a_path_and_repeated_ids_are_skips(
+    tmp_path: Path, spoken: dict[str, Path]
+) -> None:
     good = str(spoken["male.wav"])
-    rows = [{"path": good, "id": "a"}, {"path": "gone.wav", "id": "b"}, {"path": "", "id": ""}, {"path": good, "id": "a"}]
+    rows = [
+        {"path": good, "id": "a"},
+        {"path": "gone.wav", "id": "b"},
+        {"path": "", "id": ""},
+        {"path": good, "id": "a"},
+    ]
     data = ClipDataModule([Manifest(write(tmp_path / "t.csv", rows))])
     loaded = {clip.id: data.load(clip.id) for clip in data.list_clips()}
     assert {id: found.reason if isinstance(found, Skip) else "used" for id, found in loaded.items()} == {
@@ -92,6 +110,8 @@ def test_a_missing_table_and_a_missing_trait(tmp_path: Path) -> None:
 
 def test_rows_with_equal_labels_share_them(tmp_path: Path) -> None:
     """Millions of rows would need half as much memory again."""
-    (tmp_path / "t.csv").write_text("path,sex\n" + "".join(f"{number}.wav,{'mf'[number % 2]}\n" for number in range(4)))
+    (tmp_path / "t.csv").write_text(
+        "path,sex\n" + "".join(f"{number}.wav,{'mf'[number % 2]}\n" for number in range(4))
+    )
     clips = Manifest(tmp_path / "t.csv").list_clips()
     assert clips[0].labels is clips[2].labels and clips[1].labels == {"sex": "f"}

@@ -37,7 +37,11 @@ def test_batches_are_cohorts_with_padding_and_skips(voices: Path) -> None:
         ["4", "5", "6", None],
         ["8", "9", None, None],
     ]
-    assert [[len(waveform) for waveform in batch.waveforms] for batch in batches] == [[8000, 8100, 8200], [8400, 8500, 8600], [8800, 8900]]
+    assert [[len(waveform) for waveform in batch.waveforms] for batch in batches] == [
+        [8000, 8100, 8200],
+        [8400, 8500, 8600],
+        [8800, 8900],
+    ]
     assert [[(skip.id, skip.reason) for skip in batch.skips] for batch in batches] == [
         [("3", SkipReason.SILENT)],
         [("7", SkipReason.UNREADABLE)],
@@ -47,9 +51,13 @@ def test_batches_are_cohorts_with_padding_and_skips(voices: Path) -> None:
 
 
 def test_workers_change_nothing(voices: Path) -> None:
-    for alone, together in zip(_module(voices, 0).train_dataloader(), _module(voices, 2).train_dataloader(), strict=True):
+    for alone, together in zip(
+        _module(voices, 0).train_dataloader(), _module(voices, 2).train_dataloader(), strict=True
+    ):
         assert (alone.cohort, alone.slots, alone.skips) == (together.cohort, together.slots, together.skips)
-        assert all(torch.equal(one, other) for one, other in zip(alone.waveforms, together.waveforms, strict=True))
+        assert all(
+            torch.equal(one, other) for one, other in zip(alone.waveforms, together.waveforms, strict=True)
+        )
 
 
 def test_a_cohort_does_not_depend_on_the_others(voices: Path) -> None:
@@ -58,7 +66,9 @@ def test_a_cohort_does_not_depend_on_the_others(voices: Path) -> None:
     module.assign([module.cohorts[2], module.cohorts[0]])
     batches = list(module.train_dataloader())
     assert [batch.cohort for batch in batches] == [2, 0]
-    assert all(torch.equal(one, other) for one, other in zip(batches[0].waveforms, last.waveforms, strict=True))
+    assert all(
+        torch.equal(one, other) for one, other in zip(batches[0].waveforms, last.waveforms, strict=True)
+    )
 
 
 def test_planned_clips_that_vanished_are_skips(voices: Path) -> None:
@@ -89,7 +99,10 @@ def test_first_of_equal_ids_counts(voices: Path, tmp_path: Path) -> None:
     module = ClipDataModule([Files([voices / "1.wav"]), Folder(voices)])
     clips = module.list_clips()
     assert len({clip.id for clip in clips}) == len(clips) == 10
-    assert {(skip.id, Path(skip.path).name) for skip in module.early_skips} == {("0", "0.wav"), ("1", "1.wav")}
+    assert {(skip.id, Path(skip.path).name) for skip in module.early_skips} == {
+        ("0", "0.wav"),
+        ("1", "1.wav"),
+    }
     assert all(skip.reason is SkipReason.DUPLICATE_ID for skip in module.early_skips)
 
 
@@ -107,13 +120,17 @@ def test_load_gives_a_waveform_or_the_skip(voices: Path) -> None:
 @pytest.mark.parametrize("place", ["center", "first", "loudest", "mean-of-windows"])
 def test_only_the_mean_of_windows_is_embedded_in_pieces(tmp_path: Path, place: str) -> None:
     for name, seconds in (("long", 3.0), ("short", 0.5)):
-        soundfile.write(tmp_path / f"{name}.wav", np.random.default_rng(0).uniform(-0.3, 0.3, int(seconds * 8000)), 8000)
+        soundfile.write(
+            tmp_path / f"{name}.wav", np.random.default_rng(0).uniform(-0.3, 0.3, int(seconds * 8000)), 8000
+        )
     module = ClipDataModule([Folder(tmp_path)], cohort_size=2, num_workers=0, seconds=1.0, window=place)
     module.assign([Cohort(0, ("long", "short"), 2)])
     (batch,) = module.train_dataloader()
     averaged = place == "mean-of-windows"
     assert batch.averaged == (16_000 if averaged else None)
-    assert [len(waveform) for waveform in batch.waveforms] == [48_000 if averaged else 16_000, 8000], "resampled, never padded"
+    assert [len(waveform) for waveform in batch.waveforms] == [48_000 if averaged else 16_000, 8000], (
+        "resampled, never padded"
+    )
 
 
 def test_loading_does_not_touch_the_global_chance(voices: Path) -> None:
@@ -124,7 +141,10 @@ def test_loading_does_not_touch_the_global_chance(voices: Path) -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-@pytest.mark.parametrize("settings", [{"cohort_size": 0}, {"num_workers": -1}, {"window": "middle"}, {"sources": []}, {"min_seconds": 9.0}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"cohort_size": 0}, {"num_workers": -1}, {"window": "middle"}, {"sources": []}, {"min_seconds": 9.0}],
+)
 def test_impossible_settings_are_refused(voices: Path, settings: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=r"found|expected"):
         ClipDataModule(**{"sources": [Folder(voices)], **settings})  # type: ignore[arg-type]

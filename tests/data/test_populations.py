@@ -61,7 +61,9 @@ def test_many_clips_give_a_speaker_no_better_chance() -> None:
     ids = [f"clip-{number}" for number in range(len(speakers))]
     wins = 0
     for seed in range(400):
-        (place,) = Populations("sex", {"male": Population(1)}, seed=seed).draw(ids, speakers, ["male"] * len(ids), Funnel("test"))
+        (place,) = Populations("sex", {"male": Population(1)}, seed=seed).draw(
+            ids, speakers, ["male"] * len(ids), Funnel("test")
+        )
         wins += speakers[place] == "busy"
     assert 15 <= wins <= 75  # 40 expected; four standard deviations are 24
 
@@ -69,13 +71,20 @@ def test_many_clips_give_a_speaker_no_better_chance() -> None:
 def test_a_speaker_in_two_populations_is_left_out() -> None:
     funnel = Funnel("test")
     populations = Populations("sex", {"male": Population(1), "female": Population(1)})
-    places = populations.draw(["a", "b", "c", "d"], ["torn", "torn", "ann", "bob"], ["male", "female", "female", "male"], funnel)
+    places = populations.draw(
+        ["a", "b", "c", "d"], ["torn", "torn", "ann", "bob"], ["male", "female", "female", "male"], funnel
+    )
     assert sorted(places) == [2, 3]
-    assert {s.population: s.count for s in funnel.stages if s.stage == "of speakers in one population"} == {"male": 1, "female": 1}
+    assert {s.population: s.count for s in funnel.stages if s.stage == "of speakers in one population"} == {
+        "male": 1,
+        "female": 1,
+    }
 
 
 def test_clips_without_a_name_are_speakers_of_their_own() -> None:
-    places = Populations("sex", {"male": Population(3)}).draw(["a", "b", "c"], ["", "", ""], ["male"] * 3, Funnel("test"))
+    places = Populations("sex", {"male": Population(3)}).draw(
+        ["a", "b", "c"], ["", "", ""], ["male"] * 3, Funnel("test")
+    )
     assert sorted(places) == [0, 1, 2]
 
 
@@ -86,7 +95,9 @@ def test_only_clips_whose_turn_it_is_are_asked() -> None:
         asked.append(place)
         return place % 2 == 0
 
-    places = Populations("sex", {"male": Population(5), "female": Population(5)}).draw(IDS, SPEAKERS, LABELS, Funnel("test"), usable)
+    places = Populations("sex", {"male": Population(5), "female": Population(5)}).draw(
+        IDS, SPEAKERS, LABELS, Funnel("test"), usable
+    )
     assert all(place % 2 == 0 for place in places)
     assert len(asked) == len(set(asked)) < 45
 
@@ -94,20 +105,31 @@ def test_only_clips_whose_turn_it_is_are_asked() -> None:
 def test_too_few_clips_show_the_funnel() -> None:
     populations, funnel = both(11), Funnel("test")
     assert len(populations.draw(IDS, SPEAKERS, LABELS, funnel)) == 20
-    with pytest.raises(ConfigError, match=r"female has 10 of 11, male has 10 of 11[\s\S]*one clip per speaker +10 +10[\s\S]*loosen"):
+    with pytest.raises(
+        ConfigError,
+        match=r"female has 10 of 11, male has 10 of 11[\s\S]*one clip per speaker +10 +10[\s\S]*loosen",
+    ):
         populations.check(funnel)
 
 
 def test_spellings_go_together() -> None:
-    assert Populations("age", {"40s": Population(1, ["forties"])}).labels == {"forties": "40s", "fourties": "40s"}
-    assert Populations("gender", {"women": Population(1, ["Female_Feminine"])}).labels == {"female": "women", "female_feminine": "women"}
+    assert Populations("age", {"40s": Population(1, ["forties"])}).labels == {
+        "forties": "40s",
+        "fourties": "40s",
+    }
+    assert Populations("gender", {"women": Population(1, ["Female_Feminine"])}).labels == {
+        "female": "women",
+        "female_feminine": "women",
+    }
 
 
 @pytest.mark.parametrize(
     ("populations", "settings"),
     [({}, {}), ({"male": Population(0)}, {}), ({"male": Population(1)}, {"clips_per_speaker": 0})],
 )
-def test_impossible_settings_are_refused(populations: dict[str, Population], settings: dict[str, int]) -> None:
+def test_impossible_settings_are_refused(
+    populations: dict[str, Population], settings: dict[str, int]
+) -> None:
     with pytest.raises(ConfigError, match="at least"):
         Populations("sex", populations, **settings)
 

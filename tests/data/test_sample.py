@@ -16,7 +16,9 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / "deep").mkdir(exist_ok=True)
         name = f"take.{place}" if place % 2 else f"deep/take {place}"
         (tmp_path / f"{name}.wav").touch()
-        lines.append(f"{name},{'ann' if place < 4 else f'bob{place}'},{'Female' if place < 4 else 'male'},{'' if place else 'glad'}")
+        lines.append(
+            f"{name},{'ann' if place < 4 else f'bob{place}'},{'Female' if place < 4 else 'male'},{'' if place else 'glad'}"
+        )
     (tmp_path / "extra.mp3").touch()
     (tmp_path / "labels.csv").write_text("\n".join([*lines, "gone/away.wav,eve,female,"]), "utf-8")
     return tmp_path
@@ -27,7 +29,9 @@ def test_labels_from_a_table(folder: Path) -> None:
     assert clips["mine/deep/take 0"].labels == {"sex": "Female", "mood": "glad"}
     assert clips["mine/take.5"].speaker == "bob5"
     assert clips["mine/extra"].labels == {}
-    assert clips["mine/gone/away.wav"].path == (folder / "gone/away.wav").as_posix()  # becomes a skip that names it
+    assert (
+        clips["mine/gone/away.wav"].path == (folder / "gone/away.wav").as_posix()
+    )  # becomes a skip that names it
     assert len(clips) == 8
 
 
@@ -48,7 +52,9 @@ def test_a_wrong_table_is_refused(tmp_path: Path, table: str | None, message: st
 
 
 def test_a_sample_of_a_folder(folder: Path) -> None:
-    sample = Sample(Folder(folder, labels="csv"), "sex", {"women": Population(2, ["female"]), "male": Population(2)})
+    sample = Sample(
+        Folder(folder, labels="csv"), "sex", {"women": Population(2, ["female"]), "male": Population(2)}
+    )
     clips = sample.list_clips()
     assert [clip.labels["sex"] for clip in clips] == ["women", "male", "women", "male"]
     assert {clip.speaker for clip in clips} == {"ann", "eve", "bob4", "bob5"}
@@ -71,7 +77,10 @@ def test_a_sample_sounds_like_its_source() -> None:
 
 def test_only_samples_make_a_run_another_one() -> None:
     voices = BuiltinVoices(per_sex=3)
-    seeds = [ClipDataModule([voices, Sample(voices, "sex", {"male": Population(1)}, seed=seed)]).samples for seed in (0, 0, 1)]
+    seeds = [
+        ClipDataModule([voices, Sample(voices, "sex", {"male": Population(1)}, seed=seed)]).samples
+        for seed in (0, 0, 1)
+    ]
     assert seeds[0] == seeds[1] != seeds[2]
     assert list(seeds[0]) == ["1"]
 
@@ -85,7 +94,15 @@ def test_max_clips_takes_from_every_source_and_population() -> None:
     assert clips == ClipDataModule(few.sources, max_clips=6).list_clips()
     assert few.funnel[-1].count == 6
     # by chance where nothing was drawn: not only the first of the alphabet
-    assert len({clip.labels["sex"] for clip in ClipDataModule([BuiltinVoices(per_sex=40)], max_clips=10).list_clips()}) == 2
+    assert (
+        len(
+            {
+                clip.labels["sex"]
+                for clip in ClipDataModule([BuiltinVoices(per_sex=40)], max_clips=10).list_clips()
+            }
+        )
+        == 2
+    )
     assert ClipDataModule([BuiltinVoices(1)]).funnel == []
     with pytest.raises(ConfigError, match="max_clips"):
         ClipDataModule([BuiltinVoices(1)], max_clips=0)
@@ -95,7 +112,8 @@ def test_max_clips_takes_from_every_source_and_population() -> None:
 def sounds(tmp_path: Path) -> VggSound:
     """A table of four clips of three videos, one of which is gone."""
     (tmp_path / "vggsound.csv").write_text(
-        '-aB,30,"people laughing, giggling",train\n-aB,7,thunder,train\nxyz,0,thunder,test\ngone,10,thunder,train\n'
+        '-aB,30,"people laughing, '
+        'giggling",train\n-aB,7,thunder,train\nxyz,0,thunder,test\ngone,10,thunder,train\n'
     )
     for name in ("-aB_000030.wav", "-aB_000007.flac", "sub/xyz_000000.mp4"):
         (tmp_path / "sounds" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -117,10 +135,14 @@ def test_vggsound(sounds: VggSound) -> None:
 
 
 def test_vggsound_splits_and_names(sounds: VggSound, tmp_path: Path) -> None:
-    assert [clip.speaker for clip in VggSound(sounds.table, sounds.path, splits=["test"]).list_clips()] == ["xyz"]
+    assert [clip.speaker for clip in VggSound(sounds.table, sounds.path, splits=["test"]).list_clips()] == [
+        "xyz"
+    ]
     (tmp_path / "plain").mkdir()
     (tmp_path / "plain" / "xyz.wav").touch()
-    assert [clip.id for clip in VggSound(sounds.table, tmp_path / "plain", name="{id}").list_clips()] == ["xyz"]
+    assert [clip.id for clip in VggSound(sounds.table, tmp_path / "plain", name="{id}").list_clips()] == [
+        "xyz"
+    ]
     with pytest.raises(ConfigError, match="cannot be filled in"):
         VggSound(sounds.table, sounds.path, name="{video}").list_clips()
 

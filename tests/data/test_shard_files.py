@@ -40,14 +40,35 @@ def address(tmp_path: Path) -> Iterator[str]:
 def test_folders_files_and_braces(tmp_path: Path) -> None:
     for name in ("b.tar", "a.tar", "._a.tar", "note.txt", "clips-{1}.tar"):
         (tmp_path / name).touch()
-    assert [Path(shard.source).name for shard in find_shards([tmp_path])] == ["a.tar", "b.tar", "clips-{1}.tar"]
-    assert [Path(shard.source).name for shard in find_shards([str(tmp_path / "{b,a}.tar")])] == ["b.tar", "a.tar"]
-    assert [Path(shard.source).name for shard in find_shards([str(tmp_path / "clips-{1}.tar")])] == ["clips-{1}.tar"], "a name as it is"
+    assert [Path(shard.source).name for shard in find_shards([tmp_path])] == [
+        "a.tar",
+        "b.tar",
+        "clips-{1}.tar",
+    ]
+    assert [Path(shard.source).name for shard in find_shards([str(tmp_path / "{b,a}.tar")])] == [
+        "b.tar",
+        "a.tar",
+    ]
+    assert [Path(shard.source).name for shard in find_shards([str(tmp_path / "clips-{1}.tar")])] == [
+        "clips-{1}.tar"
+    ], "a name as it is"
     shards = find_shards(["http://example.org/{000008..000011}.tar"])
-    assert [shard.shown for shard in shards] == [f"http://example.org/{number:06d}.tar" for number in range(8, 12)]
+    assert [shard.shown for shard in shards] == [
+        f"http://example.org/{number:06d}.tar" for number in range(8, 12)
+    ]
 
 
-@pytest.mark.parametrize("pattern", ["pipe:cat a.tar", "pipe:touch evil{1..2}", "s3://bucket/a.tar", "file:///a.tar", "gs://a/b.tar", "PIPE:ls"])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "pipe:cat a.tar",
+        "pipe:touch evil{1..2}",
+        "s3://bucket/a.tar",
+        "file:///a.tar",
+        "gs://a/b.tar",
+        "PIPE:ls",
+    ],
+)
 def test_other_schemes_are_refused(pattern: str) -> None:
     with pytest.raises(ConfigError, match=r"refused: (it would run a program|only files)"):
         find_shards([pattern])
@@ -63,7 +84,9 @@ def test_a_wrong_pattern_says_what_is_expected(tmp_path: Path) -> None:
         shard.locate()
 
 
-def test_an_address_is_fetched_once_and_its_password_is_not_shown(address: str, tmp_path: Path, cache: Path) -> None:
+def test_an_address_is_fetched_once_and_its_password_is_not_shown(
+    address: str, tmp_path: Path, cache: Path
+) -> None:
     (shard,) = find_shards([f"http://user:secret@{address}/clips-07.tar?token=secret"])
     assert shard.shown == f"http://{address}/clips-07.tar"
     file = shard.locate()
@@ -83,7 +106,9 @@ def test_offline_says_where_to_put_it(monkeypatch: pytest.MonkeyPatch, cache: Pa
         find_shards(["https://example.org/clips.tar"])[0].locate()
 
 
-def test_a_cache_that_cannot_be_written_is_named(address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_named(
+    address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("STYLEWAV_CACHE", str(tmp_path / "file"))
     with pytest.raises(ConfigError, match=r"cannot be written .* Set STYLEWAV_CACHE"):

@@ -29,10 +29,15 @@ def members(path: Path) -> list[dict[str, bytes]]:
     return list(webdataset.WebDataset(str(path), shardshuffle=False))
 
 
-def test_files_go_in_unchanged_with_their_labels(folder: Path, spoken: dict[str, Path], tmp_path: Path) -> None:
+def test_files_go_in_unchanged_with_their_labels(
+    folder: Path, spoken: dict[str, Path], tmp_path: Path
+) -> None:
     assert write_shards(ClipDataModule([Folder(folder)]), tmp_path / "out", clips_per_shard=3) == []
     index = json.loads((tmp_path / "out" / INDEX).read_text())
-    assert [(shard["file"], shard["clips"]) for shard in index["shards"]] == [("clips-00000.tar", 3), ("clips-00001.tar", 2)]
+    assert [(shard["file"], shard["clips"]) for shard in index["shards"]] == [
+        ("clips-00000.tar", 3),
+        ("clips-00001.tar", 2),
+    ]
     found = [member for shard in index["shards"] for member in members(tmp_path / "out" / shard["file"])]
     assert all(member["mp3"] == spoken["male.mp3"].read_bytes() for member in found)
     assert json.loads(found[3]["json"]) == {"id": "male/Take 1", "speaker": "", "labels": {"sex": "male"}}

@@ -9,7 +9,16 @@ import pytest
 import torch
 from tars import tar_bytes, without_end, write_tar
 
-from stylewav_pl.data import BuiltinVoices, ClipDataModule, Folder, Population, Sample, Shards, Window, shard_index
+from stylewav_pl.data import (
+    BuiltinVoices,
+    ClipDataModule,
+    Folder,
+    Population,
+    Sample,
+    Shards,
+    Window,
+    shard_index,
+)
 from stylewav_pl.data.audio import decode
 from stylewav_pl.data.shard_writer import write_shards
 from stylewav_pl.types import AudioError, ConfigError, Skip, SkipReason
@@ -36,7 +45,9 @@ def test_clips_come_back_as_they_were(folder: Path, tmp_path: Path) -> None:
     write_shards(ClipDataModule([written]), tmp_path / "out", clips_per_shard=3)
     stored = Shards(tmp_path / "out")
     clips = stored.list_clips()
-    assert [(clip.id, clip.speaker, clip.labels) for clip in clips] == [(clip.id, clip.speaker, clip.labels) for clip in written.list_clips()]
+    assert [(clip.id, clip.speaker, clip.labels) for clip in clips] == [
+        (clip.id, clip.speaker, clip.labels) for clip in written.list_clips()
+    ]
     for clip, original in zip(clips, written.list_clips(), strict=True):
         assert stored.read(clip, 16_000, Window()).equal(written.read(original, 16_000, Window()))
 
@@ -63,7 +74,9 @@ def told(**facts: object) -> bytes:
     return json.dumps(facts).encode()
 
 
-def found(path: Path, members: Mapping[str, bytes], **header: object) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+def found(
+    path: Path, members: Mapping[str, bytes], **header: object
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Ids with their path, and skips with their reason, of one shard."""
     source = Shards(write_tar(path / "x.tar", members, **header))
     return (
@@ -73,12 +86,27 @@ def found(path: Path, members: Mapping[str, bytes], **header: object) -> tuple[l
 
 
 def test_shards_of_others_need_no_json(tmp_path: Path) -> None:
-    members = {"folder/one.wav": b"1", "two.channel.FLAC": b"2", "two.txt": b"words", "three.jpg": b"3", ".hidden.wav": b"4", "noise": b"5"}
-    assert found(tmp_path, members) == ([("folder/one", "x.tar/folder/one.wav"), ("two", "x.tar/two.channel.FLAC")], [])
+    members = {
+        "folder/one.wav": b"1",
+        "two.channel.FLAC": b"2",
+        "two.txt": b"words",
+        "three.jpg": b"3",
+        ".hidden.wav": b"4",
+        "noise": b"5",
+    }
+    assert found(tmp_path, members) == (
+        [("folder/one", "x.tar/folder/one.wav"), ("two", "x.tar/two.channel.FLAC")],
+        [],
+    )
 
 
 def test_labels_and_speaker_come_from_the_json(tmp_path: Path) -> None:
-    facts = {"id": 7, "speaker": "Anna", "labels": {"age": 30, "sex": " female ", "accent": None}, "text": ["unused"]}
+    facts = {
+        "id": 7,
+        "speaker": "Anna",
+        "labels": {"age": 30, "sex": " female ", "accent": None},
+        "text": ["unused"],
+    }
     write_tar(tmp_path / "x.tar", {"a.json": told(**facts), "a.wav": b"1"})
     (clip,) = Shards(tmp_path).list_clips()
     assert (clip.id, clip.speaker, clip.labels) == ("7", "Anna", {"age": "30", "sex": "female"})
@@ -127,7 +155,9 @@ def test_one_id_twice_within_a_shard_and_in_two(tmp_path: Path, spoken: dict[str
     write_tar(tmp_path / "2.tar", {"a.wav": male, "A.wav": male})
     data = ClipDataModule([Shards(tmp_path)])
     assert [clip.id for clip in data.list_clips()] == ["a", "A"]
-    assert [(Path(skip.path).parent.name, Path(skip.path).name, skip.reason.value) for skip in data.early_skips] == [
+    assert [
+        (Path(skip.path).parent.name, Path(skip.path).name, skip.reason.value) for skip in data.early_skips
+    ] == [
         ("1.tar", "a.flac", "duplicate-id"),
         ("2.tar", "a.wav", "duplicate-id"),
     ]
@@ -137,7 +167,11 @@ def test_one_id_twice_within_a_shard_and_in_two(tmp_path: Path, spoken: dict[str
 
 def test_a_shard_that_is_cut_off_keeps_what_is_whole(tmp_path: Path) -> None:
     whole = without_end(tar_bytes({"a.wav": b"1" * 1024, "b.wav": b"2" * 1024}))
-    for kept, ids, skipped in ((1535, [], ["a"]), (len(whole) - 1, ["a"], ["b"]), (len(whole), ["a", "b"], [str(tmp_path / "x.tar")])):
+    for kept, ids, skipped in (
+        (1535, [], ["a"]),
+        (len(whole) - 1, ["a"], ["b"]),
+        (len(whole), ["a", "b"], [str(tmp_path / "x.tar")]),
+    ):
         (tmp_path / "x.tar").write_bytes(whole[:kept])
         source = Shards(tmp_path)
         assert [clip.id for clip in source.list_clips()] == ids
@@ -147,9 +181,15 @@ def test_a_shard_that_is_cut_off_keeps_what_is_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"", "0 bytes"), (b"This is a letter.", "not a tar file"), (b"\x1f\x8b\x08" + bytes(900), "a gzip file; expected a plain tar")],
+    [
+        (b"", "0 bytes"),
+        (b"This is a letter.", "not a tar file"),
+        (b"\x1f\x8b\x08" + bytes(900), "a gzip file; expected a plain tar"),
+    ],
 )
-def test_a_shard_that_is_none_is_named_and_the_others_are_used(tmp_path: Path, content: bytes, words: str) -> None:
+def test_a_shard_that_is_none_is_named_and_the_others_are_used(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
     write_tar(tmp_path / "good.tar", {"a.wav": b"1"})
     (tmp_path / "bad.tar").write_bytes(content)
     source = Shards(tmp_path)
@@ -166,14 +206,22 @@ def test_a_shard_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(shard_index, "search", denied)
     (skip,) = Shards(tmp_path).skips
-    assert (skip.reason, skip.detail) == (SkipReason.UNREADABLE, "The shard cannot be read: Permission denied.")
+    assert (skip.reason, skip.detail) == (
+        SkipReason.UNREADABLE,
+        "The shard cannot be read: Permission denied.",
+    )
 
 
-def test_a_shard_is_searched_once_and_again_when_it_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shard_is_searched_once_and_again_when_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     searched: list[str] = []
     original = shard_index.search
     monkeypatch.setattr(shard_index, "search", lambda path: searched.append(path.name) or original(path))
-    shard = write_tar(tmp_path / "a.tar", {"a.wav": b"1", "a.json": told(speaker="é", labels={"sex": "male"}), "../b.wav": b"2"})
+    shard = write_tar(
+        tmp_path / "a.tar",
+        {"a.wav": b"1", "a.json": told(speaker="é", labels={"sex": "male"}), "../b.wav": b"2"},
+    )
     first, second = Shards(tmp_path), Shards(tmp_path)
     assert first.list_clips() == second.list_clips() != []
     assert list(first.skips) == list(second.skips) != []
@@ -192,7 +240,9 @@ def test_a_damaged_index_is_made_again(tmp_path: Path, cache: Path, damage: byte
     assert [clip.id for clip in Shards(tmp_path).list_clips()] == ["a"]
 
 
-def test_without_a_cache_shards_are_read_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_cache_shards_are_read_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("STYLEWAV_CACHE", str(tmp_path / "file"))
     write_tar(tmp_path / "a.tar", {"a.wav": b"1"})

@@ -13,7 +13,12 @@ from tars import header_claiming, tar_bytes, without_end
 
 from stylewav_pl.data.tar_members import Damage, Member, list_members
 
-CONTENTS = {"a.wav": b"x" * 700, "deep/é b.json": b"{}", "n" * 150 + ".wav": b"", "c/" + "m" * 300 + ".flac": b"y" * 512}
+CONTENTS = {
+    "a.wav": b"x" * 700,
+    "deep/é b.json": b"{}",
+    "n" * 150 + ".wav": b"",
+    "c/" + "m" * 300 + ".flac": b"y" * 512,
+}
 
 
 def listed(path: Path, data: bytes) -> list[Member | Damage]:
@@ -25,13 +30,21 @@ def read(path: Path, data: bytes) -> dict[str, bytes]:
     """Name and content of whole files; fails where anything is damaged."""
     found = listed(path, data)
     assert all(isinstance(member, Member) and member.is_whole for member in found)
-    return {member.name: data[member.offset : member.offset + member.size] for member in found if isinstance(member, Member)}
+    return {
+        member.name: data[member.offset : member.offset + member.size]
+        for member in found
+        if isinstance(member, Member)
+    }
 
 
 @pytest.mark.parametrize("format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 def test_every_format_of_tar(tmp_path: Path, format: int) -> None:
     buffer = io.BytesIO()
-    names = {name: content for name, content in CONTENTS.items() if format != tarfile.USTAR_FORMAT or len(name) < 100}
+    names = {
+        name: content
+        for name, content in CONTENTS.items()
+        if format != tarfile.USTAR_FORMAT or len(name) < 100
+    }
     with tarfile.open(fileobj=buffer, mode="w", format=format) as tar:
         for name, content in names.items():
             entry = tarfile.TarInfo(name)
@@ -49,7 +62,12 @@ def test_tar_files_one_behind_the_other(tmp_path: Path) -> None:
 def test_what_lies_behind_garbage_is_found_again(tmp_path: Path, garbage: int) -> None:
     first, second = without_end(tar_bytes({"a": b"1" * 600})), tar_bytes({"b": b"2" * 600, "c": b"3"})
     found = listed(tmp_path / "a.tar", first + random.Random(0).randbytes(garbage) + second)
-    assert [one.name if isinstance(one, Member) else (one.start, one.end) for one in found] == ["a", (len(first), len(first) + garbage), "b", "c"]
+    assert [one.name if isinstance(one, Member) else (one.start, one.end) for one in found] == [
+        "a",
+        (len(first), len(first) + garbage),
+        "b",
+        "c",
+    ]
 
 
 def test_a_damaged_header_costs_its_member_alone(tmp_path: Path) -> None:
@@ -67,12 +85,16 @@ def test_a_cut_in_a_member_and_between_two(tmp_path: Path) -> None:
     assert listed(tmp_path / "a.tar", data[:1024])[-1] == Damage(1024, 1024)
 
 
-@pytest.mark.parametrize("data", [b"This is a letter.\n" * 500, b"\x1f\x8b\x08" + bytes(range(256)) * 9, b"x"])
+@pytest.mark.parametrize(
+    "data", [b"This is a letter.\n" * 500, b"\x1f\x8b\x08" + bytes(range(256)) * 9, b"x"]
+)
 def test_what_is_no_tar_file(tmp_path: Path, data: bytes) -> None:
     assert listed(tmp_path / "a.tar", data) == [Damage(0, len(data))]
 
 
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE]
+)
 def test_links_and_devices_are_no_files(tmp_path: Path, kind: bytes) -> None:
     (found,) = listed(tmp_path / "a.tar", tar_bytes({"a.wav": b""}, type=kind, linkname="/etc/passwd"))
     assert isinstance(found, Member) and not found.is_file
@@ -83,9 +105,16 @@ HUGE = b"\x80" + struct.pack(">q", 1 << 60).rjust(11, b"\0")
 
 
 @pytest.mark.parametrize("kind", [b"0", b"L", b"K", b"x", b"g", b"S", b"5"])
-@pytest.mark.parametrize("size", [NEGATIVE, HUGE, b"77777777777", b"xyz"], ids=["negative", "huge", "8 GiB", "text"])
+@pytest.mark.parametrize(
+    "size", [NEGATIVE, HUGE, b"77777777777", b"xyz"], ids=["negative", "huge", "8 GiB", "text"]
+)
 def test_lying_sizes_neither_loop_nor_fill_the_memory(tmp_path: Path, size: bytes, kind: bytes) -> None:
-    data = without_end(tar_bytes({"a": b"1"})) + header_claiming("evil.wav", size, kind) + bytes(512) + tar_bytes({"b": b"2"})
+    data = (
+        without_end(tar_bytes({"a": b"1"}))
+        + header_claiming("evil.wav", size, kind)
+        + bytes(512)
+        + tar_bytes({"b": b"2"})
+    )
     found = listed(tmp_path / "a.tar", data)
     assert isinstance(found[0], Member) and found[0].name == "a"
     whole = [one for one in found if isinstance(one, Member) and one.is_whole]
@@ -102,11 +131,18 @@ BASE = tar_bytes(CONTENTS)
 
 @settings(max_examples=150, deadline=None, database=None, derandomize=True)
 @given(
-    changes=st.lists(st.tuples(st.integers(0, len(BASE) - 1), st.binary(min_size=1, max_size=12)), max_size=8),
+    changes=st.lists(
+        st.tuples(st.integers(0, len(BASE) - 1), st.binary(min_size=1, max_size=12)), max_size=8
+    ),
     cut=st.integers(0, len(BASE)),
     inserted=st.tuples(st.integers(0, len(BASE)), st.binary(max_size=700)),
 )
-def test_any_damage(tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, bytes]], cut: int, inserted: tuple[int, bytes]) -> None:
+def test_any_damage(
+    tmp_path_factory: pytest.TempPathFactory,
+    changes: list[tuple[int, bytes]],
+    cut: int,
+    inserted: tuple[int, bytes],
+) -> None:
     data = bytearray(BASE)
     for place, value in changes:
         data[place : place + len(value)] = value

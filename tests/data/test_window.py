@@ -44,7 +44,10 @@ def test_an_empty_recording_stays_empty() -> None:
     assert len(Window(3.0, "loudest").cut(np.zeros(0), rate=100)) == 0
 
 
-@pytest.mark.parametrize(("seconds", "place", "shortest"), [(5.0, "middle", 0.5), (0.3, "first", 0.5), (5.0, "first", 0.0), (1e9, "first", 0.5)])
+@pytest.mark.parametrize(
+    ("seconds", "place", "shortest"),
+    [(5.0, "middle", 0.5), (0.3, "first", 0.5), (5.0, "first", 0.0), (1e9, "first", 0.5)],
+)
 def test_contradictions_are_refused(seconds: float, place: str, shortest: float) -> None:
     with pytest.raises(ConfigError, match=r"[Ee]xpected"):
         Window(seconds, place, shortest)

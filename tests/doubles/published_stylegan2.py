@@ -1,6 +1,7 @@
 """Writers of small StyleGAN2 files as their publishers write them, with stand-ins for the publishers' classes.
 
-The stand-ins are importable under the published names only while a file is written, so that reading cannot depend on them.
+The stand-ins are importable under the published names only while a file is written, so that reading cannot
+depend on them.
 """
 
 import pickle
@@ -22,7 +23,10 @@ class Persistent:
         self.meta = {"type": "class", "version": 6, "module_src": source, "class_name": class_name}
         self.meta["state"] = {
             "training": False,
-            "_parameters": OrderedDict((name, None if value is None else torch.nn.Parameter(value)) for name, value in (parameters or {}).items()),
+            "_parameters": OrderedDict(
+                (name, None if value is None else torch.nn.Parameter(value))
+                for name, value in (parameters or {}).items()
+            ),
             "_buffers": OrderedDict(buffers or {}),
             "_non_persistent_buffers_set": set(),
             "_backward_hooks": OrderedDict(),
@@ -37,7 +41,14 @@ class Persistent:
 @contextmanager
 def published_classes():
     """Makes the stand-ins importable; yields a namespace with EasyDict and Network."""
-    names = ["torch_utils", "torch_utils.persistence", "dnnlib", "dnnlib.util", "dnnlib.tflib", "dnnlib.tflib.network"]
+    names = [
+        "torch_utils",
+        "torch_utils.persistence",
+        "dnnlib",
+        "dnnlib.util",
+        "dnnlib.tflib",
+        "dnnlib.tflib.network",
+    ]
     modules = {name: types.ModuleType(name) for name in names}
 
     def _reconstruct_persistent_obj(meta):
@@ -47,7 +58,9 @@ def published_classes():
     _reconstruct_persistent_obj.__qualname__ = "_reconstruct_persistent_obj"
     modules["torch_utils.persistence"]._reconstruct_persistent_obj = _reconstruct_persistent_obj
     easy = modules["dnnlib.util"].EasyDict = type("EasyDict", (dict,), {"__module__": "dnnlib.util"})
-    network = modules["dnnlib.tflib.network"].Network = type("Network", (), {"__module__": "dnnlib.tflib.network"})
+    network = modules["dnnlib.tflib.network"].Network = type(
+        "Network", (), {"__module__": "dnnlib.tflib.network"}
+    )
     sys.modules.update(modules)
     try:
         yield types.SimpleNamespace(EasyDict=easy, Network=network)
@@ -82,7 +95,8 @@ def _synthesis_layer(values, layer, resolution, **attributes):
     noise = layer.noise is not None
     return Persistent(
         "SynthesisLayer",
-        {"weight": layer.weight, "bias": layer.bias} | ({"noise_strength": layer.noise_strength} if noise else {}),
+        {"weight": layer.weight, "bias": layer.bias}
+        | ({"noise_strength": layer.noise_strength} if noise else {}),
         {"resample_filter": kernel_of(values.taps)} | ({"noise_const": layer.noise} if noise else {}),
         {"affine": _dense("FullyConnectedLayer", layer.style_weight, layer.style_bias, 1, "linear", False)},
         resolution=resolution,
@@ -98,12 +112,25 @@ def _synthesis_layer(values, layer, resolution, **attributes):
 def _to_rgb(values, layer):
     affine = _dense("FullyConnectedLayer", layer.style_weight, layer.style_bias, 1, "linear", False)
     parameters = {"weight": layer.weight, "bias": layer.bias}
-    return Persistent("ToRGBLayer", parameters, {}, {"affine": affine}, conv_clamp=values.clamp, weight_gain=layer.weight.shape[1] ** -0.5)
+    return Persistent(
+        "ToRGBLayer",
+        parameters,
+        {},
+        {"affine": affine},
+        conv_clamp=values.clamp,
+        weight_gain=layer.weight.shape[1] ** -0.5,
+    )
 
 
 def _shortcut(values, weight):
     parameters = {"weight": weight, "bias": None}
-    facts = {"activation": "linear", "up": 2, "conv_clamp": None, "weight_gain": weight.shape[1] ** -0.5, "act_gain": 1}
+    facts = {
+        "activation": "linear",
+        "up": 2,
+        "conv_clamp": None,
+        "weight_gain": weight.shape[1] ** -0.5,
+        "act_gain": 1,
+    }
     return Persistent("Conv2dLayer", parameters, {"resample_filter": kernel_of(values.taps)}, **facts)
 
 
@@ -113,35 +140,68 @@ def nvidia_generator(values, newer=False, source=SOURCE, **attributes):
     last = len(values.convolutions) // 2
     for level in range(last + 1):
         resolution = 4 << level
-        layers = {"conv0": _synthesis_layer(values, values.convolutions[2 * level - 1], resolution, up=2)} if level else {}
+        layers = (
+            {"conv0": _synthesis_layer(values, values.convolutions[2 * level - 1], resolution, up=2)}
+            if level
+            else {}
+        )
         layers["conv1"] = _synthesis_layer(values, values.convolutions[2 * level], resolution, up=1)
         if values.design == "skip" or level == last:
             layers["torgb"] = _to_rgb(values, values.to_rgbs[level if values.design == "skip" else 0])
         if values.design == "resnet" and level:
             layers["skip"] = _shortcut(values, values.shortcuts[level - 1])
-        facts = {"in_channels": 0 if level == 0 else 1, "resolution": resolution, "architecture": values.design, "use_fp16": newer and level > 0}
+        facts = {
+            "in_channels": 0 if level == 0 else 1,
+            "resolution": resolution,
+            "architecture": values.design,
+            "use_fp16": newer and level > 0,
+        }
         parameters = {} if level else {"const": values.constant}
-        blocks[f"b{resolution}"] = Persistent("SynthesisBlock", parameters, {"resample_filter": kernel_of(values.taps)}, layers, **facts)
+        blocks[f"b{resolution}"] = Persistent(
+            "SynthesisBlock", parameters, {"resample_filter": kernel_of(values.taps)}, layers, **facts
+        )
     dense = {
-        f"fc{index}": _dense("FullyConnectedLayer", weight, bias, values.multiplier, "lrelu", newer and index == 0)
+        f"fc{index}": _dense(
+            "FullyConnectedLayer", weight, bias, values.multiplier, "lrelu", newer and index == 0
+        )
         for index, (weight, bias) in enumerate(values.mapping)
     }
     mean = {} if values.mean is None else {"w_avg": values.mean}
     mapping = Persistent("MappingNetwork", {}, mean, dense, c_dim=0, w_avg_beta=0.998 if mean else None)
     synthesis = Persistent("SynthesisNetwork", modules=blocks, num_fp16_res=4 if newer else 0, img_channels=3)
-    kwargs = {"c_dim": 0, "img_channels": 3, "_init_args": (), "_init_kwargs": {"synthesis_kwargs": {"conv_clamp": 1.0}}, **attributes}
+    kwargs = {
+        "c_dim": 0,
+        "img_channels": 3,
+        "_init_args": (),
+        "_init_kwargs": {"synthesis_kwargs": {"conv_clamp": 1.0}},
+        **attributes,
+    }
     return Persistent("Generator", {}, {}, {"synthesis": synthesis, "mapping": mapping}, source, **kwargs)
 
 
 def write_ada(path, values, protocol=3, **attributes):
     """stylegan2-ada-pytorch."""
     generator = nvidia_generator(values, **attributes)
-    dump(path, {"G": None, "D": None, "G_ema": generator, "training_set_kwargs": {"class_name": "x"}, "augment_pipe": None}, protocol)
+    dump(
+        path,
+        {
+            "G": None,
+            "D": None,
+            "G_ema": generator,
+            "training_set_kwargs": {"class_name": "x"},
+            "augment_pipe": None,
+        },
+        protocol,
+    )
 
 
 def write_stylegan3(path, values):
     """StyleGAN2 by the code base of StyleGAN3."""
-    dump(path, {"G_ema": nvidia_generator(values, newer=True), "training_set_kwargs": {"size": np.int64(3)}}, pickle.HIGHEST_PROTOCOL)
+    dump(
+        path,
+        {"G_ema": nvidia_generator(values, newer=True), "training_set_kwargs": {"size": np.int64(3)}},
+        pickle.HIGHEST_PROTOCOL,
+    )
 
 
 def tensorflow_variables(values):
@@ -167,10 +227,15 @@ def tensorflow_variables(values):
     for level, one in enumerate(values.to_rgbs, 0 if values.design == "skip" else last):
         layer(f"{4 << level}x{4 << level}/ToRGB", one, False)
     for level, weight in enumerate(values.shortcuts, 1):
-        synthesis.append((f"{4 << level}x{4 << level}/Skip/weight", weight.permute(2, 3, 1, 0).contiguous().numpy()))
+        synthesis.append(
+            (f"{4 << level}x{4 << level}/Skip/weight", weight.permute(2, 3, 1, 0).contiguous().numpy())
+        )
     mapping = []
     for index, (weight, bias) in enumerate(values.mapping):
-        mapping += [(f"Dense{index}/weight", weight.T.contiguous().numpy()), (f"Dense{index}/bias", bias.numpy())]
+        mapping += [
+            (f"Dense{index}/weight", weight.T.contiguous().numpy()),
+            (f"Dense{index}/bias", bias.numpy()),
+        ]
     return synthesis, mapping
 
 
@@ -232,5 +297,9 @@ def rosinality_state(values):
 
 def write_rosinality(path, values, zipped=True, **further):
     """Rosinality's checkpoints, by torch's format of today or the older one."""
-    contents = {"g_ema": rosinality_state(values), **({} if values.mean is None else {"latent_avg": values.mean}), **further}
+    contents = {
+        "g_ema": rosinality_state(values),
+        **({} if values.mean is None else {"latent_avg": values.mean}),
+        **further,
+    }
     torch.save(contents, path, _use_new_zipfile_serialization=zipped)

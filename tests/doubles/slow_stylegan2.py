@@ -1,7 +1,7 @@
 """StyleGAN2 as the paper writes it, slowly: weights modulated for each sample, zeros inserted, every sum by its definition.
 
-Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), section 2 and appendix B. Nothing here is shared
-with the package. Works in any precision; tests use float64.
+Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), section 2 and appendix
+B. Nothing here is shared with the package. Works in any precision; tests use float64.
 """
 
 from dataclasses import dataclass, field
@@ -43,7 +43,19 @@ class Values:
         return self.to_rgbs[0].style_weight.shape[1]
 
 
-def random_values(channels, *, z=6, w=9, hidden=None, depth=3, multiplier=0.01, taps=BINOMIAL, clamp=None, seed=0, design="skip"):
+def random_values(
+    channels,
+    *,
+    z=6,
+    w=9,
+    hidden=None,
+    depth=3,
+    multiplier=0.01,
+    taps=BINOMIAL,
+    clamp=None,
+    seed=0,
+    design="skip",
+):
     """A network of feature channels ``channels`` from 4 px up; everything that starts at zero is made to count."""
     random = torch.Generator().manual_seed(seed)
 
@@ -65,7 +77,9 @@ def random_values(channels, *, z=6, w=9, hidden=None, depth=3, multiplier=0.01, 
     to_rgbs = [modulated(width, 3, 1) for width in channels][0 if design == "skip" else -1 :]
     mean, constant = 0.5 * normal(w), normal(channels[0], 4, 4)
     shortcuts = [normal(b, a, 1, 1) for a, b in pairwise(channels)] if design == "resnet" else []
-    return Values(mapping, multiplier, mean, constant, convolutions, to_rgbs, tuple(taps), clamp, design, shortcuts)
+    return Values(
+        mapping, multiplier, mean, constant, convolutions, to_rgbs, tuple(taps), clamp, design, shortcuts
+    )
 
 
 def activation(x):
@@ -82,7 +96,9 @@ def filtered(image, taps, gain):
     taps = gain * taps / taps.sum()
     count, size = len(taps), image.shape[-1] - len(taps) + 1
     return sum(
-        taps[count - 1 - row] * taps[count - 1 - column] * image[..., row : row + size, column : column + size]
+        taps[count - 1 - row]
+        * taps[count - 1 - column]
+        * image[..., row : row + size, column : column + size]
         for row in range(count)
         for column in range(count)
     )
@@ -101,7 +117,9 @@ def correlated(image, weight):
     size = image.shape[-1]
     padded = torch.nn.functional.pad(image, (1, 1, 1, 1))
     return sum(
-        torch.einsum("oi,ihw->ohw", weight[:, :, row, column], padded[:, row : row + size, column : column + size])
+        torch.einsum(
+            "oi,ihw->ohw", weight[:, :, row, column], padded[:, row : row + size, column : column + size]
+        )
         for row in range(3)
         for column in range(3)
     )
@@ -122,7 +140,9 @@ def convolved_up(image, weight, taps=BINOMIAL):
                 ),
                 stamp,
             )
-    return filtered(torch.nn.functional.pad(stamped, ((len(taps) + 1) // 2 - 1, len(taps) // 2 - 1) * 2), taps, 2)
+    return filtered(
+        torch.nn.functional.pad(stamped, ((len(taps) + 1) // 2 - 1, len(taps) // 2 - 1) * 2), taps, 2
+    )
 
 
 def slow_style(layer, w):
@@ -137,9 +157,17 @@ def slow_image(values, ws, noise):
         before = x
         for index in [0] if block == 0 else [2 * block - 1, 2 * block]:
             layer = values.convolutions[index]
-            weight = layer.weight / (9 * layer.weight.shape[1]) ** 0.5 * slow_style(layer, ws[index])[None, :, None, None]
+            weight = (
+                layer.weight
+                / (9 * layer.weight.shape[1]) ** 0.5
+                * slow_style(layer, ws[index])[None, :, None, None]
+            )
             weight = weight / (weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
-            x = convolved_up(x, weight, values.taps) if block > 0 and index == 2 * block - 1 else correlated(x, weight)
+            x = (
+                convolved_up(x, weight, values.taps)
+                if block > 0 and index == 2 * block - 1
+                else correlated(x, weight)
+            )
             if noise == "const":
                 x = x + layer.noise_strength * layer.noise
             x = bounded(activation(x + layer.bias[:, None, None]), values.clamp)
@@ -149,7 +177,9 @@ def slow_image(values, ws, noise):
         if values.design != "skip" and block < last:
             continue
         to_rgb = values.to_rgbs[block if values.design == "skip" else 0]
-        weight = to_rgb.weight[:, :, 0, 0] / to_rgb.weight.shape[1] ** 0.5 * slow_style(to_rgb, ws[2 * block + 1])
+        weight = (
+            to_rgb.weight[:, :, 0, 0] / to_rgb.weight.shape[1] ** 0.5 * slow_style(to_rgb, ws[2 * block + 1])
+        )
         colours = bounded(torch.einsum("oi,ihw->ohw", weight, x) + to_rgb.bias[:, None, None], values.clamp)
         image = colours if image is None else filtered_up(image, values.taps) + colours
     return image

@@ -37,8 +37,14 @@ def _openclip(preprocess: str = "clip") -> ImageTextEmbedder:
 @cache
 def _published() -> AudioEmbedder:
     torch.manual_seed(0)
-    parts = {"audio_encoder": ResNetExtractor(scenario="supervise").encoder, "audio_transform": MLPLayers([512, 16, 12])}
-    return PublishedWav2Clip({f"{part}.{name}": tensor for part in parts for name, tensor in parts[part].state_dict().items()}, Path("Wav2CLIP.pt"))
+    parts = {
+        "audio_encoder": ResNetExtractor(scenario="supervise").encoder,
+        "audio_transform": MLPLayers([512, 16, 12]),
+    }
+    return PublishedWav2Clip(
+        {f"{part}.{name}": tensor for part in parts for name, tensor in parts[part].state_dict().items()},
+        Path("Wav2CLIP.pt"),
+    )
 
 
 AUDIO = [LinearAudioEmbedder, _wav2clip, _published]
@@ -104,7 +110,10 @@ def test_no_clips_give_no_rows(make: Callable[[], AudioEmbedder]) -> None:
 @image_text
 def test_image_and_text_give_unit_vectors(make: Callable[[], ImageTextEmbedder]) -> None:
     embedder = make()
-    for embeddings in (embedder.embed_image(_noise(2, 3, 128, 128)), embedder.embed_text(["a photo of a boy", "a girl"])):
+    for embeddings in (
+        embedder.embed_image(_noise(2, 3, 128, 128)),
+        embedder.embed_text(["a photo of a boy", "a girl"]),
+    ):
         assert embeddings.shape == (2, embedder.embed_dim)
         assert embeddings.dtype == torch.float32
         torch.testing.assert_close(embeddings.norm(dim=-1), torch.ones(2))
@@ -113,7 +122,9 @@ def test_image_and_text_give_unit_vectors(make: Callable[[], ImageTextEmbedder])
 @image_text
 def test_an_image_alone_equals_the_image_in_company(make: Callable[[], ImageTextEmbedder]) -> None:
     embedder, images = make(), _noise(16, 3, 64, 64)
-    torch.testing.assert_close(embedder.embed_image(images)[5:6], embedder.embed_image(images[5:6]), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        embedder.embed_image(images)[5:6], embedder.embed_image(images[5:6]), atol=1e-6, rtol=0
+    )
 
 
 @image_text

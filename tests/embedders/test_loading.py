@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from stylewav_pl.embedders import LinearAudioEmbedder, LinearImageTextEmbedder, load_audio_embedder, load_image_text_embedder
+from stylewav_pl.embedders import (
+    LinearAudioEmbedder,
+    LinearImageTextEmbedder,
+    load_audio_embedder,
+    load_image_text_embedder,
+)
 from stylewav_pl.types import WeightsError
 from stylewav_pl.weights.store import save_weights
 
@@ -45,14 +50,30 @@ ABSURD = {
 
 
 @pytest.mark.parametrize("config", ABSURD.values(), ids=ABSURD)
-def test_absurd_configurations_of_a_clip_model_cost_nothing(config: dict[str, object], tmp_path: Path) -> None:
-    save_weights(tmp_path / "clip", kind="image_text", architecture="openclip", config=config, tensors={"a": torch.zeros(1)})
+def test_absurd_configurations_of_a_clip_model_cost_nothing(
+    config: dict[str, object], tmp_path: Path
+) -> None:
+    save_weights(
+        tmp_path / "clip",
+        kind="image_text",
+        architecture="openclip",
+        config=config,
+        tensors={"a": torch.zeros(1)},
+    )
     _refused(lambda: load_image_text_embedder(tmp_path / "clip"), "do not fit their configuration")
 
 
 @pytest.mark.parametrize("config", [{"width": 1 << 24}, {"width": -1}, {"embed_dim": "x"}], ids=str)
-def test_absurd_configurations_of_an_audio_encoder_cost_nothing(config: dict[str, object], tmp_path: Path) -> None:
-    save_weights(tmp_path / "audio", kind="audio", architecture="wav2clip", config=config, tensors={"a": torch.zeros(1)})
+def test_absurd_configurations_of_an_audio_encoder_cost_nothing(
+    config: dict[str, object], tmp_path: Path
+) -> None:
+    save_weights(
+        tmp_path / "audio",
+        kind="audio",
+        architecture="wav2clip",
+        config=config,
+        tensors={"a": torch.zeros(1)},
+    )
     _refused(lambda: load_audio_embedder(tmp_path / "audio"), "do not fit the Wav2CLIP layout")
 
 

@@ -8,7 +8,12 @@ import pytest
 import torch
 
 from stylewav_pl.embedders import load_image_text_embedder
-from stylewav_pl.embedders.openclip import OpenClipEmbedder, build_pocket_clip, pocket_vocabulary, read_pocket_clip
+from stylewav_pl.embedders.openclip import (
+    OpenClipEmbedder,
+    build_pocket_clip,
+    pocket_vocabulary,
+    read_pocket_clip,
+)
 from stylewav_pl.types import ConfigError, WeightsError
 from stylewav_pl.weights.store import save_weights
 
@@ -66,7 +71,9 @@ def test_unknown_preprocess_is_refused() -> None:
 
 def test_weight_file_round_trip(tmp_path: Path) -> None:
     embedder, path = _embedder(), tmp_path / "weights"
-    save_weights(path, kind="image_text", architecture="openclip", config=CONFIG, tensors=embedder.network.state_dict())
+    save_weights(
+        path, kind="image_text", architecture="openclip", config=CONFIG, tensors=embedder.network.state_dict()
+    )
     again = load_image_text_embedder(path)
     images = torch.rand(2, 3, 64, 64) * 2 - 1
     torch.testing.assert_close(again.embed_image(images), embedder.embed_image(images))

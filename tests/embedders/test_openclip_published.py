@@ -21,8 +21,16 @@ from stylewav_pl.weights.open_clip_name import OpenClipName
 
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
 MODELS: dict[str, dict[str, Any]] = {
-    "tiny-vit": {"embed_dim": 12, "vision_cfg": {"image_size": 64, "patch_size": 16, "width": 64, "layers": 1}, "text_cfg": TEXT},
-    "tiny-resnet": {"embed_dim": 24, "vision_cfg": {"image_size": 96, "layers": [1, 1, 1, 1], "width": 8, "patch_size": None}, "text_cfg": TEXT},
+    "tiny-vit": {
+        "embed_dim": 12,
+        "vision_cfg": {"image_size": 64, "patch_size": 16, "width": 64, "layers": 1},
+        "text_cfg": TEXT,
+    },
+    "tiny-resnet": {
+        "embed_dim": 24,
+        "vision_cfg": {"image_size": 96, "layers": [1, 1, 1, 1], "width": 8, "patch_size": None},
+        "text_cfg": TEXT,
+    },
     "tiny-custom": {
         "embed_dim": 16,
         "init_logit_bias": -10,
@@ -33,10 +41,25 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 MODELS["tiny-vit-quickgelu"] = {**MODELS["tiny-vit"], "quick_gelu": True}
 TAGS = {
-    "openai": {"mean": (0.4, 0.5, 0.6), "std": (0.2, 0.3, 0.4), "interpolation": "bicubic", "hf_hub": "test/tiny/", "quick_gelu": True},
-    "halves": {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5), "interpolation": "bilinear", "hf_hub": "test/halves/"},
+    "openai": {
+        "mean": (0.4, 0.5, 0.6),
+        "std": (0.2, 0.3, 0.4),
+        "interpolation": "bicubic",
+        "hf_hub": "test/tiny/",
+        "quick_gelu": True,
+    },
+    "halves": {
+        "mean": (0.5, 0.5, 0.5),
+        "std": (0.5, 0.5, 0.5),
+        "interpolation": "bilinear",
+        "hf_hub": "test/halves/",
+    },
 }
-FACTS = {"input_resolution": torch.tensor(64), "context_length": torch.tensor(77), "vocab_size": torch.tensor(49408)}
+FACTS = {
+    "input_resolution": torch.tensor(64),
+    "context_length": torch.tensor(77),
+    "vocab_size": torch.tensor(49408),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +104,9 @@ def test_it_equals_open_clip(tmp_path: Path, model: str, tag: str) -> None:
     assert embedder.embed_dim == MODELS[model]["embed_dim"]
     assert embedder.space == Space(model, tag)
     images, texts = _images(embedder.image_size), ["a photo of a boy", "a photo of a girl"]
-    torch.testing.assert_close(embedder.embed_image(images), _expected(network, images, tag), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        embedder.embed_image(images), _expected(network, images, tag), atol=1e-5, rtol=0
+    )
     with torch.no_grad():
         expected = F.normalize(network.encode_text(open_clip.tokenize(texts)), dim=-1)
     torch.testing.assert_close(embedder.embed_text(texts), expected, atol=1e-5, rtol=0)
@@ -94,11 +119,15 @@ def test_the_activation_follows_the_weights_under_either_name(tmp_path: Path) ->
     file = _weights(quick, tmp_path / "weights")
     plain = load_image_text_embedder(f"open_clip:tiny-vit/openai@{file}")
     named = load_image_text_embedder(f"open_clip:tiny-vit-quickgelu/openai@{file}")
-    torch.testing.assert_close(plain.embed_image(_images()), _expected(quick, _images(), "openai"), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        plain.embed_image(_images()), _expected(quick, _images(), "openai"), atol=1e-5, rtol=0
+    )
     torch.testing.assert_close(named.embed_image(_images()), plain.embed_image(_images()))
     assert named.space == plain.space == Space("tiny-vit", "openai")
     other = load_image_text_embedder(f"open_clip:tiny-vit@{file}")
-    assert (other.embed_image(_images()) - plain.embed_image(_images())).abs().max() > 1e-4, "GELU and QuickGELU differ"
+    assert (other.embed_image(_images()) - plain.embed_image(_images())).abs().max() > 1e-4, (
+        "GELU and QuickGELU differ"
+    )
 
 
 @pytest.mark.parametrize("model", open_clip.list_openai_models())
@@ -110,7 +139,11 @@ def test_openai_weights_get_quickgelu_and_their_input_size(model: str) -> None:
 
 
 def test_laion_weights_keep_the_activation_that_they_were_trained_with() -> None:
-    quick = {tag for model, tag in open_clip.list_pretrained() if model == "ViT-B-32" and model_config(OpenClipName(model, tag))["quick_gelu"]}
+    quick = {
+        tag
+        for model, tag in open_clip.list_pretrained()
+        if model == "ViT-B-32" and model_config(OpenClipName(model, tag))["quick_gelu"]
+    }
     assert quick == {"openai", "laion400m_e31", "laion400m_e32", "metaclip_400m", "metaclip_fullcc"}
     assert model_config(OpenClipName("ViT-B-32"))["quick_gelu"] is False
     assert model_config(OpenClipName("ViT-B-32-quickgelu"))["quick_gelu"] is True
@@ -119,7 +152,9 @@ def test_laion_weights_keep_the_activation_that_they_were_trained_with() -> None
 @pytest.mark.parametrize("archive", [False, True])
 # Torch deprecates what OpenAI's files were written with: https://github.com/openai/CLIP
 @pytest.mark.filterwarnings("ignore:.torch.jit")
-def test_openais_own_files_need_no_name(tmp_path: Path, archive: bool, capsys: pytest.CaptureFixture[str]) -> None:
+def test_openais_own_files_need_no_name(
+    tmp_path: Path, archive: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
     network = _network("tiny-vit", quick_gelu=True)
     file = tmp_path / "weights"
     if archive:
@@ -129,12 +164,23 @@ def test_openais_own_files_need_no_name(tmp_path: Path, archive: bool, capsys: p
         network.float()
     embedder = load_image_text_embedder(file)
     assert embedder.space == Space("tiny-vit", "openai")
-    torch.testing.assert_close(embedder.embed_image(_images()), _expected(network, _images(), "openai"), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        embedder.embed_image(_images()), _expected(network, _images(), "openai"), atol=1e-5, rtol=0
+    )
     named = load_image_text_embedder(f"open_clip:tiny-vit@{file}")
     assert torch.equal(named.embed_image(_images()), embedder.embed_image(_images()))
     assert main(["weights", "inspect", str(file)]) == 0
-    facts = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[1:] if not line.startswith(" "))
-    assert (facts["kind"], facts["architecture"], facts["image_size"], facts["embed_dim"]) == ("image_text", "tiny-vit", "64", "12")
+    facts = dict(
+        line.split(maxsplit=1)
+        for line in capsys.readouterr().out.splitlines()[1:]
+        if not line.startswith(" ")
+    )
+    assert (facts["kind"], facts["architecture"], facts["image_size"], facts["embed_dim"]) == (
+        "image_text",
+        "tiny-vit",
+        "64",
+        "12",
+    )
 
 
 def _write_archive(tensors: dict[str, Tensor], path: Path) -> None:
@@ -156,13 +202,21 @@ def test_each_of_openais_models_is_recognised_by_its_shapes(model: str) -> None:
     with torch.device("meta"):
         network = CLIP(**config)
     size = config["vision_cfg"]["image_size"]
-    found = _recognise({**network.state_dict(), **FACTS, "input_resolution": torch.tensor(size)}, Path("file"), by_openai=True)
+    found = _recognise(
+        {**network.state_dict(), **FACTS, "input_resolution": torch.tensor(size)},
+        Path("file"),
+        by_openai=True,
+    )
     assert (found.model.removesuffix("-quickgelu"), found.tag) == (model.removesuffix("-quickgelu"), "openai")
 
 
-def test_files_that_do_not_tell_their_model_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_that_do_not_tell_their_model_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = _weights(_network("tiny-vit"), tmp_path / "weights")
-    with pytest.raises(WeightsError, match=r"does not tell which CLIP model it is.*Write open_clip:MODEL@.*weights"):
+    with pytest.raises(
+        WeightsError, match=r"does not tell which CLIP model it is.*Write open_clip:MODEL@.*weights"
+    ):
         load_image_text_embedder(file)
     assert main(["weights", "inspect", str(file)]) == 2
     assert "does not tell which CLIP model it is" in capsys.readouterr().err
@@ -173,7 +227,10 @@ def test_files_that_do_not_tell_their_model_are_refused(tmp_path: Path, capsys: 
 
 def test_files_of_another_model_or_damaged_ones_are_refused(tmp_path: Path) -> None:
     file = _weights(_network("tiny-vit"), tmp_path / "weights")
-    with pytest.raises(WeightsError, match=r"weights does not fit the CLIP model tiny-resnet: .*Use the file that belongs to it"):
+    with pytest.raises(
+        WeightsError,
+        match=r"weights does not fit the CLIP model tiny-resnet: .*Use the file that belongs to it",
+    ):
         load_image_text_embedder(f"open_clip:tiny-resnet@{file}")
     broken = copy.deepcopy(_network("tiny-vit"))
     broken.visual.proj.data[0, 0] = torch.nan
@@ -181,7 +238,9 @@ def test_files_of_another_model_or_damaged_ones_are_refused(tmp_path: Path) -> N
         load_image_text_embedder(f"open_clip:tiny-vit@{_weights(broken, tmp_path / 'nan')}")
 
 
-def test_weights_without_a_tag_are_prepared_as_all_published_ones_if_these_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_without_a_tag_are_prepared_as_all_published_ones_if_these_agree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     network = _network("tiny-vit")
     file = _weights(network, tmp_path / "weights")
     disagreeing = load_image_text_embedder(f"open_clip:tiny-vit@{file}")
@@ -189,12 +248,16 @@ def test_weights_without_a_tag_are_prepared_as_all_published_ones_if_these_agree
     assert disagreeing.space == Space("tiny-vit")
     monkeypatch.setitem(pretrained._PRETRAINED, "tiny-vit", {"halves": TAGS["halves"]})
     agreeing = load_image_text_embedder(f"open_clip:tiny-vit@{file}")
-    torch.testing.assert_close(agreeing.embed_image(_images()), _expected(network, _images(), "halves"), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        agreeing.embed_image(_images()), _expected(network, _images(), "halves"), atol=1e-5, rtol=0
+    )
 
 
 def test_reference_preprocessing_reaches_any_model(tmp_path: Path) -> None:
     network = _network("tiny-resnet")
-    embedder = load_image_text_embedder(f"open_clip:tiny-resnet@{_weights(network, tmp_path / 'weights')}", preprocess="reference")
+    embedder = load_image_text_embedder(
+        f"open_clip:tiny-resnet@{_weights(network, tmp_path / 'weights')}", preprocess="reference"
+    )
     enlarged = F.avg_pool2d(F.interpolate(_images(64), scale_factor=3), 2)
     with torch.no_grad():
         expected = F.normalize(network.encode_image(enlarged), dim=-1)
@@ -202,7 +265,9 @@ def test_reference_preprocessing_reaches_any_model(tmp_path: Path) -> None:
 
 
 def test_half_precision_around_it_still_gives_a_full_precision_similarity(tmp_path: Path) -> None:
-    embedder = load_image_text_embedder(f"open_clip:tiny-vit@{_weights(_network('tiny-vit'), tmp_path / 'weights')}")
+    embedder = load_image_text_embedder(
+        f"open_clip:tiny-vit@{_weights(_network('tiny-vit'), tmp_path / 'weights')}"
+    )
     with torch.autocast("cpu", dtype=torch.bfloat16):
         embedded = embedder.embed_image(_images())
     assert embedded.dtype == torch.float32
@@ -210,4 +275,7 @@ def test_half_precision_around_it_still_gives_a_full_precision_similarity(tmp_pa
 
 
 def test_text_towers_are_built_without_downloads() -> None:
-    assert model_config(OpenClipName("roberta-ViT-B-32", "laion2b_s12b_b32k"))["text_cfg"]["hf_model_pretrained"] is False
+    assert (
+        model_config(OpenClipName("roberta-ViT-B-32", "laion2b_s12b_b32k"))["text_cfg"]["hf_model_pretrained"]
+        is False
+    )

@@ -10,7 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from stylewav_pl.embedders import Wav2ClipEmbedder, load_audio_embedder
-from stylewav_pl.embedders.wav2clip import AudioNetwork, build_audio_network, log_power, log_spectrogram, power_spectrogram
+from stylewav_pl.embedders.wav2clip import (
+    AudioNetwork,
+    build_audio_network,
+    log_power,
+    log_spectrogram,
+    power_spectrogram,
+)
 from stylewav_pl.types import AudioError, SkipReason, WeightsError
 from stylewav_pl.weights.store import save_weights
 
@@ -24,7 +30,10 @@ class _Spectrogram(nn.Module):
 
     def forward(self, waveforms: Tensor) -> Tensor:
         half = self.size // 2
-        padded = torch.cat([waveforms[..., 1 : half + 1].flip(-1), waveforms, waveforms[..., -half - 1 : -1].flip(-1)], dim=-1)
+        padded = torch.cat(
+            [waveforms[..., 1 : half + 1].flip(-1), waveforms, waveforms[..., -half - 1 : -1].flip(-1)],
+            dim=-1,
+        )
         frames = padded.unfold(-1, self.size, self.hop) * torch.hann_window(self.size)
         return torch.fft.rfft(frames).abs().square().transpose(-1, -2)
 
@@ -51,7 +60,9 @@ def authors(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def test_spectrogram_equals_an_independent_one() -> None:
     waveforms = torch.randn(2, 5000) * 0.1
-    torch.testing.assert_close(power_spectrogram(waveforms), _Spectrogram(512, 353)(waveforms), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        power_spectrogram(waveforms), _Spectrogram(512, 353)(waveforms), atol=1e-4, rtol=1e-4
+    )
 
 
 def test_features_equal_the_authors_network_at_batch_one(authors: ModuleType) -> None:
@@ -70,7 +81,11 @@ def test_features_equal_the_authors_network_at_batch_one(authors: ModuleType) ->
 
 def test_published_width_has_the_published_layout() -> None:
     names = set(AudioNetwork().state_dict())
-    assert {"audio_encoder.conv1.weight", "audio_encoder.layer4.1.bn2.running_var", "audio_encoder.layer2.0.downsample.1.bias"} <= names
+    assert {
+        "audio_encoder.conv1.weight",
+        "audio_encoder.layer4.1.bn2.running_var",
+        "audio_encoder.layer2.0.downsample.1.bias",
+    } <= names
     assert {name for name in names if name.startswith("audio_transform")} == {
         f"audio_transform.sequential.{layer}.{kind}" for layer in (0, 3) for kind in ("weight", "bias")
     }
@@ -99,9 +114,13 @@ def test_too_short_audio_is_named() -> None:
 def test_weight_file_round_trip(tmp_path: Path) -> None:
     network = AudioNetwork(width=2, hidden=4, embed_dim=6)
     path = tmp_path / "audio.bin"
-    save_weights(path, kind="audio", architecture="wav2clip", config=network.config, tensors=network.state_dict())
+    save_weights(
+        path, kind="audio", architecture="wav2clip", config=network.config, tensors=network.state_dict()
+    )
     waveforms = torch.randn(2, 4000)
-    torch.testing.assert_close(load_audio_embedder(path).embed_audio(waveforms), Wav2ClipEmbedder(network).embed_audio(waveforms))
+    torch.testing.assert_close(
+        load_audio_embedder(path).embed_audio(waveforms), Wav2ClipEmbedder(network).embed_audio(waveforms)
+    )
 
 
 def test_unfitting_weights_are_refused(tmp_path: Path) -> None:

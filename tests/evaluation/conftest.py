@@ -11,11 +11,15 @@ from PIL import Image, ImageDraw
 from stylewav_pl.evaluation.prompts import SEX
 from stylewav_pl.runs.directory import RunDirectory
 
-HEADER = "id,path,speaker,sex,seed,status,similarity_start,similarity_end," + ",".join(f"score: {prompt}" for prompt in SEX.sentences)
+HEADER = "id,path,speaker,sex,seed,status,similarity_start,similarity_end," + ",".join(
+    f"score: {prompt}" for prompt in SEX.sentences
+)
 COLOURS = {"male": "#3b6fb6", "female": "#d1495b", "": "#7a7a7a"}
 
 
-def made_up_run(folder: Path, voices: int = 6, unlabelled: int = 1, images: bool = True, effect: float = 0.1) -> Path:
+def made_up_run(
+    folder: Path, voices: int = 6, unlabelled: int = 1, images: bool = True, effect: float = 0.1
+) -> Path:
     """Writes a run of ``voices`` per population with a known effect."""
     folder.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(0)
@@ -24,15 +28,21 @@ def made_up_run(folder: Path, voices: int = 6, unlabelled: int = 1, images: bool
     for index, label in enumerate(labels):
         id = f"voice-{index:03}"
         scores = [0.2 + effect * (own == label) + float(generator.normal(0, 0.03)) for own in SEX.labels]
-        lines.append(f"{id},voices/{id}.wav,s{index},{label},{index},done,0.1,0.6,{scores[0]:.6f},{scores[1]:.6f}")
+        lines.append(
+            f"{id},voices/{id}.wav,s{index},{label},{index},done,0.1,0.6,{scores[0]:.6f},{scores[1]:.6f}"
+        )
         curves.append(f"{id},0.1,0.3,0.5,0.6")
         if images:
             write_face(RunDirectory(folder).image_path(id), COLOURS[label], index)
     lines.append("broken,voices/broken.wav,,,,skipped,,,,")
     (folder / "results.csv").write_text("\n".join(lines) + "\n")
     (folder / "curves.csv").write_text("\n".join(curves) + "\n")
-    (folder / "skipped.csv").write_text("id,path,reason,detail\nbroken,voices/broken.wav,silent,Expected sound.\n")
-    (folder / "manifest.json").write_text(json.dumps({"versions": {"stylewav-pl": "0.1.0", "torch": "2.14.1"}, "seed": 0}))
+    (folder / "skipped.csv").write_text(
+        "id,path,reason,detail\nbroken,voices/broken.wav,silent,Expected sound.\n"
+    )
+    (folder / "manifest.json").write_text(
+        json.dumps({"versions": {"stylewav-pl": "0.1.0", "torch": "2.14.1"}, "seed": 0})
+    )
     return folder
 
 

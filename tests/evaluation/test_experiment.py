@@ -19,9 +19,13 @@ from stylewav_pl.types import Clip, ConfigError
 BOY, GIRL = SEX.sentences
 
 
-def row(id: str, label: str, scores: Mapping[str, float], speaker: str | None = None, done: bool = True) -> ResultRow:
+def row(
+    id: str, label: str, scores: Mapping[str, float], speaker: str | None = None, done: bool = True
+) -> ResultRow:
     labels = {"sex": label} if label else {}
-    return ResultRow(Clip(id, f"{id}.wav", id if speaker is None else speaker, labels), done, 0.1, 0.6, scores)
+    return ResultRow(
+        Clip(id, f"{id}.wav", id if speaker is None else speaker, labels), done, 0.1, 0.6, scores
+    )
 
 
 def population(label: str, count: int, boy: float, girl: float, seed: int = 0) -> list[ResultRow]:
@@ -31,7 +35,9 @@ def population(label: str, count: int, boy: float, girl: float, seed: int = 0) -
 
 
 def both(effect: float = 0.1, count: int = 40) -> list[ResultRow]:
-    return population("male", count, 0.2 + effect, 0.2, seed=1) + population("female", count, 0.2, 0.2 + effect, seed=2)
+    return population("male", count, 0.2 + effect, 0.2, seed=1) + population(
+        "female", count, 0.2, 0.2 + effect, seed=2
+    )
 
 
 def values(rows: list[ResultRow], label: str, prompt: str) -> list[float]:
@@ -55,13 +61,19 @@ def test_tables_agree_with_scipy() -> None:
     ]:
         expected = stats.ttest_ind(first, second, equal_var=False)
         assert isinstance(answer.welch, Welch)
-        assert [answer.welch.t, answer.welch.p] == pytest.approx([expected.statistic, expected.pvalue], rel=1e-8)
+        assert [answer.welch.t, answer.welch.p] == pytest.approx(
+            [expected.statistic, expected.pvalue], rel=1e-8
+        )
 
 
 def test_an_effect_is_found_and_gone_after_permuting_labels() -> None:
     result = evaluate(both(), SEX, permutations=999)
     for answer in result.observed.between:
-        assert isinstance(answer.welch, Welch) and isinstance(answer.hedges_g, Interval) and isinstance(answer.p_holm, float)
+        assert (
+            isinstance(answer.welch, Welch)
+            and isinstance(answer.hedges_g, Interval)
+            and isinstance(answer.p_holm, float)
+        )
         assert answer.welch.t > 3.5 and answer.p_holm < 0.001 and answer.hedges_g.low > 0
         assert answer.p_holm >= answer.welch.p
     assert all(p == pytest.approx(0.001) for p in result.permutation_p.values())
@@ -95,7 +107,10 @@ def test_accuracy_counts_by_hand_and_a_tie_is_not_right() -> None:
     ]
     observed = evaluate(rows, SEX, permutations=9).observed
     assert (observed.accuracy.right, observed.accuracy.total) == (3, 4)
-    assert {label: answer.right for label, answer in observed.accuracy_by_label.items()} == {"male": 1, "female": 2}
+    assert {label: answer.right for label, answer in observed.accuracy_by_label.items()} == {
+        "male": 1,
+        "female": 2,
+    }
     assert isinstance(observed.accuracy.share, Interval) and observed.accuracy.share.value == 0.75
 
 
@@ -138,7 +153,9 @@ def test_a_speaker_in_both_populations_is_stated() -> None:
 
 def test_the_order_of_rows_does_not_matter() -> None:
     rows = both(count=6)
-    assert evaluate(rows[::-1], SEX, permutations=99).permuted.between == pytest.approx(evaluate(rows, SEX, permutations=99).permuted.between)
+    assert evaluate(rows[::-1], SEX, permutations=99).permuted.between == pytest.approx(
+        evaluate(rows, SEX, permutations=99).permuted.between
+    )
 
 
 @pytest.mark.parametrize(
@@ -147,7 +164,10 @@ def test_the_order_of_rows_does_not_matter() -> None:
         ([], "empty"),
         (population("male", 5, 0.2, 0.2), "empty"),
         (population("male", 1, 0.2, 0.2) + population("female", 5, 0.2, 0.2), "one speaker"),
-        ([row(f"{label}{i}", label, {BOY: 0.2, GIRL: 0.2}) for label in SEX.labels for i in range(3)], "do not vary"),
+        (
+            [row(f"{label}{i}", label, {BOY: 0.2, GIRL: 0.2}) for label in SEX.labels for i in range(3)],
+            "do not vary",
+        ),
     ],
 )
 def test_degenerate_runs_are_not_computable(rows: list[ResultRow], reason: str) -> None:
@@ -163,14 +183,21 @@ def test_an_empty_population_leaves_the_verdict_on_the_others() -> None:
     rows = [entry for entry in aged(effect=0.1) if entry.clip.labels["age"] != "80s"]
     result = evaluate(rows, AGES, permutations=99)
     said = verdict(result)
-    assert said.startswith("The voices' age shows") and said.endswith("; no test for 80s: a population is empty.")
+    assert said.startswith("The voices' age shows") and said.endswith(
+        "; no test for 80s: a population is empty."
+    )
 
 
 def test_each_population_without_a_test_has_its_own_reason() -> None:
     rows = [entry for entry in aged(effect=0.1) if entry.clip.labels["age"] != "80s"]
     lone = next(entry for entry in rows if entry.clip.labels["age"] == "20s")
-    result = evaluate([entry for entry in rows if entry is lone or entry.clip.labels["age"] != "20s"], AGES, permutations=99)
-    end = "; no test for 20s: a population has one speaker only; a variance needs two; no test for 80s: a population is empty."
+    result = evaluate(
+        [entry for entry in rows if entry is lone or entry.clip.labels["age"] != "20s"], AGES, permutations=99
+    )
+    end = (
+        "; no test for 20s: a population has one speaker only; a variance needs two; no test for 80s: a "
+        "population is empty."
+    )
     assert verdict(result).endswith(end)
 
 
@@ -191,7 +218,10 @@ def test_three_populations_compare_each_with_the_rest() -> None:
     rows = []
     for index in range(60):
         own = ages.labels[index % 3]
-        scores = {prompt: float(generator.normal(0.2 + 0.1 * (label == own), 0.03)) for label, prompt in ages.prompts.items()}
+        scores = {
+            prompt: float(generator.normal(0.2 + 0.1 * (label == own), 0.03))
+            for label, prompt in ages.prompts.items()
+        }
         rows.append(ResultRow(Clip(f"{index}", "", f"{index}", {"age": own}), True, 0.1, 0.5, scores))
     result = evaluate(rows, ages, permutations=99)
     child = [entry.scores["a child"] for entry in rows]
@@ -216,7 +246,15 @@ def aged(per_decade: int = 12, effect: float = 0.03, prompts: PromptSet = AGES) 
             prompt: 0.2 + 0.1 * (other == 0) - effect * abs(own - other) + float(generator.normal(0, 0.02))
             for other, prompt in enumerate(prompts.sentences)
         }
-        rows.append(ResultRow(Clip(f"{index}", "", f"s{index}", {prompts.trait: prompts.labels[own]}), True, 0.1, 0.5, scores))
+        rows.append(
+            ResultRow(
+                Clip(f"{index}", "", f"s{index}", {prompts.trait: prompts.labels[own]}),
+                True,
+                0.1,
+                0.5,
+                scores,
+            )
+        )
     return rows
 
 
@@ -238,7 +276,9 @@ def test_the_trends_measure_is_the_slope_over_the_prompts() -> None:
     trend = result.observed.trend
     assert trend is not None and isinstance(trend.welch, Welch) and isinstance(trend.spearman, Interval)
     assert trend.welch.difference.value == pytest.approx(np.polyfit(range(4), means, 1)[0])
-    assert trend.spearman.value == pytest.approx(stats.spearmanr([int(row.clip.id) % 4 for row in rows], slopes).statistic)
+    assert trend.spearman.value == pytest.approx(
+        stats.spearmanr([int(row.clip.id) % 4 for row in rows], slopes).statistic
+    )
 
 
 def test_without_an_effect_there_is_no_trend_and_backwards_is_said() -> None:
@@ -253,7 +293,9 @@ def test_a_decade_of_one_speaker_is_left_out_of_the_trend() -> None:
 
 
 def test_two_decades_with_speakers_have_no_trend() -> None:
-    result = evaluate([entry for entry in aged() if entry.clip.labels["age"] in ("20s", "40s")], AGES, permutations=9)
+    result = evaluate(
+        [entry for entry in aged() if entry.clip.labels["age"] in ("20s", "40s")], AGES, permutations=9
+    )
     assert result.observed.trend is not None and isinstance(result.observed.trend.welch, NotComputable)
     assert isinstance(result.trend_permutation_p, NotComputable)
     assert "not computable" in str(trend_sentence(result))
@@ -262,9 +304,15 @@ def test_two_decades_with_speakers_have_no_trend() -> None:
 def test_what_has_no_order_has_no_trend_but_an_analysis_of_variance() -> None:
     locales = PromptSet("locale", {"en": "e", "fr": "f", "ja": "j", "sw": "s"})
     result = evaluate(aged(prompts=locales), locales, permutations=9)
-    assert result.observed.trend is None and result.trend_permutation_p is None and trend_sentence(result) is None
+    assert (
+        result.observed.trend is None
+        and result.trend_permutation_p is None
+        and trend_sentence(result) is None
+    )
     assert [answer.prompt for answer in result.observed.omnibus] == list(locales.sentences)
-    assert all(isinstance(answer.anova, Anova) and answer.anova.df_between == 3 for answer in result.observed.omnibus)
+    assert all(
+        isinstance(answer.anova, Anova) and answer.anova.df_between == 3 for answer in result.observed.omnibus
+    )
     ps = [answer.anova.p for answer in result.observed.omnibus if isinstance(answer.anova, Anova)]
     assert [answer.p_holm for answer in result.observed.omnibus] == holm(ps)
     assert evaluate(both(count=5), SEX, permutations=9).observed.omnibus == ()
@@ -286,7 +334,12 @@ def view(rows: list[ResultRow], heard: float, seen: float) -> GuideView:
     generator = np.random.default_rng(4)
     own = np.array([[entry.clip.labels["sex"] == label for label in SEX.labels] for entry in rows])
     noise = generator.normal(0, 0.05, (2, len(rows), 2))
-    return GuideView({entry.clip.id: index for index, entry in enumerate(rows)}, SEX.sentences, heard * own + noise[0], seen * own + noise[1])
+    return GuideView(
+        {entry.clip.id: index for index, entry in enumerate(rows)},
+        SEX.sentences,
+        heard * own + noise[0],
+        seen * own + noise[1],
+    )
 
 
 @pytest.mark.parametrize(
@@ -299,7 +352,9 @@ def view(rows: list[ResultRow], heard: float, seen: float) -> GuideView:
         (0.0, 0.1, 0.1, "what the images show is not what the prompts find in the targets"),
     ],
 )
-def test_the_place_where_a_trait_gets_lost_is_named(heard: float, seen: float, judged: float, end: str) -> None:
+def test_the_place_where_a_trait_gets_lost_is_named(
+    heard: float, seen: float, judged: float, end: str
+) -> None:
     rows = both(effect=judged)
     result = evaluate(rows, SEX, permutations=9, guide_view=view(rows, heard, seen))
     assert where_lost(result).endswith(f"{end}.")
@@ -308,7 +363,9 @@ def test_the_place_where_a_trait_gets_lost_is_named(heard: float, seen: float, j
 def test_targets_are_compared_over_the_clips_that_were_judged() -> None:
     rows = both(count=6)
     guide_view = view(rows, 0.1, 0.1)
-    result = evaluate([*rows, row("visitor", "", {BOY: 0.1, GIRL: 0.1})], SEX, permutations=9, guide_view=guide_view)
+    result = evaluate(
+        [*rows, row("visitor", "", {BOY: 0.1, GIRL: 0.1})], SEX, permutations=9, guide_view=guide_view
+    )
     assert not isinstance(result.heard, NotComputable)
     assert result.heard.means[BOY]["male"] == pytest.approx(guide_view.heard[:6, 0].mean())
 

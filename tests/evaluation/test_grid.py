@@ -35,7 +35,10 @@ def test_each_face_is_in_its_band_and_none_is_lost() -> None:
 def test_bands_have_their_own_tint_and_a_title() -> None:
     picture = np.asarray(picture_grid({"male": [face(BLUE)], "female": [face(RED)]}, size=64).convert("RGB"))
     tints = {tuple(int(tint[i : i + 2], 16) for i in (1, 3, 5)) for tint in TINTS[:2]}
-    assert {tuple(int(value) for value in picture[0, 0]), tuple(int(value) for value in picture[-1, 0])} == tints
+    assert {
+        tuple(int(value) for value in picture[0, 0]),
+        tuple(int(value) for value in picture[-1, 0]),
+    } == tints
     assert picture[:40].min() < 60  # dark letters above the first face
 
 
@@ -70,7 +73,10 @@ def test_a_grid_of_a_run_shows_populations_and_the_rest(make_run: Callable[..., 
     path = save_grid(make_run(voices=6, unlabelled=2))
     assert path.name == "grid.png"
     picture = read(path)
-    blue, red, grey = (pixels(picture, colour)[:, 0] for colour in [(0x3B, 0x6F, 0xB6), (0xD1, 0x49, 0x5B), (0x7A, 0x7A, 0x7A)])
+    blue, red, grey = (
+        pixels(picture, colour)[:, 0]
+        for colour in [(0x3B, 0x6F, 0xB6), (0xD1, 0x49, 0x5B), (0x7A, 0x7A, 0x7A)]
+    )
     assert blue.max() < red.min() and red.max() < grey.min()
 
 

@@ -21,7 +21,9 @@ def row(id: str, speaker: str = "") -> ResultRow:
     return ResultRow(Clip(id, "", speaker), True, 0.1, 0.5, {})
 
 
-def recorded(folder: Path, cohorts: list[list[str]], noise: float = 0.0) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def recorded(
+    folder: Path, cohorts: list[list[str]], noise: float = 0.0
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Writes made-up cohorts; returns target and image of each clip."""
     run, generator = RunDirectory(folder), np.random.default_rng(0)
     found = {}
@@ -40,8 +42,12 @@ def test_the_view_holds_cosines_of_targets_and_images_over_all_cohorts(tmp_path:
     view = read_guide_view(tmp_path)
     assert isinstance(view, GuideView) and view.prompts == ("boy", "girl")
     for id, (target, image) in clips.items():
-        assert view.heard[view.rows[id]] == pytest.approx([float(target @ prompt) for prompt in prompts.values()], abs=1e-6)
-        assert view.seen[view.rows[id]] == pytest.approx([float(image @ prompt) for prompt in prompts.values()], abs=1e-6)
+        assert view.heard[view.rows[id]] == pytest.approx(
+            [float(target @ prompt) for prompt in prompts.values()], abs=1e-6
+        )
+        assert view.seen[view.rows[id]] == pytest.approx(
+            [float(image @ prompt) for prompt in prompts.values()], abs=1e-6
+        )
 
 
 def test_a_run_without_records_says_so(tmp_path: Path) -> None:

@@ -42,6 +42,9 @@ def test_a_picture_is_a_small_jpeg(size: tuple[int, int], expected: tuple[int, i
 def test_a_damaged_or_missing_sheet_costs_the_start_images_alone(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
     for cohort in (0, 1):
-        write_embeddings(run.embeddings_path(cohort), CohortEmbeddings((f"clip-{cohort}",), np.ones((1, 2)), np.ones((1, 2))))
+        write_embeddings(
+            run.embeddings_path(cohort),
+            CohortEmbeddings((f"clip-{cohort}",), np.ones((1, 2)), np.ones((1, 2))),
+        )
     run.starts_path(0).write_bytes(b"no picture")
     assert start_uris(tmp_path, ["clip-0", "clip-1", "unknown"]) == {}

@@ -33,7 +33,12 @@ def clips(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 
 def by_hand(scores: Tensor, members: Tensor) -> np.ndarray:
-    return np.array([[np.mean(scores.double().numpy()[members[:, population].numpy(), prompt]) for prompt in range(3)] for population in range(3)])
+    return np.array(
+        [
+            [np.mean(scores.double().numpy()[members[:, population].numpy(), prompt]) for prompt in range(3)]
+            for population in range(3)
+        ]
+    )
 
 
 def measured(scores: Tensor, members: Tensor, batch: int) -> PopulationScore:
@@ -46,12 +51,16 @@ def measured(scores: Tensor, members: Tensor, batch: int) -> PopulationScore:
 @pytest.mark.parametrize("batch", [1, 7, 100])
 def test_means_do_not_depend_on_batches(batch: int) -> None:
     scores, members = clips(100)
-    np.testing.assert_allclose(measured(scores, members, batch).compute(), by_hand(scores, members), atol=1e-12)
+    np.testing.assert_allclose(
+        measured(scores, members, batch).compute(), by_hand(scores, members), atol=1e-12
+    )
 
 
 def test_a_clip_counts_once_for_each_of_its_traits() -> None:
     metric = PopulationScore(4, 1)
-    metric.update(torch.tensor([[0.5], [0.1]]), torch.tensor([[True, False, True, False], [False, True, True, False]]))
+    metric.update(
+        torch.tensor([[0.5], [0.1]]), torch.tensor([[True, False, True, False], [False, True, True, False]])
+    )
     assert metric.compute().flatten().tolist()[:3] == pytest.approx([0.5, 0.1, 0.3])
     assert metric.compute()[3].isnan(), "no clip, no number"
 
@@ -92,12 +101,24 @@ def test_totals_of_a_run_are_those_of_the_merged_records_of_all_ranks(tmp_path: 
     found = [[means[prompt][label] for prompt in AGES.values()] for label in AGES]
     np.testing.assert_allclose(found, by_hand(scores, members), atol=1e-6)
     alone = measured(scores[:28], members[:28], 4).compute()
-    assert np.abs(alone.numpy() - by_hand(scores, members)).max() > 0.01, "one rank's own means are something else"
+    assert np.abs(alone.numpy() - by_hand(scores, members)).max() > 0.01, (
+        "one rank's own means are something else"
+    )
 
 
 def record(number: int, scores: Tensor, members: Tensor) -> ClipRecord:
     labels = {} if not members.any() else {"age": list(AGES)[int(members.int().argmax())]}
-    return ClipRecord(f"{number:02}", "", "", labels, 0, 0.0, 0.0, dict(zip(AGES.values(), scores.tolist(), strict=True)), (0.0,))
+    return ClipRecord(
+        f"{number:02}",
+        "",
+        "",
+        labels,
+        0,
+        0.0,
+        0.0,
+        dict(zip(AGES.values(), scores.tolist(), strict=True)),
+        (0.0,),
+    )
 
 
 RANK = """
@@ -124,8 +145,15 @@ def test_two_processes_of_a_group_agree_on_the_mean_over_all_clips(tmp_path: Pat
     shares = [(scores[:31], members[:31]), (scores[31:], members[31:])]
     for rank, (some, whose) in enumerate(shares):
         torch.save({"scores": some, "members": whose}, tmp_path / f"rank-{rank}.pt")
-    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])}
-    processes = [subprocess.Popen([sys.executable, "-c", RANK, str(tmp_path), str(rank)], env=environment) for rank in range(2)]
+    environment = {
+        **os.environ,
+        "GLOO_SOCKET_IFNAME": "lo",
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]),
+    }
+    processes = [
+        subprocess.Popen([sys.executable, "-c", RANK, str(tmp_path), str(rank)], env=environment)
+        for rank in range(2)
+    ]
     try:
         assert [process.wait(timeout=280) for process in processes] == [0, 0]
     finally:

@@ -7,7 +7,10 @@ from stylewav_pl.types import ConfigError
 
 
 def test_the_default_is_the_papers() -> None:
-    assert dict(DEFAULT_PROMPTS["sex"].prompts) == {"male": "this is a photo of a boy", "female": "this is a photo of a girl"}
+    assert dict(DEFAULT_PROMPTS["sex"].prompts) == {
+        "male": "this is a photo of a boy",
+        "female": "this is a photo of a girl",
+    }
 
 
 @pytest.mark.parametrize(

@@ -58,16 +58,28 @@ def read(run: Path) -> Reader:
 
 def test_the_page_shows_what_the_run_found(make_run: Callable[..., Path]) -> None:
     run = make_run(voices=8, unlabelled=2)
-    evaluation = evaluate(read_results(run), SEX, permutations=99, notes=[NOT_A_PORTRAIT, judge_note("pocket", "pocket")])
+    evaluation = evaluate(
+        read_results(run), SEX, permutations=99, notes=[NOT_A_PORTRAIT, judge_note("pocket", "pocket")]
+    )
     write_statistics(run, [evaluation])
     page = read(run)
     counts = ["male voices 8 faces", "other voices 2 faces"]
-    for expected in [verdict(evaluation), NOT_A_PORTRAIT, "Judge and guide are the same model", "0.241", *counts, "torch", "silent"]:
+    for expected in [
+        verdict(evaluation),
+        NOT_A_PORTRAIT,
+        "Judge and guide are the same model",
+        "0.241",
+        *counts,
+        "torch",
+        "silent",
+    ]:
         assert expected in page.text
     mean = evaluation.observed.means[SEX.sentences[0]]["male"]
     assert isinstance(mean, float) and f"{mean:.3f}" in page.text
     assert page.count("polyline") == 18
-    assert page.count("img") == 18 * 2 + 2  # each face in its population and in the list, and two figures; no start images were recorded
+    assert (
+        page.count("img") == 18 * 2 + 2
+    )  # each face in its population and in the list, and two figures; no start images were recorded
     assert page.count("button") == 1  # no sound was to be had
 
 
@@ -76,13 +88,38 @@ def test_start_images_and_sounds_are_shown_where_there_are_some(make_run: Callab
     ids = [row.clip.id for row in read_results(run) if row.done]
     for cohort in (0, 1):
         some = tuple(ids[cohort::2])
-        write_embeddings(RunDirectory(run).embeddings_path(cohort), CohortEmbeddings(some, np.eye(4), np.eye(4)))
-        write_sheet(RunDirectory(run).starts_path(cohort), [np.full((32, 32, 3), 60 * position, np.uint8) for position in range(4)])
-    page = Reader(write_report(run, sounds=lambda id: (np.zeros(1600, np.float32), 16000) if id == ids[2] else None).read_text("utf-8"))
-    starts = {attributes["alt"]: picture(attributes["src"]) for tag, attributes in page.tags if str(attributes.get("alt")).startswith("start")}
-    assert [int(np.asarray(starts[f"start image of {id}"]).mean().round()) for id in ids] == [0, 0, 60, 60, 120, 120, 180, 180]
+        write_embeddings(
+            RunDirectory(run).embeddings_path(cohort), CohortEmbeddings(some, np.eye(4), np.eye(4))
+        )
+        write_sheet(
+            RunDirectory(run).starts_path(cohort),
+            [np.full((32, 32, 3), 60 * position, np.uint8) for position in range(4)],
+        )
+    page = Reader(
+        write_report(
+            run, sounds=lambda id: (np.zeros(1600, np.float32), 16000) if id == ids[2] else None
+        ).read_text("utf-8")
+    )
+    starts = {
+        attributes["alt"]: picture(attributes["src"])
+        for tag, attributes in page.tags
+        if str(attributes.get("alt")).startswith("start")
+    }
+    assert [int(np.asarray(starts[f"start image of {id}"]).mean().round()) for id in ids] == [
+        0,
+        0,
+        60,
+        60,
+        120,
+        120,
+        180,
+        180,
+    ]
     (sound,) = [attributes for _, attributes in page.tags if "data-sound" in attributes]
-    assert str(sound["data-sound"]).startswith("data:audio/mpeg;base64,") and sound["aria-label"] == f"play {ids[2]}"
+    assert (
+        str(sound["data-sound"]).startswith("data:audio/mpeg;base64,")
+        and sound["aria-label"] == f"play {ids[2]}"
+    )
     assert "its median rank is" in page.text
 
 
@@ -92,9 +129,13 @@ def picture(uri: str | None) -> Image.Image:
 
 def test_the_funnel_is_shown(make_run: Callable[..., Path]) -> None:
     run = make_run(voices=3)
-    (run / "funnel.json").write_text(json.dumps([{"source": "en", "population": "male <b>", "stage": "long enough", "count": 1234567}]))
+    (run / "funnel.json").write_text(
+        json.dumps([{"source": "en", "population": "male <b>", "stage": "long enough", "count": 1234567}])
+    )
     page = read(run)
-    assert "male <b> long enough 1,234,567" in page.text and page.count("b") == read(make_run(voices=3)).count("b")
+    assert "male <b> long enough 1,234,567" in page.text and page.count("b") == read(
+        make_run(voices=3)
+    ).count("b")
 
 
 @pytest.mark.parametrize("content", ["{", "[3]", '[{"source": "x"}]'])
@@ -116,17 +157,30 @@ def test_two_hundred_clips_with_sounds_stay_small(make_run: Callable[..., Path])
 
 def test_the_page_needs_nothing_from_outside(make_run: Callable[..., Path]) -> None:
     page = read(make_run())
-    sources = [value for _, attributes in page.tags for name, value in attributes.items() if name in {"src", "href"}]
+    sources = [
+        value for _, attributes in page.tags for name, value in attributes.items() if name in {"src", "href"}
+    ]
     assert sources and all(source is not None and source.startswith("data:image/") for source in sources)
 
 
 def test_one_script_runs_and_no_other(make_run: Callable[..., Path]) -> None:
     html = write_report(make_run()).read_text("utf-8")
     (script,) = re.findall(r"<script>(.*?)</script>", html, flags=re.DOTALL)
-    (policy,) = [attributes["content"] for tag, attributes in Reader(html).tags if attributes.get("http-equiv") == "Content-Security-Policy"]
+    (policy,) = [
+        attributes["content"]
+        for tag, attributes in Reader(html).tags
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    ]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    assert policy is not None and f"script-src 'sha256-{digest}'" in policy and "default-src 'none'" in policy and "unsafe" not in policy
-    assert not any("style" in attributes for _, attributes in Reader(html).tags), "the policy forbids styles in attributes"
+    assert (
+        policy is not None
+        and f"script-src 'sha256-{digest}'" in policy
+        and "default-src 'none'" in policy
+        and "unsafe" not in policy
+    )
+    assert not any("style" in attributes for _, attributes in Reader(html).tags), (
+        "the policy forbids styles in attributes"
+    )
 
 
 def test_text_of_the_user_is_text(make_run: Callable[..., Path]) -> None:
@@ -134,8 +188,12 @@ def test_text_of_the_user_is_text(make_run: Callable[..., Path]) -> None:
     run = make_run(voices=4, images=False)
     results = (run / "results.csv").read_text()
     quoted = '"' + ATTACK.replace('"', '""') + '"'
-    results = results.replace("voice-000,voices/voice-000.wav,s0", ",".join([quoted] * 3)).replace(",male,", f",{quoted},")
-    results = results.replace(f"score: {SEX.sentences[0]}", '"score: ' + quoted[1:]).replace(",sex,", f",{quoted},")
+    results = results.replace("voice-000,voices/voice-000.wav,s0", ",".join([quoted] * 3)).replace(
+        ",male,", f",{quoted},"
+    )
+    results = results.replace(f"score: {SEX.sentences[0]}", '"score: ' + quoted[1:]).replace(
+        ",sex,", f",{quoted},"
+    )
     (run / "results.csv").write_text(results)
     (run / "skipped.csv").write_text(f"id,path,reason,detail\n{','.join([quoted] * 4)}\n")
     (run / "manifest.json").write_text(json.dumps({ATTACK: ATTACK}))
@@ -152,8 +210,12 @@ def test_text_of_the_user_is_text(make_run: Callable[..., Path]) -> None:
 def test_a_dollar_or_a_strange_letter_in_a_prompt_is_drawn(make_run: Callable[..., Path]) -> None:
     run = make_run(voices=4)
     prompt = "a $photo$_{ of 男の子 \\frac"
-    (run / "results.csv").write_text((run / "results.csv").read_text().replace(f"score: {SEX.sentences[0]}", f"score: {prompt}"))
-    evaluation = evaluate(read_results(run), PromptSet("sex", {"male": prompt, "female": SEX.sentences[1]}), permutations=9)
+    (run / "results.csv").write_text(
+        (run / "results.csv").read_text().replace(f"score: {SEX.sentences[0]}", f"score: {prompt}")
+    )
+    evaluation = evaluate(
+        read_results(run), PromptSet("sex", {"male": prompt, "female": SEX.sentences[1]}), permutations=9
+    )
     figure = forest_plot(evaluation)
     assert figure is not None and figure.startswith("data:image/svg+xml;base64,")
 
@@ -167,14 +229,18 @@ def test_missing_files_are_fine(make_run: Callable[..., Path], name: str) -> Non
 
 
 def test_only_results_are_needed(tmp_path: Path) -> None:
-    (tmp_path / "results.csv").write_text("id,path,speaker,seed,status,similarity_start,similarity_end\na,a.wav,,1,done,0.1,0.5\n")
+    (tmp_path / "results.csv").write_text(
+        "id,path,speaker,seed,status,similarity_start,similarity_end\na,a.wav,,1,done,0.1,0.5\n"
+    )
     page = read(tmp_path)
     assert "1 face; this run was not scored" in page.text
     assert page.count("script") == 1
 
 
 def test_a_run_in_which_nothing_was_finished_has_a_page(tmp_path: Path) -> None:
-    (tmp_path / "results.csv").write_text("id,path,speaker,seed,status,similarity_start,similarity_end\na,a.wav,,,skipped,,\n")
+    (tmp_path / "results.csv").write_text(
+        "id,path,speaker,seed,status,similarity_start,similarity_end\na,a.wav,,,skipped,,\n"
+    )
     assert "No clip was finished" in read(tmp_path).text
 
 

@@ -24,7 +24,9 @@ def tone(id: str) -> tuple[np.ndarray, int]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with playwright.sync_playwright() as started:
-        running = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"])
+        running = started.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+        )
         yield running
         running.close()
 
@@ -33,7 +35,9 @@ def browser() -> Iterator[Any]:
 def opened(browser: Any, make_run: Callable[..., Path]) -> Iterator[Any]:
     """The report of a run with a hostile clip, open; whatever the console says fails the test."""
     run = make_run(voices=6, unlabelled=1)
-    results = (run / "results.csv").read_text().replace("voice-003,voices", '"<img src=x onerror=alert(1)>",voices')
+    results = (
+        (run / "results.csv").read_text().replace("voice-003,voices", '"<img src=x onerror=alert(1)>",voices')
+    )
     (run / "results.csv").write_text(results)
     report = write_report(run, sounds=tone)
     page, said = browser.new_page(viewport={"width": 1200, "height": 900}), []
@@ -70,7 +74,9 @@ def test_it_sorts_by_numbers_and_by_text(opened: Any) -> None:
     scores = [float(clip.get_attribute(f"data-k{key}")) for clip in opened.locator("#clips li").all()]
     assert scores == sorted(scores, reverse=True)
     opened.select_option("#sort", label="sex")
-    assert opened.locator("#clips li").last.get_attribute("data-text").strip() == "voice-012 s12", "without a label: last also when descending"
+    assert opened.locator("#clips li").last.get_attribute("data-text").strip() == "voice-012 s12", (
+        "without a label: last also when descending"
+    )
     opened.click("#direction")
     opened.select_option("#sort", label="order of the run")
     assert ids(opened) == first
@@ -110,5 +116,10 @@ def test_it_prints_without_its_controls(opened: Any) -> None:
     assert not opened.locator(".tools").is_visible()
     assert not opened.locator("button.play").first.is_visible()
     assert opened.pdf()[:5] == b"%PDF-"
-    margins = "[...document.styleSheets[0].cssRules].filter((rule) => rule instanceof CSSPageRule).map((rule) => rule.style.marginLeft)"
-    assert opened.evaluate(margins) == ["12mm"], "whatever the printer thinks of margins, nothing is printed on the edge"
+    margins = (
+        "[...document.styleSheets[0].cssRules].filter((rule) => rule instanceof "
+        "CSSPageRule).map((rule) => rule.style.marginLeft)"
+    )
+    assert opened.evaluate(margins) == ["12mm"], (
+        "whatever the printer thinks of margins, nothing is printed on the edge"
+    )

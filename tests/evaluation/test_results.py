@@ -16,16 +16,41 @@ def written(folder: Path, *lines: str) -> Path:
 
 
 def test_rows_come_in_order_with_labels_and_scores(tmp_path: Path) -> None:
-    rows = read_results(written(tmp_path, HEADER, "a/b,voices/a b.wav,ann,female,,7,done,0.1,0.5,0.2,0.3", "c,c.wav,,,,,skipped,,,,"))
+    rows = read_results(
+        written(
+            tmp_path,
+            HEADER,
+            "a/b,voices/a b.wav,ann,female,,7,done,0.1,0.5,0.2,0.3",
+            "c,c.wav,,,,,skipped,,,,",
+        )
+    )
     assert rows[0].clip.labels == {"sex": "female"}
-    assert (rows[0].clip.id, rows[0].clip.path, rows[0].clip.speaker, rows[0].seed, rows[0].done) == ("a/b", "voices/a b.wav", "ann", 7, True)
+    assert (rows[0].clip.id, rows[0].clip.path, rows[0].clip.speaker, rows[0].seed, rows[0].done) == (
+        "a/b",
+        "voices/a b.wav",
+        "ann",
+        7,
+        True,
+    )
     assert (rows[0].similarity_start, rows[0].similarity_end) == (0.1, 0.5)
     assert rows[0].scores == {"a boy": 0.2, "a girl": 0.3}
-    assert (rows[1].done, rows[1].scores, rows[1].similarity_end, rows[1].clip.labels, rows[1].seed) == (False, {}, None, {}, None)
+    assert (rows[1].done, rows[1].scores, rows[1].similarity_end, rows[1].clip.labels, rows[1].seed) == (
+        False,
+        {},
+        None,
+        {},
+        None,
+    )
 
 
 def test_a_run_without_labels_and_scores_is_read(tmp_path: Path) -> None:
-    rows = read_results(written(tmp_path, "id,path,speaker,seed,status,similarity_start,similarity_end", '"a, ""b""",x,,1,done,0,1'))
+    rows = read_results(
+        written(
+            tmp_path,
+            "id,path,speaker,seed,status,similarity_start,similarity_end",
+            '"a, ""b""",x,,1,done,0,1',
+        )
+    )
     assert rows[0].clip.id == 'a, "b"'
     assert rows[0].clip.labels == {}
 
@@ -38,7 +63,9 @@ def test_a_label_may_be_called_like_another_column(tmp_path: Path) -> None:
 
 
 def test_nan_is_no_score(tmp_path: Path) -> None:
-    assert read_results(written(tmp_path, HEADER, "a,a.wav,,male,,7,done,0.1,0.5,nan,0.3"))[0].scores == {"a girl": 0.3}
+    assert read_results(written(tmp_path, HEADER, "a,a.wav,,male,,7,done,0.1,0.5,nan,0.3"))[0].scores == {
+        "a girl": 0.3
+    }
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,9 @@ def test_kinds_that_take_turns_are_all_there(total: int, kinds: int) -> None:
     assert max(shares.values()) - min(shares.values()) <= 20
 
 
-@pytest.mark.parametrize(("total", "limit"), [(0, 3), (1, 3), (3, 3), (7, 3), (201, 200), (399, 200), (100_000, 24)])
+@pytest.mark.parametrize(
+    ("total", "limit"), [(0, 3), (1, 3), (3, 3), (7, 3), (201, 200), (399, 200), (100_000, 24)]
+)
 def test_one_out_of_each_stretch(total: int, limit: int) -> None:
     found = evenly(range(total), limit)
     assert len(found) == min(total, limit)

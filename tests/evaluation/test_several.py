@@ -22,7 +22,9 @@ def test_anova_agrees_with_statsmodels(shifts: tuple[float, ...]) -> None:
     expected = anova_oneway(samples, use_var="unequal", welch_correction=True)
     found = welch_anova(samples)
     assert isinstance(found, Anova)
-    assert [found.f, found.df_between, found.df_within, found.p] == pytest.approx([expected.statistic, *expected.df, expected.pvalue])
+    assert [found.f, found.df_between, found.df_within, found.p] == pytest.approx(
+        [expected.statistic, *expected.df, expected.pvalue]
+    )
     assert 0 <= found.omega_squared < 1
 
 
@@ -82,12 +84,20 @@ def test_spearman_agrees_with_scipy(ties: bool) -> None:
 
 def test_a_perfect_order_has_an_interval() -> None:
     found = spearman(np.arange(6.0), np.arange(6.0))
-    assert isinstance(found, Interval) and found.value == pytest.approx(1) and 0.99 < found.low <= found.high <= 1
+    assert (
+        isinstance(found, Interval)
+        and found.value == pytest.approx(1)
+        and 0.99 < found.low <= found.high <= 1
+    )
 
 
 @pytest.mark.parametrize(
     ("first", "second", "reason"),
-    [([1, 2, 3], [1, 2, 3], "four"), ([1, 1, 1, 1], [1, 2, 3, 4], "equal"), ([1, 2, 3, math.inf], [1, 2, 3, 4], "finite")],
+    [
+        ([1, 2, 3], [1, 2, 3], "four"),
+        ([1, 1, 1, 1], [1, 2, 3, 4], "equal"),
+        ([1, 2, 3, math.inf], [1, 2, 3, 4], "finite"),
+    ],
 )
 def test_degenerate_orders_are_not_computable(first: list[float], second: list[float], reason: str) -> None:
     found = spearman(np.array(first, dtype=float), np.array(second, dtype=float))

@@ -9,7 +9,13 @@ import pytest
 from scipy import stats
 
 from stylewav_pl.evaluation.prompts import SEX
-from stylewav_pl.evaluation.speakers import Speakers, average_by_speaker, contrast_p, permutation_p, permute_labels
+from stylewav_pl.evaluation.speakers import (
+    Speakers,
+    average_by_speaker,
+    contrast_p,
+    permutation_p,
+    permute_labels,
+)
 from stylewav_pl.evaluation.statistics import NotComputable, Welch, welch
 
 
@@ -73,13 +79,17 @@ def test_permutation_p_is_never_zero_and_repeats() -> None:
     first, second = np.linspace(5, 6, 40), np.linspace(0, 1, 40)
     assert permutation_p(first, second, permutations=199) == pytest.approx(1 / 200)
     noise = np.random.default_rng(5).normal(size=40)
-    assert permutation_p(noise[:20], noise[20:], 199, seed=3) == permutation_p(noise[:20], noise[20:], 199, seed=3)
+    assert permutation_p(noise[:20], noise[20:], 199, seed=3) == permutation_p(
+        noise[:20], noise[20:], 199, seed=3
+    )
 
 
 def test_permutation_p_is_uniform_without_an_effect() -> None:
     """Over 200 data sets without a difference; also unequal in size."""
     generator = np.random.default_rng(11)
-    found = [permutation_p(generator.normal(size=12), generator.normal(size=25), 199, seed) for seed in range(200)]
+    found = [
+        permutation_p(generator.normal(size=12), generator.normal(size=25), 199, seed) for seed in range(200)
+    ]
     assert stats.kstest(found, "uniform").pvalue > 0.01
 
 
@@ -116,7 +126,10 @@ def test_the_control_is_uniform_over_200_seeds_on_recorded_scores(column: int) -
 
 def test_a_contrast_of_three_populations_is_uniform_without_an_effect() -> None:
     generator = np.random.default_rng(3)
-    found = [contrast_p([generator.normal(size=n) for n in (8, 12, 20)], [-0.5, 0.0, 0.5], 199, seed) for seed in range(200)]
+    found = [
+        contrast_p([generator.normal(size=n) for n in (8, 12, 20)], [-0.5, 0.0, 0.5], 199, seed)
+        for seed in range(200)
+    ]
     assert stats.kstest(found, "uniform").pvalue > 0.05
 
 

@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stylewav_pl.evaluation.statistics import Interval, NotComputable, Welch, auc, contrast, hedges_g, holm, welch, wilson
+from stylewav_pl.evaluation.statistics import (
+    Interval,
+    NotComputable,
+    Welch,
+    auc,
+    contrast,
+    hedges_g,
+    holm,
+    welch,
+    wilson,
+)
 
 SIZES = [(2, 2), (3, 7), (40, 40), (200, 15)]
 
@@ -25,7 +35,9 @@ def test_welch_agrees_with_scipy(sizes: tuple[int, int], shift: float) -> None:
     low, high = expected.confidence_interval(0.9)
     result = welch(first, second, confidence=0.9)
     assert isinstance(result, Welch)
-    assert [result.t, result.df, result.p] == pytest.approx([expected.statistic, expected.df, expected.pvalue], rel=1e-8)
+    assert [result.t, result.df, result.p] == pytest.approx(
+        [expected.statistic, expected.df, expected.pvalue], rel=1e-8
+    )
     assert [result.difference.low, result.difference.high] == pytest.approx([low, high], rel=1e-8)
 
 
@@ -68,7 +80,9 @@ def test_extreme_difference_stays_finite() -> None:
     ],
 )
 @pytest.mark.parametrize("function", [welch, hedges_g])
-def test_degenerate_samples_are_not_computable(function: object, first: list[float], second: list[float], reason: str) -> None:
+def test_degenerate_samples_are_not_computable(
+    function: object, first: list[float], second: list[float], reason: str
+) -> None:
     assert callable(function)
     result = function(np.array(first, dtype=float), np.array(second, dtype=float))
     assert isinstance(result, NotComputable)
@@ -95,7 +109,9 @@ def test_auc_agrees_with_counting_and_scipy(sizes: tuple[int, int]) -> None:
     result = auc(first, second)
     assert isinstance(result, Interval)
     assert result.value == pytest.approx(sum(counted) / len(counted))
-    assert result.value == pytest.approx(stats.mannwhitneyu(first, second).statistic / first.size / second.size)
+    assert result.value == pytest.approx(
+        stats.mannwhitneyu(first, second).statistic / first.size / second.size
+    )
 
 
 @pytest.mark.parametrize("shift", [-0.2, 0.0, 0.05, 9.0])
@@ -121,14 +137,20 @@ def test_aucs_interval_covers_what_it_should() -> None:
     """Normal samples one standard deviation apart: the true value is Phi(1 / sqrt 2)."""
     generator, truth = np.random.default_rng(8), stats.norm.cdf(1 / math.sqrt(2))
     found = [auc(generator.normal(1, 1, 20), generator.normal(0, 1, 30)) for _ in range(400)]
-    assert 0.92 <= np.mean([isinstance(one, Interval) and one.low <= truth <= one.high for one in found]) <= 0.985
+    assert (
+        0.92
+        <= np.mean([isinstance(one, Interval) and one.low <= truth <= one.high for one in found])
+        <= 0.985
+    )
 
 
 def test_a_contrast_by_hand() -> None:
     """Means 1, 3, 8 with variances of the mean 0.5 / 2, 2 / 2, 0: slope (8 - 1) / 2."""
     result = contrast([np.array([0.5, 1.5]), np.array([2.0, 4.0]), np.array([8.0, 8.0])], [-0.5, 0.0, 0.5])
     assert isinstance(result, Welch)
-    assert (result.difference.value, result.t, result.df) == pytest.approx((3.5, 3.5 / math.sqrt(0.25 * 0.25), 1.0))
+    assert (result.difference.value, result.t, result.df) == pytest.approx(
+        (3.5, 3.5 / math.sqrt(0.25 * 0.25), 1.0)
+    )
 
 
 def test_a_contrast_of_what_does_not_vary_is_not_computable() -> None:
@@ -146,7 +168,9 @@ def test_wilson_agrees_with_scipy(successes: int, trials: int) -> None:
     expected = stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
     result = wilson(successes, trials)
     assert isinstance(result, Interval)
-    assert [result.value, result.low, result.high] == pytest.approx([successes / trials, expected.low, expected.high], abs=1e-12)
+    assert [result.value, result.low, result.high] == pytest.approx(
+        [successes / trials, expected.low, expected.high], abs=1e-12
+    )
     assert 0 <= result.low <= result.value <= result.high <= 1
 
 
@@ -160,4 +184,6 @@ def test_holm_by_hand_and_by_its_definition() -> None:
     values = np.random.default_rng(3).uniform(0, 0.2, 7).tolist()
     ordered = sorted(values)
     for value, adjusted in zip(values, holm(values), strict=True):
-        assert adjusted == pytest.approx(max(min(1.0, (7 - k) * ordered[k]) for k in range(ordered.index(value) + 1)))
+        assert adjusted == pytest.approx(
+            max(min(1.0, (7 - k) * ordered[k]) for k in range(ordered.index(value) + 1))
+        )

@@ -41,12 +41,40 @@ def test_the_file_holds_the_numbers(tmp_path: Path) -> None:
 
 
 def test_the_keys_are_stable(tmp_path: Path) -> None:
-    content = json.loads(write_statistics(tmp_path, [evaluate(rows(8), SEX, permutations=9)]).read_text())["traits"]["sex"]
+    content = json.loads(write_statistics(tmp_path, [evaluate(rows(8), SEX, permutations=9)]).read_text())[
+        "traits"
+    ]["sex"]
     counts = ["populations", "speakers_known", "shared_speakers", "unlabelled", "unscored", "faces_right"]
-    answers = ["observed", "permuted", "permutation_p", "trend_permutation_p", "heard", "seen_by_guide", "seed", "permutations", "notes"]
+    answers = [
+        "observed",
+        "permuted",
+        "permutation_p",
+        "trend_permutation_p",
+        "heard",
+        "seen_by_guide",
+        "seed",
+        "permutations",
+        "notes",
+    ]
     assert list(content) == ["verdict", "where_lost", "trait", "prompts", *counts, *answers]
-    assert list(content["observed"]) == ["means", "within", "between", "accuracy", "accuracy_by_label", "balanced_accuracy", "omnibus", "trend"]
-    assert list(content["observed"]["between"][0]) == ["label", "prompt", "welch", "p_holm", "hedges_g", "auc"]
+    assert list(content["observed"]) == [
+        "means",
+        "within",
+        "between",
+        "accuracy",
+        "accuracy_by_label",
+        "balanced_accuracy",
+        "omnibus",
+        "trend",
+    ]
+    assert list(content["observed"]["between"][0]) == [
+        "label",
+        "prompt",
+        "welch",
+        "p_holm",
+        "hedges_g",
+        "auc",
+    ]
     assert list(content["observed"]["between"][0]["welch"]) == ["t", "df", "p", "difference"]
 
 
@@ -54,12 +82,19 @@ def test_retrieval_is_in_the_file(tmp_path: Path) -> None:
     path = write_statistics(tmp_path, [], retrieval(np.eye(6), np.eye(6)))
     found = json.loads(path.read_text())["retrieval"]
     assert (found["audios"], found["median_rank"]) == (6, 1.0)
-    assert [(hits["k"], hits["right"], hits["share"]["value"]) for hits in found["hits"]] == [(1, 6, 1.0), (5, 6, 1.0)]
-    assert json.loads(write_statistics(tmp_path, []).read_text())["retrieval"] == {"not_computable": "the run recorded no targets"}
+    assert [(hits["k"], hits["right"], hits["share"]["value"]) for hits in found["hits"]] == [
+        (1, 6, 1.0),
+        (5, 6, 1.0),
+    ]
+    assert json.loads(write_statistics(tmp_path, []).read_text())["retrieval"] == {
+        "not_computable": "the run recorded no targets"
+    }
 
 
 def test_what_has_no_answer_says_why(tmp_path: Path) -> None:
-    content = json.loads(write_statistics(tmp_path, [evaluate(rows(1), SEX)]).read_text(), parse_constant=refuse)["traits"]["sex"]
+    content = json.loads(
+        write_statistics(tmp_path, [evaluate(rows(1), SEX)]).read_text(), parse_constant=refuse
+    )["traits"]["sex"]
     assert content["observed"]["between"][0]["welch"] == {"not_computable": "a population is empty"}
     assert content["permutation_p"][SEX.sentences[0]] == {"not_computable": "a population is empty"}
 
@@ -74,7 +109,13 @@ def test_settings_come_back(tmp_path: Path) -> None:
     assert read_settings(tmp_path) == []
     write_statistics(tmp_path, [evaluate(rows(8), SEX, seed=5, permutations=99, notes=["a"])])
     ((prompts, seed, permutations, notes),) = read_settings(tmp_path)
-    assert (prompts.trait, dict(prompts.prompts), seed, permutations, notes) == ("sex", dict(SEX.prompts), 5, 99, ("a",))
+    assert (prompts.trait, dict(prompts.prompts), seed, permutations, notes) == (
+        "sex",
+        dict(SEX.prompts),
+        5,
+        99,
+        ("a",),
+    )
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"traits": {"sex": {}}}', '{"traits": 3}'])

@@ -19,8 +19,19 @@ def made_up(prompts: PromptSet, count: int, speaker: str = "s") -> Evaluation:
     rows = []
     for index in range(count):
         own = prompts.labels[index % len(prompts.labels)]
-        scores = {prompt: 0.25 + 0.1 * (label == own) + float(generator.normal(0, 0.05)) for label, prompt in prompts.prompts.items()}
-        rows.append(ResultRow(Clip(f"{index}", "", speaker and f"{speaker}{index}", {prompts.trait: own}), True, 0.1, 0.5, scores))
+        scores = {
+            prompt: 0.25 + 0.1 * (label == own) + float(generator.normal(0, 0.05))
+            for label, prompt in prompts.prompts.items()
+        }
+        rows.append(
+            ResultRow(
+                Clip(f"{index}", "", speaker and f"{speaker}{index}", {prompts.trait: own}),
+                True,
+                0.1,
+                0.5,
+                scores,
+            )
+        )
     return evaluate(rows, prompts, permutations=99, notes=["not a portrait"])
 
 
@@ -30,7 +41,9 @@ def test_the_papers_layout() -> None:
     assert head.split() == ["mean", "similarity", "male", "photos", "female", "photos"]
     assert boy.startswith("this is a photo of a boy") and girl.startswith("this is a photo of a girl")
     means = evaluation.observed.means[SEX.sentences[0]]
-    assert [float(cell) for cell in boy.split()[-2:]] == pytest.approx([means["male"], means["female"]], abs=1e-4)
+    assert [float(cell) for cell in boy.split()[-2:]] == pytest.approx(
+        [means["male"], means["female"]], abs=1e-4
+    )
     assert welch.count("true (p = ") == 2
 
 
@@ -39,7 +52,14 @@ def test_the_papers_layout() -> None:
     "prompts",
     [
         SEX,
-        PromptSet("locale", {f"a-rather-long-locale-{i}": f"this is a photo of a person from a country with a long name {i}" for i in range(9)}),
+        PromptSet(
+            "locale",
+            {
+                f"a-rather-long-locale-{i}": "this is a photo of a person from a country with a long name "
+                f"{i}"
+                for i in range(9)
+            },
+        ),
     ],
 )
 def test_nothing_is_wider_than_the_terminal(prompts: PromptSet, count: int) -> None:
@@ -68,7 +88,8 @@ def test_long_numbers_never_touch_the_column_before(size: float) -> None:
     evaluation = made_up(SEX, 80)
     interval = Interval(size, size - abs(size) / 5, size + abs(size) / 5)
     between = tuple(
-        replace(answer, welch=Welch(size, 12345.67, 1e-300, interval), p_holm=1e-300, hedges_g=interval) for answer in evaluation.observed.between
+        replace(answer, welch=Welch(size, 12345.67, 1e-300, interval), p_holm=1e-300, hedges_g=interval)
+        for answer in evaluation.observed.between
     )
     long = replace(evaluation, observed=replace(evaluation.observed, between=between))
     head, rule, *rows = between_table(long).splitlines()
@@ -76,7 +97,9 @@ def test_long_numbers_never_touch_the_column_before(size: float) -> None:
     for row in rows:
         low, high = row.rpartition("[")[2].partition("]")[0].split(", ")
         difference, t, df, p_holm, p_permuted, g = row.rpartition(" [")[0].split()[-6:]
-        assert [float(cell) for cell in (low, t, g, high)] == pytest.approx([interval.low, size, size, interval.high], rel=0.01, abs=0.005)
+        assert [float(cell) for cell in (low, t, g, high)] == pytest.approx(
+            [interval.low, size, size, interval.high], rel=0.01, abs=0.005
+        )
         assert (float(difference), df, float(p_holm)) == (pytest.approx(size, abs=1e-4), "12345.7", 1e-300)
         assert float(p_permuted) == pytest.approx(0.01)
 

@@ -15,7 +15,10 @@ def prepared_stylegan2():
     return small_stylegan2().freeze()
 
 
-@pytest.fixture(params=[LinearGenerator, small_stylegan2, prepared_stylegan2], ids=["linear", "stylegan2", "frozen-stylegan2"])
+@pytest.fixture(
+    params=[LinearGenerator, small_stylegan2, prepared_stylegan2],
+    ids=["linear", "stylegan2", "frozen-stylegan2"],
+)
 def generator(request):
     return request.param().eval().requires_grad_(False)
 
@@ -32,7 +35,9 @@ def test_shapes(generator):
 
 
 def test_mean_is_where_truncation_zero_leads(generator):
-    torch.testing.assert_close(generator.map(torch.randn(2, generator.z_dim), truncation=0.0), generator.w_mean.expand(2, -1))
+    torch.testing.assert_close(
+        generator.map(torch.randn(2, generator.z_dim), truncation=0.0), generator.w_mean.expand(2, -1)
+    )
 
 
 def test_w_is_repeated_for_all_layers(generator):
@@ -58,11 +63,20 @@ def test_a_clip_does_not_see_its_company(generator):
 
 
 def test_empty_batches_stay_empty(generator):
-    assert generator.synthesize(torch.zeros(0, generator.w_dim)).shape == (0, 3, generator.resolution, generator.resolution)
+    assert generator.synthesize(torch.zeros(0, generator.w_dim)).shape == (
+        0,
+        3,
+        generator.resolution,
+        generator.resolution,
+    )
 
 
 def test_wrong_latents_are_named(generator):
-    wrong = [torch.zeros(2, generator.w_dim + 1), torch.zeros(2, generator.num_ws + 1, generator.w_dim), torch.zeros(1, 3, 8, 8)]
+    wrong = [
+        torch.zeros(2, generator.w_dim + 1),
+        torch.zeros(2, generator.num_ws + 1, generator.w_dim),
+        torch.zeros(1, 3, 8, 8),
+    ]
     for latents in wrong:
         with pytest.raises(ValueError, match=r"Expected W \["):
             generator.synthesize(latents)

@@ -51,7 +51,9 @@ def compare(path, values, clips=2):
     z = 2 * torch.randn(clips, generator.z_dim, generator=torch.Generator().manual_seed(1))
     w = slow_map(exact, z.double())
     torch.testing.assert_close(generator.map(z).double(), w, atol=1e-5, rtol=1e-5)
-    shift = 0.3 * torch.randn(clips, generator.num_ws, generator.w_dim, generator=torch.Generator().manual_seed(2))
+    shift = 0.3 * torch.randn(
+        clips, generator.num_ws, generator.w_dim, generator=torch.Generator().manual_seed(2)
+    )
     ws = (w.float()[:, None] + shift).requires_grad_()
     slow_ws = ws.detach().double().requires_grad_()
     for noise in ("const", "none"):
@@ -71,15 +73,33 @@ def test_a_file_gives_the_images_of_the_values_written(write, path):
     assert "torch_utils" not in sys.modules and "dnnlib" not in sys.modules
     torch.testing.assert_close(generator.w_mean, SMALL.mean)
     assert generator.config["channels"] == {"4": 5, "8": 7, "16": 3}
-    assert (generator.z_dim, generator.w_dim, generator.mapping_depth, generator.conv_clamp) == (6, 9, 3, None)
+    assert (generator.z_dim, generator.w_dim, generator.mapping_depth, generator.conv_clamp) == (
+        6,
+        9,
+        3,
+        None,
+    )
 
 
 @pytest.mark.parametrize("write", NVIDIA.values(), ids=NVIDIA)
 def test_every_dimension_and_setting_comes_from_the_file(write, path):
-    values = random_values([4, 2, 6, 3], z=5, w=7, hidden=8, depth=2, multiplier=0.5, taps=(1.0, 2.0, 5.0, 3.0, 2.0, 1.0), clamp=0.75)
+    values = random_values(
+        [4, 2, 6, 3],
+        z=5,
+        w=7,
+        hidden=8,
+        depth=2,
+        multiplier=0.5,
+        taps=(1.0, 2.0, 5.0, 3.0, 2.0, 1.0),
+        clamp=0.75,
+    )
     write(path, values)
     generator = compare(path, values)
-    assert (generator.resolution, generator.mapping_width, generator.mapping_learning_rate_multiplier) == (32, 8, 0.5)
+    assert (generator.resolution, generator.mapping_width, generator.mapping_learning_rate_multiplier) == (
+        32,
+        8,
+        0.5,
+    )
     assert generator.conv_clamp == 0.75
     assert generator.synthesize(generator.map(torch.randn(2, 5))).abs().max() <= 0.75 * 4 * 2
 
@@ -109,18 +129,26 @@ def test_the_other_architectures_of_the_paper(write, design, clamp, path, tmp_pa
 
 @pytest.mark.parametrize("depth", [1, 5])
 def test_rosinality_of_other_sizes(path, depth):
-    values = random_values([4], z=5, w=7, depth=depth) if depth == 1 else random_values([3, 2, 6, 4], z=7, w=7, depth=depth, taps=(1.0, 1.0))
+    values = (
+        random_values([4], z=5, w=7, depth=depth)
+        if depth == 1
+        else random_values([3, 2, 6, 4], z=7, w=7, depth=depth, taps=(1.0, 1.0))
+    )
     write_rosinality(path, values)
     assert compare(path, values).mapping_depth == depth
 
 
-@pytest.mark.parametrize("write", [write_ada, partial(write_tensorflow, settings={"use_noise": False})], ids=["ada", "tensorflow"])
+@pytest.mark.parametrize(
+    "write", [write_ada, partial(write_tensorflow, settings={"use_noise": False})], ids=["ada", "tensorflow"]
+)
 def test_networks_without_noise(write, path):
     silent = [replace(layer, noise=None, noise_strength=torch.zeros(())) for layer in SMALL.convolutions]
     write(path, replace(SMALL, convolutions=silent))
     generator = load_generator(path)
     w = generator.map(torch.randn(2, 6))
-    torch.testing.assert_close(generator.synthesize(w, "const"), generator.synthesize(w, "none"), atol=0, rtol=0)
+    torch.testing.assert_close(
+        generator.synthesize(w, "const"), generator.synthesize(w, "none"), atol=0, rtol=0
+    )
     exact = slow_image(doubled(SMALL), w[0].double().expand(generator.num_ws, -1), "none")
     torch.testing.assert_close(generator.synthesize(w, "random")[0].double(), exact, atol=1e-4, rtol=0)
 
@@ -139,13 +167,28 @@ def test_a_missing_mean_is_estimated_and_said(write, path, caplog):
 @pytest.mark.parametrize("name", ["rosinality", "tensorflow"])
 def test_missing_noise_maps_are_drawn_and_said(name, path, monkeypatch, caplog):
     def without_maps(variables):
-        return lambda values: tuple([pair for pair in part if not pair[0].startswith("noise")] for part in variables(values))
+        return lambda values: tuple(
+            [pair for pair in part if not pair[0].startswith("noise")] for part in variables(values)
+        )
 
     if name == "tensorflow":
-        monkeypatch.setattr(published_stylegan2, "tensorflow_variables", without_maps(published_stylegan2.tensorflow_variables))
+        monkeypatch.setattr(
+            published_stylegan2,
+            "tensorflow_variables",
+            without_maps(published_stylegan2.tensorflow_variables),
+        )
         write_tensorflow(path, SMALL)
     else:
-        torch.save({"g_ema": {key: value for key, value in rosinality_state(SMALL).items() if not key.startswith("noises")}}, path)
+        torch.save(
+            {
+                "g_ema": {
+                    key: value
+                    for key, value in rosinality_state(SMALL).items()
+                    if not key.startswith("noises")
+                }
+            },
+            path,
+        )
     generator = load_generator(path)
     assert "lacks 5 of its noise maps: they were drawn from a fixed seed" in caplog.text
     w = generator.map(torch.randn(1, 6))
@@ -157,10 +200,18 @@ def test_missing_noise_maps_are_drawn_and_said(name, path, monkeypatch, caplog):
 
 def test_axes_of_arrays_may_lie_in_any_order(path, monkeypatch):
     def turned(array):
-        return array.transpose(2, 0, 3, 1).copy().transpose(1, 3, 0, 2) if getattr(array, "ndim", 0) == 4 else array
+        return (
+            array.transpose(2, 0, 3, 1).copy().transpose(1, 3, 0, 2)
+            if getattr(array, "ndim", 0) == 4
+            else array
+        )
 
     variables = published_stylegan2.tensorflow_variables
-    monkeypatch.setattr(published_stylegan2, "tensorflow_variables", lambda v: tuple([(k, turned(a)) for k, a in part] for part in variables(v)))
+    monkeypatch.setattr(
+        published_stylegan2,
+        "tensorflow_variables",
+        lambda v: tuple([(k, turned(a)) for k, a in part] for part in variables(v)),
+    )
     write_tensorflow(path, SMALL, protocol=5)
     compare(path, SMALL)
 
@@ -171,7 +222,16 @@ def test_styles_come_in_styleclip_order(path):
     styles = load_generator(path).styles(ws)
     exact = doubled(SMALL)
     rgb, conv = exact.to_rgbs, exact.convolutions
-    order = [(conv[0], 0), (rgb[0], 1), (conv[1], 1), (conv[2], 2), (rgb[1], 3), (conv[3], 3), (conv[4], 4), (rgb[2], 5)]
+    order = [
+        (conv[0], 0),
+        (rgb[0], 1),
+        (conv[1], 1),
+        (conv[2], 2),
+        (rgb[1], 3),
+        (conv[3], 3),
+        (conv[4], 4),
+        (rgb[2], 5),
+    ]
     for style, (layer, index) in zip(styles, order, strict=True):
         expected = torch.stack([slow_style(layer, w[index].double()) for w in ws])
         torch.testing.assert_close(style.double(), expected, atol=1e-5, rtol=0)
@@ -184,15 +244,26 @@ def test_variants_of_rosinality(form, path):
         case "bare":
             torch.save(state, path)
         case "training":
-            write_rosinality(path, SMALL, args=argparse.Namespace(size=16), g_optim={"state": {0: {"step": 3}}}, ada_aug_p=0.5)
+            write_rosinality(
+                path,
+                SMALL,
+                args=argparse.Namespace(size=16),
+                g_optim={"state": {0: {"step": 3}}},
+                ada_aug_p=0.5,
+            )
         case "repeated mean":
             torch.save({"g_ema": state, "latent_avg": SMALL.mean.expand(6, -1)}, path)
         case "half":
-            torch.save({"g_ema": {name: value.half() for name, value in state.items()}, "latent_avg": SMALL.mean}, path)
+            torch.save(
+                {"g_ema": {name: value.half() for name, value in state.items()}, "latent_avg": SMALL.mean},
+                path,
+            )
     generator = load_generator(path)
     w = generator.map(torch.randn(1, 6))
     exact = slow_image(doubled(SMALL), w[0].double().expand(6, -1), "const")
-    torch.testing.assert_close(generator.synthesize(w)[0].double(), exact, atol=0.1 if form == "half" else 1e-4, rtol=0)
+    torch.testing.assert_close(
+        generator.synthesize(w)[0].double(), exact, atol=0.1 if form == "half" else 1e-4, rtol=0
+    )
     assert form == "bare" or torch.equal(generator.w_mean, SMALL.mean)
 
 
@@ -208,7 +279,9 @@ def test_convert_loses_nothing(name, path, tmp_path, capsys):
     assert torch.equal(one.w_mean, other.w_mean)
     before = target.read_bytes()
     assert main(["weights", "inspect", str(target)]) == 0
-    assert 'channels      {"4": 5, "8": 7, "16": 3}' in capsys.readouterr().out  # not in the order of the letters
+    assert (
+        'channels      {"4": 5, "8": 7, "16": 3}' in capsys.readouterr().out
+    )  # not in the order of the letters
     assert main(["weights", "convert", str(target), str(target)]) == 2
     assert "would overwrite" in capsys.readouterr().err
     assert target.read_bytes() == before
@@ -226,9 +299,19 @@ def test_convert_names_a_target_that_cannot_be_written(path, tmp_path, capsys):
 def test_inspect_tells_every_dimension(write, path, capsys):
     write(path, SMALL)
     assert main(["weights", "inspect", str(path)]) == 0
-    facts = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[1:] if not line.startswith(" "))
+    facts = dict(
+        line.split(maxsplit=1)
+        for line in capsys.readouterr().out.splitlines()[1:]
+        if not line.startswith(" ")
+    )
     assert (facts["architecture"], facts["design"]) == ("stylegan2", "skip")
-    assert (facts["resolution"], facts["z_dim"], facts["w_dim"], facts["mapping_depth"], facts["conv_clamp"]) == ("16", "6", "9", "3", "null")
+    assert (
+        facts["resolution"],
+        facts["z_dim"],
+        facts["w_dim"],
+        facts["mapping_depth"],
+        facts["conv_clamp"],
+    ) == ("16", "6", "9", "3", "null")
     assert json.loads(facts["channels"]) == {"4": 5, "8": 7, "16": 3}
     assert json.loads(facts["resample_taps"]) == [0.125, 0.375, 0.375, 0.125]
 
@@ -246,14 +329,26 @@ def test_a_conditional_network_is_refused(path):
 
 
 def test_stylegan3_is_refused_by_name(path):
-    synthesis = Persistent("SynthesisNetwork", modules={"input": Persistent("SynthesisInput"), "L0_36_512": Persistent("SynthesisLayer")})
-    dump(path, {"G_ema": Persistent("Generator", modules={"synthesis": synthesis, "mapping": Persistent("MappingNetwork")})})
+    synthesis = Persistent(
+        "SynthesisNetwork",
+        modules={"input": Persistent("SynthesisInput"), "L0_36_512": Persistent("SynthesisLayer")},
+    )
+    dump(
+        path,
+        {
+            "G_ema": Persistent(
+                "Generator", modules={"synthesis": synthesis, "mapping": Persistent("MappingNetwork")}
+            )
+        },
+    )
     with pytest.raises(WeightsError, match="StyleGAN3 generator"):
         load_generator(path)
 
 
 def test_stylegan1_is_refused_by_name(path):
-    write_tensorflow(path, SMALL, function="G_style", extra=[("4x4/Conv/StyleMod/weight", torch.zeros(2).numpy())])
+    write_tensorflow(
+        path, SMALL, function="G_style", extra=[("4x4/Conv/StyleMod/weight", torch.zeros(2).numpy())]
+    )
     with pytest.raises(WeightsError, match=r"StyleGAN generator of 2018 \(built by G_style\)"):
         load_generator(path)
 
@@ -312,6 +407,12 @@ def test_layers_that_differ_are_refused(path):
 @pytest.mark.parametrize("contents", [{"state_dict": {}}, {}, [1, 2], "text", None], ids=repr)
 def test_an_unknown_file_says_what_it_holds(contents, path):
     torch.save(contents, path)
-    expected = "'state_dict'" if contents == {"state_dict": {}} else type(contents).__name__ if contents != {} else "none"
+    expected = (
+        "'state_dict'"
+        if contents == {"state_dict": {}}
+        else type(contents).__name__
+        if contents != {}
+        else "none"
+    )
     with pytest.raises(WeightsError, match=f"no generator of a known format.*{expected}"):
         load_generator(path)

@@ -24,13 +24,17 @@ def network(dtype=torch.float64, **settings):
 def image_and_gradient(generator, latents, noise="const"):
     latents = latents.detach().requires_grad_()
     image = generator.synthesize(latents, noise)
-    weight = torch.randn(image.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64).to(image)
+    weight = torch.randn(image.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64).to(
+        image
+    )
     return image.detach(), torch.autograd.grad((image * weight).sum(), latents)[0]
 
 
 @pytest.mark.parametrize("noise", ["const", "none"])
 @pytest.mark.parametrize("clamp", [None, 1.5], ids=["free", "clamped"])
-@pytest.mark.parametrize("taps", [(1.0, 3.0, 3.0, 1.0), (1.0, 2.0, 3.0, 4.0), (1.0, 1.0), (1.0, 2.0, 4.0, 4.0, 2.0, 3.0)], ids=len)
+@pytest.mark.parametrize(
+    "taps", [(1.0, 3.0, 3.0, 1.0), (1.0, 2.0, 3.0, 4.0), (1.0, 1.0), (1.0, 2.0, 4.0, 4.0, 2.0, 3.0)], ids=len
+)
 def test_image_and_gradient_are_those_of_the_network_that_learns(noise, clamp, taps):
     generator = network(conv_clamp=clamp, resample_taps=taps)
     ws = torch.randn(3, generator.num_ws, 9, dtype=torch.float64)
@@ -42,7 +46,10 @@ def test_image_and_gradient_are_those_of_the_network_that_learns(noise, clamp, t
 
 def test_styles_get_the_same_gradients():
     generator = network()
-    styles = [style.detach().requires_grad_() for style in generator.styles(torch.randn(2, generator.num_ws, 9, dtype=torch.float64))]
+    styles = [
+        style.detach().requires_grad_()
+        for style in generator.styles(torch.randn(2, generator.num_ws, 9, dtype=torch.float64))
+    ]
     expected = torch.autograd.grad(generator.synthesize(styles).square().sum(), styles)
     found = torch.autograd.grad(generator.freeze().synthesize(styles).square().sum(), styles)
     for one, other in zip(found, expected, strict=True):
@@ -57,7 +64,9 @@ def test_random_noise_is_still_random():
 
 def test_computing_feature_maps_again_changes_nothing():
     ws = torch.randn(2, 8, 9, dtype=torch.float64)
-    kept, again = (image_and_gradient(network().freeze(recompute_from=resolution), ws) for resolution in (None, 8))
+    kept, again = (
+        image_and_gradient(network().freeze(recompute_from=resolution), ws) for resolution in (None, 8)
+    )
     for one, other in zip(again, kept, strict=True):
         assert torch.equal(one, other)
 
@@ -79,7 +88,12 @@ def test_what_is_computed_once_is_in_no_file_and_moves_with_the_network():
     names = set(generator.state_dict())
     assert set(generator.freeze().state_dict()) == names
     w = torch.randn(1, 9, dtype=torch.float64)
-    torch.testing.assert_close(generator.double().synthesize(w), network(torch.float32).double().synthesize(w).detach(), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        generator.double().synthesize(w),
+        network(torch.float32).double().synthesize(w).detach(),
+        atol=1e-5,
+        rtol=0,
+    )
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.08), (torch.float16, 0.01)])
@@ -118,8 +132,14 @@ def kept_bytes(generator, noise="const"):
 
 def test_one_feature_map_of_each_layer_is_kept():
     generator = network(torch.float32).freeze()
-    maps = sum(4 * 2 * width * resolution**2 * (1 if resolution == 4 else 2) for resolution, width in CHANNELS.items())
-    inputs = sum(4 * 2 * width * (resolution // 2) ** 2 for resolution, width in zip([8, 16, 32], CHANNELS.values(), strict=False))
+    maps = sum(
+        4 * 2 * width * resolution**2 * (1 if resolution == 4 else 2)
+        for resolution, width in CHANNELS.items()
+    )
+    inputs = sum(
+        4 * 2 * width * (resolution // 2) ** 2
+        for resolution, width in zip([8, 16, 32], CHANNELS.values(), strict=False)
+    )
     small = 30_000  # w vectors, styles, filters and noise maps
     assert maps <= kept_bytes(generator) <= maps + small
     assert inputs <= kept_bytes(generator.freeze(recompute_from=4)) <= inputs + small

@@ -31,7 +31,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 def test_a_step_at_1024_px_needs_less_than_8_gigabytes(tmp_path: Path) -> None:
     path = tmp_path / "ffhq.pkl"
     write_ada(path, random_values(CHANNELS, z=512, w=512, depth=8))
-    done = subprocess.run([sys.executable, "-c", STEP, str(path)], capture_output=True, text=True, timeout=580)
+    done = subprocess.run(
+        [sys.executable, "-c", STEP, str(path)], capture_output=True, text=True, timeout=580
+    )
     assert done.returncode == 0, done.stderr
     peak = int(done.stdout) / GIGABYTE
     assert 1 < peak < 8  # 4 were seen

@@ -14,7 +14,14 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from published_stylegan2 import dump, nvidia_generator, rosinality_state, write_ada, write_rosinality, write_tensorflow
+from published_stylegan2 import (
+    dump,
+    nvidia_generator,
+    rosinality_state,
+    write_ada,
+    write_rosinality,
+    write_tensorflow,
+)
 from safetensors.torch import save_file
 from slow_stylegan2 import random_values
 
@@ -147,7 +154,10 @@ OPCODES = {
     "REDUCE-of-data": (b"\x80\x02])R.", "a call of list"),
     "REDUCE-of-type": (b"\x80\x02cnumpy\nndarray\n)R.", r"a call of numpy\.ndarray"),
     "BUILD": (b"\x80\x02]}b.", "state for a value of type list"),
-    "BUILD-setstate": (b"\x80\x02cbuiltins\nset\n)R}X\x0c\x00\x00\x00__setstate__cos\nsystem\nsb.", r"os\.system"),
+    "BUILD-setstate": (
+        b"\x80\x02cbuiltins\nset\n)R}X\x0c\x00\x00\x00__setstate__cos\nsystem\nsb.",
+        r"os\.system",
+    ),
     "EXT1": (b"\x80\x02\x82\x01.", "EXT1"),
     "EXT2": (b"\x80\x02\x83\x01\x00.", "EXT2"),
     "EXT4": (b"\x80\x02\x84\x01\x00\x00\x00.", "EXT4"),
@@ -194,7 +204,11 @@ class Array:
         self.shape, self.content, self.code = shape, content, code
 
     def __reduce__(self):
-        return np.zeros(0).__reduce__()[0], (np.ndarray, (0,), b"b"), (1, self.shape, np.dtype(self.code), False, self.content)
+        return (
+            np.zeros(0).__reduce__()[0],
+            (np.ndarray, (0,), b"b"),
+            (1, self.shape, np.dtype(self.code), False, self.content),
+        )
 
 
 class View:
@@ -239,11 +253,23 @@ def rewritten(path, change, compression=zipfile.ZIP_STORED):
 
 ZIPS = {
     "compressed": (lambda name, content: [(name, content)], zipfile.ZIP_DEFLATED),
-    "bomb": (lambda name, content: [(name, b"\0" * 200_000_000 if name.endswith("data/0") else content)], zipfile.ZIP_DEFLATED),
-    "short-record": (lambda name, content: [(name, content[:4] if "data/" in name else content)], zipfile.ZIP_STORED),
-    "no-pickle": (lambda name, content: [] if name.endswith("data.pkl") else [(name, content)], zipfile.ZIP_STORED),
+    "bomb": (
+        lambda name, content: [(name, b"\0" * 200_000_000 if name.endswith("data/0") else content)],
+        zipfile.ZIP_DEFLATED,
+    ),
+    "short-record": (
+        lambda name, content: [(name, content[:4] if "data/" in name else content)],
+        zipfile.ZIP_STORED,
+    ),
+    "no-pickle": (
+        lambda name, content: [] if name.endswith("data.pkl") else [(name, content)],
+        zipfile.ZIP_STORED,
+    ),
     "two-pickles": (lambda name, content: [(name, content), (f"x/{name}", content)], zipfile.ZIP_STORED),
-    "missing-record": (lambda name, content: [] if name.endswith("data/1") else [(name, content)], zipfile.ZIP_STORED),
+    "missing-record": (
+        lambda name, content: [] if name.endswith("data/1") else [(name, content)],
+        zipfile.ZIP_STORED,
+    ),
 }
 
 
@@ -311,15 +337,35 @@ def test_nan_in_a_pickle_is_named(path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"<!DOCTYPE html><html>", b"version https://git-lfs.github.com/spec/v1\n", b"\x1f\x8b\x08", b"PK\x03\x04", b"\x80"]
+    "content",
+    [
+        b"",
+        b"<!DOCTYPE html><html>",
+        b"version https://git-lfs.github.com/spec/v1\n",
+        b"\x1f\x8b\x08",
+        b"PK\x03\x04",
+        b"\x80",
+    ],
 )
 def test_what_is_no_network_is_named(content, path):
     path.write_bytes(content)
-    words = {b"": "empty file", b"<": "web page", b"v": "Git LFS", b"\x1f": "gzip", b"P": "damaged", b"\x80": "damaged"}
+    words = {
+        b"": "empty file",
+        b"<": "web page",
+        b"v": "Git LFS",
+        b"\x1f": "gzip",
+        b"P": "damaged",
+        b"\x80": "damaged",
+    }
     refuse(path, words[content[:1]])
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(data=st.data(), name=st.sampled_from(sorted(WRITERS)))
 def test_damaged_bytes_give_a_network_or_one_readable_error(data, name, path):
     if name not in ORIGINALS:
@@ -330,7 +376,9 @@ def test_damaged_bytes_give_a_network_or_one_readable_error(data, name, path):
     reach = data.draw(st.sampled_from([400, len(content)]))
     for _ in range(data.draw(st.integers(1, 4))):
         position = data.draw(st.integers(0, reach - 1))
-        content[position : position + data.draw(st.integers(0, 2))] = data.draw(st.binary(min_size=0, max_size=3))
+        content[position : position + data.draw(st.integers(0, 2))] = data.draw(
+            st.binary(min_size=0, max_size=3)
+        )
     path.write_bytes(content)
     try:
         load_generator(path)
@@ -341,7 +389,14 @@ def test_damaged_bytes_give_a_network_or_one_readable_error(data, name, path):
 ORIGINALS: dict[str, bytes] = {}
 
 
-@pytest.mark.parametrize("metadata", [{}, {"architecture": "stylegan2", "config": "no JSON"}, {"architecture": "stylegan2", "config": "[" * 100_000}])
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {"architecture": "stylegan2", "config": "no JSON"},
+        {"architecture": "stylegan2", "config": "[" * 100_000},
+    ],
+)
 def test_damaged_metadata_are_named(metadata, path):
     save_file({"a": torch.zeros(1)}, path, {"format": "stylewav-pl", "kind": "generator", **metadata})
     refuse(path, "its metadata lack architecture or config")

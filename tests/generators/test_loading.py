@@ -14,7 +14,14 @@ from stylewav_pl.weights.store import save_weights
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    network = StyleGAN2({4: 6, 8: 4}, z_dim=5, w_dim=7, mapping_depth=2, mapping_learning_rate_multiplier=0.5, conv_clamp=256.0)
+    network = StyleGAN2(
+        {4: 6, 8: 4},
+        z_dim=5,
+        w_dim=7,
+        mapping_depth=2,
+        mapping_learning_rate_multiplier=0.5,
+        conv_clamp=256.0,
+    )
     network.w_mean.normal_()
     return network
 
@@ -67,10 +74,18 @@ def test_another_architecture_is_named(tmp_path):
         load_generator(path)
 
 
-@pytest.mark.parametrize("change", [{"channels": {"4": 6, "16": 4}}, {"w_dim": 8}, {"depth": 3}, {"channels": None}])
+@pytest.mark.parametrize(
+    "change", [{"channels": {"4": 6, "16": 4}}, {"w_dim": 8}, {"depth": 3}, {"channels": None}]
+)
 def test_a_configuration_that_does_not_fit_is_named(network, tmp_path, change):
     path = tmp_path / "wrong.safetensors"
-    save_weights(path, kind="generator", architecture="stylegan2", config={**network.config, **change}, tensors=network.state_dict())
+    save_weights(
+        path,
+        kind="generator",
+        architecture="stylegan2",
+        config={**network.config, **change},
+        tensors=network.state_dict(),
+    )
     with pytest.raises(WeightsError, match="damaged"):
         load_generator(path)
 

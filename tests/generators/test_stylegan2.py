@@ -14,7 +14,9 @@ DOUBLE_TOLERANCE = 1e-9
 def generator():
     """A small network with uneven widths; everything that starts at zero is made to count."""
     torch.manual_seed(0)
-    network = StyleGAN2(CHANNELS, z_dim=6, w_dim=9, mapping_depth=3, mapping_learning_rate_multiplier=0.1).double()
+    network = StyleGAN2(
+        CHANNELS, z_dim=6, w_dim=9, mapping_depth=3, mapping_learning_rate_multiplier=0.1
+    ).double()
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if name.endswith(("bias", "noise_strength")):
@@ -46,7 +48,14 @@ def test_image_and_gradient_equal_the_slow_implementation(generator, noise):
     image = generator.synthesize(ws, noise)
     slow = torch.stack([slow_image(values_of(generator), one, noise) for one in ws])
     torch.testing.assert_close(image, slow, atol=DOUBLE_TOLERANCE, rtol=0)
-    inputs = [ws, *(p for name, p in generator.named_parameters() if not name.startswith("mapping") and (noise == "const" or "noise" not in name))]
+    inputs = [
+        ws,
+        *(
+            p
+            for name, p in generator.named_parameters()
+            if not name.startswith("mapping") and (noise == "const" or "noise" not in name)
+        ),
+    ]
     weight = torch.randn_like(image)
     found = torch.autograd.grad((image * weight).sum(), inputs)
     expected = torch.autograd.grad((slow * weight).sum(), inputs)
@@ -56,14 +65,18 @@ def test_image_and_gradient_equal_the_slow_implementation(generator, noise):
 
 def test_mapping_equals_the_slow_implementation(generator):
     z = 3 * torch.randn(4, 6, dtype=torch.float64)
-    torch.testing.assert_close(generator.map(z), slow_map(values_of(generator), z), atol=DOUBLE_TOLERANCE, rtol=0)
+    torch.testing.assert_close(
+        generator.map(z), slow_map(values_of(generator), z), atol=DOUBLE_TOLERANCE, rtol=0
+    )
 
 
 def test_truncation_moves_towards_the_mean(generator):
     z = torch.randn(4, 6, dtype=torch.float64)
     full = generator.map(z)
     torch.testing.assert_close(generator.map(z, truncation=0.0), generator.w_mean.expand(4, -1))
-    torch.testing.assert_close(generator.map(z, truncation=0.7), generator.w_mean + 0.7 * (full - generator.w_mean))
+    torch.testing.assert_close(
+        generator.map(z, truncation=0.7), generator.w_mean + 0.7 * (full - generator.w_mean)
+    )
 
 
 @pytest.mark.parametrize("channels", [{4: 3}, {4: 3, 8: 2}, {4: 2, 8: 5, 16: 4, 32: 3}])
@@ -83,7 +96,16 @@ def test_a_channel_table_with_gaps_is_refused(channels):
 def test_styles_come_in_styleclip_order(generator):
     ws = torch.randn(2, generator.num_ws, 9, dtype=torch.float64)
     styles = generator.styles(ws)
-    assert [style.shape[1] for style in styles] == [5, 5, 5, 7, 7, 7, 3, 3]  # conv rgb | conv conv rgb | conv conv rgb
+    assert [style.shape[1] for style in styles] == [
+        5,
+        5,
+        5,
+        7,
+        7,
+        7,
+        3,
+        3,
+    ]  # conv rgb | conv conv rgb | conv conv rgb
     torch.testing.assert_close(styles[1], generator.to_rgbs[0].affine(ws[:, 1]))
     torch.testing.assert_close(styles[2], generator.convolutions[1].affine(ws[:, 1]))
     torch.testing.assert_close(styles[7], generator.to_rgbs[2].affine(ws[:, 5]))
@@ -107,13 +129,17 @@ def test_stages_end_with_the_image(generator):
 
 def test_conv_clamp_bounds_every_layer():
     torch.manual_seed(0)
-    free, clamped = (StyleGAN2({4: 4, 8: 4}, z_dim=4, w_dim=4, mapping_depth=1, conv_clamp=clamp) for clamp in (None, 0.25))
+    free, clamped = (
+        StyleGAN2({4: 4, 8: 4}, z_dim=4, w_dim=4, mapping_depth=1, conv_clamp=clamp) for clamp in (None, 0.25)
+    )
     clamped.load_state_dict(free.state_dict())
     w = torch.randn(2, 4)
     stage = next(clamped.stages(w))
     assert free.synthesize(w).abs().max() > 0.5 >= clamped.synthesize(w).abs().max()
     assert stage.abs().max() <= 0.25
-    x = clamped.convolutions[0](clamped.constant.expand(2, -1, -1, -1), clamped.convolutions[0].affine(w), None)
+    x = clamped.convolutions[0](
+        clamped.constant.expand(2, -1, -1, -1), clamped.convolutions[0].affine(w), None
+    )
     assert x.abs().max() <= 0.25
 
 

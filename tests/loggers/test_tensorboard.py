@@ -17,7 +17,9 @@ from stylewav_pl.types import ConfigError
 def read(folder: Path) -> Any:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0, "histograms": 0, "tensors": 0})
+    events = EventAccumulator(
+        str(folder), size_guidance={"scalars": 0, "images": 0, "histograms": 0, "tensors": 0}
+    )
     events.Reload()
     return events
 
@@ -38,7 +40,12 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     logger.log_curve("curve/learning_rate", [0.0, 0.1])
     logger.log_picture("faces/male", Image.new("RGB", (4, 2), (255, 0, 10)), 4)
     logger.log_histogram("histogram/similarity_end", np.linspace(0, 1, 50), 4)
-    logger.log_table("final/scores", ["face", "id", "score"], [[Image.new("RGB", (4, 4)), "a|b", 0.5], [None, "c", None]], 4)
+    logger.log_table(
+        "final/scores",
+        ["face", "id", "score"],
+        [[Image.new("RGB", (4, 4)), "a|b", 0.5], [None, "c", None]],
+        4,
+    )
     logger.log_summary({"statistics/sex/verdict": "they differ", "statistics/sex/p": 0.5}, 4)
     logger.log_files("report", [tmp_path / "report.html"])
     logger.close()
@@ -96,5 +103,7 @@ def test_a_run_in_two_pieces_is_one_in_tensorboard_with_the_names_of_the_csv(
     assert names and names <= set(events.Tags()["scalars"])
     assert [int(row["step"]) for row in rows if row["metric"] == "rank0/similarity/end"] == [2, 4, 6]
     assert {"histogram/similarity_end", "live_histogram/similarity_end"} <= set(events.Tags()["histograms"])
-    assert "differ" in text(events, "statistics/sex/verdict") or "shows" in text(events, "statistics/sex/verdict")
+    assert "differ" in text(events, "statistics/sex/verdict") or "shows" in text(
+        events, "statistics/sex/verdict"
+    )
     assert "final/faces" in events.Tags()["images"]

@@ -13,7 +13,8 @@ from stylewav_pl.callbacks import writer
 from stylewav_pl.loggers import WandbLog
 
 # What an offline W&B run recorded, read from its ``.wandb`` file: a LevelDB log (https://github.com/google/leveldb/blob/main/doc/log_format.md)
-# after a header of 7 bytes: blocks of 32 KiB with records of checksum (4), length (2), type (1) and data, each a protocol buffer.
+# after a header of 7 bytes: blocks of 32 KiB with records of checksum (4), length (2), type (1) and data,
+# each a protocol buffer.
 
 BLOCK, HEADER = 32_768, 7
 FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
@@ -73,7 +74,9 @@ def _add(found: Recorded, record: Any) -> None:
             for item in record.summary.remove:
                 found.summary.pop(item.key or "/".join(item.nested_key), None)
         case "artifact":
-            found.artifacts[record.artifact.name] = [entry.path for entry in record.artifact.manifest.contents]
+            found.artifacts[record.artifact.name] = [
+                entry.path for entry in record.artifact.manifest.contents
+            ]
         case "exit":
             found.exit_code = record.exit.exit_code
 
@@ -123,7 +126,9 @@ def logger(path: Path, rank: int = 0, **settings: Any) -> WandbLog:
 
 
 @slow
-def test_a_run_in_two_pieces_is_one_wandb_run(fit: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_in_two_pieces_is_one_wandb_run(
+    fit: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls, write = [0], writer.ResultsWriter.on_train_batch_end
 
     def failing_in_the_third_cohort(*args: Any) -> None:
@@ -150,18 +155,29 @@ def check_the_whole(found: Recorded, run: Path) -> None:
     assert found.project == "stylewav-pl"
     assert found.config["model"]["num_steps"] == 3
     axes = {"rank0/*", "faces/*", "histogram/*", "live_histogram/*", "final/*"}
-    assert {name: axis for name, axis in found.axes.items() if axis} == {**dict.fromkeys(axes, "clips_done"), "curve/*": "optimisation_step"}
+    assert {name: axis for name, axis in found.axes.items() if axis} == {
+        **dict.fromkeys(axes, "clips_done"),
+        "curve/*": "optimisation_step",
+    }
     assert [step for step, _ in found.series("curve/similarity/all", "optimisation_step")] == [0, 1, 2, 3]
     assert found.series("curve/learning_rate", "optimisation_step") == [], "the first piece has it"
     ((step, path),) = found.series("final/faces/path")
     assert step == 6
-    (folder,) = [place.parent for place in run.glob("wandb/offline-run-*/*.wandb") if (place.parent / "files" / path).exists()]
+    (folder,) = [
+        place.parent
+        for place in run.glob("wandb/offline-run-*/*.wandb")
+        if (place.parent / "files" / path).exists()
+    ]
     with Image.open(folder / "files" / path) as picture, Image.open(run / "grid.png") as grid:
         assert picture.size == grid.size
     ((_, rows),) = found.series("final/scores/nrows")
     assert rows == 6
     assert sum(found.series("histogram/similarity_end/values")[0][1]) == 6
-    numbers = {name: value for name, value in found.summary.items() if name.startswith("statistics/sex/observed/means/")}
+    numbers = {
+        name: value
+        for name, value in found.summary.items()
+        if name.startswith("statistics/sex/observed/means/")
+    }
     assert len(numbers) == 4 and all(-1 <= value <= 1 for value in numbers.values())
     assert "sex" in found.summary["statistics/sex/verdict"]
     (report,) = [files for name, files in found.artifacts.items() if name.startswith("report-")]
@@ -169,18 +185,24 @@ def check_the_whole(found: Recorded, run: Path) -> None:
 
 
 @slow
-def test_nobody_logged_in_goes_offline_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_nobody_logged_in_goes_offline_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.delenv("WANDB_MODE")
     log = logger(tmp_path, name="named", tags=("a",))
     log.log_metrics({"rank0/similarity/end": 0.5}, step=3)
     log.log_summary({"statistics/sex/means/a boy": 0.25, "statistics/sex/verdict": "they differ"}, step=3)
-    log.log_summary({"statistics/sex/means/a king": 0.5, "statistics/sex/verdict": "they do not differ"}, step=3)
+    log.log_summary(
+        {"statistics/sex/means/a king": 0.5, "statistics/sex/verdict": "they do not differ"}, step=3
+    )
     log.close()
     assert "logging OFFLINE: nobody is logged in here (`wandb login`)" in capfd.readouterr().err
     (found,) = starts(tmp_path)
     assert found.series("rank0/similarity/end") == [(3, 0.5)]
     facts = {name: value for name, value in found.summary.items() if name.startswith("statistics/")}
-    assert facts == {"statistics/sex/means/a king": 0.5, "statistics/sex/verdict": "they do not differ"}, "of the first scoring nothing is left"
+    assert facts == {"statistics/sex/means/a king": 0.5, "statistics/sex/verdict": "they do not differ"}, (
+        "of the first scoring nothing is left"
+    )
 
 
 @slow
@@ -200,7 +222,10 @@ def test_a_service_that_cannot_be_reached_goes_offline_and_says_so(
 
 
 def test_a_wandb_that_cannot_even_start_ends_no_job(
-    fit: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    fit: Callable[..., int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     def failing(*args: Any) -> None:
         raise OSError(30, "Read-only file system")
@@ -213,7 +238,9 @@ def test_a_wandb_that_cannot_even_start_ends_no_job(
 
 def test_nothing_is_opened_before_the_first_log(tmp_path: Path) -> None:
     log = logger(tmp_path)
-    getattr(log, "experiment", None)  # Lightning asks the loggers of every process for it, those that log nothing too
+    getattr(
+        log, "experiment", None
+    )  # Lightning asks the loggers of every process for it, those that log nothing too
     log.finalize("success")
     log.close()
     assert [path for path in tmp_path.iterdir() if path.name != "home"] == []

@@ -53,7 +53,9 @@ def test_captions_use_known_words_only(captions: list[Caption]) -> None:
 
 
 def test_prompts_use_known_words_only() -> None:
-    prompts = [prompt for one in PROMPT_SETS.values() for template in TEMPLATES for prompt in one.prompts(template)]
+    prompts = [
+        prompt for one in PROMPT_SETS.values() for template in TEMPLATES for prompt in one.prompts(template)
+    ]
     assert {word for prompt in prompts for word in words_of(prompt)} <= set(WORDS)
 
 
@@ -78,7 +80,9 @@ def test_captions_state_only_what_is_true(captions: list[Caption], facts: Tensor
         (("blond", "blonde"), "hair_colour", "blond"),
     ],
 )
-def test_words_appear_exactly_where_their_fact_is_stated(captions: list[Caption], words: tuple[str, ...], fact: str, value: str) -> None:
+def test_words_appear_exactly_where_their_fact_is_stated(
+    captions: list[Caption], words: tuple[str, ...], fact: str, value: str
+) -> None:
     place, index = FACT_NAMES.index(fact), FACTS[fact].index(value)
     for one in captions:
         assert bool(set(words) & set(words_of(one.text))) == (one.stated[place] == index), one.text
@@ -95,7 +99,9 @@ def test_with_and_without_agree_with_the_glasses(captions: list[Caption]) -> Non
 def test_no_caption_calls_a_child_a_man(captions: list[Caption], facts: Tensor) -> None:
     children = [one for one, row in zip(captions, facts, strict=True) if row[FACT_NAMES.index("age")] == 0]
     assert children
-    assert not any({"man", "woman", "lady", "gentleman", "adult", "old"} & set(words_of(one.text)) for one in children)
+    assert not any(
+        {"man", "woman", "lady", "gentleman", "adult", "old"} & set(words_of(one.text)) for one in children
+    )
 
 
 @pytest.mark.parametrize("name", list(PROMPT_SETS))

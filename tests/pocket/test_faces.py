@@ -87,7 +87,9 @@ def test_only_grown_men_have_beards(many: Tensor, name: str) -> None:
     assert 0.35 < (hair[(a.sex > 0.5) & (a.age > 0.4)] > 0.5).float().mean() < 0.50
 
 
-@pytest.mark.parametrize(("coordinate", "low", "high"), [(SEX, -1.5, 1.5), (AGE, -1.5, 0.0), (AGE, 0.0, 1.5), (GLASSES, -1.0, 1.5)])
+@pytest.mark.parametrize(
+    ("coordinate", "low", "high"), [(SEX, -1.5, 1.5), (AGE, -1.5, 0.0), (AGE, 0.0, 1.5), (GLASSES, -1.0, 1.5)]
+)
 def test_each_main_attribute_shows(coordinate: int, low: float, high: float) -> None:
     first, second = noise(8), noise(8)
     first[:, coordinate], second[:, coordinate] = low, high

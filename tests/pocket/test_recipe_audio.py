@@ -14,7 +14,12 @@ import soundfile
 import torch
 from torch.nn import functional as F
 
-from stylewav_pl.embedders import AudioEmbedder, LinearImageTextEmbedder, Wav2ClipEmbedder, load_audio_embedder
+from stylewav_pl.embedders import (
+    AudioEmbedder,
+    LinearImageTextEmbedder,
+    Wav2ClipEmbedder,
+    load_audio_embedder,
+)
 from stylewav_pl.embedders.wav2clip import AudioNetwork, power_spectrogram
 from stylewav_pl.pocket.faces import Z_DIM
 from stylewav_pl.pocket.recipes import audio as recipe
@@ -24,8 +29,22 @@ from stylewav_pl.pocket.recipes.audio import AudioDistillation, LossName, build_
 from stylewav_pl.pocket.recipes.audio_augmentation import augment_power, band_limit, gate
 from stylewav_pl.pocket.recipes.audio_evaluation import accuracies
 from stylewav_pl.pocket.recipes.audio_losses import CrossProjectionLoss, InfoNCE, contrastive
-from stylewav_pl.pocket.recipes.audio_pairs import DECILES, FaceBank, VoiceFaceData, VoiceFacePairs, cells_of, make_face_bank
-from stylewav_pl.pocket.recipes.espeak import LANGUAGES, VARIANTS, draw_voice, espeak_available, median_pitch, speak_espeak
+from stylewav_pl.pocket.recipes.audio_pairs import (
+    DECILES,
+    FaceBank,
+    VoiceFaceData,
+    VoiceFacePairs,
+    cells_of,
+    make_face_bank,
+)
+from stylewav_pl.pocket.recipes.espeak import (
+    LANGUAGES,
+    VARIANTS,
+    draw_voice,
+    espeak_available,
+    median_pitch,
+    speak_espeak,
+)
 from stylewav_pl.pocket.recipes.voice_bank import VoiceBank, make_voice_bank, scale_of, years_of
 from stylewav_pl.pocket.voices import draw_speaker
 from stylewav_pl.types import ConfigError
@@ -107,7 +126,9 @@ def test_cosine_term_closes_the_gap_that_infonce_ignores() -> None:
     features, audio = torch.zeros(3, 2), torch.eye(3, 8)
     image = F.normalize(audio + 3 * torch.eye(8)[7], dim=1)
     plain, closing = InfoNCE(), InfoNCE(cosine_weight=1.0)
-    assert (closing(features, audio, image) - plain(features, audio, image)).item() == pytest.approx(1 - 1 / 10**0.5, abs=1e-4)
+    assert (closing(features, audio, image) - plain(features, audio, image)).item() == pytest.approx(
+        1 - 1 / 10**0.5, abs=1e-4
+    )
 
 
 def test_augmentation_is_seeded_finite_and_per_clip() -> None:
@@ -136,16 +157,30 @@ def test_training_learns_the_pairs(loss: str, voices: VoiceBank, faces: FaceBank
     module = small_module(loss, steps=30)
     module.augment = False
     fit(module, pairs_data(heard, faces, 30), tmp_path / "state", steps=30, resume=False, progress=False)
-    embedded = Wav2ClipEmbedder(module.network).embed_audio(torch.from_numpy(heard.waveforms[:8].astype(np.float32) / 32768))
-    men, women = (F.normalize(faces.embeddings[(faces.cell >= DECILES) == male].mean(dim=0), dim=0) for male in (True, False))
+    embedded = Wav2ClipEmbedder(module.network).embed_audio(
+        torch.from_numpy(heard.waveforms[:8].astype(np.float32) / 32768)
+    )
+    men, women = (
+        F.normalize(faces.embeddings[(faces.cell >= DECILES) == male].mean(dim=0), dim=0)
+        for male in (True, False)
+    )
     lean, male = embedded @ men - embedded @ women, torch.from_numpy(voices.male[:8]) == 1
     assert lean[male].min() > lean[~male].max() + 0.05
 
 
-def test_an_interrupted_training_ends_like_an_uninterrupted_one(voices: VoiceBank, faces: FaceBank, tmp_path: Path) -> None:
+def test_an_interrupted_training_ends_like_an_uninterrupted_one(
+    voices: VoiceBank, faces: FaceBank, tmp_path: Path
+) -> None:
     whole = small_module(steps=4)
     fit(whole, pairs_data(voices, faces, 4), tmp_path / "whole", steps=4, resume=True, progress=False)
-    fit(small_module(steps=4), pairs_data(voices, faces, 4), tmp_path / "half", steps=2, resume=True, progress=False)
+    fit(
+        small_module(steps=4),
+        pairs_data(voices, faces, 4),
+        tmp_path / "half",
+        steps=2,
+        resume=True,
+        progress=False,
+    )
     resumed = small_module(steps=4)
     next(resumed.network.parameters()).data.zero_()  # whatever the new module holds, the state file decides
     fit(resumed, pairs_data(voices, faces, 4), tmp_path / "half", steps=4, resume=True, progress=False)
@@ -153,12 +188,24 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(voices: VoiceBan
         assert torch.equal(value, resumed.network.state_dict()[name]), name
 
 
-def test_train_writes_weights_that_the_registry_can_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_train_writes_weights_that_the_registry_can_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(recipe, "FACES", 300)
     monkeypatch.setattr(recipe, "SECONDS", 0.5)
     monkeypatch.setattr(voice_bank, "SECONDS", 0.6)
     output = tmp_path / "audio.safetensors"
-    recipe.train(output, steps=2, voices="builtin", clips=8, batch_size=4, clip_model="linear", generator=None, threads=1, progress=False)
+    recipe.train(
+        output,
+        steps=2,
+        voices="builtin",
+        clips=8,
+        batch_size=4,
+        clip_model="linear",
+        generator=None,
+        threads=1,
+        progress=False,
+    )
     embedder = load_audio_embedder(output)
     embedded = embedder.embed_audio(torch.randn(2, 8000) * 0.1)
     assert torch.allclose(embedded.norm(dim=1), torch.ones(2), atol=1e-5)
@@ -196,7 +243,9 @@ def test_missing_espeak_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_test_languages_and_variants_are_not_trained_on() -> None:
     assert set(LANGUAGES["train"]).isdisjoint(LANGUAGES["test"])
-    trained, tested = ({name for names in VARIANTS[split].values() for name in names} for split in ("train", "test"))
+    trained, tested = (
+        {name for names in VARIANTS[split].values() for name in names} for split in ("train", "test")
+    )
     assert trained.isdisjoint(tested)
 
 
@@ -219,7 +268,10 @@ def test_accuracies_of_a_perfect_listener_are_one(voices: VoiceBank) -> None:
         def embed_audio(self, waveforms: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
             age = scale_of(voices.years)[rows_of(waveforms)]
             group = torch.from_numpy((age > 0.3).astype(np.int64) + (age > 0.7))
-            return F.one_hot(1 - torch.from_numpy(voices.male)[rows_of(waveforms)], 8).float() + F.one_hot(3 + group, 8).float()
+            return (
+                F.one_hot(1 - torch.from_numpy(voices.male)[rows_of(waveforms)], 8).float()
+                + F.one_hot(3 + group, 8).float()
+            )
 
     class Reader(LinearImageTextEmbedder):
         """Puts its prompts where the listener puts the voices."""
@@ -261,7 +313,13 @@ def test_recordings_are_trimmed_and_joined_without_reuse(script: ModuleType, tmp
 def test_every_recorded_speaker_has_a_reason_for_the_label(script: ModuleType) -> None:
     assert all(voice.sex in ("female", "male") and voice.label for voice in script.VOICES)
     assert len({voice.name for voice in script.VOICES}) == len(script.VOICES)
-    assert min(sum(voice.sex == sex and voice.group == "adult" for voice in script.VOICES) for sex in ("female", "male")) >= 3
+    assert (
+        min(
+            sum(voice.sex == sex and voice.group == "adult" for voice in script.VOICES)
+            for sex in ("female", "male")
+        )
+        >= 3
+    )
 
 
 def test_the_shipped_encoder_hears_the_sex_of_unseen_built_in_voices(tmp_path: Path) -> None:

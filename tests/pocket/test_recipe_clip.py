@@ -55,7 +55,9 @@ def test_training_writes_a_loadable_file(tiny: None, tmp_path: Path) -> None:
     assert not (tmp_path / "clip.safetensors.state").exists()
 
 
-def test_an_interrupted_training_goes_on_where_it_was(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_training_goes_on_where_it_was(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     train(tmp_path / "whole")
     whole_batch = clip.make_batch
 
@@ -82,7 +84,12 @@ def test_an_interrupted_training_goes_on_where_it_was(tiny: None, tmp_path: Path
 
 
 def test_the_generator_is_needed_after_the_drawn_steps_only(tiny: None, tmp_path: Path) -> None:
-    options: dict[str, Any] = {"generator": tmp_path / "missing", "batch_size": 8, "threads": torch.get_num_threads(), "progress": False}
+    options: dict[str, Any] = {
+        "generator": tmp_path / "missing",
+        "batch_size": 8,
+        "threads": torch.get_num_threads(),
+        "progress": False,
+    }
     clip.train(tmp_path / "clip", steps=2, drawn_steps=2, **options)
     with pytest.raises(WeightsError, match="missing"):
         clip.train(tmp_path / "other", steps=2, drawn_steps=1, save_every=1, **options)
@@ -119,7 +126,11 @@ def test_half_of_a_batch_is_generated() -> None:
 
 
 def test_each_step_has_its_own_faces_and_always_the_same() -> None:
-    first, again, second = clip.make_batch(8, 0, 0, None), clip.make_batch(8, 0, 0, None), clip.make_batch(8, 0, 1, None)
+    first, again, second = (
+        clip.make_batch(8, 0, 0, None),
+        clip.make_batch(8, 0, 0, None),
+        clip.make_batch(8, 0, 1, None),
+    )
     assert torch.equal(first.images, again.images) and first.captions == again.captions
     assert not torch.equal(first.images, second.images) and first.captions != second.captions
 
@@ -162,7 +173,15 @@ def test_both_preprocessings_are_seen() -> None:
     assert int(untouched.sum()) == 3
 
 
-@pytest.mark.parametrize("change", [image_augmentation.move, image_augmentation.blur, image_augmentation.recolour, image_augmentation.disturb])
+@pytest.mark.parametrize(
+    "change",
+    [
+        image_augmentation.move,
+        image_augmentation.blur,
+        image_augmentation.recolour,
+        image_augmentation.disturb,
+    ],
+)
 def test_augmentations_change_images_reproducibly(change: type) -> None:
     images = render(noise(6))
     changed = change(images, torch.Generator().manual_seed(1))
@@ -237,7 +256,9 @@ def shipped() -> dict[str, dict[str, float]]:
         ("baldness", 0.92),
     ],
 )
-def test_the_shipped_model_reads_unseen_faces(shipped: dict[str, dict[str, float]], name: str, least: float) -> None:
+def test_the_shipped_model_reads_unseen_faces(
+    shipped: dict[str, dict[str, float]], name: str, least: float
+) -> None:
     assert min(shipped[name].values()) >= least
 
 

@@ -29,7 +29,11 @@ def test_training_is_seeded(tiny, tmp_path):
         faces.train(path, seed=seed, threads=1, progress=False)
     first, again, other = (load_file(path)["convolutions.0.weight"] for path in paths)
     assert torch.equal(first, again) and not torch.equal(first, other)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "first", "other"]  # no state is left behind
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "again",
+        "first",
+        "other",
+    ]  # no state is left behind
 
 
 def test_an_interrupted_training_ends_like_an_uninterrupted_one(tiny, tmp_path, monkeypatch):
@@ -78,7 +82,11 @@ def test_kernels_go_to_muon_and_every_parameter_has_one_optimiser(tiny):
     kernels = [parameter for group in muon.param_groups for parameter in group["params"]]
     assert isinstance(muon, KernelMuon) and len(kernels) == len(network.convolutions)
     others = [parameter for group in adam.param_groups for parameter in group["params"]]
-    assert len(kernels) + len(others) == len(list(network.parameters())) == len({id(one) for one in [*kernels, *others]})
+    assert (
+        len(kernels) + len(others)
+        == len(list(network.parameters()))
+        == len({id(one) for one in [*kernels, *others]})
+    )
 
 
 def test_loss_is_zero_for_the_drawing_and_sees_edges():
@@ -86,7 +94,9 @@ def test_loss_is_zero_for_the_drawing_and_sees_edges():
     assert faces.distillation_loss(drawn, drawn) == 0
     shifted = faces.distillation_loss(drawn + 0.1, drawn)  # 0.01 + 0.3 * 0.1 + 0 edges + 0.5 * 0.01
     torch.testing.assert_close(shifted, torch.tensor(0.045))
-    stripes = 0.1 * (1 - 2 * (torch.arange(32) % 2)).float().expand_as(drawn)  # 0.01 + 0.03 + 0.3 * 0.2 along rows, nothing coarse
+    stripes = 0.1 * (1 - 2 * (torch.arange(32) % 2)).float().expand_as(
+        drawn
+    )  # 0.01 + 0.03 + 0.3 * 0.2 along rows, nothing coarse
     torch.testing.assert_close(faces.distillation_loss(drawn + stripes, drawn), torch.tensor(0.1))
 
 
@@ -122,7 +132,9 @@ def test_the_mean_face_of_the_shipped_weights_is_a_face():
     z = faces.noise_for(9, 0, 256, torch.device("cpu"))
     drawn, mean = render(z).mean(dim=0), generator.synthesize(generator.w_mean[None])[0]
     assert torch.nn.functional.mse_loss(mean, drawn) < 0.1  # near the average drawing,
-    assert mean.diff(dim=-1).abs().mean() > 1.2 * drawn.diff(dim=-1).abs().mean()  # but with the edges of a single one
+    assert (
+        mean.diff(dim=-1).abs().mean() > 1.2 * drawn.diff(dim=-1).abs().mean()
+    )  # but with the edges of a single one
 
 
 def test_only_a_generator_of_these_faces_is_evaluated():

@@ -77,9 +77,13 @@ def test_sexes_and_ages_have_the_right_means_and_overlap() -> None:
     children = np.array([draw_speaker(i, "female", 6).pitch for i in range(150)])
     assert 105 < np.median(men) < 128 and 190 < np.median(women) < 225 and 230 < np.median(children) < 400
     assert men.min() > 80 and men.max() < 160 and women.min() > 150
-    scales = [np.array([draw_speaker(i, sex, 35).formant_scale for i in range(150)]) for sex in ("male", "female")]
+    scales = [
+        np.array([draw_speaker(i, sex, 35).formant_scale for i in range(150)]) for sex in ("male", "female")
+    ]
     assert scales[0].max() > scales[1].min()
-    assert np.mean([draw_speaker(i, "male", 80).jitter for i in range(50)]) > 1.5 * np.mean([draw_speaker(i, "male", 35).jitter for i in range(50)])
+    assert np.mean([draw_speaker(i, "male", 80).jitter for i in range(50)]) > 1.5 * np.mean(
+        [draw_speaker(i, "male", 35).jitter for i in range(50)]
+    )
 
 
 def test_held_out_speakers_alternate_and_are_nobody_from_training() -> None:

@@ -36,7 +36,10 @@ def test_a_second_owner_is_refused_until_the_first_lets_go(run: RunDirectory) ->
 
 def test_another_process_is_refused_and_a_killed_one_leaves_no_lock(run: RunDirectory) -> None:
     run.path.mkdir(parents=True)
-    hold = "import sys, filelock; lock = filelock.FileLock(sys.argv[1]); lock.acquire(); print('held', flush=True); sys.stdin.read()"
+    hold = (
+        "import sys, filelock; lock = filelock.FileLock(sys.argv[1]); lock.acquire(); print('held', "
+        "flush=True); sys.stdin.read()"
+    )
     command = [sys.executable, "-c", hold, str(run.path / ".lock")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None and other.stdout.readline() == "held\n"
@@ -84,7 +87,10 @@ def test_the_first_configuration_stays(run: RunDirectory) -> None:
 def test_another_configuration_is_refused_with_the_difference(run: RunDirectory) -> None:
     run.adopt({"model": {"num_steps": 10, "noise": "const"}})
     stored = run.config_path.read_bytes()
-    with pytest.raises(RunDirectoryError, match=r"model\.num_steps: 10 -> 40\nUse another directory \(--run DIR\), or --restart") as error:
+    with pytest.raises(
+        RunDirectoryError,
+        match=r"model\.num_steps: 10 -> 40\nUse another directory \(--run DIR\), or --restart",
+    ) as error:
         run.adopt({"model": {"num_steps": 40, "noise": "const"}})
     assert "noise" not in str(error.value)
     assert error.value.exit_code == 5
@@ -97,7 +103,9 @@ def test_moving_aside_numbers_and_deletes_nothing(run: RunDirectory) -> None:
         run.adopt({"number": number})
         assert run.move_aside() == run.path.with_name(f"a.old-{number}")
         assert not run.path.exists()
-    assert [(run.path.with_name(f"a.old-{number}") / "config.yaml").read_text() for number in (1, 2, 3)] == [f"number: {n}\n" for n in (1, 2, 3)]
+    assert [(run.path.with_name(f"a.old-{number}") / "config.yaml").read_text() for number in (1, 2, 3)] == [
+        f"number: {n}\n" for n in (1, 2, 3)
+    ]
 
 
 def test_the_plan_comes_back_with_the_size_of_the_first_start(run: RunDirectory) -> None:

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from stylewav_pl.runs.directory import RunDirectory
-from stylewav_pl.runs.embeddings import CohortEmbeddings, all_embeddings, read_prompts, write_embeddings, write_prompts
+from stylewav_pl.runs.embeddings import (
+    CohortEmbeddings,
+    all_embeddings,
+    read_prompts,
+    write_embeddings,
+    write_prompts,
+)
 from stylewav_pl.types import RunDirectoryError
 
 

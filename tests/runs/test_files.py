@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from stylewav_pl.runs.files import SCRATCH, TEMPORARY_PREFIX, remove_litter, whole_file, write_json, write_text
+from stylewav_pl.runs.files import (
+    SCRATCH,
+    TEMPORARY_PREFIX,
+    remove_litter,
+    whole_file,
+    write_json,
+    write_text,
+)
 
 
 def everything(directory: Path) -> set[str]:

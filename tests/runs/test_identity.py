@@ -12,7 +12,11 @@ CONFIG: dict[str, Any] = {
     "strict": False,
     "trainer": {"devices": 1, "accelerator": "cpu", "precision": None},
     "model": {"num_steps": 10, "frame_steps": [], "optimizer": {"init_args": {"lr": 0.1}}},
-    "data": {"num_workers": 2, "cohort_size": 4, "sources": [{"class_path": "Files", "init_args": {"paths": ["a.wav"], "prefix": ""}}]},
+    "data": {
+        "num_workers": 2,
+        "cohort_size": 4,
+        "sources": [{"class_path": "Files", "init_args": {"paths": ["a.wav"], "prefix": ""}}],
+    },
     "weights": {"generator": {"sha256": "aa"}},
 }
 
@@ -56,7 +60,10 @@ def test_what_can_change_a_result_is_named(name: str, value: Any, line: str) -> 
 
 
 def test_a_source_more_is_another_run() -> None:
-    more = changed("data.sources", [*CONFIG["data"]["sources"], {"class_path": "Folder", "init_args": {"path": "voices"}}])
+    more = changed(
+        "data.sources",
+        [*CONFIG["data"]["sources"], {"class_path": "Folder", "init_args": {"path": "voices"}}],
+    )
     assert differences(CONFIG, more) == [
         "data.sources.1.class_path: (absent) -> 'Folder'",
         "data.sources.1.init_args.path: (absent) -> 'voices'",

@@ -42,7 +42,14 @@ def lead(path: Path, started: list[Participant], world_size: int = 2, launch: st
     return leader
 
 
-def join(path: Path, started: list[Participant], rank: int = 1, world_size: int = 2, launch: str = "", patience: float = 20.0) -> Member:
+def join(
+    path: Path,
+    started: list[Participant],
+    rank: int = 1,
+    world_size: int = 2,
+    launch: str = "",
+    patience: float = 20.0,
+) -> Member:
     member = Member(path, rank, world_size, launch).join(nothing, print, patience)
     started.append(member)
     return member
@@ -65,7 +72,9 @@ def test_a_job_ends_when_all_are_done_and_leaves_no_trace(tmp_path: Path, starte
     assert not (tmp_path / FOLDER).exists()
 
 
-def test_waiting_ends_with_the_last_cohort_and_is_announced_once(tmp_path: Path, started: list[Participant]) -> None:
+def test_waiting_ends_with_the_last_cohort_and_is_announced_once(
+    tmp_path: Path, started: list[Participant]
+) -> None:
     leader = lead(tmp_path, started)
     join(tmp_path, started)
     left, said = [3, 3, 3, 2, 2, 1, 1, 0], []
@@ -73,7 +82,9 @@ def test_waiting_ends_with_the_last_cohort_and_is_announced_once(tmp_path: Path,
     assert said == ["Waiting for the other processes: 3 cohorts left."]
 
 
-def test_an_answer_left_behind_by_an_earlier_start_is_not_taken_for_one(tmp_path: Path, started: list[Participant]) -> None:
+def test_an_answer_left_behind_by_an_earlier_start_is_not_taken_for_one(
+    tmp_path: Path, started: list[Participant]
+) -> None:
     leader = Leader(tmp_path, 0, 2).open()
     join(tmp_path, started)
     leader._ended.set()  # killed: its files stay
@@ -81,7 +92,9 @@ def test_an_answer_left_behind_by_an_earlier_start_is_not_taken_for_one(tmp_path
         Member(tmp_path, 1, 2).join(nothing, print, patience=0.3)
 
 
-def test_who_outlived_an_earlier_job_ends_is_silent_and_takes_nobodys_place(tmp_path: Path, started: list[Participant]) -> None:
+def test_who_outlived_an_earlier_job_ends_is_silent_and_takes_nobodys_place(
+    tmp_path: Path, started: list[Participant]
+) -> None:
     first = Leader(tmp_path, 0, 2).open()
     left_over = join(tmp_path, started)
     first._ended.set()  # killed
@@ -106,16 +119,24 @@ def test_a_leader_whose_place_was_taken_ends(tmp_path: Path, started: list[Parti
 
 
 @pytest.mark.parametrize(
-    ("rank", "world_size", "launch"), [(1, 2, "here"), (1, 3, "here"), (5, 2, "here"), (2, 3, "there")], ids=["taken", "size", "rank", "launch"]
+    ("rank", "world_size", "launch"),
+    [(1, 2, "here"), (1, 3, "here"), (5, 2, "here"), (2, 3, "there")],
+    ids=["taken", "size", "rank", "launch"],
 )
-def test_a_process_of_another_job_is_refused(tmp_path: Path, started: list[Participant], rank: int, world_size: int, launch: str) -> None:
+def test_a_process_of_another_job_is_refused(
+    tmp_path: Path, started: list[Participant], rank: int, world_size: int, launch: str
+) -> None:
     lead(tmp_path, started, launch="here")
     join(tmp_path, started, launch="here")
-    with pytest.raises(RunDirectoryError, match=r"in use by another job .*choose another directory with --run"):
+    with pytest.raises(
+        RunDirectoryError, match=r"in use by another job .*choose another directory with --run"
+    ):
         join(tmp_path, started, rank, world_size, launch)
 
 
-def test_an_error_reaches_the_others_with_its_words_and_its_code(tmp_path: Path, started: list[Participant]) -> None:
+def test_an_error_reaches_the_others_with_its_words_and_its_code(
+    tmp_path: Path, started: list[Participant]
+) -> None:
     leader = lead(tmp_path, started, world_size=3)
     second, third = join(tmp_path, started, 1, 3), join(tmp_path, started, 2, 3)
     second.leave(4, "too many skips")
@@ -130,7 +151,9 @@ def test_an_error_reaches_the_others_with_its_words_and_its_code(tmp_path: Path,
     assert other.value.exit_code == 4
 
 
-def test_an_error_before_the_others_appeared_is_kept_for_them(tmp_path: Path, started: list[Participant]) -> None:
+def test_an_error_before_the_others_appeared_is_kept_for_them(
+    tmp_path: Path, started: list[Participant]
+) -> None:
     leader = lead(tmp_path, started)
     with ThreadPoolExecutor(1) as pool:
         late = pool.submit(lambda: (time.sleep(0.2), join(tmp_path, started)))
@@ -153,7 +176,9 @@ def test_a_child_that_is_killed_is_noticed(tmp_path: Path, started: list[Partici
     assert error.value.exit_code == 1
 
 
-def test_a_process_that_falls_silent_is_named_and_not_waited_for_for_ever(tmp_path: Path, started: list[Participant]) -> None:
+def test_a_process_that_falls_silent_is_named_and_not_waited_for_for_ever(
+    tmp_path: Path, started: list[Participant]
+) -> None:
     leader = lead(tmp_path, started)
     member = join(tmp_path, started)
     member._ended.set()
@@ -173,11 +198,15 @@ def test_a_slow_process_is_waited_for(tmp_path: Path, started: list[Participant]
 def test_done_but_not_finished_is_an_error(tmp_path: Path, started: list[Participant]) -> None:
     leader = lead(tmp_path, started)
     join(tmp_path, started).leave()
-    with pytest.raises(ProcessError, match="1 cohorts are unfinished although every process says that it is done"):
+    with pytest.raises(
+        ProcessError, match="1 cohorts are unfinished although every process says that it is done"
+    ):
         leader.wait(lambda: 1, nothing, print)
 
 
-def test_a_failing_disk_does_not_stop_the_watch(tmp_path: Path, started: list[Participant], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_disk_does_not_stop_the_watch(
+    tmp_path: Path, started: list[Participant], monkeypatch: pytest.MonkeyPatch
+) -> None:
     leader = lead(tmp_path, started)
 
     def fail(*_: object) -> None:

@@ -16,7 +16,17 @@ from stylewav_pl.types import RunDirectoryError, Skip, SkipReason
 
 def record(cohort: int) -> CohortRecord:
     clips = (
-        ClipRecord(f"ä {cohort}\n,", "voices/a.wav", "", {"sex": "female"}, 2**62 + cohort, 0.1, 1 / 3, {"a “girl”": -0.25}, (0.1, 0.2, 1 / 3)),
+        ClipRecord(
+            f"ä {cohort}\n,",
+            "voices/a.wav",
+            "",
+            {"sex": "female"},
+            2**62 + cohort,
+            0.1,
+            1 / 3,
+            {"a “girl”": -0.25},
+            (0.1, 0.2, 1 / 3),
+        ),
         ClipRecord(f"b{cohort}", "voices/b.wav", "s", {}, 1, -0.5, 0.5, {}, (-0.5, 0.5)),
     )
     return CohortRecord(cohort, clips, (Skip("c", "c.wav", SkipReason.SILENT, "no sound"),))
@@ -105,7 +115,9 @@ def test_an_index_cut_anywhere_counts_its_whole_lines_and_the_next_append_is_int
         Path(folder, "rank-00000.jsonl").write_bytes(journal)
         Path(folder, "rank-00000.index").write_bytes(index[:cut])
         ends = [index.index(b"\n"), len(index) - 1]  # all but the line break: the line itself is whole
-        check_that_appending_goes_on(Path(folder), {cohort: record(cohort) for cohort in (0, 1) if cut >= ends[cohort]})
+        check_that_appending_goes_on(
+            Path(folder), {cohort: record(cohort) for cohort in (0, 1) if cut >= ends[cohort]}
+        )
 
 
 @settings(max_examples=50, deadline=None)
@@ -119,7 +131,18 @@ def test_a_journal_torn_before_its_index_was_written_loses_nothing_else(cut: int
         check_that_appending_goes_on(Path(folder), {0: record(0)})
 
 
-@pytest.mark.parametrize("tail", [b"\0" * 64, b"\xff\xfe\xc3", b"5 1 0", b"12\n", b"1 2 3 4 5\n", b"1 1 0 10 0000000\n", b"-1 1 0 10 00000000\n"])
+@pytest.mark.parametrize(
+    "tail",
+    [
+        b"\0" * 64,
+        b"\xff\xfe\xc3",
+        b"5 1 0",
+        b"12\n",
+        b"1 2 3 4 5\n",
+        b"1 1 0 10 0000000\n",
+        b"-1 1 0 10 00000000\n",
+    ],
+)
 def test_a_damaged_line_of_the_index_is_ignored_and_loses_nothing_else(tmp_path: Path, tail: bytes) -> None:
     append(tmp_path, 0, record(0))
     with (tmp_path / "rank-00000.index").open("ab") as file:
@@ -131,6 +154,10 @@ def test_a_damaged_line_of_the_index_is_ignored_and_loses_nothing_else(tmp_path:
 def test_a_record_that_is_not_what_was_written_is_named(tmp_path: Path, damage: str) -> None:
     append(tmp_path, 0, record(0))
     path = tmp_path / "rank-00000.jsonl"
-    path.write_bytes(path.read_bytes().replace(b"voices", b"noises")) if damage == "changed" else path.unlink()
-    with pytest.raises(RunDirectoryError, match=r"rank-00000.jsonl is damaged: the record of cohort 0 .*rank-00000.index"):
+    path.write_bytes(
+        path.read_bytes().replace(b"voices", b"noises")
+    ) if damage == "changed" else path.unlink()
+    with pytest.raises(
+        RunDirectoryError, match=r"rank-00000.jsonl is damaged: the record of cohort 0 .*rank-00000.index"
+    ):
         Journals(tmp_path).refresh()[0]

@@ -39,18 +39,31 @@ def test_extending_appends_and_changes_nothing(first: list[str], later: list[str
 
 
 @given(count=st.integers(0, 23), world_size=st.integers(1, 5), done=st.frozensets(st.integers(0, 25)))
-def test_ranks_share_the_unfinished_cohorts_exactly_once(count: int, world_size: int, done: frozenset[int]) -> None:
+def test_ranks_share_the_unfinished_cohorts_exactly_once(
+    count: int, world_size: int, done: frozenset[int]
+) -> None:
     cohorts = Plan(1).extended(str(number) for number in range(count)).cohorts
     shares = [cohorts_of_rank(cohorts, rank, world_size, done) for rank in range(world_size)]
-    assert sorted(cohort.index for share in shares for cohort in share) == [index for index in range(count) if index not in done]
+    assert sorted(cohort.index for share in shares for cohort in share) == [
+        index for index in range(count) if index not in done
+    ]
 
 
-@given(world_size=st.integers(1, 5), early=st.frozensets(st.integers(0, 9)), late=st.frozensets(st.integers(0, 9)))
-def test_ranks_that_look_at_different_moments_never_share_a_cohort(world_size: int, early: frozenset[int], late: frozenset[int]) -> None:
+@given(
+    world_size=st.integers(1, 5),
+    early=st.frozensets(st.integers(0, 9)),
+    late=st.frozensets(st.integers(0, 9)),
+)
+def test_ranks_that_look_at_different_moments_never_share_a_cohort(
+    world_size: int, early: frozenset[int], late: frozenset[int]
+) -> None:
     cohorts = Plan(1).extended(string.ascii_lowercase[:10]).cohorts
     seen: set[int] = set()
     for rank in range(world_size):
-        share = {cohort.index for cohort in cohorts_of_rank(cohorts, rank, world_size, early if rank % 2 else early | late)}
+        share = {
+            cohort.index
+            for cohort in cohorts_of_rank(cohorts, rank, world_size, early if rank % 2 else early | late)
+        }
         assert not share & seen
         seen |= share
 
@@ -86,4 +99,6 @@ def test_stems_of_hard_ids_are_different_and_safe() -> None:
 def test_different_ids_have_different_stems_even_where_case_is_ignored(ids: list[str]) -> None:
     stems = [stem_of(id) for id in ids]
     assert len({stem.casefold() for stem in stems}) == len(ids)
-    assert all(stem.isascii() and stem == stem.lower() and "/" not in stem and len(stem) <= 100 for stem in stems)
+    assert all(
+        stem.isascii() and stem == stem.lower() and "/" not in stem and len(stem) <= 100 for stem in stems
+    )

@@ -14,7 +14,9 @@ from stylewav_pl.types import Skip, SkipReason
 PLAN = Plan(2).extended(["d", "a", "c", "b"])
 
 
-def clip(id: str, labels: dict[str, str], scores: dict[str, float], curve: tuple[float, ...] = (0.125, 0.5)) -> ClipRecord:
+def clip(
+    id: str, labels: dict[str, str], scores: dict[str, float], curve: tuple[float, ...] = (0.125, 0.5)
+) -> ClipRecord:
     return ClipRecord(id, f"voices/{id}.wav", f"speaker {id}", labels, 7, curve[0], curve[-1], scores, curve)
 
 
@@ -27,7 +29,9 @@ def records() -> dict[int, CohortRecord]:
     return {1: CohortRecord(1, (b,), (c,)), 0: CohortRecord(0, (a, d), ())}
 
 
-def test_results_have_the_promised_columns_in_plan_order(tmp_path: Path, records: dict[int, CohortRecord]) -> None:
+def test_results_have_the_promised_columns_in_plan_order(
+    tmp_path: Path, records: dict[int, CohortRecord]
+) -> None:
     merge(RunDirectory(tmp_path), PLAN, records)
     assert (tmp_path / "results.csv").read_bytes().decode("utf-8").split("\n") == [
         'id,path,speaker,age,sex,seed,status,similarity_start,similarity_end,score: a boy,"score: a, “girl”"',
@@ -39,7 +43,9 @@ def test_results_have_the_promised_columns_in_plan_order(tmp_path: Path, records
     ]
 
 
-def test_curves_have_one_column_per_step_and_no_skipped_rows(tmp_path: Path, records: dict[int, CohortRecord]) -> None:
+def test_curves_have_one_column_per_step_and_no_skipped_rows(
+    tmp_path: Path, records: dict[int, CohortRecord]
+) -> None:
     merge(RunDirectory(tmp_path), PLAN, records)
     assert (tmp_path / "curves.csv").read_text().splitlines() == [
         "id,0,1,2",
@@ -49,7 +55,9 @@ def test_curves_have_one_column_per_step_and_no_skipped_rows(tmp_path: Path, rec
     ]
 
 
-def test_skips_have_reason_and_detail_and_those_before_the_plan_come_first(tmp_path: Path, records: dict[int, CohortRecord]) -> None:
+def test_skips_have_reason_and_detail_and_those_before_the_plan_come_first(
+    tmp_path: Path, records: dict[int, CohortRecord]
+) -> None:
     early = Skip("d", "other/d.wav", SkipReason.DUPLICATE_ID, "The id is taken.")
     merge(RunDirectory(tmp_path), PLAN, records, [early])
     with (tmp_path / "skipped.csv").open(newline="", encoding="utf-8") as file:
@@ -61,7 +69,9 @@ def test_skips_have_reason_and_detail_and_those_before_the_plan_come_first(tmp_p
     assert "done" in (tmp_path / "results.csv").read_text().splitlines()[1]  # the clip that took the id first
 
 
-def test_the_order_in_which_cohorts_finished_leaves_no_trace(tmp_path: Path, records: dict[int, CohortRecord]) -> None:
+def test_the_order_in_which_cohorts_finished_leaves_no_trace(
+    tmp_path: Path, records: dict[int, CohortRecord]
+) -> None:
     for name, given in (("x", records), ("y", dict(sorted(records.items())))):
         merge(RunDirectory(tmp_path / name), PLAN, given)
     for table in ("results.csv", "curves.csv", "skipped.csv"):
@@ -70,7 +80,11 @@ def test_the_order_in_which_cohorts_finished_leaves_no_trace(tmp_path: Path, rec
 
 def test_unfinished_cohorts_have_no_rows(tmp_path: Path, records: dict[int, CohortRecord]) -> None:
     merge(RunDirectory(tmp_path), PLAN, {0: records[0]})
-    assert [line.split(",")[0] for line in (tmp_path / "results.csv").read_text().splitlines()] == ["id", "d", "a"]
+    assert [line.split(",")[0] for line in (tmp_path / "results.csv").read_text().splitlines()] == [
+        "id",
+        "d",
+        "a",
+    ]
 
 
 def test_later_scores_replace_those_of_the_records(tmp_path: Path, records: dict[int, CohortRecord]) -> None:
@@ -95,4 +109,6 @@ def test_ids_come_back_from_the_tables(tmp_path: Path, id: str) -> None:
 
 def test_nothing_scored_means_no_score_columns(tmp_path: Path) -> None:
     merge(RunDirectory(tmp_path), Plan(1).extended(["a"]), {0: CohortRecord(0, (clip("a", {}, {}),), ())})
-    assert (tmp_path / "results.csv").read_text().splitlines()[0] == "id,path,speaker,seed,status,similarity_start,similarity_end"
+    assert (tmp_path / "results.csv").read_text().splitlines()[
+        0
+    ] == "id,path,speaker,seed,status,similarity_start,similarity_end"

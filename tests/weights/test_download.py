@@ -138,7 +138,10 @@ def test_nobody_there(part):
         download("http://127.0.0.1:9/file", part, "file", Patience(0.3, 2, 0.01))
 
 
-@pytest.mark.parametrize(("page", "kind"), [("<p>Please log in</p>", "text/html; charset=utf-8"), ("\n<!DOCTYPE html><p>Hello", "application/pdf")])
+@pytest.mark.parametrize(
+    ("page", "kind"),
+    [("<p>Please log in</p>", "text/html; charset=utf-8"), ("\n<!DOCTYPE html><p>Hello", "application/pdf")],
+)
 def test_a_web_page_is_never_taken_for_the_file(site, url, part, page, kind):
     site.files["/file"], site.types["/file"] = page.encode(), kind
     with pytest.raises(UnavailableError, match="web page instead of the file"):
@@ -147,8 +150,11 @@ def test_a_web_page_is_never_taken_for_the_file(site, url, part, page, kind):
 
 
 def test_a_large_download_is_confirmed(site, url, part):
-    site.files["/page"] = b"""<html><form id="download-form" action="/file" method="get"><input type="submit" value="Download anyway">
-        <input type="hidden" name="id" value="x"><input type="hidden" name="confirm" value="t"></form></html>"""
+    site.files["/page"] = (
+        b'<html><form id="download-form" action="/file" method="get">'
+        b'<input type="submit" value="Download anyway"><input type="hidden" name="id" value="x">'
+        b'<input type="hidden" name="confirm" value="t"></form></html>'
+    )
     site.types["/page"] = "text/html"
     download(f"{site.url}/page", part, "file", QUICK)
     assert part.read_bytes() == CONTENT

@@ -25,7 +25,10 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("open_clip:ViT-B/32/openai", OpenClipName("ViT-B-32", "openai")),
         ("open_clip:ViT-B-32/laion2b-s34b-b79k", OpenClipName("ViT-B-32", "laion2b_s34b_b79k")),
         ("open_clip:RN50x64@my/own.pt", OpenClipName("RN50x64", "", Path("my/own.pt"))),
-        ("open_clip:RN50/openai@/some where/a@b.pt", OpenClipName("RN50", "openai", Path("/some where/a@b.pt"))),
+        (
+            "open_clip:RN50/openai@/some where/a@b.pt",
+            OpenClipName("RN50", "openai", Path("/some where/a@b.pt")),
+        ),
         ("pocket", None),
         ("ViT-B-32/openai", None),
         (Path("open_clip:RN50/openai"), None),
@@ -43,7 +46,10 @@ def test_sources(source: str | Path, name: OpenClipName | None) -> None:
         ("open_clip:ViT-B-32/opanai", r"no weights 'opanai' of ViT-B-32\. It has: openai, laion400m_e31"),
         ("open_clip:ViT-B-32", r"does not say which weights: .*tags of ViT-B-32: openai"),
         ("open_clip:ViT-B-32/openai@", "no file behind the @"),
-        ("open_clip:ViT-B-32-quickgelu/laion2b_s34b_b79k", "no weights 'laion2b_s34b_b79k' of ViT-B-32-quickgelu"),
+        (
+            "open_clip:ViT-B-32-quickgelu/laion2b_s34b_b79k",
+            "no weights 'laion2b_s34b_b79k' of ViT-B-32-quickgelu",
+        ),
     ],
 )
 def test_wrong_names_are_told_with_the_right_ones(source: str, told: str) -> None:
@@ -62,7 +68,9 @@ def test_a_file_of_ones_own_is_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["open_clip_model.safetensors", "open_clip_pytorch_model.bin"])
-def test_what_the_hub_has_cached_needs_no_network(hub: Path, file: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_the_hub_has_cached_needs_no_network(
+    hub: Path, file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     snapshot = hub / HUB / "snapshots" / "0123"
     snapshot.mkdir(parents=True)
     (snapshot / file).write_bytes(b"weights")
@@ -81,7 +89,10 @@ def test_without_a_network_the_message_says_what_to_fetch_and_where_to_put_it(
         resolve("open_clip:ViT-B-32/laion2b_s34b_b79k", "image_text")
     told = str(caught.value)
     assert str(hub) in told
-    assert "https://huggingface.co/laion/CLIP-ViT-B-32-laion2B-s34B-b79K/resolve/main/open_clip_model.safetensors" in told
+    assert (
+        "https://huggingface.co/laion/CLIP-ViT-B-32-laion2B-s34B-b79K/resolve/main/open_clip_model.safetensors"
+        in told
+    )
     assert "write open_clip:ViT-B-32/laion2b_s34b_b79k@PATH_OF_THE_FILE" in told
     assert len(told) < 700
     assert ("Fetching" in capsys.readouterr().out) is not bool(switched_off)
@@ -93,7 +104,9 @@ def test_plain_unknown_names_tell_how_open_clip_is_written() -> None:
 
 
 @pytest.mark.parametrize("name", ["ViT-B-32/openai", "ViT-B/32/OpenAI", "ViT-B-32-quickgelu/openai"])
-def test_both_names_of_a_model_lead_to_openais_own_file(hub: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_names_of_a_model_lead_to_openais_own_file(
+    hub: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (known,) = entries_named(["open_clip:ViT-B-32-quickgelu/openai"])
     monkeypatch.setattr(type(known), "locate", lambda entry: tmp_path / entry.file)
     assert resolve(f"open_clip:{name}", "image_text") == tmp_path / "ViT-B-32.pt"

@@ -11,7 +11,11 @@ from stylewav_pl.weights import registry
 from stylewav_pl.weights.registry import ENTRIES, PackagedWeights, resolve
 
 
-@pytest.mark.parametrize("entry", [entry for entry in ENTRIES if isinstance(entry, PackagedWeights)], ids=lambda entry: f"{entry.name}-{entry.kind}")
+@pytest.mark.parametrize(
+    "entry",
+    [entry for entry in ENTRIES if isinstance(entry, PackagedWeights)],
+    ids=lambda entry: f"{entry.name}-{entry.kind}",
+)
 def test_every_packaged_entry_exists_and_is_reached_by_its_name(entry):
     path = resolve(entry.name, entry.kind)
     assert path == entry.locate()
@@ -33,7 +37,9 @@ def test_a_path_is_itself(tmp_path):
 def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch, capsys):
     path = tmp_path / "network"
     path.write_bytes(b"x")
-    monkeypatch.setattr(os, "access", lambda asked, mode: asked != path)  # tests may run as root, who may read everything
+    monkeypatch.setattr(
+        os, "access", lambda asked, mode: asked != path
+    )  # tests may run as root, who may read everything
     with pytest.raises(WeightsError, match="network may not be read by this user"):
         resolve(path, "generator")
     assert main(["weights", "inspect", str(path)]) == 2

@@ -38,7 +38,9 @@ def weights(site):
 
     def make(*paths: str, licence: str = "MIT", sha256: str = "", reported_sha256: str = "") -> RemoteWeights:
         urls = tuple(site.url + path for path in paths or ("/file",))
-        return RemoteWeights("some-net", "generator", licence, "a net", "net.pkl", urls, len(CONTENT), sha256, reported_sha256)
+        return RemoteWeights(
+            "some-net", "generator", licence, "a net", "net.pkl", urls, len(CONTENT), sha256, reported_sha256
+        )
 
     return make
 
@@ -55,7 +57,9 @@ def test_fetched_once(weights, site, capsys):
     assert entry.is_verified
     assert left_in_cache(entry) == ["net.pkl"]
     told = capsys.readouterr().err
-    assert all(words in told for words in (site.url, "0 MB", "licence: MIT", str(entry.path.parent), sha256(CONTENT)))
+    assert all(
+        words in told for words in (site.url, "0 MB", "licence: MIT", str(entry.path.parent), sha256(CONTENT))
+    )
     assert weights().locate().read_bytes() == CONTENT
     assert len(site.asked) == 1
     assert capsys.readouterr().err == ""
@@ -90,7 +94,12 @@ def test_when_nobody_has_it_every_address_is_named(weights, site):
     entry = weights("/gone", "/lost")
     with pytest.raises(WeightsError) as caught:
         entry.locate()
-    for words in (f"{site.url}/gone: HTTP 404", f"{site.url}/lost: HTTP 404", str(entry.path), "stylewav-pl weights verify some-net"):
+    for words in (
+        f"{site.url}/gone: HTTP 404",
+        f"{site.url}/lost: HTTP 404",
+        str(entry.path),
+        "stylewav-pl weights verify some-net",
+    ):
         assert words in str(caught.value)
 
 
@@ -99,9 +108,15 @@ def test_the_hash_of_the_first_use_is_binding(weights, site, capsys):
     assert "will be refused" in capsys.readouterr().err
     first.unlink()
     site.files["/file"] = OTHER
-    with pytest.raises(WeightsError, match=rf"expected SHA-256 {sha256(CONTENT)}, found {sha256(OTHER)}.*delete some-net from .*weights\.lock\.json"):
+    with pytest.raises(
+        WeightsError,
+        match=rf"expected SHA-256 {sha256(CONTENT)}, found {sha256(OTHER)}.*delete some-net from "
+        r".*weights\.lock\.json",
+    ):
         weights().locate()
-    assert json.loads((cache.cache_directory() / "weights.lock.json").read_text())["some-net"]["sha256"] == sha256(CONTENT)
+    assert json.loads((cache.cache_directory() / "weights.lock.json").read_text())["some-net"][
+        "sha256"
+    ] == sha256(CONTENT)
 
 
 def test_a_half_written_file_in_the_cache_is_replaced(weights, site, capsys):
@@ -150,7 +165,13 @@ def test_a_licence_must_be_accepted_before_anything_is_asked(weights, site):
     with pytest.raises(WeightsError) as caught:
         entry.locate()
     licence = RESTRICTED[NON_COMMERCIAL]
-    for words in (licence.title, licence.terms, licence.url, f"--accept-licence {NON_COMMERCIAL}", f"STYLEWAV_ACCEPT_LICENCE={NON_COMMERCIAL}"):
+    for words in (
+        licence.title,
+        licence.terms,
+        licence.url,
+        f"--accept-licence {NON_COMMERCIAL}",
+        f"STYLEWAV_ACCEPT_LICENCE={NON_COMMERCIAL}",
+    ):
         assert words in str(caught.value)
     assert site.asked == []
 
@@ -159,7 +180,9 @@ def test_a_licence_is_accepted_once(weights, capsys):
     accept([NON_COMMERCIAL])
     entry = weights(licence=NON_COMMERCIAL)
     entry.locate().unlink()
-    assert RESTRICTED[NON_COMMERCIAL].terms in capsys.readouterr().err  # shown although it was accepted before anybody saw it
+    assert (
+        RESTRICTED[NON_COMMERCIAL].terms in capsys.readouterr().err
+    )  # shown although it was accepted before anybody saw it
     assert entry.locate().is_file()
     other = list(RESTRICTED)[1]
     with pytest.raises(WeightsError, match=other):
@@ -182,7 +205,12 @@ def test_offline_nothing_is_asked_and_the_steps_are_told(weights, site, monkeypa
     entry = weights()
     with pytest.raises(WeightsError) as caught:
         entry.locate()
-    for words in ("STYLEWAV_OFFLINE", f"{site.url}/file", str(entry.path), "stylewav-pl weights verify some-net"):
+    for words in (
+        "STYLEWAV_OFFLINE",
+        f"{site.url}/file",
+        str(entry.path),
+        "stylewav-pl weights verify some-net",
+    ):
         assert words in str(caught.value)
     assert site.asked == []
     monkeypatch.setenv("STYLEWAV_OFFLINE", "0")
@@ -206,7 +234,9 @@ def test_a_file_put_there_by_hand_is_verified(weights, site):
 
 def test_a_cache_that_cannot_be_written(weights, site, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    monkeypatch.setenv("STYLEWAV_CACHE", str(tmp_path / "file" / "cache"))  # below a file not even root can create anything
+    monkeypatch.setenv(
+        "STYLEWAV_CACHE", str(tmp_path / "file" / "cache")
+    )  # below a file not even root can create anything
     with pytest.raises(WeightsError, match=r"cannot be written .* STYLEWAV_CACHE"):
         weights().locate()
     assert site.asked == []
@@ -223,7 +253,9 @@ def test_a_verified_file_needs_no_writing(weights, monkeypatch):
     monkeypatch.setattr(remote, "FileLock", read_only)
     assert entry.locate() == entry.path
     assert entry.verify() == entry.path
-    monkeypatch.setattr(cache.Record, "describes", lambda record, path: False)  # touched, but of the same content
+    monkeypatch.setattr(
+        cache.Record, "describes", lambda record, path: False
+    )  # touched, but of the same content
     assert entry.locate() == entry.path
 
 
@@ -250,8 +282,14 @@ print(entry.locate().stat().st_size, "torch" in sys.modules)
 
 def start(site, repository: Path, count: int) -> "list[subprocess.Popen[str]]":
     """Processes that fetch the site's file, all imports behind them."""
-    words, environment = [sys.executable, "-c", FETCHING, f"{site.url}/file"], {**os.environ, "PYTHONPATH": str(repository)}
-    processes = [subprocess.Popen(words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+    words, environment = (
+        [sys.executable, "-c", FETCHING, f"{site.url}/file"],
+        {**os.environ, "PYTHONPATH": str(repository)},
+    )
+    processes = [
+        subprocess.Popen(words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(count)
+    ]
     for process in processes:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
     for process in processes:

@@ -21,18 +21,28 @@ def _save(content: Any, path: Path, **options: Any) -> Path:
 
 
 def test_every_container_gives_the_same_tensors(tmp_path: Path) -> None:
-    tensors = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(3, dtype=torch.int64), "half": torch.ones(2).half()}
+    tensors = {
+        "a.weight": torch.arange(6.0).reshape(2, 3),
+        "b": torch.tensor(3, dtype=torch.int64),
+        "half": torch.ones(2).half(),
+    }
     save_file(tensors, tmp_path / "safe")
     files = [
         tmp_path / "safe",
         _save(tensors, tmp_path / "zip"),
         _save(tensors, tmp_path / "legacy", _use_new_zipfile_serialization=False),
-        _save({"epoch": 1, "state_dict": {f"module.{name}": tensor for name, tensor in tensors.items()}}, tmp_path / "nested"),
+        _save(
+            {"epoch": 1, "state_dict": {f"module.{name}": tensor for name, tensor in tensors.items()}},
+            tmp_path / "nested",
+        ),
     ]
     for file in files:
         found = read_state_dict(file)
         assert found.keys() == tensors.keys(), file
-        assert all(torch.equal(found[name], tensor) and found[name].dtype == tensor.dtype for name, tensor in tensors.items()), file
+        assert all(
+            torch.equal(found[name], tensor) and found[name].dtype == tensor.dtype
+            for name, tensor in tensors.items()
+        ), file
 
 
 class _Hostile:
@@ -45,7 +55,11 @@ class _Hostile:
 
 @pytest.mark.parametrize("zipped", [True, False])
 def test_nothing_is_run(tmp_path: Path, zipped: bool) -> None:
-    file = _save({"weight": torch.zeros(1), "more": _Hostile(tmp_path / "ran")}, tmp_path / "evil.pt", _use_new_zipfile_serialization=zipped)
+    file = _save(
+        {"weight": torch.zeros(1), "more": _Hostile(tmp_path / "ran")},
+        tmp_path / "evil.pt",
+        _use_new_zipfile_serialization=zipped,
+    )
     with pytest.raises(WeightsError, match=r"evil\.pt asks for posix\.system, .* nothing of it was run"):
         read_state_dict(file)
     (tmp_path / "bare").write_bytes(pickle.dumps(_Hostile(tmp_path / "ran")))
@@ -86,7 +100,9 @@ def test_files_without_named_tensors_are_refused(tmp_path: Path, content: Any) -
 
 def test_absurd_declared_sizes_are_refused(tmp_path: Path) -> None:
     endless = torch.zeros(1).expand(1 << 40)
-    with pytest.raises(WeightsError, match=r"shape \[1099511627776\] does not fit the 1 numbers it is made of"):
+    with pytest.raises(
+        WeightsError, match=r"shape \[1099511627776\] does not fit the 1 numbers it is made of"
+    ):
         read_state_dict(_save({"endless": endless}, tmp_path / "weights.pt"))
 
 
@@ -94,7 +110,11 @@ def test_a_network_takes_exactly_what_it_expects() -> None:
     network, weight, bias = nn.Linear(2, 1), torch.ones(1, 2).half(), torch.zeros(1)
     load_into(network, {"weight": weight, "bias": bias}, Path("file.pt"), "a line")
     assert network.weight.dtype == torch.float32 and network.weight.tolist() == [[1, 1]]
-    for tensors in ({"weight": weight}, {"weight": weight, "bias": bias, "more": bias}, {"weight": weight.T, "bias": bias}):
+    for tensors in (
+        {"weight": weight},
+        {"weight": weight, "bias": bias, "more": bias},
+        {"weight": weight.T, "bias": bias},
+    ):
         with pytest.raises(WeightsError, match=r"file\.pt does not fit a line"):
             load_into(network, tensors, Path("file.pt"), "a line")
     with pytest.raises(WeightsError, match="not finite in bias"):

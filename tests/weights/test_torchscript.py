@@ -55,7 +55,10 @@ TENSORS = {
 def test_tensors_come_by_their_names(tmp_path: Path) -> None:
     found = read_state_dict(write_archive(TENSORS, tmp_path / "archive"))
     assert found.keys() == TENSORS.keys()
-    assert all(torch.equal(found[name], tensor) and found[name].dtype == tensor.dtype for name, tensor in TENSORS.items())
+    assert all(
+        torch.equal(found[name], tensor) and found[name].dtype == tensor.dtype
+        for name, tensor in TENSORS.items()
+    )
 
 
 def test_plain_torch_files_are_no_archives_of_programs(tmp_path: Path) -> None:
@@ -70,10 +73,16 @@ def _rewrite(path: Path, name: str, content: bytes, compression: int = zipfile.Z
     (whole,) = [entry for entry in entries if entry.endswith(name)]
     with zipfile.ZipFile(path, "w") as archive:
         for entry, old in entries.items():
-            archive.writestr(entry, content if entry == whole else old, compression if entry == whole else zipfile.ZIP_STORED)
+            archive.writestr(
+                entry,
+                content if entry == whole else old,
+                compression if entry == whole else zipfile.ZIP_STORED,
+            )
 
 
-@pytest.mark.parametrize("names", [("os", "system"), ("builtins", "eval"), ("torch.jit", "load"), ("torch", "load")])
+@pytest.mark.parametrize(
+    "names", [("os", "system"), ("builtins", "eval"), ("torch.jit", "load"), ("torch", "load")]
+)
 def test_a_pickle_that_asks_for_anything_else_is_refused(tmp_path: Path, names: tuple[str, str]) -> None:
     path = write_archive(TENSORS, tmp_path / "archive")
     _rewrite(path, "/data.pkl", b"\x80\x02c" + "\n".join(names).encode() + b"\nX\x04\x00\x00\x00true\x85R.")
@@ -94,7 +103,10 @@ def test_compressed_and_miscounted_numbers_are_refused(tmp_path: Path) -> None:
         read_state_dict(path)
 
 
-@pytest.mark.parametrize("attack", [b"r\xff\xff\xff\x7f", b"cbuiltins\nbytearray\n\x8a\x06\x00\x00\x00\x00\x00\x10\x85R", b"(" * 100_000])
+@pytest.mark.parametrize(
+    "attack",
+    [b"r\xff\xff\xff\x7f", b"cbuiltins\nbytearray\n\x8a\x06\x00\x00\x00\x00\x00\x10\x85R", b"(" * 100_000],
+)
 def test_a_few_bytes_cannot_ask_for_much_memory(tmp_path: Path, attack: bytes) -> None:
     path = write_archive(TENSORS, tmp_path / "archive")
     _rewrite(path, "/data.pkl", b"\x80\x02}" + attack + b".")
@@ -104,6 +116,10 @@ def test_a_few_bytes_cannot_ask_for_much_memory(tmp_path: Path, attack: bytes) -
 
 def test_objects_that_contain_each_other_come_to_an_end(tmp_path: Path) -> None:
     path = write_archive(TENSORS, tmp_path / "archive")
-    _rewrite(path, "/data.pkl", b"\x80\x02c__torch__\nX\n)\x81q\x00}(X\x01\x00\x00\x00ah\x00X\x01\x00\x00\x00bh\x00ub.")
+    _rewrite(
+        path,
+        "/data.pkl",
+        b"\x80\x02c__torch__\nX\n)\x81q\x00}(X\x01\x00\x00\x00ah\x00X\x01\x00\x00\x00bh\x00ub.",
+    )
     with pytest.raises(WeightsError, match="nested too deeply"):
         read_state_dict(path)

@@ -23,7 +23,14 @@ def published(site, tmp_path, monkeypatch):
     """A site that publishes the pocket generator under NVIDIA's licence, and an empty cache."""
     monkeypatch.setenv("STYLEWAV_CACHE", str(tmp_path / "cache"))
     site.files["/net.safetensors"] = GENERATOR.read_bytes()
-    entry = RemoteWeights("some-net", "generator", "nvidia-stylegan2", "a net", "net.safetensors", (f"{site.url}/net.safetensors",))
+    entry = RemoteWeights(
+        "some-net",
+        "generator",
+        "nvidia-stylegan2",
+        "a net",
+        "net.safetensors",
+        (f"{site.url}/net.safetensors",),
+    )
     for module in (registry, command):
         monkeypatch.setattr(module, "ENTRIES", (*registry.ENTRIES[:3], entry))
     return entry
@@ -61,7 +68,9 @@ def test_a_name_in_a_configuration_fetches_what_is_allowed(site, monkeypatch):
     assert len(site.asked) == 1
 
 
-@pytest.mark.parametrize("place", [["--offline", "weights", "fetch", "some-net"], ["weights", "fetch", "some-net", "--offline"]])
+@pytest.mark.parametrize(
+    "place", [["--offline", "weights", "fetch", "some-net"], ["weights", "fetch", "some-net", "--offline"]]
+)
 def test_offline_may_be_said_anywhere_and_ends_with_the_command(place, site, capsys, monkeypatch):
     monkeypatch.setenv("STYLEWAV_ACCEPT_LICENCE", "nvidia-stylegan2")
     assert main(place) == 2
@@ -72,7 +81,9 @@ def test_offline_may_be_said_anywhere_and_ends_with_the_command(place, site, cap
 
 def test_any_clip_model_can_be_fetched_by_its_name(site, monkeypatch, tmp_path, capsys):
     asked = []
-    monkeypatch.setattr(OpenClipName, "locate", lambda self: asked.append((self.model, self.tag)) or tmp_path / "file")
+    monkeypatch.setattr(
+        OpenClipName, "locate", lambda self: asked.append((self.model, self.tag)) or tmp_path / "file"
+    )
     assert main(["weights", "fetch", "open_clip:RN50/yfcc15m"]) == 0
     assert asked == [("RN50", "yfcc15m")]
     assert capsys.readouterr().out.strip() == str(tmp_path / "file")
@@ -80,5 +91,13 @@ def test_any_clip_model_can_be_fetched_by_its_name(site, monkeypatch, tmp_path, 
 
 
 def test_listing_loads_no_network_library(repository):
-    program = "import sys; from stylewav_pl.cli import main; main(['weights', 'list']); sys.exit(bool({'torch', 'open_clip'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", program], cwd=repository, stdout=subprocess.DEVNULL, check=False).returncode == 0
+    program = (
+        "import sys; from stylewav_pl.cli import main; main(['weights', 'list']); "
+        "sys.exit(bool({'torch', 'open_clip'} & set(sys.modules)))"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", program], cwd=repository, stdout=subprocess.DEVNULL, check=False
+        ).returncode
+        == 0
+    )

@@ -26,12 +26,13 @@ MOST_POPULATIONS = 8
 class Dashboard(Callback):
     """Shows how a run goes, in every logger of the trainer; the names are those of :mod:`stylewav_pl.callbacks.dashboard.names`.
 
-    Volume: a row of numbers per cohort for the first 1000 cohorts, then 500 for each doubling; pictures and histograms after
-    1, 2, 4, 8, ... cohorts. So two million clips in cohorts of 256 give 2500 rows and 13 looks of at most 8 pictures, and at the
-    end one table of ``table_rows``. Nothing else grows with the number of clips.
+    Volume: a row of numbers per cohort for the first 1000 cohorts, then 500 for each doubling; pictures and
+        histograms after
+    1, 2, 4, 8, ... cohorts. So two million clips in cohorts of 256 give 2500 rows and 13 looks of at most 8
+    pictures, and at the end one table of ``table_rows``. Nothing else grows with the number of clips.
 
-    Loggers of Lightning itself get the numbers, those of :mod:`stylewav_pl.loggers` everything. A logger that fails is left
-    alone from then on, with a message: a dashboard never ends a run.
+    Loggers of Lightning itself get the numbers, those of :mod:`stylewav_pl.loggers` everything. A logger that
+    fails is left alone from then on, with a message: a dashboard never ends a run.
     """
 
     def __init__(self, faces: int = 16, table_rows: int = 200, every_rank: bool = False) -> None:
@@ -51,7 +52,14 @@ class Dashboard(Callback):
         self._window = Window(time.monotonic())
         self._given_up: list[Logger] = []
 
-    def bind(self, loggers: Sequence[Logger], run_path: Path, rank: int, clips_done: int = 0, settings: Mapping[str, Any] | None = None) -> None:
+    def bind(
+        self,
+        loggers: Sequence[Logger],
+        run_path: Path,
+        rank: int,
+        clips_done: int = 0,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
         """Tells the loggers where the run is, and this process what is done already; called before the first cohort.
 
         Args:
@@ -77,7 +85,9 @@ class Dashboard(Callback):
         first = self.clips_done == 0  # a resumed run has its curve
         self._tell(trainer.loggers, lambda logger: _open(logger, self._settings, rates if first else []))
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Adds a finished cohort, and shows what is due."""
         result: CohortResult = outputs["result"]
         if not result.clips or not self._shows(trainer):
@@ -108,7 +118,10 @@ class Dashboard(Callback):
     def _row(self, trainer: Trainer, pl_module: LightningModule, score: ClipScore | None) -> dict[str, float]:
         now = time.monotonic()
         numbers = {**self._window.numbers(now), **memory(pl_module.device)}
-        numbers |= {names.score(*population): mean for population, mean in (score.running_means() if score else {}).items()}
+        numbers |= {
+            names.score(*population): mean
+            for population, mean in (score.running_means() if score else {}).items()
+        }
         self._window = Window(now)
         return {names.own(trainer.global_rank, name): value for name, value in numbers.items()}
 
@@ -116,9 +129,15 @@ class Dashboard(Callback):
         """A few faces of each population of the first trait that is scored, in the order of its prompts."""
         trait, labels = next(iter(score.prompts.items())) if score and score.prompts else ("", {})
         found = [clip.labels.get(trait, names.EVERYBODY) for clip in result.clips]
-        chosen = {label: [row for row, of in enumerate(found) if of == label][: self.faces] for label in dict.fromkeys([*labels, *found])}
+        chosen = {
+            label: [row for row, of in enumerate(found) if of == label][: self.faces]
+            for label in dict.fromkeys([*labels, *found])
+        }
         shown = [(label, rows) for label, rows in chosen.items() if rows][:MOST_POPULATIONS]
-        return {label: picture_grid({label: list(to_bytes(result.images[rows]).cpu().numpy())}, columns=8) for label, rows in shown}
+        return {
+            label: picture_grid({label: list(to_bytes(result.images[rows]).cpu().numpy())}, columns=8)
+            for label, rows in shown
+        }
 
     def _tell(self, loggers: Sequence[Logger], act: Callable[[Any], None], strangers: bool = False) -> None:
         for logger in loggers:
@@ -126,9 +145,15 @@ class Dashboard(Callback):
                 continue
             try:
                 act(logger)
-            except Exception as problem:  # whatever a service, a disk or a library does: the faces matter more
+            except (
+                Exception
+            ) as problem:  # whatever a service, a disk or a library does: the faces matter more
                 self._given_up.append(logger)
-                print(f"stylewav-pl: {type(logger).__name__} is left alone from now on, the run goes on without it: {problem!r}", file=sys.stderr)
+                print(
+                    f"stylewav-pl: {type(logger).__name__} is left alone from now on, the run goes on "
+                    f"without it: {problem!r}",
+                    file=sys.stderr,
+                )
 
 
 def _wants_more_than_numbers(logger: Logger) -> bool:
@@ -140,7 +165,9 @@ def _open(logger: RunLogger, settings: Mapping[str, Any], rates: Sequence[float]
     logger.log_curve(names.LEARNING_RATE, rates)
 
 
-def _look(logger: RunLogger, faces: Mapping[str, Image.Image], histograms: Mapping[str, np.ndarray], step: int) -> None:
+def _look(
+    logger: RunLogger, faces: Mapping[str, Image.Image], histograms: Mapping[str, np.ndarray], step: int
+) -> None:
     for label, picture in faces.items():
         logger.log_picture(names.faces(label), picture, step)
     for name, values in histograms.items():

@@ -52,8 +52,12 @@ class Ending:
             if self.grid:
                 logger.log_picture(names.GRID, self.grid, step)
             logger.log_table(names.TABLE, *self.table, step)
-            logger.log_files(names.FILES, [path for name in FILES if (path := self.run_path / name).is_file()])
-        known = {f"clips/{name}": count for name, count in counts.items()} | {f"networks/{name}": scored_with.get(name, "") for name in NETWORKS}
+            logger.log_files(
+                names.FILES, [path for name in FILES if (path := self.run_path / name).is_file()]
+            )
+        known = {f"clips/{name}": count for name, count in counts.items()} | {
+            f"networks/{name}": scored_with.get(name, "") for name in NETWORKS
+        }
         logger.log_summary({**facts(self.run_path / STATISTICS), **known}, step)
 
     @cached_property
@@ -64,17 +68,29 @@ class Ending:
     @cached_property
     def histograms(self) -> dict[str, Float[np.ndarray, " clip"]]:
         """Final similarities of all clips, and scores of each population with each prompt."""
-        found = {names.histogram("similarity_end"): [row.similarity_end for row in self.rows if row.similarity_end is not None]}
+        found = {
+            names.histogram("similarity_end"): [
+                row.similarity_end for row in self.rows if row.similarity_end is not None
+            ]
+        }
         for prompts, *_ in read_settings(self.run_path):
             for label, prompt in product(prompts.labels, prompts.sentences):
-                members = [row for row in self.rows if row.clip.labels.get(prompts.trait) == label and prompt in row.scores]
-                found[names.histogram(names.score(prompts.trait, label, prompt))] = [row.scores[prompt] for row in members]
+                members = [
+                    row
+                    for row in self.rows
+                    if row.clip.labels.get(prompts.trait) == label and prompt in row.scores
+                ]
+                found[names.histogram(names.score(prompts.trait, label, prompt))] = [
+                    row.scores[prompt] for row in members
+                ]
         return {name: np.array(values) for name, values in found.items() if values}
 
     @cached_property
     def curves(self) -> dict[str, list[float]]:
         """Mean similarity at each step, of everybody and of each population."""
-        label_of = {id: label for label, ids in group(self.run_path, self.rows).items() for id in ids if label}
+        label_of = {
+            id: label for label, ids in group(self.run_path, self.rows).items() for id in ids if label
+        }
         sums: dict[str, tuple[int, Float[np.ndarray, " step"]]] = {}
         for id, curve in read_curves(self.run_path / "curves.csv"):
             for label in filter(None, (names.EVERYBODY, label_of.get(id))):
@@ -96,7 +112,15 @@ class Ending:
         """Columns and rows of a sample of the clips."""
         labels = list(dict.fromkeys(label for row in self.rows for label in row.clip.labels))
         prompts = list(dict.fromkeys(prompt for row in self.rows for prompt in row.scores))
-        columns = ["face", "id", "speaker", *labels, "similarity_start", "similarity_end", *(f"score: {prompt}" for prompt in prompts)]
+        columns = [
+            "face",
+            "id",
+            "speaker",
+            *labels,
+            "similarity_start",
+            "similarity_end",
+            *(f"score: {prompt}" for prompt in prompts),
+        ]
         return columns, [
             [
                 thumbnail(self.run_path, row.clip.id),
@@ -117,7 +141,11 @@ def read_curves(path: Path) -> Iterator[tuple[str, Float[np.ndarray, " step"]]]:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
             lines = csv.reader(file)
             next(lines, None)
-            yield from ((cells[0], np.array([float(cell) for cell in cells[1:]])) for cells in lines if len(cells) > 1 and all(cells[1:]))
+            yield from (
+                (cells[0], np.array([float(cell) for cell in cells[1:]]))
+                for cells in lines
+                if len(cells) > 1 and all(cells[1:])
+            )
 
 
 def facts(path: Path) -> dict[str, str | int | float]:
@@ -125,7 +153,11 @@ def facts(path: Path) -> dict[str, str | int | float]:
     if not path.is_file():
         return {}
     traits = json.loads(path.read_text("utf-8"))["traits"]
-    return {f"statistics/{name}": value for name, value in leaves(traits) if not isinstance(value, str) or name.endswith("/verdict")}
+    return {
+        f"statistics/{name}": value
+        for name, value in leaves(traits)
+        if not isinstance(value, str) or name.endswith("/verdict")
+    }
 
 
 def leaves(value: object, prefix: str = "") -> Iterator[tuple[str, str | int | float]]:
@@ -137,7 +169,10 @@ def leaves(value: object, prefix: str = "") -> Iterator[tuple[str, str | int | f
     if isinstance(value, Mapping):
         named = [(str(name), entry) for name, entry in value.items()]
     elif isinstance(value, list):
-        named = [(str(entry.get("label", place)) if isinstance(entry, dict) else str(place), entry) for place, entry in enumerate(value)]
+        named = [
+            (str(entry.get("label", place)) if isinstance(entry, dict) else str(place), entry)
+            for place, entry in enumerate(value)
+        ]
     else:
         if isinstance(value, str | int | float):
             yield prefix, value

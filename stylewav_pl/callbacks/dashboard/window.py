@@ -34,7 +34,10 @@ class Window:
         steps, seconds = len(self._curve) - 1, max(now - self.began, 1e-9)
         mean = self._curve / self.clips
         similarities = zip(names.SIMILARITY, (mean[0], mean[(steps + 1) // 2], mean[-1]), strict=True)
-        speed = {names.CLIPS_PER_SECOND: self.clips / seconds, names.CLIP_STEPS_PER_SECOND: self.clips * steps / seconds}
+        speed = {
+            names.CLIPS_PER_SECOND: self.clips / seconds,
+            names.CLIP_STEPS_PER_SECOND: self.clips * steps / seconds,
+        }
         return {**{name: float(value) for name, value in similarities}, **speed}
 
 

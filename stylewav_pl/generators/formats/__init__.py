@@ -32,14 +32,20 @@ def read_published(path: Path) -> Published:
     except WeightsError as error:
         raise WeightsError(f"{path} cannot be used: {one_line(error, 400)}") from error
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise WeightsError(f"{path} is damaged: its values are not those of a network ({one_line(error)}). Fetch it again.") from error
+        raise WeightsError(
+            f"{path} is damaged: its values are not those of a network ({one_line(error)}). Fetch it again."
+        ) from error
     raise WeightsError(
-        f"{path} holds no generator of a known format. Expected a StyleGAN2 pickle of NVIDIA with 'G_ema' or three networks, a rosinality "
+        f"{path} holds no generator of a known format. Expected a StyleGAN2 pickle of NVIDIA with 'G_ema' "
+        "or three networks, a rosinality "
         f"checkpoint with 'g_ema', or safetensors of stylewav-pl; found {_described(contents)}."
     )
 
 
 def _described(contents: object) -> str:
     if isinstance(contents, dict):
-        return f"a dictionary with the keys {', '.join(repr(key)[:60] for key in list(contents)[:8]) or '(none)'}"
+        return (
+            "a dictionary with the keys "
+            f"{', '.join(repr(key)[:60] for key in list(contents)[:8]) or '(none)'}"
+        )
     return f"a value of type {type(contents).__name__}"

@@ -46,8 +46,10 @@ class Format(ABC):
         """The generator in what ``read_contents`` gave; ``None`` if it is not of this format.
 
         Raises:
-            WeightsError: It is of this format, but no StyleGAN2 that can be used here; the message says what it is.
-            ValueError: Its values are of another kind than this format has (or IndexError, TypeError, RuntimeError, ...).
+            WeightsError: It is of this format, but no StyleGAN2 that can be used here; the message says what
+                it is.
+            ValueError: Its values are of another kind than this format has (or IndexError, TypeError,
+                RuntimeError, ...).
         """
 
     def published(self, tensors: Mapping[str, Tensor], **config: Any) -> Published:
@@ -58,10 +60,16 @@ class Format(ABC):
             TypeError, ValueError: A setting is no number.
         """
         depth = sum(name.startswith("mapping.layers.") and name.endswith(".weight") for name in tensors)
-        levels = sum(name.startswith("convolutions.") and name.endswith(".affine.weight") for name in tensors) // 2 + 1
+        levels = (
+            sum(name.startswith("convolutions.") and name.endswith(".affine.weight") for name in tensors) // 2
+            + 1
+        )
         w_dim = size(tensors, "to_rgbs.0.affine.weight", 1)
         sizes = {
-            "channels": {str(4 << level): size(tensors, f"convolutions.{2 * level}.weight", 0) for level in range(levels)},
+            "channels": {
+                str(4 << level): size(tensors, f"convolutions.{2 * level}.weight", 0)
+                for level in range(levels)
+            },
             "z_dim": size(tensors, "mapping.layers.0.weight", 1) if depth else w_dim,
             "w_dim": w_dim,
             "mapping_depth": depth,
@@ -92,7 +100,12 @@ def as_tensor(value: Any, name: str) -> Tensor:
     """
     if isinstance(value, Numbers) and value.array is not None and value.array.dtype.kind in "fiu":
         return value.tensor(np.float32)
-    if isinstance(value, Tensor) and value.layout == torch.strided and not value.is_quantized and value.is_floating_point():
+    if (
+        isinstance(value, Tensor)
+        and value.layout == torch.strided
+        and not value.is_quantized
+        and value.is_floating_point()
+    ):
         return value.detach().to(torch.float32, copy=True).contiguous()
     if isinstance(value, int | float):
         return torch.tensor(float(value))
@@ -104,14 +117,18 @@ def as_tensor(value: Any, name: str) -> Tensor:
 def taps_of(kernel: Tensor, name: str) -> list[float]:
     """The one-dimensional filter, with sum 1, of a kernel ``[taps]`` or ``[taps, taps]`` of any scale.
 
-    A filter of an odd number of taps gets a zero in front: the code bases of all formats give it one pixel more before than behind.
+    A filter of an odd number of taps gets a zero in front: the code bases of all formats give it one pixel
+    more before than behind.
 
     Raises:
         WeightsError: It is not the outer product of one filter with itself.
     """
     kernel = kernel.double() / kernel.double().sum()
     taps = kernel if kernel.ndim == 1 else kernel.sum(dim=-1)
-    if kernel.ndim == 2 and (kernel.shape[0] != kernel.shape[1] or not torch.allclose(torch.outer(taps, taps), kernel, atol=SEPARABLE_TOLERANCE)):
+    if kernel.ndim == 2 and (
+        kernel.shape[0] != kernel.shape[1]
+        or not torch.allclose(torch.outer(taps, taps), kernel, atol=SEPARABLE_TOLERANCE)
+    ):
         raise WeightsError(f"{name} is no separable resampling filter, which this version cannot use.")
     return [0.0] * (len(taps) % 2) + [float(tap) for tap in taps]
 
@@ -124,7 +141,9 @@ def common(values: Mapping[str, Any], what: str) -> Any:
     """
     found = list(values.values())
     if any(value != found[0] for value in found):
-        raise WeightsError(f"Its layers differ in {what} ({dict(list(values.items())[:4])}), which this version cannot use.")
+        raise WeightsError(
+            f"Its layers differ in {what} ({dict(list(values.items())[:4])}), which this version cannot use."
+        )
     return found[0]
 
 
@@ -135,4 +154,6 @@ def require(found: Any, usable: Any, what: str) -> None:
         WeightsError: ``found`` is not ``usable``.
     """
     if found != usable:
-        raise WeightsError(f"It is a StyleGAN2 with {what} = {found!r}; this version can use {what} = {usable!r} only.")
+        raise WeightsError(
+            f"It is a StyleGAN2 with {what} = {found!r}; this version can use {what} = {usable!r} only."
+        )

@@ -1,9 +1,10 @@
 """NVIDIA's PyTorch pickles: stylegan2-ada-pytorch, and the StyleGAN2 networks written by the code base of StyleGAN3.
 
-Each network is an object stored with its attributes; both code bases use the same names. The values are taken from the layers
-themselves, not from the constructor's arguments, whose defaults differ between the two (``conv_clamp``: none and 256).
-Neither scales the weights of a demodulated convolution, so there the 1e-8 of the demodulation weighs less than here by the fan-in; for
-styles of any practical size both are far below the rounding of float32.
+Each network is an object stored with its attributes; both code bases use the same names. The values are taken
+from the layers themselves, not from the constructor's arguments, whose defaults differ between the two
+(``conv_clamp``: none and 256). Neither scales the weights of a demodulated convolution, so there the 1e-8 of
+the demodulation weighs less than here by the fan-in; for styles of any practical size both are far below the
+rounding of float32.
 """
 
 from collections.abc import Iterator
@@ -44,8 +45,15 @@ class PersistentPickle(Format):
         tensors["constant"] = synthesis.child("b4").tensor("const")
         return self.published(
             tensors,
-            mapping_learning_rate_multiplier=common({layer.name: layer.attribute("bias_gain") for layer in layers}, "bias_gain") if layers else 1.0,
-            conv_clamp=common({layer.name: layer.attribute("conv_clamp") for layer, _ in _modulated(synthesis)}, "conv_clamp"),
+            mapping_learning_rate_multiplier=common(
+                {layer.name: layer.attribute("bias_gain") for layer in layers}, "bias_gain"
+            )
+            if layers
+            else 1.0,
+            conv_clamp=common(
+                {layer.name: layer.attribute("conv_clamp") for layer, _ in _modulated(synthesis)},
+                "conv_clamp",
+            ),
             design=design,
             **_resampling(synthesis),
         )
@@ -73,7 +81,12 @@ class Layer:
     @property
     def values(self) -> dict[str, Any]:
         """Its parameters and buffers; layers frozen during training keep their weights as buffers."""
-        return {name: value for part in ("_parameters", "_buffers") for name, value in _dictionary(self.record, part).items() if value is not None}
+        return {
+            name: value
+            for part in ("_parameters", "_buffers")
+            for name, value in _dictionary(self.record, part).items()
+            if value is not None
+        }
 
     def child(self, name: str) -> "Layer":
         """The module of that name."""
@@ -92,7 +105,9 @@ class Layer:
     def attribute(self, name: str) -> Any:
         """A setting of the layer."""
         if name not in self.record.state:
-            raise WeightsError(f"Its layer {self.name} does not tell its {name}. Expected a StyleGAN2 network.")
+            raise WeightsError(
+                f"Its layer {self.name} does not tell its {name}. Expected a StyleGAN2 network."
+            )
         return self.record.state[name]
 
 
@@ -103,17 +118,25 @@ def _dictionary(record: Record, name: str) -> dict[str, Any]:
 
 def _check_architecture(generator: Record) -> None:
     modules = _dictionary(generator, "_modules")
-    synthesis = _dictionary(modules["synthesis"], "_modules") if isinstance(modules.get("synthesis"), Record) else {}
+    synthesis = (
+        _dictionary(modules["synthesis"], "_modules") if isinstance(modules.get("synthesis"), Record) else {}
+    )
     if "input" in synthesis:
-        raise WeightsError("It holds a StyleGAN3 generator (its synthesis network starts with Fourier features). Expected a StyleGAN2 network.")
+        raise WeightsError(
+            "It holds a StyleGAN3 generator (its synthesis network starts with Fourier features). Expected "
+            "a StyleGAN2 network."
+        )
     if "b4" not in synthesis:
         raise WeightsError(
-            f"It holds a {generator.kind} with the modules {sorted(map(str, modules))} and {sorted(map(str, synthesis))[:6]}. "
+            f"It holds a {generator.kind} with the modules {sorted(map(str, modules))} and "
+            f"{sorted(map(str, synthesis))[:6]}. "
             "Expected a StyleGAN2 generator, with a mapping and a synthesis network of blocks b4, b8, ..."
         )
     labels = generator.state.get("c_dim", 0)
     if labels or "embed" in Layer(generator, "mapping").children:
-        raise WeightsError(f"It holds a conditional StyleGAN2 (labels of width {labels}). Expected a network without labels.")
+        raise WeightsError(
+            f"It holds a conditional StyleGAN2 (labels of width {labels}). Expected a network without labels."
+        )
     require(generator.state.get("img_channels", 3), 3, "image channels")
 
 
@@ -121,7 +144,9 @@ def _blocks(synthesis: Layer) -> list[Layer]:
     """The blocks from coarse to fine."""
     names = [f"b{4 << level}" for level in range(len(synthesis.children))]
     if set(names) != set(synthesis.children):
-        raise WeightsError(f"Its synthesis network has the blocks {sorted(map(str, synthesis.children))}, expected {names}.")
+        raise WeightsError(
+            f"Its synthesis network has the blocks {sorted(map(str, synthesis.children))}, expected {names}."
+        )
     return [synthesis.child(name) for name in names]
 
 
@@ -134,7 +159,9 @@ def _design(synthesis: Layer) -> str:
     blocks = _blocks(synthesis)
     design = common({block.name: block.attribute("architecture") for block in blocks}, "architecture")
     if design not in DESIGNS:
-        raise WeightsError(f"It is a StyleGAN2 with architecture = {design!r}; this version can use {', '.join(DESIGNS)}.")
+        raise WeightsError(
+            f"It is a StyleGAN2 with architecture = {design!r}; this version can use {', '.join(DESIGNS)}."
+        )
     for block in blocks:
         colours = {"torgb"} if design == "skip" or block.name == blocks[-1].name else set()
         shortcut = {"skip"} if design == "resnet" and block.name != blocks[0].name else set()
@@ -159,7 +186,9 @@ def _shortcuts(synthesis: Layer) -> Iterator[Layer]:
     if _design(synthesis) == "resnet":
         for block in _blocks(synthesis)[1:]:
             layer = block.child("skip")
-            require(set(layer.values) - {"weight", "resample_filter"}, set(), "further tensors in its shortcuts")
+            require(
+                set(layer.values) - {"weight", "resample_filter"}, set(), "further tensors in its shortcuts"
+            )
             require(layer.record.state.get("conv_clamp"), None, "conv_clamp of the shortcuts")
             yield layer
 
@@ -186,5 +215,8 @@ def _resampling(synthesis: Layer) -> dict[str, list[float]]:
     for block in _blocks(synthesis)[1:]:
         for layer in (block, block.child("conv0")):
             filters[layer.name] = taps_of(layer.tensor("resample_filter"), f"{layer.name}.resample_filter")
-    filters |= {layer.name: taps_of(layer.tensor("resample_filter"), f"{layer.name}.resample_filter") for layer in _shortcuts(synthesis)}
+    filters |= {
+        layer.name: taps_of(layer.tensor("resample_filter"), f"{layer.name}.resample_filter")
+        for layer in _shortcuts(synthesis)
+    }
     return {"resample_taps": common(filters, "resampling filters")} if filters else {}

@@ -55,13 +55,17 @@ class Reader:
             WeightsError: One is missing.
         """
         tensors = {"constant": self.take("input.input").squeeze(0)}
-        for index in range(sum(name.startswith("style.") and name.endswith(".weight") for name in self.state)):
+        for index in range(
+            sum(name.startswith("style.") and name.endswith(".weight") for name in self.state)
+        ):
             for part in ("weight", "bias"):
                 tensors[f"mapping.layers.{index}.{part}"] = self.take(f"style.{index + 1}.{part}")
         levels = 1 + sum(name.startswith("to_rgbs.") and name.endswith(".conv.weight") for name in self.state)
         for level in range(levels):
             name = f"to_rgbs.{level - 1}" if level else "to_rgb1"
-            tensors |= self.modulated(name, f"to_rgbs.{level}") | {f"to_rgbs.{level}.bias": self.take(f"{name}.bias").flatten()}
+            tensors |= self.modulated(name, f"to_rgbs.{level}") | {
+                f"to_rgbs.{level}.bias": self.take(f"{name}.bias").flatten()
+            }
         for index in range(2 * levels - 1):
             tensors |= self.convolution(index)
         return tensors
@@ -94,7 +98,10 @@ class Reader:
         names = [name for name in self.state if name.endswith((".blur.kernel", ".upsample.kernel"))]
         filters = {name: taps_of(self.take(name), name) for name in names}
         if self.state:
-            raise WeightsError(f"Its state holds what no StyleGAN2 generator has: {', '.join(map(str, list(self.state)[:5]))}.")
+            raise WeightsError(
+                "Its state holds what no StyleGAN2 generator has: "
+                f"{', '.join(map(str, list(self.state)[:5]))}."
+            )
         return common(filters, "resampling filters") if filters else None
 
     def take(self, name: str) -> Tensor:
@@ -109,5 +116,7 @@ def _mean(latent: Any) -> Tensor:
     rows = as_tensor(latent, "latent_avg")
     rows = rows.reshape(-1, rows.shape[-1]) if rows.ndim else rows.reshape(1, 1)
     if not torch.equal(rows, rows[:1].expand_as(rows)):
-        raise WeightsError(f"latent_avg has the shape {list(rows.shape)} with different rows. Expected one mean w.")
+        raise WeightsError(
+            f"latent_avg has the shape {list(rows.shape)} with different rows. Expected one mean w."
+        )
     return rows[0]

@@ -1,7 +1,8 @@
 """NVIDIA's TensorFlow pickles of StyleGAN2: the networks ``(G, D, Gs)`` with their variables as NumPy arrays.
 
-Weights are ``[height, width, in, out]``; the bias of a style is stored without its 1; kernels of layers that enlarge are stored turned by
-180 degrees. Equalised learning rates work as in the paper: the stored weight times ``multiplier / sqrt(fan in)``.
+Weights are ``[height, width, in, out]``; the bias of a style is stored without its 1; kernels of layers that
+enlarge are stored turned by 180 degrees. Equalised learning rates work as in the paper: the stored weight
+times ``multiplier / sqrt(fan in)``.
 """
 
 from collections.abc import Mapping
@@ -37,7 +38,9 @@ class TensorFlowPickle(Format):
         network = contents[-1] if isinstance(contents, tuple | list) and contents else contents
         if not isinstance(network, Record) or network.kind != "Network":
             return None
-        components = [part for part in _dictionary(network, "components").values() if isinstance(part, Record)]
+        components = [
+            part for part in _dictionary(network, "components").values() if isinstance(part, Record)
+        ]
         settings: dict[str, Any] = {"resample_kernel": BINOMIAL}
         variables: dict[str, Any] = {}
         for part in (*components, network):  # the settings of the whole count more than those of its parts
@@ -50,7 +53,9 @@ class TensorFlowPickle(Format):
             design=design,
             mapping_learning_rate_multiplier=settings.get("mapping_lrmul", 0.01),
             conv_clamp=settings.get("conv_clamp"),
-            resample_taps=taps_of(as_tensor(settings.get("resample_kernel") or NEAREST, "resample_kernel"), "resample_kernel"),
+            resample_taps=taps_of(
+                as_tensor(settings.get("resample_kernel") or NEAREST, "resample_kernel"), "resample_kernel"
+            ),
         )
 
 
@@ -78,7 +83,9 @@ class Reader:
         tensors = {"constant": self.take("4x4/Const/const").squeeze(0)}
         if "dlatent_avg" in self.variables:
             tensors["w_mean"] = self.take("dlatent_avg")
-        for index in range(sum(name.startswith("Dense") and name.endswith("/weight") for name in self.variables)):
+        for index in range(
+            sum(name.startswith("Dense") and name.endswith("/weight") for name in self.variables)
+        ):
             tensors[f"mapping.layers.{index}.weight"] = self.take(f"Dense{index}/weight").T.contiguous()
             tensors[f"mapping.layers.{index}.bias"] = self.take(f"Dense{index}/bias")
         levels = sum(name.endswith(("/Conv/weight", "/Conv1/weight")) for name in self.variables)
@@ -87,7 +94,9 @@ class Reader:
         for index, level in enumerate(range(levels) if self.design == "skip" else [levels - 1]):
             tensors |= self.layer(f"{4 << level}x{4 << level}/ToRGB", f"to_rgbs.{index}")
         if self.variables:
-            raise WeightsError(f"It holds variables that no StyleGAN2 generator has: {', '.join(list(self.variables)[:5])}.")
+            raise WeightsError(
+                f"It holds variables that no StyleGAN2 generator has: {', '.join(list(self.variables)[:5])}."
+            )
         return tensors
 
     def block(self, level: int) -> dict[str, Tensor]:
@@ -95,11 +104,15 @@ class Reader:
         scope = f"{4 << level}x{4 << level}"
         tensors: dict[str, Tensor] = {}
         if level and self.design == "resnet":
-            tensors[f"shortcuts.{level - 1}.weight"] = self.take(f"{scope}/Skip/weight").permute(3, 2, 0, 1).contiguous()
+            tensors[f"shortcuts.{level - 1}.weight"] = (
+                self.take(f"{scope}/Skip/weight").permute(3, 2, 0, 1).contiguous()
+            )
         names = {2 * level: "Conv1", 2 * level - 1: "Conv0_up"} if level else {0: "Conv"}
         for index, name in names.items():
             prefix = f"convolutions.{index}"
-            tensors |= self.layer(f"{scope}/{name}", prefix) | self.noise(f"{scope}/{name}", prefix, index, 4 << level)
+            tensors |= self.layer(f"{scope}/{name}", prefix) | self.noise(
+                f"{scope}/{name}", prefix, index, 4 << level
+            )
             if name == "Conv0_up":
                 tensors[f"{prefix}.weight"] = tensors[f"{prefix}.weight"].flip(2, 3)
         return tensors
@@ -116,7 +129,10 @@ class Reader:
     def noise(self, scope: str, prefix: str, index: int, resolution: int) -> dict[str, Tensor]:
         """Noise map and strength."""
         if not self.use_noise:
-            return {f"{prefix}.noise_strength": as_tensor(0, scope), f"{prefix}.noise_const": as_tensor(0, scope).expand(resolution, resolution)}
+            return {
+                f"{prefix}.noise_strength": as_tensor(0, scope),
+                f"{prefix}.noise_const": as_tensor(0, scope).expand(resolution, resolution),
+            }
         tensors = {f"{prefix}.noise_strength": self.take(f"{scope}/noise_strength").reshape(())}
         if (noise := f"noise{index}") in self.variables:
             tensors[f"{prefix}.noise_const"] = self.take(noise).squeeze((0, 1))
@@ -137,23 +153,35 @@ def _dictionary(record: Record, name: str) -> dict[str, Any]:
 def _variables(network: Record) -> dict[str, Any]:
     """The variables of one network by their names within it."""
     pairs = network.state.get("variables")
-    if not isinstance(pairs, list | tuple) or not all(isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs):
-        raise WeightsError("Its variables are not pairs of name and array. Expected a TensorFlow network as dnnlib stores it.")
+    if not isinstance(pairs, list | tuple) or not all(
+        isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs
+    ):
+        raise WeightsError(
+            "Its variables are not pairs of name and array. Expected a TensorFlow network as dnnlib stores "
+            "it."
+        )
     return {name.removeprefix("G_mapping/").removeprefix("G_synthesis/"): value for name, value in pairs}
 
 
 def _check_architecture(network: Record, settings: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
     function = network.state.get("build_func_name")
     if any("/StyleMod/" in name for name in variables):
-        raise WeightsError(f"It holds a StyleGAN generator of 2018 (built by {function}). Expected StyleGAN2.")
+        raise WeightsError(
+            f"It holds a StyleGAN generator of 2018 (built by {function}). Expected StyleGAN2."
+        )
     if "4x4/Const/const" not in variables:
         raise WeightsError(
-            f"It holds a TensorFlow network built by {function}, with the variables {list(variables)[:5]}. Expected a StyleGAN2 generator."
+            f"It holds a TensorFlow network built by {function}, with the variables {list(variables)[:5]}. "
+            "Expected a StyleGAN2 generator."
         )
     labels = settings.get("label_size") or 0
     if labels or any(name.startswith(("LabelConcat/", "LabelEmbed/")) for name in variables):
-        raise WeightsError(f"It holds a conditional StyleGAN2 (labels of width {labels}). Expected a network without labels.")
+        raise WeightsError(
+            f"It holds a conditional StyleGAN2 (labels of width {labels}). Expected a network without labels."
+        )
     if (design := settings.get("architecture", "skip")) not in DESIGNS:
-        raise WeightsError(f"It is a StyleGAN2 with architecture = {design!r}; this version can use {', '.join(DESIGNS)}.")
+        raise WeightsError(
+            f"It is a StyleGAN2 with architecture = {design!r}; this version can use {', '.join(DESIGNS)}."
+        )
     for name, (usable, what) in SETTINGS.items():
         require(settings.get(name, usable), usable, what)

@@ -4,7 +4,18 @@ What the faces show for each sex and age is a caricature by construction; it say
 """
 
 from stylewav_pl.pocket.faces.attributes import CHILD_BELOW, OLD_ABOVE, Z_DIM, Attributes, attributes_of
-from stylewav_pl.pocket.faces.captions import FACT_NAMES, PROMPT_SETS, TEMPLATES, UNCLEAR, WORDS, Caption, PromptSet, caption, facts_of, fits
+from stylewav_pl.pocket.faces.captions import (
+    FACT_NAMES,
+    PROMPT_SETS,
+    TEMPLATES,
+    UNCLEAR,
+    WORDS,
+    Caption,
+    PromptSet,
+    caption,
+    facts_of,
+    fits,
+)
 from stylewav_pl.pocket.faces.drawing import Drawing, drawing_of, drawing_parameters
 from stylewav_pl.pocket.faces.renderer import render
 

@@ -1,7 +1,7 @@
 """What a cartoon face is: every attribute is a smooth function of Gaussian noise z.
 
-Smooth because a generator must be able to imitate the faces and because latents are moved by gradients; only the direction of z counts
-because a StyleGAN2 mapping network scales z to unit RMS before it looks at it.
+Smooth because a generator must be able to imitate the faces and because latents are moved by gradients; only
+the direction of z counts because a StyleGAN2 mapping network scales z to unit RMS before it looks at it.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ Z_DIM = 64
 CHILD_BELOW = 0.30
 OLD_ABOVE = 0.70
 
-# Coordinates of z. Sex and age have one of their own each, so they are independent of each other and of all nuisance.
+# Coordinates of z. Sex and age have one of their own each, so they are independent of each other and of all
+# nuisance.
 SEX, AGE, GLASSES, BEARD, MOUSTACHE, HAIR_LENGTH, CURL, GREYNESS, BALDNESS = range(9)
 HAIR_COLOUR = slice(9, 11)
 SKIN, WARMTH = 11, 12
@@ -31,7 +32,8 @@ class Attributes:
 
     Attributes:
         sex: -1 female ... 1 male, spread towards both ends.
-        age: 0 youngest ... 1 oldest, uniform; below ``CHILD_BELOW`` a child, above ``OLD_ABOVE`` an old person.
+        age: 0 youngest ... 1 oldest, uniform; below ``CHILD_BELOW`` a child, above ``OLD_ABOVE`` an old
+            person.
         glasses: 0 none ... 1 worn.
         beard: 0 none ... 1 full; always near 0 for women and children.
         moustache: 0 none ... 1 full; always near 0 for women and children.
@@ -109,5 +111,11 @@ def attributes_of(z: Float[Tensor, "face 64"]) -> Attributes:
 
 def _hair_colour(plane: Float[Tensor, "face 2"]) -> Float[Tensor, "face 4"]:
     """Shares of four colours, one per quadrant side of a plane; rarely an even mix."""
-    directions = torch.tensor([[1.0, 0.0], [0.0, -1.0], [-1.0, 0.0], [0.0, 1.0]], dtype=plane.dtype, device=plane.device)
-    return torch.softmax(3.5 * plane @ directions.T + torch.tensor([0.0, 0.6, 0.2, -0.4], dtype=plane.dtype, device=plane.device), dim=1)
+    directions = torch.tensor(
+        [[1.0, 0.0], [0.0, -1.0], [-1.0, 0.0], [0.0, 1.0]], dtype=plane.dtype, device=plane.device
+    )
+    return torch.softmax(
+        3.5 * plane @ directions.T
+        + torch.tensor([0.0, 0.6, 0.2, -0.4], dtype=plane.dtype, device=plane.device),
+        dim=1,
+    )

@@ -1,6 +1,7 @@
 """Words for faces: facts that can be told from the attributes, captions made of them, and prompt sets that ask for them.
 
-The words boy and girl are used for males and females of every age, as in the prompts of the StyleWav paper; man and woman for grown-ups.
+The words boy and girl are used for males and females of every age, as in the prompts of the StyleWav paper;
+man and woman for grown-ups.
 """
 
 from collections.abc import Sequence
@@ -79,22 +80,93 @@ PROMPT_SETS: dict[str, PromptSet] = {
     "glasses": PromptSet("glasses", ("a person with glasses", "a person without glasses")),
     "beard": PromptSet("beard", ("a person with a beard", "a person without a beard")),
     "moustache": PromptSet("moustache", ("a person with a moustache", "a person without a moustache")),
-    "hair-colour": PromptSet("hair_colour", tuple(f"a person with {colour} hair" for colour in FACTS["hair_colour"])),
+    "hair-colour": PromptSet(
+        "hair_colour", tuple(f"a person with {colour} hair" for colour in FACTS["hair_colour"])
+    ),
     "hair-length": PromptSet("hair_length", ("a person with long hair", "a person with short hair")),
     "curl": PromptSet("curl", ("a person with curly hair", "a person with straight hair")),
     "baldness": PromptSet("baldness", ("a bald person", "a person with hair")),
     "smile": PromptSet("smile", ("a smiling person", "a sad person")),
 }
 
-NOUNS_CHILD = {0: ("boy", "boy", "male child", "little boy"), 1: ("girl", "girl", "female child", "little girl")}
-NOUNS_GROWN = {0: ("boy", "man", "man", "male", "male person", "gentleman", "guy"), 1: ("girl", "woman", "woman", "female", "female person", "lady")}
-NOUNS_NEUTRAL = {0: ("child", "kid"), 1: ("adult", "grown person"), 2: ("old person", "elderly person"), UNCLEAR: ("person", "human", "face")}
+NOUNS_CHILD = {
+    0: ("boy", "boy", "male child", "little boy"),
+    1: ("girl", "girl", "female child", "little girl"),
+}
+NOUNS_GROWN = {
+    0: ("boy", "man", "man", "male", "male person", "gentleman", "guy"),
+    1: ("girl", "woman", "woman", "female", "female person", "lady"),
+}
+NOUNS_NEUTRAL = {
+    0: ("child", "kid"),
+    1: ("adult", "grown person"),
+    2: ("old person", "elderly person"),
+    UNCLEAR: ("person", "human", "face"),
+}
 WORDS: tuple[str, ...] = (
-    *("a", "an", "and", "the", "this", "that", "it", "is", "of", "in", "has", "who", "wearing", "with", "without", "no", "not"),
+    *(
+        "a",
+        "an",
+        "and",
+        "the",
+        "this",
+        "that",
+        "it",
+        "is",
+        "of",
+        "in",
+        "has",
+        "who",
+        "wearing",
+        "with",
+        "without",
+        "no",
+        "not",
+    ),
     *("photo", "picture", "portrait", "image", "drawing", "cartoon", "face", "person", "human", "someone"),
-    *("boy", "girl", "man", "woman", "male", "female", "gentleman", "guy", "lady", "child", "kid", "adult", "grown"),
-    *("young", "old", "elderly", "little", "glasses", "spectacles", "beard", "bearded", "moustache", "mustache"),
-    *("hair", "black", "brown", "blond", "blonde", "red", "gray", "grey", "white", "long", "short", "curly", "straight", "bald"),
+    *(
+        "boy",
+        "girl",
+        "man",
+        "woman",
+        "male",
+        "female",
+        "gentleman",
+        "guy",
+        "lady",
+        "child",
+        "kid",
+        "adult",
+        "grown",
+    ),
+    *(
+        "young",
+        "old",
+        "elderly",
+        "little",
+        "glasses",
+        "spectacles",
+        "beard",
+        "bearded",
+        "moustache",
+        "mustache",
+    ),
+    *(
+        "hair",
+        "black",
+        "brown",
+        "blond",
+        "blonde",
+        "red",
+        "gray",
+        "grey",
+        "white",
+        "long",
+        "short",
+        "curly",
+        "straight",
+        "bald",
+    ),
     *("smiling", "happy", "sad", "unhappy"),
 )
 
@@ -147,10 +219,14 @@ def caption(facts: Sequence[int], rng: Random) -> Caption:
     phrase = f"{'an' if first[0] in 'aeiou' else 'a'} {first}"
     if details:
         phrase += f" {' and '.join(details)}"
-    return Caption(rng.choice(TEMPLATES).format(phrase), tuple(stated.get(name, UNCLEAR) for name in FACT_NAMES))
+    return Caption(
+        rng.choice(TEMPLATES).format(phrase), tuple(stated.get(name, UNCLEAR) for name in FACT_NAMES)
+    )
 
 
-def fits(stated: Int[Tensor, "caption fact"], facts: Int[Tensor, "face fact"]) -> Bool[Tensor, "face caption"]:
+def fits(
+    stated: Int[Tensor, "caption fact"], facts: Int[Tensor, "face fact"]
+) -> Bool[Tensor, "face caption"]:
     """Whether everything that a caption states is clearly true of a face."""
     return ((stated[None] == UNCLEAR) | (stated[None] == facts[:, None])).all(dim=2)
 
@@ -187,7 +263,9 @@ def _details(known: dict[str, int], stated: dict[str, int], rng: Random) -> list
     details = []
     for name, share in (("glasses", 0.5), ("beard", 0.35), ("moustache", 0.25)):
         # Telling of a woman or a child that there is no beard would be odd.
-        if known[name] != UNCLEAR and rng.random() < (share if name == "glasses" or known[name] == 0 or known["sex"] == 0 else 0.05):
+        if known[name] != UNCLEAR and rng.random() < (
+            share if name == "glasses" or known[name] == 0 or known["sex"] == 0 else 0.05
+        ):
             stated[name] = known[name]
             details.append(_accessory(name, known[name], rng))
     if rng.random() < 0.55:
@@ -197,7 +275,10 @@ def _details(known: dict[str, int], stated: dict[str, int], rng: Random) -> list
 
 
 def _accessory(name: str, value: int, rng: Random) -> str:
-    noun = {"glasses": rng.choice(("glasses", "glasses", "spectacles")), "moustache": rng.choice(("moustache", "mustache"))}.get(name, name)
+    noun = {
+        "glasses": rng.choice(("glasses", "glasses", "spectacles")),
+        "moustache": rng.choice(("moustache", "mustache")),
+    }.get(name, name)
     article = "" if name == "glasses" else "a "
     if value == 0:
         return rng.choice((f"with {article}{noun}", f"who has {article}{noun}", f"wearing {article}{noun}"))
@@ -210,7 +291,9 @@ def _hair(known: dict[str, int], stated: dict[str, int], rng: Random) -> list[st
         if known[name] != UNCLEAR and rng.random() < share:
             stated[name] = known[name]
             word = FACTS[name][known[name]]
-            words.append(rng.choice({"blond": ("blond", "blonde"), "gray": ("gray", "grey")}.get(word, (word,))))
+            words.append(
+                rng.choice({"blond": ("blond", "blonde"), "gray": ("gray", "grey")}.get(word, (word,)))
+            )
     return [f"{rng.choice(('with', 'who has'))} {' '.join(words)} hair"] if words else []
 
 

@@ -110,11 +110,18 @@ def drawing_of(a: Attributes) -> Drawing:
         lips=0.012 + 0.022 * torch.sigmoid(8.0 * (female - 0.5)) * (0.4 + 0.6 * grown),
         blush=0.35 * child + 0.3 * female * grown + 0.08 * n[:, 15],
         wrinkles=old,
-        freckles=torch.sigmoid(5.0 * (a.nuisance[:, 22] - 0.9)) * (1 - old) * torch.sigmoid(10.0 * (0.4 - a.skin)),
-        earrings=torch.sigmoid(6.0 * (a.nuisance[:, 16] - 0.2)) * torch.sigmoid(10.0 * (female - 0.6)) * grown,
+        freckles=torch.sigmoid(5.0 * (a.nuisance[:, 22] - 0.9))
+        * (1 - old)
+        * torch.sigmoid(10.0 * (0.4 - a.skin)),
+        earrings=torch.sigmoid(6.0 * (a.nuisance[:, 16] - 0.2))
+        * torch.sigmoid(10.0 * (female - 0.6))
+        * grown,
         hair_bottom=centre_y + 0.06 + (0.94 - centre_y - 0.1 * child) * (a.hair_length - 0.06),
         hair_volume=(0.05 + 0.03 * n[:, 17] + 0.045 * a.curl + 0.05 * a.hair_length) * (1 - 0.8 * a.baldness),
-        hair_line=0.50 - 0.14 * torch.sigmoid(3.0 * a.nuisance[:, 18]) * (1 - 0.5 * male) + 0.16 * old * male + 0.9 * a.baldness,
+        hair_line=0.50
+        - 0.14 * torch.sigmoid(3.0 * a.nuisance[:, 18]) * (1 - 0.5 * male)
+        + 0.16 * old * male
+        + 0.9 * a.baldness,
         hair_part=0.13 * n[:, 19],
         curl=a.curl,
         hair_presence=1 - a.baldness,
@@ -128,8 +135,16 @@ def drawing_of(a: Attributes) -> Drawing:
         skin_colour=skin,
         hair_colour=hair,
         lip_colour=_lip_colour(a, skin, female * grown),
-        iris_colour=_mix(IRIS_COLOURS, torch.stack([0.4 + a.nuisance[:, 10], a.nuisance[:, 6], a.nuisance[:, 11] - 0.5], dim=1), 3.0),
-        frame_colour=_mix(FRAME_COLOURS, torch.stack([0.5 + 0 * a.sex, a.nuisance[:, 3], a.nuisance[:, 8], -a.nuisance[:, 3]], dim=1), 3.0),
+        iris_colour=_mix(
+            IRIS_COLOURS,
+            torch.stack([0.4 + a.nuisance[:, 10], a.nuisance[:, 6], a.nuisance[:, 11] - 0.5], dim=1),
+            3.0,
+        ),
+        frame_colour=_mix(
+            FRAME_COLOURS,
+            torch.stack([0.5 + 0 * a.sex, a.nuisance[:, 3], a.nuisance[:, 8], -a.nuisance[:, 3]], dim=1),
+            3.0,
+        ),
         clothes_colour=a.clothes,
         background_colour=a.background,
     )
@@ -153,14 +168,20 @@ def _side_by_side(drawing: Drawing) -> Float[Tensor, "face parameter"]:
     return torch.cat([column if column.dim() == 2 else column.unsqueeze(1) for column in columns], dim=1)
 
 
-def _mix(colours: tuple[tuple[float, float, float], ...], logits: Float[Tensor, "face colour"], sharpness: float) -> Float[Tensor, "face 3"]:
-    return torch.softmax(sharpness * logits, dim=1) @ torch.tensor(colours, dtype=logits.dtype, device=logits.device)
+def _mix(
+    colours: tuple[tuple[float, float, float], ...], logits: Float[Tensor, "face colour"], sharpness: float
+) -> Float[Tensor, "face 3"]:
+    return torch.softmax(sharpness * logits, dim=1) @ torch.tensor(
+        colours, dtype=logits.dtype, device=logits.device
+    )
 
 
 def _skin_colour(a: Attributes) -> Float[Tensor, "face 3"]:
     places = torch.linspace(0.0, 1.0, len(SKIN_COLOURS), dtype=a.skin.dtype, device=a.skin.device)
     base = _mix(SKIN_COLOURS, -(a.skin.unsqueeze(1) - places).square(), 22.0)
-    return base + a.warmth.unsqueeze(1) * torch.tensor([0.0, 0.015, -0.025], dtype=base.dtype, device=base.device)
+    return base + a.warmth.unsqueeze(1) * torch.tensor(
+        [0.0, 0.015, -0.025], dtype=base.dtype, device=base.device
+    )
 
 
 def _hair_colour(a: Attributes) -> Float[Tensor, "face 3"]:
@@ -169,7 +190,9 @@ def _hair_colour(a: Attributes) -> Float[Tensor, "face 3"]:
     return coloured + a.greyness.unsqueeze(1) * (grey - coloured)
 
 
-def _lip_colour(a: Attributes, skin: Float[Tensor, "face 3"], painted: Float[Tensor, " face"]) -> Float[Tensor, "face 3"]:
+def _lip_colour(
+    a: Attributes, skin: Float[Tensor, "face 3"], painted: Float[Tensor, " face"]
+) -> Float[Tensor, "face 3"]:
     natural = skin * torch.tensor([0.80, 0.58, 0.56], dtype=skin.dtype, device=skin.device)
     red = torch.stack([0.76 + 0.08 * a.warmth, 0.13 + 0.05 * a.warmth, 0.22 - 0.10 * a.warmth], dim=1)
     return natural + torch.sigmoid(9.0 * (painted - 0.5)).unsqueeze(1) * 0.9 * (red - natural)

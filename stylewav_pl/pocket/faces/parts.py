@@ -8,7 +8,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stylewav_pl.pocket.faces.drawing import Drawing
-from stylewav_pl.pocket.faces.shapes import Canvas, Plane, Scalar, ellipse, lens, rounded_box, segment, squircle
+from stylewav_pl.pocket.faces.shapes import (
+    Canvas,
+    Plane,
+    Scalar,
+    ellipse,
+    lens,
+    rounded_box,
+    segment,
+    squircle,
+)
 
 Painter = Callable[[Canvas, "Sheet"], None]
 
@@ -64,7 +73,10 @@ def hair_distance(canvas: Canvas, s: Sheet, grow: float = 0.0) -> Plane:
     upper = ellipse(u, v, width, top)
     corner = torch.minimum(0.16 * torch.ones_like(bottom), 0.9 * bottom)
     lower = rounded_box(u, v, width * (1 + 0.10 * v.clamp_min(0)), bottom, corner)
-    wave = torch.sin(23.0 * u + 5.0 * s.hair_part) * torch.sin(19.0 * canvas.y) * 0.032 + torch.sin(11.0 * canvas.y) * torch.sign(u) * 0.012
+    wave = (
+        torch.sin(23.0 * u + 5.0 * s.hair_part) * torch.sin(19.0 * canvas.y) * 0.032
+        + torch.sin(11.0 * canvas.y) * torch.sign(u) * 0.012
+    )
     return torch.where(v < 0, upper, lower) + s.curl * wave
 
 
@@ -84,7 +96,12 @@ def paint_body(canvas: Canvas, s: Sheet) -> None:
     c.paint(torch.maximum(opening - 0.045, body), tint(s.clothes_colour, 0.68))
     c.paint(torch.maximum(opening, -(v - s.shoulder_top + 0.2)), tint(s.skin_colour, 0.9))
     chin = s.centre_y + s.head_height
-    c.paint(torch.maximum(ellipse(u, v - chin + 0.02, s.neck_width * 1.15, 0.10), u.abs() - s.neck_width), tint(s.skin_colour, 0.66), 0.7, 0.04)
+    c.paint(
+        torch.maximum(ellipse(u, v - chin + 0.02, s.neck_width * 1.15, 0.10), u.abs() - s.neck_width),
+        tint(s.skin_colour, 0.66),
+        0.7,
+        0.04,
+    )
 
 
 def paint_ears(canvas: Canvas, s: Sheet) -> None:
@@ -113,7 +130,10 @@ def paint_head(canvas: Canvas, s: Sheet) -> None:
     cheek = ellipse(u.abs() - s.eye_distance - 0.06, c.y - s.nose_y - 0.03, 0.085, 0.06)
     c.paint(cheek, s.plain(0.95, 0.35, 0.35), s.blush, 0.09)
     spots = torch.sin(52.0 * u) * torch.sin(52.0 * (c.y - s.nose_y)) - 0.55
-    c.blend((spots * 3.0).clamp(0, 1) * (0.5 - cheek / 0.05).clamp(0, 1) * s.freckles * 0.6, tint(s.skin_colour, 0.62))
+    c.blend(
+        (spots * 3.0).clamp(0, 1) * (0.5 - cheek / 0.05).clamp(0, 1) * s.freckles * 0.6,
+        tint(s.skin_colour, 0.62),
+    )
 
 
 def paint_wrinkles(canvas: Canvas, s: Sheet) -> None:
@@ -128,11 +148,16 @@ def paint_wrinkles(canvas: Canvas, s: Sheet) -> None:
         c.paint(lens(u, c.y - brow + level, 0.17, 0.02, 0.014), dark, strength * 0.8)
     bag = s.eye_y + s.eye_height + 0.045
     c.paint(lens(side - s.eye_distance, c.y - bag, 0.075, -0.025, 0.014), dark, strength * 0.8)
-    fold = segment(side, c.y, (s.nose_size + 0.035, s.nose_y + 0.02), (s.mouth_width + 0.02, s.mouth_y + 0.01)) - 0.009
+    fold = (
+        segment(side, c.y, (s.nose_size + 0.035, s.nose_y + 0.02), (s.mouth_width + 0.02, s.mouth_y + 0.01))
+        - 0.009
+    )
     c.paint(fold, dark, strength)
     foot = s.eye_distance + s.eye_width
     for tilt in (-0.03, 0.035):
-        line = segment(side, c.y, (foot + 0.015, s.eye_y + 0.2 * tilt), (foot + 0.065, s.eye_y + tilt)) - 0.007
+        line = (
+            segment(side, c.y, (foot + 0.015, s.eye_y + 0.2 * tilt), (foot + 0.065, s.eye_y + tilt)) - 0.007
+        )
         c.paint(line, dark, strength * 0.7)
 
 
@@ -155,8 +180,14 @@ def paint_mouth(canvas: Canvas, s: Sheet) -> None:
     opening = 0.038 * s.mouth_open
     below = v - opening
     c.paint(lens(u, below, s.mouth_width, -s.smile - opening, s.lips + opening + 0.012), s.lip_colour)
-    c.paint(lens(u, below, s.mouth_width * 0.9, -s.smile - opening, 0.009 + opening), tint(s.lip_colour, 0.38))
-    c.paint(lens(u, below + 0.25 * opening, s.mouth_width * 0.85, -s.smile - opening, 0.72 * opening), s.plain(0.98, 0.97, 0.95), s.mouth_open)
+    c.paint(
+        lens(u, below, s.mouth_width * 0.9, -s.smile - opening, 0.009 + opening), tint(s.lip_colour, 0.38)
+    )
+    c.paint(
+        lens(u, below + 0.25 * opening, s.mouth_width * 0.85, -s.smile - opening, 0.72 * opening),
+        s.plain(0.98, 0.97, 0.95),
+        s.mouth_open,
+    )
 
 
 def paint_moustache(canvas: Canvas, s: Sheet) -> None:
@@ -187,7 +218,9 @@ def paint_eyes(canvas: Canvas, s: Sheet) -> None:
     c.paint(white, s.plain(0.99, 0.99, 1.0))
     iris = 0.82 * torch.minimum(s.eye_height, 0.75 * s.eye_width) + 0.006
     c.paint(torch.maximum(ellipse(side - look, v, iris, iris), white), s.iris_colour)
-    c.paint(torch.maximum(ellipse(side - look, v, 0.52 * iris, 0.52 * iris), white), s.plain(0.03, 0.03, 0.05))
+    c.paint(
+        torch.maximum(ellipse(side - look, v, 0.52 * iris, 0.52 * iris), white), s.plain(0.03, 0.03, 0.05)
+    )
     light = ellipse(side - look + torch.sign(u) * 0.3 * iris, v + 0.35 * iris, 0.26 * iris, 0.26 * iris)
     c.paint(light, s.plain(1.0, 1.0, 1.0), 0.95)
     lid = torch.maximum((white - 0.004).abs() - 0.009 - 0.009 * s.lashes, v + 0.2 * s.eye_height)
@@ -195,7 +228,11 @@ def paint_eyes(canvas: Canvas, s: Sheet) -> None:
     corner = 0.80 * s.eye_width
     for reach, lift in ((0.055, 0.05), (0.012, 0.07)):
         tip = (corner + reach, -0.45 * s.eye_height - lift)
-        c.paint(segment(side, v, (corner - 0.012, -0.45 * s.eye_height), tip) - 0.009, s.plain(0.10, 0.05, 0.05), s.lashes)
+        c.paint(
+            segment(side, v, (corner - 0.012, -0.45 * s.eye_height), tip) - 0.009,
+            s.plain(0.10, 0.05, 0.05),
+            s.lashes,
+        )
 
 
 def paint_brows(canvas: Canvas, s: Sheet) -> None:
@@ -213,14 +250,18 @@ def paint_hair(canvas: Canvas, s: Sheet) -> None:
     mass = hair_distance(c, s)
     edge = (u / s.head_width).square()
     rise = s.hair_line * s.head_height
-    line = -rise + (rise + 0.02) * edge.square() + s.hair_part * u / s.head_width * (1 - edge).clamp_min(0) * 1.3
+    line = (
+        -rise + (rise + 0.02) * edge.square() + s.hair_part * u / s.head_width * (1 - edge).clamp_min(0) * 1.3
+    )
     forehead = v - line + s.curl * 0.018 * torch.sin(30.0 * u)
     strand = s.head_width * (0.92 - 0.10 * (v / s.head_height).clamp(-1.0, 1.0).square()) - u.abs()
     inner = torch.minimum(forehead, torch.maximum(strand, -(v + 0.6 * s.head_height)))
     shape = torch.maximum(mass, inner)
     c.paint(shape, s.hair_colour)
     inside = (0.5 - shape / 0.08).clamp(0, 1)
-    band = (1 - ((v + 0.80 * s.head_height + 0.10 * edge) / 0.09).square()).clamp_min(0) * (1 - edge * 0.9).clamp_min(0)
+    band = (1 - ((v + 0.80 * s.head_height + 0.10 * edge) / 0.09).square()).clamp_min(0) * (
+        1 - edge * 0.9
+    ).clamp_min(0)
     locks = (torch.sin(23.0 * u) * torch.sin(19.0 * c.y)).clamp_min(0)
     c.blend(inside * (0.35 * band * (1 - 0.6 * s.curl) + 0.35 * locks * s.curl), tint(s.hair_colour, 1.45))
 
@@ -231,12 +272,16 @@ def paint_glasses(canvas: Canvas, s: Sheet) -> None:
     u = (c.x - s.centre_x).abs()
     v = c.y - s.eye_y - 0.012
     place = s.lens_width + 0.022
-    glass = rounded_box(u - place, v, s.lens_width, s.lens_height, torch.minimum(s.lens_corner, 0.9 * s.lens_height))
+    glass = rounded_box(
+        u - place, v, s.lens_width, s.lens_height, torch.minimum(s.lens_corner, 0.9 * s.lens_height)
+    )
     c.paint(glass, s.plain(0.85, 0.95, 1.0), 0.24 * s.glasses)
     glint = torch.maximum((u - place + v + 0.07).abs() - 0.016, glass + 0.02)
     c.paint(glint, s.plain(1.0, 1.0, 1.0), 0.5 * s.glasses)
     bridge = torch.maximum((v + 0.03).abs() - 0.02, u - 0.04)
-    temple = torch.maximum((v + 0.03).abs() - 0.02, torch.maximum(place + s.lens_width - u, u - s.head_width - 0.01))
+    temple = torch.maximum(
+        (v + 0.03).abs() - 0.02, torch.maximum(place + s.lens_width - u, u - s.head_width - 0.01)
+    )
     frame = torch.minimum(glass.abs() - 0.024, torch.minimum(bridge, temple))
     c.paint(frame, s.frame_colour, s.glasses)
 

@@ -13,7 +13,9 @@ CHUNK = 32  # faces drawn at once: a few planes of that many faces stay in the p
 
 
 @torch.no_grad()
-def render(z: Float[Tensor, "face 64"], resolution: int = 64) -> Float[Tensor, "face 3 resolution resolution"]:
+def render(
+    z: Float[Tensor, "face 64"], resolution: int = 64
+) -> Float[Tensor, "face 3 resolution resolution"]:
     """Draws the faces that belong to noise ``z``.
 
     Args:

@@ -1,7 +1,7 @@
 """Soft shapes on a batch of images: signed distances in, blended colour out.
 
-Coordinates run from -1 to 1, x to the right and y down. A distance is negative inside a shape; the edge is blended over
-about one pixel, which is what makes small images look clean.
+Coordinates run from -1 to 1, x to the right and y down. A distance is negative inside a shape; the edge is
+blended over about one pixel, which is what makes small images look clean.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,9 @@ class Canvas:
     @classmethod
     def blank(cls, faces: int, resolution: int, like: Tensor) -> "Canvas":
         """A black canvas with the dtype and device of ``like``."""
-        centres = (torch.arange(resolution, dtype=like.dtype, device=like.device) + 0.5) * (2.0 / resolution) - 1.0
+        centres = (torch.arange(resolution, dtype=like.dtype, device=like.device) + 0.5) * (
+            2.0 / resolution
+        ) - 1.0
         image = torch.zeros(faces, 3, resolution, resolution, dtype=like.dtype, device=like.device)
         return cls(image, centres.view(1, 1, -1), centres.view(1, -1, 1), 2.0 / resolution)
 
@@ -44,7 +46,9 @@ class Canvas:
         columns = slice(self._index(left), self._index(right))
         return Canvas(self.image[:, :, rows, columns], self.x[:, :, columns], self.y[:, rows], self.pixel)
 
-    def paint(self, distance: Plane, colour: Colour, opacity: Scalar | float = 1.0, softness: float = 0.0) -> None:
+    def paint(
+        self, distance: Plane, colour: Colour, opacity: Scalar | float = 1.0, softness: float = 0.0
+    ) -> None:
         """Fills a shape: ``opacity`` in [0, 1]; ``softness`` is the width of the edge beyond the usual 1.2 pixels."""
         coverage = (0.5 - distance / (1.2 * self.pixel + softness)).clamp_(0.0, 1.0)
         self.blend(coverage * opacity, colour)
@@ -70,7 +74,9 @@ def squircle(u: Plane, v: Plane, width: Scalar | float, height: Scalar | float) 
     return (radius - 1.0) * torch.minimum(torch.as_tensor(width), torch.as_tensor(height))
 
 
-def rounded_box(u: Plane, v: Plane, width: Scalar | float, height: Scalar | float, corner: Scalar | float) -> Plane:
+def rounded_box(
+    u: Plane, v: Plane, width: Scalar | float, height: Scalar | float, corner: Scalar | float
+) -> Plane:
     """Distance to a box with these half sides and corners rounded with radius ``corner``."""
     a = u.abs() - width + corner
     b = v.abs() - height + corner

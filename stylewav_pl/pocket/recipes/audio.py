@@ -1,8 +1,9 @@
 """Trains the pocket audio encoder: Wav2CLIP's distillation (Wu et al. 2022, arXiv:2110.11499) from the frozen pocket CLIP model.
 
-An image encoder that is already in CLIP space teaches an audio encoder to put a sound where the image beside it lies. Here the "image
-beside" a voice is a face of the same sex and decile of age; with videos it is a frame. Sex cues in voices and faces are constructed by
-this package, so what the encoder knows about them is our construction too.
+An image encoder that is already in CLIP space teaches an audio encoder to put a sound where the image beside
+it lies. Here the "image beside" a voice is a face of the same sex and decile of age; with videos it is a
+frame. Sex cues in voices and faces are constructed by this package, so what the encoder knows about them is
+our construction too.
 """
 
 import math
@@ -46,7 +47,14 @@ class AudioDistillation(pl.LightningModule):
     """
 
     def __init__(
-        self, network: AudioNetwork, loss: DistillationLoss, *, learning_rate: float, steps: int, seed: int = 0, augment: bool = True
+        self,
+        network: AudioNetwork,
+        loss: DistillationLoss,
+        *,
+        learning_rate: float,
+        steps: int,
+        seed: int = 0,
+        augment: bool = True,
     ) -> None:
         super().__init__()
         self.network, self.loss = network.to(memory_format=torch.channels_last), loss
@@ -59,12 +67,16 @@ class AudioDistillation(pl.LightningModule):
     def training_step(self, batch: AudioImageBatch, batch_idx: int) -> Tensor:
         """Spectrogram, augmentation, features, projection, loss."""
         waveforms, images = batch
-        torch.manual_seed(self.seed * 1_000_003 + self.global_step)  # dropout, too, is the same after an interruption
+        torch.manual_seed(
+            self.seed * 1_000_003 + self.global_step
+        )  # dropout, too, is the same after an interruption
         power = power_spectrogram(waveforms)
         if self.augment:
             rng = torch.Generator().manual_seed(self.seed * 1_000_003 + self.global_step)
             power = augment_power(power.cpu(), rng).to(power.device)
-        spectrogram = standardize(log_power(power)).unsqueeze(1).contiguous(memory_format=torch.channels_last)  # a third faster on a CPU
+        spectrogram = (
+            standardize(log_power(power)).unsqueeze(1).contiguous(memory_format=torch.channels_last)
+        )  # a third faster on a CPU
         features = self.network.audio_encoder(spectrogram)
         audio = self.network.audio_transform(features)
         loss: Tensor = self.loss(features, audio, images)
@@ -90,7 +102,10 @@ def rate_at(step: int, steps: int) -> float:
     [0.2, 1.0, 0.51, 0.0]
     """
     rise = max(1, steps // 20)
-    return min((step + 1) / rise, 0.5 + 0.5 * math.cos(math.pi * min(1.0, max(0, step - rise) / max(1, steps - rise))))
+    return min(
+        (step + 1) / rise,
+        0.5 + 0.5 * math.cos(math.pi * min(1.0, max(0, step - rise) / max(1, steps - rise))),
+    )
 
 
 def build_loss(name: LossName, network: AudioNetwork) -> DistillationLoss:
@@ -121,7 +136,8 @@ def train(
     """Synthesises voices, trains the encoder and writes its weights (float16).
 
     Args:
-        output: The weight file. ``<output>.state`` beside it holds what is needed to go on after an interruption.
+        output: The weight file. ``<output>.state`` beside it holds what is needed to go on after an
+            interruption.
         seed: Decides on everything random.
         steps: Optimiser steps; about 0.4 s each on two cores.
         loss: ``cx`` (Wav2CLIP's own), ``infonce`` or ``infonce+cosine``.
@@ -131,7 +147,8 @@ def train(
         learning_rate: Peak learning rate.
         clip_model: The frozen teacher.
         generator: Makes half of the faces; ``None`` for drawn faces only.
-        cache: Folder of the voices; ``<output>.voices`` when not given. Kept, and used again by the same call.
+        cache: Folder of the voices; ``<output>.voices`` when not given. Kept, and used again by the same
+            call.
         device: Where to train, ``cpu`` or ``cuda``; voices and faces are made on the CPU.
         threads: Processor cores to use.
         resume: Whether to go on from the state file if there is one.
@@ -146,22 +163,57 @@ def train(
     teacher = load_image_text_embedder(clip_model)
     faces = make_face_bank(teacher, load_generator(generator) if generator is not None else None, FACES, seed)
     bank = make_voice_bank(
-        cache or output.with_name(output.name + ".voices"), count=clips, seed=seed, voices=voices, processes=threads, progress=progress
+        cache or output.with_name(output.name + ".voices"),
+        count=clips,
+        seed=seed,
+        voices=voices,
+        processes=threads,
+        progress=progress,
     )
-    data = VoiceFaceData(bank, faces, batch_size=batch_size, seconds=SECONDS, seed=seed, steps_per_epoch=STEPS_PER_EPOCH, steps=steps)
+    data = VoiceFaceData(
+        bank,
+        faces,
+        batch_size=batch_size,
+        seconds=SECONDS,
+        seed=seed,
+        steps_per_epoch=STEPS_PER_EPOCH,
+        steps=steps,
+    )
     network = AudioNetwork(width=WIDTH, hidden=HIDDEN, embed_dim=teacher.embed_dim)
-    module = AudioDistillation(network, build_loss(loss, network), learning_rate=learning_rate, steps=steps, seed=seed)
+    module = AudioDistillation(
+        network, build_loss(loss, network), learning_rate=learning_rate, steps=steps, seed=seed
+    )
     state = output.with_name(output.name + ".state")
     fit(module, data, state, steps=steps, resume=resume, progress=progress, device=device)
-    save_weights(output, kind="audio", architecture="wav2clip", config=network.config, tensors=network.state_dict(), dtype=torch.float16)
+    save_weights(
+        output,
+        kind="audio",
+        architecture="wav2clip",
+        config=network.config,
+        tensors=network.state_dict(),
+        dtype=torch.float16,
+    )
     state.unlink(missing_ok=True)
 
 
 def fit(
-    module: AudioDistillation, data: pl.LightningDataModule, state: Path, *, steps: int, resume: bool, progress: bool, device: str = "cpu"
+    module: AudioDistillation,
+    data: pl.LightningDataModule,
+    state: Path,
+    *,
+    steps: int,
+    resume: bool,
+    progress: bool,
+    device: str = "cpu",
 ) -> None:
     """Runs Lightning's loop with a state file that is renewed after every epoch."""
-    keeper = ModelCheckpoint(dirpath=state.parent, filename=state.name, save_top_k=1, every_n_epochs=1, enable_version_counter=False)
+    keeper = ModelCheckpoint(
+        dirpath=state.parent,
+        filename=state.name,
+        save_top_k=1,
+        every_n_epochs=1,
+        enable_version_counter=False,
+    )
     keeper.FILE_EXTENSION = ""
     trainer = pl.Trainer(
         max_steps=steps,
@@ -175,7 +227,13 @@ def fit(
         gradient_clip_val=1.0,
     )
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)  # Lightning 2.6 with torch 2.14
-        warnings.filterwarnings("ignore", message="Checkpoint directory .* exists")  # it is the user's output folder
-        warnings.filterwarnings("ignore", message=".*does not have many workers")  # batches are slices of a file: workers would only cost
+        warnings.filterwarnings(
+            "ignore", message=".*LeafSpec", category=FutureWarning
+        )  # Lightning 2.6 with torch 2.14
+        warnings.filterwarnings(
+            "ignore", message="Checkpoint directory .* exists"
+        )  # it is the user's output folder
+        warnings.filterwarnings(
+            "ignore", message=".*does not have many workers"
+        )  # batches are slices of a file: workers would only cost
         trainer.fit(module, datamodule=data, ckpt_path=str(state) if resume and state.is_file() else None)

@@ -1,6 +1,7 @@
 """Recording conditions, applied to power spectrograms: what a microphone, a room, a telephone and an editor do to a voice.
 
-The training voices are synthesised; without this the encoder would learn their perfect recording along with them.
+The training voices are synthesised; without this the encoder would learn their perfect recording along with
+them.
 """
 
 import torch
@@ -47,7 +48,9 @@ def equaliser(power: Power, rng: torch.Generator) -> Float[Tensor, "clip frequen
     decibels = 1.6 * torch.randn(len(power), 1, 1, generator=rng) * (octaves - 3.5)
     for ripples in (0.5, 1.0, 1.7):
         phase = _uniform(power, 0.0, 6.283, rng)
-        decibels = decibels + 2.2 * torch.randn(len(power), 1, 1, generator=rng) * torch.sin(octaves / 7 * 6.283 * ripples + phase)
+        decibels = decibels + 2.2 * torch.randn(len(power), 1, 1, generator=rng) * torch.sin(
+            octaves / 7 * 6.283 * ripples + phase
+        )
     return 10 ** (decibels / 10)
 
 
@@ -76,7 +79,9 @@ def band_limit(power: Power, rng: torch.Generator) -> Float[Tensor, "clip freque
     low = torch.where(telephone, _uniform(power, 150.0, 380.0, rng), torch.zeros(()))
     high = torch.where(telephone, _uniform(power, 3100.0, 4000.0, rng), _uniform(power, 3400.0, 7600.0, rng))
     depth = _uniform(power, -9.0, -4.0, rng)
-    octaves_outside = torch.log2(low.clamp(min=1) / hertz.clamp(min=20)).clamp(min=0) + 6 * torch.log2(hertz.clamp(min=1) / high).clamp(min=0)
+    octaves_outside = torch.log2(low.clamp(min=1) / hertz.clamp(min=20)).clamp(min=0) + 6 * torch.log2(
+        hertz.clamp(min=1) / high
+    ).clamp(min=0)
     return 10 ** torch.maximum(depth, -2.4 * octaves_outside)
 
 

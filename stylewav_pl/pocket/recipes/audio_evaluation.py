@@ -18,7 +18,13 @@ BATCH = 50
 
 
 def evaluate(
-    audio: str | Path, *, clip_model: str | Path = "pocket", folder: Path, count: int = 600, voices: str = "all", progress: bool = False
+    audio: str | Path,
+    *,
+    clip_model: str | Path = "pocket",
+    folder: Path,
+    count: int = 600,
+    voices: str = "all",
+    progress: bool = False,
 ) -> dict[str, float]:
     """Accuracies of an audio weight file on held-out synthetic speakers.
 
@@ -33,15 +39,23 @@ def evaluate(
     Returns:
         Name of the measure to accuracy; see :func:`accuracies`.
     """
-    bank = make_voice_bank(folder, count=count, seed=0, voices="all" if voices == "all" else "builtin", split="test", progress=progress)
+    bank = make_voice_bank(
+        folder,
+        count=count,
+        seed=0,
+        voices="all" if voices == "all" else "builtin",
+        split="test",
+        progress=progress,
+    )
     return accuracies(load_audio_embedder(audio), load_image_text_embedder(clip_model), bank)
 
 
 def accuracies(audio: AudioEmbedder, clip_model: ImageTextEmbedder, bank: VoiceBank) -> dict[str, float]:
     """Balanced accuracies by text prompts; chance is 0.5 for sex and 0.33 for age.
 
-    ``sex, adults`` uses boy/girl on adults and old people; ``sex, children`` on children; ``man/woman``, ``espeak`` and ``builtin``
-    are the adults asked otherwise or split by synthesiser; ``age`` is child, adult, old away from the borders.
+    ``sex, adults`` uses boy/girl on adults and old people; ``sex, children`` on children; ``man/woman``,
+    ``espeak`` and ``builtin`` are the adults asked otherwise or split by synthesiser; ``age`` is child,
+    adult, old away from the borders.
     """
     embedded = embed_bank(audio, bank)
     age = torch.from_numpy(scale_of(bank.years))
@@ -58,18 +72,26 @@ def accuracies(audio: AudioEmbedder, clip_model: ImageTextEmbedder, bank: VoiceB
         "sex, adults, man/woman": (nearest_prompt(embedded, clip_model, "man-woman"), sex, grown),
         "age": (nearest_prompt(embedded, clip_model, "child-adult-old"), group, clear),
     }
-    return {name: balanced(said[asked], truth[asked]) for name, (said, truth, asked) in answers.items() if asked.any()}
+    return {
+        name: balanced(said[asked], truth[asked])
+        for name, (said, truth, asked) in answers.items()
+        if asked.any()
+    }
 
 
 @torch.no_grad()
 def embed_bank(audio: AudioEmbedder, bank: VoiceBank) -> Float[Tensor, "clip embed"]:
     """Embeddings of all clips of a bank."""
     blocks = [bank.waveforms[start : start + BATCH] for start in range(0, len(bank), BATCH)]
-    return torch.cat([audio.embed_audio(torch.from_numpy(block.astype(np.float32) / 32768)) for block in blocks])
+    return torch.cat(
+        [audio.embed_audio(torch.from_numpy(block.astype(np.float32) / 32768)) for block in blocks]
+    )
 
 
 @torch.no_grad()
-def nearest_prompt(embedded: Float[Tensor, "clip embed"], clip_model: ImageTextEmbedder, prompt_set: str) -> Int[Tensor, " clip"]:
+def nearest_prompt(
+    embedded: Float[Tensor, "clip embed"], clip_model: ImageTextEmbedder, prompt_set: str
+) -> Int[Tensor, " clip"]:
     """Index of the most similar prompt of a prompt set, for each clip."""
     return (embedded @ clip_model.embed_text(PROMPT_SETS[prompt_set].prompts()).T).argmax(dim=1)
 
@@ -81,4 +103,6 @@ def balanced(said: Int[Tensor, " clip"], truth: Int[Tensor, " clip"]) -> float:
     0.75
     """
     right: Bool[Tensor, " clip"] = said == truth
-    return float(torch.stack([right[truth == value].float().mean() for value in sorted(set(truth.tolist()))]).mean())
+    return float(
+        torch.stack([right[truth == value].float().mean() for value in sorted(set(truth.tolist()))]).mean()
+    )

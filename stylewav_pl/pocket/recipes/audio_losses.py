@@ -1,8 +1,8 @@
 """What an audio encoder is asked for when it is distilled from an image encoder; each loss can be plugged into ``AudioDistillation``.
 
-All get three things per clip: the audio features before the projection, the projected audio embedding (the one used at inference) and
-the image embedding to reach. What is used at inference must itself be compared with the image: a loss whose own projections stand between
-the two leaves the embedding unaligned.
+All get three things per clip: the audio features before the projection, the projected audio embedding (the
+one used at inference) and the image embedding to reach. What is used at inference must itself be compared
+with the image: a loss whose own projections stand between the two leaves the embedding unaligned.
 """
 
 from abc import ABC, abstractmethod
@@ -20,7 +20,10 @@ class DistillationLoss(nn.Module, ABC):
 
     @abstractmethod
     def forward(
-        self, features: Float[Tensor, "clip feature"], audio: Float[Tensor, "clip embed"], image: Float[Tensor, "clip embed"]
+        self,
+        features: Float[Tensor, "clip feature"],
+        audio: Float[Tensor, "clip embed"],
+        image: Float[Tensor, "clip embed"],
     ) -> Float[Tensor, ""]:
         """The loss of the batch, to be minimised.
 
@@ -32,7 +35,9 @@ class DistillationLoss(nn.Module, ABC):
 
 
 def contrastive(
-    first: Float[Tensor, "clip width"], second: Float[Tensor, "clip width"], temperature: float | Float[Tensor, ""] = TEMPERATURE
+    first: Float[Tensor, "clip width"],
+    second: Float[Tensor, "clip width"],
+    temperature: float | Float[Tensor, ""] = TEMPERATURE,
 ) -> Float[Tensor, ""]:
     """Symmetric InfoNCE (Radford et al. 2021, arXiv:2103.00020, figure 3): each row should pick its partner, in both directions.
 
@@ -47,7 +52,8 @@ def contrastive(
 class InfoNCE(DistillationLoss):
     """Symmetric InfoNCE of projected audio and image, plus ``cosine_weight * (1 - cosine)``.
 
-    InfoNCE alone only orders the pairs and leaves a gap between the two modalities; the cosine term closes it.
+    InfoNCE alone only orders the pairs and leaves a gap between the two modalities; the cosine term closes
+    it.
     """
 
     def __init__(self, cosine_weight: float = 0.0, contrastive_weight: float = 1.0) -> None:
@@ -57,28 +63,41 @@ class InfoNCE(DistillationLoss):
         self.log_scale = nn.Parameter(torch.tensor(1 / TEMPERATURE).log())
 
     def forward(
-        self, features: Float[Tensor, "clip feature"], audio: Float[Tensor, "clip embed"], image: Float[Tensor, "clip embed"]
+        self,
+        features: Float[Tensor, "clip feature"],
+        audio: Float[Tensor, "clip embed"],
+        image: Float[Tensor, "clip embed"],
     ) -> Float[Tensor, ""]:
         """See :class:`DistillationLoss`."""
         distance = 1 - F.cosine_similarity(audio, image).mean()
         temperature = torch.exp(-self.log_scale.clamp(max=4.6))
-        return self.contrastive_weight * contrastive(audio, image, temperature) + self.cosine_weight * distance
+        return (
+            self.contrastive_weight * contrastive(audio, image, temperature) + self.cosine_weight * distance
+        )
 
 
 class CrossProjectionLoss(DistillationLoss):
     """The CXLoss of Wav2CLIP (Wu et al. 2022, arXiv:2110.11499): ``contrastive(a, f(image)) + contrastive(g(a), image)``.
 
-    ``a`` are the audio features and ``g`` is the encoder's own projection, so that ``g(a)`` is what inference uses; ``f`` lives here.
+    ``a`` are the audio features and ``g`` is the encoder's own projection, so that ``g(a)`` is what inference
+    uses; ``f`` lives here.
     """
 
     def __init__(self, feature_dim: int, embed_dim: int) -> None:
         super().__init__()
-        self.project_image = nn.Sequential(nn.Linear(embed_dim, embed_dim), nn.ReLU(), nn.Linear(embed_dim, feature_dim))
+        self.project_image = nn.Sequential(
+            nn.Linear(embed_dim, embed_dim), nn.ReLU(), nn.Linear(embed_dim, feature_dim)
+        )
         self.log_scale = nn.Parameter(torch.tensor(1 / TEMPERATURE).log())
 
     def forward(
-        self, features: Float[Tensor, "clip feature"], audio: Float[Tensor, "clip embed"], image: Float[Tensor, "clip embed"]
+        self,
+        features: Float[Tensor, "clip feature"],
+        audio: Float[Tensor, "clip embed"],
+        image: Float[Tensor, "clip embed"],
     ) -> Float[Tensor, ""]:
         """See :class:`DistillationLoss`."""
         temperature = torch.exp(-self.log_scale.clamp(max=4.6))
-        return contrastive(features, self.project_image(image), temperature) + contrastive(audio, image, temperature)
+        return contrastive(features, self.project_image(image), temperature) + contrastive(
+            audio, image, temperature
+        )

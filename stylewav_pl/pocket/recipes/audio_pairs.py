@@ -33,13 +33,19 @@ class FaceBank:
     cell: Int64[np.ndarray, " face"]
 
 
-def cells_of(male: Bool[np.ndarray, " row"] | Int64[np.ndarray, " row"], age: Float[np.ndarray, " row"]) -> Int64[np.ndarray, " row"]:
+def cells_of(
+    male: Bool[np.ndarray, " row"] | Int64[np.ndarray, " row"], age: Float[np.ndarray, " row"]
+) -> Int64[np.ndarray, " row"]:
     """Cell of each row for ages on the faces' scale from 0 to 1."""
-    return np.asarray(np.minimum((age * DECILES).astype(np.int64), DECILES - 1) + DECILES * male.astype(np.int64))
+    return np.asarray(
+        np.minimum((age * DECILES).astype(np.int64), DECILES - 1) + DECILES * male.astype(np.int64)
+    )
 
 
 @torch.no_grad()
-def make_face_bank(clip_model: ImageTextEmbedder, generator: Generator | None, count: int, seed: int) -> FaceBank:
+def make_face_bank(
+    clip_model: ImageTextEmbedder, generator: Generator | None, count: int, seed: int
+) -> FaceBank:
     """Embeds ``count`` faces, half drawn and half generated; of those the ones of clear sex are kept.
 
     Args:
@@ -53,7 +59,9 @@ def make_face_bank(clip_model: ImageTextEmbedder, generator: Generator | None, c
     for start in range(0, count, 100):
         z = torch.randn(min(100, count - start), Z_DIM, generator=rng)
         attributes = attributes_of(z)
-        images = render(z) if generator is None or start // 100 % 2 else generator.synthesize(generator.map(z))
+        images = (
+            render(z) if generator is None or start // 100 % 2 else generator.synthesize(generator.map(z))
+        )
         embeddings.append(clip_model.embed_image(images))
         cell = cells_of((attributes.sex > 0).numpy(), attributes.age.double().numpy())
         cells.append(np.where(attributes.sex.abs().numpy() > CLEAR_SEX, cell, -1))
@@ -64,10 +72,17 @@ def make_face_bank(clip_model: ImageTextEmbedder, generator: Generator | None, c
 class VoiceFacePairs(Dataset[AudioImageBatch]):
     """The batches of one epoch; batch ``i`` depends on seed and ``i`` only, so a resumed training sees what it would have seen."""
 
-    def __init__(self, voices: VoiceBank, faces: FaceBank, *, batch_size: int, seconds: float, seed: int, steps: range) -> None:
+    def __init__(
+        self, voices: VoiceBank, faces: FaceBank, *, batch_size: int, seconds: float, seed: int, steps: range
+    ) -> None:
         super().__init__()
         self.voices, self.faces = voices, faces
-        self.batch_size, self.length, self.seed, self.steps = batch_size, round(seconds * SAMPLE_RATE), seed, steps
+        self.batch_size, self.length, self.seed, self.steps = (
+            batch_size,
+            round(seconds * SAMPLE_RATE),
+            seed,
+            steps,
+        )
         self.members = [np.flatnonzero(faces.cell == cell) for cell in range(2 * DECILES)]
         self.cell = cells_of(voices.male, scale_of(voices.years))
 
@@ -83,18 +98,36 @@ class VoiceFacePairs(Dataset[AudioImageBatch]):
         """Draws voices, a stretch of each, and a fitting face for each."""
         rows = random.choice(len(self.voices), self.batch_size, replace=len(self.voices) < self.batch_size)
         starts = random.integers(self.voices.waveforms.shape[1] - self.length + 1, size=self.batch_size)
-        waves = np.stack([self.voices.waveforms[row, start : start + self.length] for row, start in zip(rows, starts, strict=True)])
+        waves = np.stack(
+            [
+                self.voices.waveforms[row, start : start + self.length]
+                for row, start in zip(rows, starts, strict=True)
+            ]
+        )
         faces = [self.members[cell][random.integers(len(self.members[cell]))] for cell in self.cell[rows]]
-        return torch.from_numpy(waves.astype(np.float32) / 32768), self.faces.embeddings[torch.tensor(np.array(faces))]
+        return torch.from_numpy(waves.astype(np.float32) / 32768), self.faces.embeddings[
+            torch.tensor(np.array(faces))
+        ]
 
 
 class VoiceFaceData(pl.LightningDataModule):
     """Serves :class:`VoiceFacePairs` epoch by epoch; needs ``reload_dataloaders_every_n_epochs=1``.
 
-    For VGGSound another data module yields the same batches: waveforms and the image embeddings of the frames beside them.
+    For VGGSound another data module yields the same batches: waveforms and the image embeddings of the frames
+    beside them.
     """
 
-    def __init__(self, voices: VoiceBank, faces: FaceBank, *, batch_size: int, seconds: float, seed: int, steps_per_epoch: int, steps: int) -> None:
+    def __init__(
+        self,
+        voices: VoiceBank,
+        faces: FaceBank,
+        *,
+        batch_size: int,
+        seconds: float,
+        seed: int,
+        steps_per_epoch: int,
+        steps: int,
+    ) -> None:
         super().__init__()
         self.voices, self.faces = voices, faces
         self.batch_size, self.seconds, self.seed = batch_size, seconds, seed
@@ -104,7 +137,14 @@ class VoiceFaceData(pl.LightningDataModule):
         """The batches from the current step on; counted in steps because a resumed training may be within an epoch."""
         first = self.trainer.global_step if self.trainer is not None else 0
         steps = range(first, min(self.steps, first + self.steps_per_epoch))
-        pairs = VoiceFacePairs(self.voices, self.faces, batch_size=self.batch_size, seconds=self.seconds, seed=self.seed, steps=steps)
+        pairs = VoiceFacePairs(
+            self.voices,
+            self.faces,
+            batch_size=self.batch_size,
+            seconds=self.seconds,
+            seed=self.seed,
+            steps=steps,
+        )
         return DataLoader(pairs, batch_size=None, collate_fn=_as_it_is)
 
 

@@ -1,10 +1,11 @@
 """Trains the pocket CLIP model: drawn and generated faces against templated captions.
 
-Three losses: matching images with captions (Radford et al. 2021, arXiv:2103.00020), where every caption that is true of a face
-counts as a match; choosing the right phrase of each prompt set, which makes words like "without" count; and the same choice made
-by a linear readout of the image embedding, thrown away at the end: small things such as a smile are only found that way, because
-as long as neither images nor texts tell them apart, neither learns from the other. All facts are known exactly because noise z
-determines them, for drawn and for generated faces.
+Three losses: matching images with captions (Radford et al. 2021, arXiv:2103.00020), where every caption that
+is true of a face counts as a match; choosing the right phrase of each prompt set, which makes words like
+"without" count; and the same choice made by a linear readout of the image embedding, thrown away at the end:
+small things such as a smile are only found that way, because as long as neither images nor texts tell them
+apart, neither learns from the other. All facts are known exactly because noise z determines them, for drawn
+and for generated faces.
 """
 
 from collections.abc import Mapping
@@ -23,7 +24,18 @@ from tqdm import tqdm
 from stylewav_pl.embedders.openclip import build_pocket_clip, pocket_vocabulary
 from stylewav_pl.embedders.preprocess import clip_preprocess, reference_preprocess
 from stylewav_pl.generators import Generator, load_generator
-from stylewav_pl.pocket.faces import FACT_NAMES, PROMPT_SETS, TEMPLATES, WORDS, Z_DIM, attributes_of, caption, facts_of, fits, render
+from stylewav_pl.pocket.faces import (
+    FACT_NAMES,
+    PROMPT_SETS,
+    TEMPLATES,
+    WORDS,
+    Z_DIM,
+    attributes_of,
+    caption,
+    facts_of,
+    fits,
+    render,
+)
 from stylewav_pl.pocket.recipes.image_augmentation import augment
 from stylewav_pl.weights.store import save_weights
 
@@ -31,12 +43,20 @@ IMAGE_SIZE = 64
 CONFIG: dict[str, Any] = {
     "model": {
         "embed_dim": 512,
-        "vision_cfg": {"image_size": IMAGE_SIZE, "patch_size": 8, "width": 128, "layers": 4, "head_width": 32},
+        "vision_cfg": {
+            "image_size": IMAGE_SIZE,
+            "patch_size": 8,
+            "width": 128,
+            "layers": 4,
+            "head_width": 32,
+        },
         "text_cfg": {"context_length": 32, "width": 128, "heads": 4, "layers": 3},
     },
     "words": list(WORDS),
 }
-REFERENCE_SHARE = 0.3  # of the images go through StyleCLIP's preprocessing, so that experiments may use either
+REFERENCE_SHARE = (
+    0.3  # of the images go through StyleCLIP's preprocessing, so that experiments may use either
+)
 CHOICE_WEIGHT = 2.0
 READOUT_WEIGHT = 1.0
 READOUT_SCALE = 20.0  # unit vectors are too short for a linear layer with usual weights
@@ -55,7 +75,9 @@ class Batch:
 
     def to(self, device: str) -> "Batch":
         """The batch on another device."""
-        return replace(self, images=self.images.to(device), facts=self.facts.to(device), stated=self.stated.to(device))
+        return replace(
+            self, images=self.images.to(device), facts=self.facts.to(device), stated=self.stated.to(device)
+        )
 
 
 def train(
@@ -75,12 +97,14 @@ def train(
     """Trains the CLIP model and writes its weights (float16).
 
     Args:
-        output: The weight file; ``<output>.state`` beside it holds what is needed to go on after an interruption.
+        output: The weight file; ``<output>.state`` beside it holds what is needed to go on after an
+            interruption.
         generator: Whose outputs make half of the images after ``drawn_steps``; ``None`` for drawn faces only.
         steps: Optimiser steps; about 0.7 s each on two cores.
         drawn_steps: First steps with drawn faces only; the generator need not exist before they are done.
         batch_size: Images per step.
-        seed: Decides on everything random; step ``i`` sees the same data however often the training was interrupted.
+        seed: Decides on everything random; step ``i`` sees the same data however often the training was
+            interrupted.
         device: Where to train; the faces are made on the CPU.
         threads: Processor cores to use.
         resume: Whether to go on from the state file if there is one.
@@ -110,7 +134,14 @@ def train(
         bar.set_postfix(match=f"{match.item():.3f}", choice=f"{choice.item():.3f}", read=f"{read.item():.3f}")
         if (step + 1) % save_every == 0:
             _keep(state, step + 1, network, readout, optimisers)
-    save_weights(output, kind="image_text", architecture="openclip", config=CONFIG, tensors=network.state_dict(), dtype=torch.float16)
+    save_weights(
+        output,
+        kind="image_text",
+        architecture="openclip",
+        config=CONFIG,
+        tensors=network.state_dict(),
+        dtype=torch.float16,
+    )
     state.unlink(missing_ok=True)
 
 
@@ -130,25 +161,39 @@ def make_batch(size: int, seed: int, step: int, generator: Generator | None) -> 
 
 
 @torch.no_grad()
-def generated(generator: Generator, z: Float[Tensor, "face 64"], rng: torch.Generator) -> Float[Tensor, "face 3 size size"]:
+def generated(
+    generator: Generator, z: Float[Tensor, "face 64"], rng: torch.Generator
+) -> Float[Tensor, "face 3 size size"]:
     """Outputs of the generator for latents near those of ``z``: optimised latents do not lie exactly where mapped ones do."""
     w = generator.map(z)
     strength = 0.25 * torch.rand(len(z), 1, generator=rng)
     images = generator.synthesize(w + strength * w.std(dim=0) * torch.randn(w.shape, generator=rng))
-    return images if images.shape[-1] == IMAGE_SIZE else F.interpolate(images, size=(IMAGE_SIZE, IMAGE_SIZE), mode="bilinear", antialias=True)
+    return (
+        images
+        if images.shape[-1] == IMAGE_SIZE
+        else F.interpolate(images, size=(IMAGE_SIZE, IMAGE_SIZE), mode="bilinear", antialias=True)
+    )
 
 
-def step_losses(network: CLIP, readout: nn.Linear, batch: Batch, seed: int, step: int) -> tuple[Tensor, Tensor, Tensor]:
+def step_losses(
+    network: CLIP, readout: nn.Linear, batch: Batch, seed: int, step: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """The matching loss, the choice loss by prompts and the choice loss by the readout of one batch."""
     rng = Random(seed * 1_000_003 + step)
     prompts = {name: one.prompts(rng.choice(TEMPLATES)) for name, one in PROMPT_SETS.items()}
     texts = [*batch.captions, *(prompt for several in prompts.values() for prompt in several)]
-    embedded = F.normalize(network.encode_text(pocket_vocabulary(CONFIG)(texts).to(batch.images.device)), dim=-1)
+    embedded = F.normalize(
+        network.encode_text(pocket_vocabulary(CONFIG)(texts).to(batch.images.device)), dim=-1
+    )
     images = F.normalize(network.encode_image(prepare(batch.images, rng)), dim=-1)
     logits = network.logit_scale.exp() * images @ embedded.T
     count = len(batch.captions)
     match = matching_loss(logits[:, :count], fits(batch.stated, batch.facts))
-    return match, choice_loss(logits[:, count:], batch.facts), choice_loss(readout(READOUT_SCALE * images), batch.facts)
+    return (
+        match,
+        choice_loss(logits[:, count:], batch.facts),
+        choice_loss(readout(READOUT_SCALE * images), batch.facts),
+    )
 
 
 def prepare(images: Float[Tensor, "face 3 size size"], rng: Random) -> Float[Tensor, "face 3 size size"]:
@@ -156,10 +201,16 @@ def prepare(images: Float[Tensor, "face 3 size size"], rng: Random) -> Float[Ten
     order = torch.tensor(rng.sample(range(len(images)), len(images)))
     chosen = torch.zeros(len(images), dtype=torch.bool)
     chosen[order[: round(REFERENCE_SHARE * len(images))]] = True
-    return torch.where(chosen.view(-1, 1, 1, 1).to(images.device), reference_preprocess(images, IMAGE_SIZE), clip_preprocess(images, IMAGE_SIZE))
+    return torch.where(
+        chosen.view(-1, 1, 1, 1).to(images.device),
+        reference_preprocess(images, IMAGE_SIZE),
+        clip_preprocess(images, IMAGE_SIZE),
+    )
 
 
-def matching_loss(logits: Float[Tensor, "face caption"], true: Bool[Tensor, "face caption"]) -> Float[Tensor, ""]:
+def matching_loss(
+    logits: Float[Tensor, "face caption"], true: Bool[Tensor, "face caption"]
+) -> Float[Tensor, ""]:
     """Cross-entropy in both directions where all true pairs share the target evenly.
 
     >>> round(float(matching_loss(torch.zeros(2, 2), torch.eye(2, dtype=torch.bool))), 4)  # log 2
@@ -179,7 +230,9 @@ def choice_loss(logits: Float[Tensor, "face prompt"], facts: Int[Tensor, "face f
         index, clear = one.answers(facts)
         if clear.any():
             weight = FACT_WEIGHTS.get(one.fact, 1.0)
-            total = total + weight * F.cross_entropy(part[clear], index[clear], weight=_rarity(one.fact).to(part))
+            total = total + weight * F.cross_entropy(
+                part[clear], index[clear], weight=_rarity(one.fact).to(part)
+            )
             weights += weight
     return total / max(weights, 1.0)
 
@@ -234,15 +287,27 @@ def _update(loss: Tensor, optimisers: tuple[torch.optim.Optimizer, ...], rate: f
         optimiser.step()
 
 
-def _keep(path: Path, step: int, network: CLIP, readout: nn.Linear, optimisers: tuple[torch.optim.Optimizer, ...]) -> None:
+def _keep(
+    path: Path, step: int, network: CLIP, readout: nn.Linear, optimisers: tuple[torch.optim.Optimizer, ...]
+) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     optimised = [one.state_dict() for one in optimisers]
-    torch.save({"step": step, "network": network.state_dict(), "readout": readout.state_dict(), "optimisers": optimised}, partial)
+    torch.save(
+        {
+            "step": step,
+            "network": network.state_dict(),
+            "readout": readout.state_dict(),
+            "optimisers": optimised,
+        },
+        partial,
+    )
     partial.replace(path)
 
 
-def _restore(path: Path, network: CLIP, readout: nn.Linear, optimisers: tuple[torch.optim.Optimizer, ...]) -> int:
+def _restore(
+    path: Path, network: CLIP, readout: nn.Linear, optimisers: tuple[torch.optim.Optimizer, ...]
+) -> int:
     kept: Mapping[str, Any] = torch.load(path, map_location=network.logit_scale.device, weights_only=True)
     network.load_state_dict(kept["network"])
     readout.load_state_dict(kept["readout"])

@@ -18,7 +18,12 @@ MEN_ONLY = ("beard", "moustache")
 
 
 def evaluate(
-    weights: str | Path, *, generator: str | Path | None = "pocket", renders: int = 1000, outputs: int = 500, preprocess: Preprocess = "clip"
+    weights: str | Path,
+    *,
+    generator: str | Path | None = "pocket",
+    renders: int = 1000,
+    outputs: int = 500,
+    preprocess: Preprocess = "clip",
 ) -> dict[str, dict[str, float]]:
     """Zero-shot balanced accuracy of a weight file on held-out faces.
 
@@ -47,7 +52,9 @@ def evaluate(
 
 
 @torch.no_grad()
-def zero_shot(embedder: ImageTextEmbedder, images: Float[Tensor, "face 3 height width"], facts: Int[Tensor, "face fact"]) -> dict[str, float]:
+def zero_shot(
+    embedder: ImageTextEmbedder, images: Float[Tensor, "face 3 height width"], facts: Int[Tensor, "face fact"]
+) -> dict[str, float]:
     """Balanced accuracy for each prompt set: the prompt nearest to the image against the fact, where the fact is clear."""
     embedded = torch.cat([embedder.embed_image(images[i : i + 100]) for i in range(0, len(images), 100)])
     men = facts[:, FACT_NAMES.index("sex")] == 0
@@ -66,12 +73,17 @@ def balanced_accuracy(right: Bool[Tensor, " face"], truth: Int[Tensor, " face"])
     >>> balanced_accuracy(torch.tensor([True, True, True, False]), torch.tensor([0, 0, 0, 1]))
     0.5
     """
-    return float(torch.stack([right[truth == value].float().mean() for value in sorted(set(truth.tolist()))]).mean())
+    return float(
+        torch.stack([right[truth == value].float().mean() for value in sorted(set(truth.tolist()))]).mean()
+    )
 
 
 def table(accuracies: Mapping[str, Mapping[str, float]]) -> str:
     """The accuracies as Markdown."""
     columns = list(next(iter(accuracies.values())))
     lines = ["| prompt set | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    lines += [f"| {name} | " + " | ".join(f"{values[column]:.3f}" for column in columns) + " |" for name, values in accuracies.items()]
+    lines += [
+        f"| {name} | " + " | ".join(f"{values[column]:.3f}" for column in columns) + " |"
+        for name, values in accuracies.items()
+    ]
     return "\n".join(lines)

@@ -1,11 +1,12 @@
 """Trains the pocket generator: StyleGAN2 learns to draw what the renderer draws for the same noise.
 
-Three parts, each a fixed number of iterations: the mapping network learns the numbers of the drawings (its linear head is thrown away,
-but w is semantic from then on); the synthesis network learns the images, low resolutions first, through the ToRGB of each resolution; w's mean
-is measured. Every batch is drawn anew, so nothing is seen twice. The 3x3 kernels learn by Muon, which needs several times fewer images than
-Adam here, everything else by Adam. The noise inputs are not used: their strengths stay zero.
-There is no adversarial part: 1500 iterations against StyleGAN2's discriminator (weight 0.01 beside the loss above, R1) left the PSNR at
-28.7 dB and the pictures indistinguishable to the eye. Curls, moustaches and the rims of hair stay softer than drawn.
+Three parts, each a fixed number of iterations: the mapping network learns the numbers of the drawings (its
+linear head is thrown away, but w is semantic from then on); the synthesis network learns the images, low
+resolutions first, through the ToRGB of each resolution; w's mean is measured. Every batch is drawn anew, so
+nothing is seen twice. The 3x3 kernels learn by Muon, which needs several times fewer images than Adam here,
+everything else by Adam. The noise inputs are not used: their strengths stay zero. There is no adversarial
+part: 1500 iterations against StyleGAN2's discriminator (weight 0.01 beside the loss above, R1) left the PSNR
+at 28.7 dB and the pictures indistinguishable to the eye. Curls, moustaches and the rims of hair stay softer than drawn.
 """
 
 from copy import deepcopy
@@ -67,8 +68,10 @@ def train(
     The weights written every ``save_every`` iterations are usable, though unfinished.
 
     Args:
-        output: The weight file; ``<output>.state`` beside it holds what is needed to go on after an interruption.
-        seed: Decides on everything random; an iteration sees the same faces however often the training was interrupted.
+        output: The weight file; ``<output>.state`` beside it holds what is needed to go on after an
+            interruption.
+        seed: Decides on everything random; an iteration sees the same faces however often the training was
+            interrupted.
         scale: Factor for all iteration counts; 1 takes about 20 minutes on two cores.
         resume: Whether to go on from the state file if there is one.
         device: Where to train.
@@ -85,7 +88,14 @@ def train(
     training = Training(network, deepcopy(network).requires_grad_(False), make_optimisers(network))
     first = training.restore(state) if going_on else 0
     plan = [phase.resolution for phase in PHASES for _ in range(max(1, round(phase.iterations * scale)))]
-    bar = tqdm(range(first, len(plan)), initial=first, total=len(plan), desc="images", disable=not progress, mininterval=5)
+    bar = tqdm(
+        range(first, len(plan)),
+        initial=first,
+        total=len(plan),
+        desc="images",
+        disable=not progress,
+        mininterval=5,
+    )
     for iteration in bar:
         loss = training.step(seed, iteration, plan[iteration], rate_at(iteration / len(plan)))
         bar.set_postfix(resolution=plan[iteration], loss=f"{loss:.4f}", refresh=False)
@@ -145,17 +155,26 @@ def set_rates(optimisers: list[Optimizer], factor: float) -> None:
             group["lr"] = factor * group.setdefault("peak", group["lr"])
 
 
-def distillation_loss(image: Float[Tensor, "face 3 size size"], drawn: Float[Tensor, "face 3 size size"]) -> Float[Tensor, ""]:
+def distillation_loss(
+    image: Float[Tensor, "face 3 size size"], drawn: Float[Tensor, "face 3 size size"]
+) -> Float[Tensor, ""]:
     """Squared error; from 32 px on also absolute errors of pixels and of edges, which keep lines sharp, and a squared error of the coarse image."""
     error = image - drawn
     squared = error.square().mean()
     if image.shape[-1] < 32:
         return squared
     edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
-    return squared + 0.3 * error.abs().mean() + 0.3 * edges + 0.5 * functional.avg_pool2d(error, 4).square().mean()
+    return (
+        squared
+        + 0.3 * error.abs().mean()
+        + 0.3 * edges
+        + 0.5 * functional.avg_pool2d(error, 4).square().mean()
+    )
 
 
-def image_at(network: StyleGAN2, w: Float[Tensor, "face width"], resolution: int) -> Float[Tensor, "face 3 size size"]:
+def image_at(
+    network: StyleGAN2, w: Float[Tensor, "face width"], resolution: int
+) -> Float[Tensor, "face 3 size size"]:
     """What the network's skip connections have drawn up to ``resolution``."""
     return next(image for image in network.stages(w, noise="none") if image.shape[-1] == resolution)
 
@@ -177,7 +196,9 @@ class Training:
         """One batch; returns its loss."""
         set_rates(self.optimisers, rate)
         z = noise_for(seed, iteration, BATCH, self.network.w_mean.device)
-        loss = distillation_loss(image_at(self.network, self.network.mapping(z), resolution), drawn_at(z, resolution))
+        loss = distillation_loss(
+            image_at(self.network, self.network.mapping(z), resolution), drawn_at(z, resolution)
+        )
         for optimiser in self.optimisers:
             optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -190,7 +211,11 @@ class Training:
 
     def keep(self, path: Path, iteration: int) -> None:
         """Writes the state from which :meth:`restore` goes on; a torn file is never seen."""
-        state = {"iteration": iteration, "network": self.network.state_dict(), "average": self.average.state_dict()}
+        state = {
+            "iteration": iteration,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+        }
         part = path.with_name(path.name + ".part")
         torch.save({**state, "optimisers": [optimiser.state_dict() for optimiser in self.optimisers]}, part)
         part.replace(path)

@@ -12,7 +12,19 @@ from stylewav_pl.pocket.faces import Z_DIM, attributes_of
 from stylewav_pl.pocket.recipes.faces import drawn_at, noise_for
 from stylewav_pl.types import WeightsError
 
-TRAITS = ("sex", "age", "glasses", "beard", "moustache", "hair_length", "curl", "greyness", "baldness", "skin", "smile")
+TRAITS = (
+    "sex",
+    "age",
+    "glasses",
+    "beard",
+    "moustache",
+    "hair_length",
+    "curl",
+    "greyness",
+    "baldness",
+    "skin",
+    "smile",
+)
 UNSEEN = 1_000_003  # a seed that no training uses
 
 
@@ -30,7 +42,9 @@ class FacesEvaluation:
 
 
 @torch.no_grad()
-def evaluate(source: str | Path = "pocket", *, faces: int = 512, traits_from: int = 8000, seed: int = UNSEEN) -> FacesEvaluation:
+def evaluate(
+    source: str | Path = "pocket", *, faces: int = 512, traits_from: int = 8000, seed: int = UNSEEN
+) -> FacesEvaluation:
     """Compares a StyleGAN2 with the renderer.
 
     Args:
@@ -44,7 +58,10 @@ def evaluate(source: str | Path = "pocket", *, faces: int = 512, traits_from: in
     """
     network = load_generator(source)
     if not isinstance(network, StyleGAN2) or network.z_dim != Z_DIM:
-        raise WeightsError(f"Expected a StyleGAN2 with z of width {Z_DIM}, as `pocket train faces` makes it; found another generator in {source}.")
+        raise WeightsError(
+            f"Expected a StyleGAN2 with z of width {Z_DIM}, as `pocket train faces` makes it; found another "
+            f"generator in {source}."
+        )
     device = network.w_mean.device
     errors: dict[int, float] = dict.fromkeys(network.resolutions[2:], 0.0)
     for start in range(0, faces, 32):

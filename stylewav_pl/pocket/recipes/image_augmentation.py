@@ -1,7 +1,7 @@
 """Random changes to faces that leave their facts alone: they make a CLIP model look at the face and not at single pixels.
 
-That matters twice here: the model must read the outputs of a generator it was mostly not trained on, and latents are optimised
-against it, which finds every weakness.
+That matters twice here: the model must read the outputs of a generator it was mostly not trained on, and
+latents are optimised against it, which finds every weakness.
 """
 
 import torch
@@ -56,7 +56,9 @@ def disturb(images: Images, rng: Generator) -> Images:
     faces, _, height, width = images.shape
     fine = torch.randn(images.shape, generator=rng)
     coarse = torch.randn(faces, 3, (height + 3) // 4, (width + 3) // 4, generator=rng)
-    coarse = F.interpolate(coarse, scale_factor=4, mode="bilinear", align_corners=False)[:, :, :height, :width]
+    coarse = F.interpolate(coarse, scale_factor=4, mode="bilinear", align_corners=False)[
+        :, :, :height, :width
+    ]
     strengths = 0.10 * _uniform(2 * faces, rng).view(2, faces, 1, 1, 1).clamp_min(0.0)
     return images + strengths[0] * fine + strengths[1] * coarse
 

@@ -1,7 +1,8 @@
 """Muon for convolution kernels: momentum steps made orthogonal.
 
 Source: K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024), https://kellerjordan.github.io/posts/muon/.
-``torch.optim.Muon`` takes matrices only; here a kernel ``[out, in, height, width]`` counts as the matrix ``[out, in * height * width]``.
+``torch.optim.Muon`` takes matrices only; here a kernel ``[out, in, height, width]`` counts as the matrix
+``[out, in * height * width]``.
 """
 
 import math
@@ -16,7 +17,9 @@ from torch.optim import Optimizer
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic that the source found to converge fastest
 
 
-def orthogonalised(matrix: Float[Tensor, "rows columns"], iterations: int = 5) -> Float[Tensor, "rows columns"]:
+def orthogonalised(
+    matrix: Float[Tensor, "rows columns"], iterations: int = 5
+) -> Float[Tensor, "rows columns"]:
     """The matrix with all its singular values moved to about one (0.7 to 1.2) by Newton-Schulz iterations."""
     a, b, c = COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]

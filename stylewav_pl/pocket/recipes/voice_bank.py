@@ -63,7 +63,14 @@ class VoiceBank:
 
 
 def make_voice_bank(
-    folder: Path, *, count: int, seed: int, voices: Voices = "all", split: Split = "train", processes: int = 1, progress: bool = True
+    folder: Path,
+    *,
+    count: int,
+    seed: int,
+    voices: Voices = "all",
+    split: Split = "train",
+    processes: int = 1,
+    progress: bool = True,
 ) -> VoiceBank:
     """Synthesises ``count`` clips, one speaker each, or finishes a folder that was begun with the same arguments.
 
@@ -80,13 +87,21 @@ def make_voice_bank(
         ConfigError: espeak-ng is wanted and missing, or the folder holds other voices.
     """
     if voices == "all" and not espeak_available():
-        raise ConfigError("The program espeak-ng is not installed. Install it (Debian: apt install espeak-ng) or train with voices='builtin'.")
+        raise ConfigError(
+            "The program espeak-ng is not installed. Install it (Debian: apt install espeak-ng) or train "
+            "with voices='builtin'."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     recipe = {"count": count, "seed": seed, "voices": voices, "split": split, "seconds": SECONDS}
     state_file = folder / "state.json"
-    state: dict[str, Any] = json.loads(state_file.read_text()) if state_file.is_file() else {"recipe": recipe, "rows": []}
+    state: dict[str, Any] = (
+        json.loads(state_file.read_text()) if state_file.is_file() else {"recipe": recipe, "rows": []}
+    )
     if state["recipe"] != recipe:
-        raise ConfigError(f"{folder} holds voices made with {state['recipe']}, but {recipe} are wanted. Give another folder or delete this one.")
+        raise ConfigError(
+            f"{folder} holds voices made with {state['recipe']}, but {recipe} are wanted. Give another "
+            "folder or delete this one."
+        )
     waves = _open(folder / "waveforms.npy", count)
     rows: list[list[float]] = state["rows"]
     clips = _clips(partial(_one_clip, seed, voices=voices, split=split), range(len(rows), count), processes)
@@ -97,7 +112,12 @@ def make_voice_bank(
             waves.flush()
             _replace(state_file, lambda path: path.write_text(json.dumps(state)))
     table = np.array(rows)
-    return VoiceBank(np.load(folder / "waveforms.npy", mmap_mode="r"), table[:, 0].astype(np.int64), table[:, 1], table[:, 2].astype(np.int64))
+    return VoiceBank(
+        np.load(folder / "waveforms.npy", mmap_mode="r"),
+        table[:, 0].astype(np.int64),
+        table[:, 1],
+        table[:, 2].astype(np.int64),
+    )
 
 
 def _clips(make: Callable[[int], Clip], numbers: range, processes: int) -> Iterator[Clip]:
@@ -110,7 +130,9 @@ def _clips(make: Callable[[int], Clip], numbers: range, processes: int) -> Itera
 
 def _open(path: Path, count: int) -> "np.memmap[Any, np.dtype[np.int16]]":
     mode: Literal["r+", "w+"] = "r+" if path.is_file() else "w+"
-    return np.lib.format.open_memmap(path, mode=mode, dtype=np.int16, shape=(count, round(SECONDS * SAMPLE_RATE)))
+    return np.lib.format.open_memmap(
+        path, mode=mode, dtype=np.int16, shape=(count, round(SECONDS * SAMPLE_RATE))
+    )
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:
@@ -126,7 +148,11 @@ def _one_clip(seed: int, i: int, *, voices: Voices, split: Split) -> Clip:
     years = round(years_of(random.uniform()), 1)
     speaker = in_some_mood(draw_speaker(f"bank-{split}/{seed}/{i}", sex, years), random)
     espeak = voices == "all" and random.random() < ESPEAK_SHARE
-    wave = speak_espeak(speaker, draw_voice(speaker, split, random), random, SECONDS) if espeak else speak(speaker, i, SECONDS)
+    wave = (
+        speak_espeak(speaker, draw_voice(speaker, split, random), random, SECONDS)
+        if espeak
+        else speak(speaker, i, SECONDS)
+    )
     return np.asarray(np.round(wave * 32767), dtype=np.int16), [float(sex == "male"), years, float(espeak)]
 
 
@@ -139,4 +165,8 @@ def in_some_mood(speaker: Speaker, random: np.random.Generator) -> Speaker:
     lively = random.uniform(0.0, 1.0) if chance < 0.2 else 0.0
     calm = random.uniform(0.0, 1.0) if chance > 0.8 else 0.0
     semitones = 6.0 * lively - 3.0 * calm + random.normal(0.0, 0.5)
-    return replace(speaker, pitch=speaker.pitch * 2 ** (semitones / 12), pitch_range=speaker.pitch_range * (1.0 + 1.2 * lively - 0.4 * calm))
+    return replace(
+        speaker,
+        pitch=speaker.pitch * 2 ** (semitones / 12),
+        pitch_range=speaker.pitch_range * (1.0 + 1.2 * lively - 0.4 * calm),
+    )

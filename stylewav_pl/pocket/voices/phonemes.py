@@ -1,6 +1,7 @@
 """What is said: phoneme-like sounds as targets of the synthesiser.
 
-Formants are those of a man with a 17 cm vocal tract (vowels after Peterson & Barney 1952); a speaker scales them.
+Formants are those of a man with a 17 cm vocal tract (vowels after Peterson & Barney 1952); a speaker scales
+them.
 """
 
 from dataclasses import dataclass

@@ -73,7 +73,11 @@ class _Inventory:
 
     def syllable(self, random: np.random.Generator) -> tuple[list[Phone], Phone, list[Phone]]:
         """Onset, vowel and coda."""
-        onset = list(CONSONANTS[str(random.choice(self.consonants, p=self.consonant_odds))]) if random.random() < 0.9 else []
+        onset = (
+            list(CONSONANTS[str(random.choice(self.consonants, p=self.consonant_odds))])
+            if random.random() < 0.9
+            else []
+        )
         vowel = VOWELS[str(random.choice(self.vowels, p=self.vowel_odds))]
         coda = list(CONSONANTS[str(random.choice(CODAS))]) if random.random() < self.coda else []
         return onset, vowel, coda
@@ -105,14 +109,20 @@ def _phrase(speaker: Speaker, inventory: _Inventory, random: np.random.Generator
     return events
 
 
-def _tracks(speaker: Speaker, events: list[_Event], frames: int, random: np.random.Generator, inventory: _Inventory) -> Tracks:
+def _tracks(
+    speaker: Speaker, events: list[_Event], frames: int, random: np.random.Generator, inventory: _Inventory
+) -> Tracks:
     counts = [event.frames for event in events]
 
     def steps(values: list[float], sigma: float) -> Track:
-        return gaussian_filter1d(np.repeat(np.array(values, dtype=np.float64), counts)[:frames], sigma, mode="nearest")
+        return gaussian_filter1d(
+            np.repeat(np.array(values, dtype=np.float64), counts)[:frames], sigma, mode="nearest"
+        )
 
     phones = [event.phone for event in events]
-    formants = np.stack([steps([phone.formants[i] for phone in phones], 3.6 - 0.4 * i) for i in range(3)], axis=1)
+    formants = np.stack(
+        [steps([phone.formants[i] for phone in phones], 3.6 - 0.4 * i) for i in range(3)], axis=1
+    )
     semitones = steps([event.pitch for event in events], 9.0) + _wander(speaker, frames, random)
     creak = steps([event.creak for event in events], 6.0)
     return Tracks(
@@ -129,6 +139,13 @@ def _tracks(speaker: Speaker, events: list[_Event], frames: int, random: np.rand
 
 def _wander(speaker: Speaker, frames: int, random: np.random.Generator) -> Track:
     """Slow drift of the pitch plus an old voice's tremor, in semitones."""
-    drift = gaussian_filter1d(random.standard_normal(frames + 1), 12.0)[:frames] * 0.35 * np.sqrt(2 * np.sqrt(np.pi) * 12.0)
+    drift = (
+        gaussian_filter1d(random.standard_normal(frames + 1), 12.0)[:frames]
+        * 0.35
+        * np.sqrt(2 * np.sqrt(np.pi) * 12.0)
+    )
     times = np.arange(frames) / FRAME_RATE
-    return np.asarray(drift + speaker.tremor * np.sin(2 * np.pi * random.uniform(4.2, 5.8) * times + random.uniform(0, 6.28)))
+    return np.asarray(
+        drift
+        + speaker.tremor * np.sin(2 * np.pi * random.uniform(4.2, 5.8) * times + random.uniform(0, 6.28))
+    )

@@ -11,14 +11,18 @@ Wave = Float[np.ndarray, " time"]
 OVERSAMPLING = 2  # the pulse ends in a corner, which would alias at the output rate
 
 
-def glottal_source(speaker: Speaker, tracks: Tracks, random: np.random.Generator, sample_rate: int) -> tuple[Wave, Wave]:
+def glottal_source(
+    speaker: Speaker, tracks: Tracks, random: np.random.Generator, sample_rate: int
+) -> tuple[Wave, Wave]:
     """Derivative of the glottal flow and breath noise, before the vocal tract.
 
-    The pulse is the polynomial of Klatt & Klatt (1990): flow ``x^2 - x^3`` over the open part of a cycle, so its derivative
-    is ``2x - 3x^2`` and drops from -1 to 0 at closure, which is where the voice gets its overtones.
+    The pulse is the polynomial of Klatt & Klatt (1990): flow ``x^2 - x^3`` over the open part of a cycle, so
+    its derivative is ``2x - 3x^2`` and drops from -1 to 0 at closure, which is where the voice gets its
+    overtones.
 
     Returns:
-        Pulses with amplitude about 1 and noise with amplitude about 1 that is stronger while the glottis is open.
+        Pulses with amplitude about 1 and noise with amplitude about 1 that is stronger while the glottis is
+        open.
     """
     rate = sample_rate * OVERSAMPLING
     position = np.arange(len(tracks.pitch) * rate // FRAME_RATE) * (FRAME_RATE / rate)

@@ -1,7 +1,8 @@
 """Who speaks: the acoustic parameters of a speaker, drawn from sex, age and a name.
 
-Means and spreads follow the phonetic literature in broad strokes (fundamental frequency and formants by sex and age:
-Peterson & Barney 1952, Hillenbrand et al. 1995, Lee et al. 1999); they are a model, not measurements.
+Means and spreads follow the phonetic literature in broad strokes (fundamental frequency and formants by sex
+and age: Peterson & Barney 1952, Hillenbrand et al. 1995, Lee et al. 1999); they are a model, not
+measurements.
 """
 
 import hashlib
@@ -92,9 +93,13 @@ def draw_speaker(name_or_seed: str | int, sex: Sex, age: Years, *, name: str | N
         pitch=_pitch(sex, age, grown, 0.35 * body + 0.94 * random.standard_normal()),
         pitch_range=float(np.clip(random.normal(3.4 if female else 2.8, 0.9), 1.2, 6.0)),
         formant_scale=_formant_scale(sex, age, grown, body),
-        open_quotient=float(np.clip(random.normal(0.64 if female or grown < 0.5 else 0.55, 0.05) + 0.03 * late, 0.4, 0.8)),
+        open_quotient=float(
+            np.clip(random.normal(0.64 if female or grown < 0.5 else 0.55, 0.05) + 0.03 * late, 0.4, 0.8)
+        ),
         tilt=float(np.exp(random.normal(np.log(1500 if female else 2100), 0.35))),
-        breath=float(np.exp(random.normal(np.log(0.05 if female else 0.03), 0.5) + 1.0 * late + 0.3 * (1 - grown))),
+        breath=float(
+            np.exp(random.normal(np.log(0.05 if female else 0.03), 0.5) + 1.0 * late + 0.3 * (1 - grown))
+        ),
         jitter=float(0.006 * np.exp(random.normal(0, 0.35) + 1.1 * late + 0.5 * (1 - grown))),
         shimmer=float(0.035 * np.exp(random.normal(0, 0.3) + 0.7 * late + 0.3 * (1 - grown))),
         tremor=float(late * np.exp(random.normal(-0.6, 0.5))),
@@ -116,13 +121,20 @@ def _pitch(sex: Sex, age: Years, grown: float, deviation: float) -> float:
     # old men speak higher, old women lower than young ones (Hollien & Shipp 1972; Stoicheff 1981)
     adult = 114.0 * 2 ** (2.8 * late / 12) if sex == "male" else 209.0 * 2 ** (-2.4 * late / 12)
     child = 320.0 if sex == "female" else 312.0
-    return float(np.exp(grown * np.log(adult) + (1 - grown) * np.log(child)) * 2 ** (1.9 * np.clip(deviation, -2.0, 2.0) / 12))
+    return float(
+        np.exp(grown * np.log(adult) + (1 - grown) * np.log(child))
+        * 2 ** (1.9 * np.clip(deviation, -2.0, 2.0) / 12)
+    )
 
 
 def _formant_scale(sex: Sex, age: Years, grown: float, body: float) -> float:
-    adult = (1.0 if sex == "male" else 1.165) * (1 - 0.03 * np.clip((age - 50) / 30, 0, 1))  # the tract lengthens with age
+    adult = (1.0 if sex == "male" else 1.165) * (
+        1 - 0.03 * np.clip((age - 50) / 30, 0, 1)
+    )  # the tract lengthens with age
     child = 1.50 if sex == "female" else 1.46
-    return float(np.exp(grown * np.log(adult) + (1 - grown) * np.log(child) + 0.035 * np.clip(body, -2.3, 2.3)))
+    return float(
+        np.exp(grown * np.log(adult) + (1 - grown) * np.log(child) + 0.035 * np.clip(body, -2.3, 2.3))
+    )
 
 
 def training_speakers(count: int, seed: int = 0, ages: tuple[Years, Years] = (4.0, 88.0)) -> list[Speaker]:

@@ -12,7 +12,9 @@ from stylewav_pl.pocket.voices.tract import HOP_SECONDS, filter_frames, friction
 Wave = Float[np.ndarray, " time"]
 
 
-def speak(speaker: Speaker, utterance_seed: int, seconds: float | int = 5.25, sample_rate: int = 16000) -> Float[np.ndarray, " time"]:
+def speak(
+    speaker: Speaker, utterance_seed: int, seconds: float | int = 5.25, sample_rate: int = 16000
+) -> Float[np.ndarray, " time"]:
     """Synthesises speech-like babble; the same arguments give the same sound.
 
     Args:
@@ -28,7 +30,10 @@ def speak(speaker: Speaker, utterance_seed: int, seconds: float | int = 5.25, sa
         ValueError: Length or rate cannot be synthesised.
     """
     if seconds < 0.1 or sample_rate < 8000 or sample_rate % FRAME_RATE:
-        raise ValueError(f"Expected at least 0.1 s and a rate from 8000 Hz that is a multiple of {FRAME_RATE}, found {seconds} s, {sample_rate} Hz.")
+        raise ValueError(
+            f"Expected at least 0.1 s and a rate from 8000 Hz that is a multiple of {FRAME_RATE}, found "
+            f"{seconds} s, {sample_rate} Hz."
+        )
     random = np.random.default_rng(seed_of(speaker.seed, "utterance", utterance_seed))
     tracks = plan_utterance(speaker, random, seconds)
     wave = _mouth(speaker, tracks, random, sample_rate)
@@ -40,12 +45,18 @@ def _mouth(speaker: Speaker, tracks: Tracks, random: np.random.Generator, sample
     """Sound at the lips, with voiced parts at about unit level."""
     pulses, breath = glottal_source(speaker, tracks, random, sample_rate)
     step = round(HOP_SECONDS * FRAME_RATE)
-    response = tract_response(tracks.formants[::step], tracks.nasal[::step], speaker.formant_scale, speaker.tilt, sample_rate)
+    response = tract_response(
+        tracks.formants[::step], tracks.nasal[::step], speaker.formant_scale, speaker.tilt, sample_rate
+    )
 
     def envelope(track: Float[np.ndarray, " frame"]) -> Wave:
-        return np.asarray(np.interp(np.arange(len(pulses)) * (FRAME_RATE / sample_rate), np.arange(len(track)), track))
+        return np.asarray(
+            np.interp(np.arange(len(pulses)) * (FRAME_RATE / sample_rate), np.arange(len(track)), track)
+        )
 
-    breath = lfilter([1.0, -0.7], [1.0], breath) * envelope(tracks.voice * speaker.breath + 0.15 * tracks.aspiration)
+    breath = lfilter([1.0, -0.7], [1.0], breath) * envelope(
+        tracks.voice * speaker.breath + 0.15 * tracks.aspiration
+    )
     voiced = filter_frames(pulses * envelope(tracks.voice) + breath, response, sample_rate)
     hiss = random.standard_normal(len(pulses)) * envelope(tracks.friction)
     noise = filter_frames(hiss, friction_response(tracks.band[::step], sample_rate), sample_rate)

@@ -16,7 +16,11 @@ def frequencies(sample_rate: int) -> Float[np.ndarray, " bin"]:
 
 
 def tract_response(
-    formants: Float[np.ndarray, "frame 3"], nasal: Float[np.ndarray, " frame"], scale: float, tilt: float, sample_rate: int
+    formants: Float[np.ndarray, "frame 3"],
+    nasal: Float[np.ndarray, " frame"],
+    scale: float,
+    tilt: float,
+    sample_rate: int,
 ) -> Complex[np.ndarray, "frame bin"]:
     """Response of the tract to the source: moving formants, fixed higher ones, the nose, and the source's spectral tilt.
 
@@ -41,7 +45,9 @@ def tract_response(
 
 
 def _resonance(
-    f: Float[np.ndarray, " bin"], centre: float | Float[np.ndarray, "frame 1"], width: float | Float[np.ndarray, "frame 1"]
+    f: Float[np.ndarray, " bin"],
+    centre: float | Float[np.ndarray, "frame 1"],
+    width: float | Float[np.ndarray, "frame 1"],
 ) -> Complex[np.ndarray, "*shape"]:
     """Denominator of a two-pole resonator with unit gain at 0 Hz; its inverse is the response."""
     x = f / np.float32(centre) if isinstance(centre, float) else f / centre.astype(np.float32)

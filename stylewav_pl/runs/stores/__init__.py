@@ -7,7 +7,18 @@ from stylewav_pl.runs.stores.base import IMAGE, LATENT, RECORD, STRIP, Member, O
 from stylewav_pl.runs.stores.files import FileStore
 from stylewav_pl.runs.stores.shards import ShardStore
 
-__all__ = ["IMAGE", "LATENT", "RECORD", "STRIP", "FileStore", "Member", "Output", "ShardStore", "Store", "open_store"]
+__all__ = [
+    "IMAGE",
+    "LATENT",
+    "RECORD",
+    "STRIP",
+    "FileStore",
+    "Member",
+    "Output",
+    "ShardStore",
+    "Store",
+    "open_store",
+]
 
 
 def open_store(run: Path, output: Output, cohort_of: Callable[[str], int]) -> Store:

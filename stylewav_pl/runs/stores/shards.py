@@ -1,7 +1,7 @@
 """One tar for each cohort, in the layout of webdataset: members of one clip have one name and differ in the suffix.
 
-A tar cannot be written half and continued, so a shard is a cohort: it appears whole or not at all. Same members, same bytes:
-nothing of the moment, the machine or the user enters a shard. Format: https://github.com/webdataset/webdataset
+A tar cannot be written half and continued, so a shard is a cohort: it appears whole or not at all. Same
+members, same bytes: nothing of the moment, the machine or the user enters a shard. Format: https://github.com/webdataset/webdataset
 """
 
 import io
@@ -57,7 +57,9 @@ class ShardStore(Store):
                 with tarfile.open(path, "r:") as tar:
                     self._kept = path, {member.name: (member.offset_data, member.size) for member in tar}
             except tarfile.TarError as error:
-                raise RunDirectoryError(f"{path} is damaged ({error}). Restore it, or run fit again with --restart.") from error
+                raise RunDirectoryError(
+                    f"{path} is damaged ({error}). Restore it, or run fit again with --restart."
+                ) from error
         return self._kept[1]
 
     def _name(self, id: str, kind: Kind) -> str:

@@ -5,4 +5,14 @@ from stylewav_pl.weights.pickles.machine import Builder, Machine, RefusedPickleE
 from stylewav_pl.weights.pickles.numbers import Numbers
 from stylewav_pl.weights.pickles.storages import LEGACY_START, read_legacy_torch, read_torch_records
 
-__all__ = ["BUILDERS", "LEGACY_START", "Builder", "Machine", "Numbers", "Record", "RefusedPickleError", "read_legacy_torch", "read_torch_records"]
+__all__ = [
+    "BUILDERS",
+    "LEGACY_START",
+    "Builder",
+    "Machine",
+    "Numbers",
+    "Record",
+    "RefusedPickleError",
+    "read_legacy_torch",
+    "read_torch_records",
+]

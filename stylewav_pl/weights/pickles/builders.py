@@ -1,7 +1,8 @@
 """The names that a pickle of weights may use, and the harmless values they become. Everything else is refused.
 
-``torch_utils.persistence._reconstruct_persistent_obj`` is how NVIDIA's PyTorch networks are stored: a dictionary with the source code
-of a class and the state of the object. The state is kept, the source is dropped unread.
+``torch_utils.persistence._reconstruct_persistent_obj`` is how NVIDIA's PyTorch networks are stored: a
+dictionary with the source code of a class and the state of the object. The state is kept, the source is
+dropped unread.
 """
 
 from collections.abc import Callable, Mapping
@@ -73,4 +74,6 @@ _BUILD: Mapping[str, Callable[..., object] | None] = {
     "torch.Size": tuple,
 }
 
-BUILDERS: Mapping[str, Builder] = {name: Builder(name, build) for name, build in _BUILD.items()} | dict(STORAGES)
+BUILDERS: Mapping[str, Builder] = {name: Builder(name, build) for name, build in _BUILD.items()} | dict(
+    STORAGES
+)

@@ -1,8 +1,9 @@
 """A stack machine for pickles that can do nothing but put values together.
 
-Python's own unpickler looks up and calls whatever a file names. This one walks the opcodes as ``pickletools`` parses them, and a name
-becomes one of the few builders of a table, or an error. It never imports, never calls what a file describes, and does not recurse,
-so nesting costs no stack. The opcodes are documented in Python's ``pickletools``.
+Python's own unpickler looks up and calls whatever a file names. This one walks the opcodes as ``pickletools``
+parses them, and a name becomes one of the few builders of a table, or an error. It never imports, never calls
+what a file describes, and does not recurse, so nesting costs no stack. The opcodes are documented in Python's
+``pickletools``.
 """
 
 import pickletools
@@ -77,7 +78,9 @@ class Machine:
         load_persistent: Turns a persistent id into a value; ``None`` where a file must not use them.
     """
 
-    def __init__(self, builders: Mapping[str, Builder], load_persistent: Callable[[Any], object] | None = None) -> None:
+    def __init__(
+        self, builders: Mapping[str, Builder], load_persistent: Callable[[Any], object] | None = None
+    ) -> None:
         self.builders = builders
         self.load_persistent = load_persistent
         self.stack: list[Any] = []
@@ -89,7 +92,8 @@ class Machine:
 
         Raises:
             RefusedPickleError: It asks for something that is not allowed.
-            ValueError: It is damaged. Other exceptions of damaged data: IndexError, KeyError, TypeError, AttributeError.
+            ValueError: It is damaged. Other exceptions of damaged data: IndexError, KeyError, TypeError,
+                AttributeError.
         """
         for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):  # type: ignore[arg-type]  # needs no more than a Stream
             if count == MAX_OPCODES:
@@ -111,7 +115,9 @@ class Machine:
         elif handler := getattr(self, f"_{opcode.lower()}", None):
             handler() if argument is None else handler(argument)
         elif opcode not in ("PROTO", "FRAME"):
-            raise RefusedPickleError(f"the pickle instruction {opcode}" + ("" if argument is None else f" ({argument})"))
+            raise RefusedPickleError(
+                f"the pickle instruction {opcode}" + ("" if argument is None else f" ({argument})")
+            )
 
     def _last(self, count: int) -> list[Any]:
         if len(self.stack) < count:
@@ -219,7 +225,9 @@ class Machine:
         target = self.stack[-1]
         if isinstance(target, Stateful):
             target.set_state(state)
-        elif not (isinstance(target, dict) and isinstance(state, dict)):  # attributes of a dictionary are no content
+        elif not (
+            isinstance(target, dict) and isinstance(state, dict)
+        ):  # attributes of a dictionary are no content
             raise RefusedPickleError(f"state for a value of type {type(target).__name__}")
 
     def _persid(self, identifier: Any) -> None:
@@ -259,7 +267,9 @@ def checked_keys(values: list[Any]) -> list[Any]:
 
 def _built(builder: Any, arguments: Any) -> object:
     if not isinstance(builder, Builder) or builder.build is None:
-        raise RefusedPickleError(f"a call of {builder.name if isinstance(builder, Builder) else type(builder).__name__}")
+        raise RefusedPickleError(
+            f"a call of {builder.name if isinstance(builder, Builder) else type(builder).__name__}"
+        )
     return builder.build(*arguments)
 
 

@@ -122,14 +122,20 @@ def tensor(storage: Any, offset: Any, shape: Any, strides: Any, *flags: Any) -> 
         raise ValueError("a tensor without a storage")
     (offset,), shape, strides = _sizes((offset,)), _sizes(shape), _sizes(strides)
     if len(shape) != len(strides) or math.prod(shape) > max(storage.count, MAX_REPEATED):
-        raise ValueError(f"a tensor of shape {list(shape)} does not fit the {storage.count:,} numbers it is made of")
+        raise ValueError(
+            f"a tensor of shape {list(shape)} does not fit the {storage.count:,} numbers it is made of"
+        )
     storage.shown += math.prod(shape)
     if storage.shown > max(MAX_VIEWS * storage.count, MAX_REPEATED):
         raise ValueError(f"the same {storage.count:,} numbers are shown as tensors too often")
     if storage.content is None:
         return Numbers()
     item = storage.dtype.itemsize
-    return Numbers(np.ndarray(shape, storage.dtype, storage.content, offset * item, tuple(stride * item for stride in strides)))
+    return Numbers(
+        np.ndarray(
+            shape, storage.dtype, storage.content, offset * item, tuple(stride * item for stride in strides)
+        )
+    )
 
 
 def parameter(data: Any, *flags: Any) -> Numbers:

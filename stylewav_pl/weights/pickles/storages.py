@@ -36,12 +36,23 @@ def _storage(identifier: Any) -> tuple[str, Storage]:
     if not isinstance(identifier, tuple) or identifier[5:] not in ((), (None,)):
         raise ValueError("a storage of unknown form")
     word, kind, key, _, count = identifier[:5]
-    if word != "storage" or not isinstance(kind, Builder) or not isinstance(key, str) or type(count) is not int or count < 0:
+    if (
+        word != "storage"
+        or not isinstance(kind, Builder)
+        or not isinstance(key, str)
+        or type(count) is not int
+        or count < 0
+    ):
         raise ValueError("a storage of unknown form")
     return key, Storage(np.dtype(NUMBER_TYPES[kind.name]), count)
 
 
-def read_torch_records(stream: Stream, builders: Mapping[str, Builder], sizes: Mapping[str, int], read: Callable[[str], bytes] | None = None) -> Any:
+def read_torch_records(
+    stream: Stream,
+    builders: Mapping[str, Builder],
+    sizes: Mapping[str, int],
+    read: Callable[[str], bytes] | None = None,
+) -> Any:
     """The pickle inside torch's zip archives.
 
     Args:
@@ -69,7 +80,9 @@ def read_torch_records(stream: Stream, builders: Mapping[str, Builder], sizes: M
     return Machine(builders, load).run(stream)
 
 
-def read_legacy_torch(stream: Stream, builders: Mapping[str, Builder], size: int) -> tuple[Any, list[Storage]]:
+def read_legacy_torch(
+    stream: Stream, builders: Mapping[str, Builder], size: int
+) -> tuple[Any, list[Storage]]:
     """The value and the storages of torch's older format: magic number, protocol, machine, value, keys, then the numbers by key.
 
     Args:

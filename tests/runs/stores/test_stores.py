@@ -12,7 +12,18 @@ import pytest
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from stylewav_pl.runs.plan import Plan
-from stylewav_pl.runs.stores import IMAGE, LATENT, RECORD, STRIP, FileStore, Member, Output, ShardStore, Store, open_store
+from stylewav_pl.runs.stores import (
+    IMAGE,
+    LATENT,
+    RECORD,
+    STRIP,
+    FileStore,
+    Member,
+    Output,
+    ShardStore,
+    Store,
+    open_store,
+)
 from stylewav_pl.runs.stores.shards import key_of
 from stylewav_pl.types import RunDirectoryError
 
@@ -27,7 +38,11 @@ def pool() -> Iterator[Executor]:
 
 
 def members(ids: tuple[str, ...]) -> list[Member]:
-    return [Member(id, kind, f"{kind} of {ids.index(id)}".encode()) for id in ids for kind in (IMAGE, LATENT, RECORD, STRIP)]
+    return [
+        Member(id, kind, f"{kind} of {ids.index(id)}".encode())
+        for id in ids
+        for kind in (IMAGE, LATENT, RECORD, STRIP)
+    ]
 
 
 def filled(path: Path, kind: str, pool: Executor) -> Store:
@@ -40,7 +55,9 @@ def filled(path: Path, kind: str, pool: Executor) -> Store:
 
 
 def files(path: Path) -> dict[str, bytes]:
-    return {file.relative_to(path).as_posix(): file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    return {
+        file.relative_to(path).as_posix(): file.read_bytes() for file in path.rglob("*") if file.is_file()
+    }
 
 
 @pytest.mark.parametrize("kind", ["files", "shards"])
@@ -75,13 +92,21 @@ def test_two_processes_may_be_at_the_same_cohort(tmp_path: Path, kind: str, pool
     with ThreadPoolExecutor(2) as processes:
         list(processes.map(write, range(2)))
     store = open_store(tmp_path, Output(kind, "jpeg"), lambda id: 0)
-    assert all(store.read(member.id, member.kind) == member.data for member in members(cohort.ids) if kind == "shards" or member.kind != RECORD)
+    assert all(
+        store.read(member.id, member.kind) == member.data
+        for member in members(cohort.ids)
+        if kind == "shards" or member.kind != RECORD
+    )
 
 
-def test_the_members_of_a_shard_are_looked_up_once(tmp_path: Path, pool: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_members_of_a_shard_are_looked_up_once(
+    tmp_path: Path, pool: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Rendering a run again reads clip after clip; searching the shard for each would cost hours for millions."""
     store, opened, open_tar = filled(tmp_path, "shards", pool), [], tarfile.open
-    monkeypatch.setattr(tarfile, "open", lambda *args, **kwargs: opened.append(args) or open_tar(*args, **kwargs))
+    monkeypatch.setattr(
+        tarfile, "open", lambda *args, **kwargs: opened.append(args) or open_tar(*args, **kwargs)
+    )
     for cohort in PLAN.cohorts:
         assert all(store.read(id, LATENT) for id in cohort.ids)
     assert len(opened) == len(PLAN.cohorts)
@@ -98,7 +123,9 @@ def test_what_was_not_written_is_missing(tmp_path: Path, kind: str, pool: Execut
 
 
 @pytest.mark.parametrize("kind", ["files", "shards"])
-def test_an_error_leaves_nothing_of_the_member(tmp_path: Path, kind: str, pool: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_leaves_nothing_of_the_member(
+    tmp_path: Path, kind: str, pool: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -120,7 +147,10 @@ def test_files_are_where_people_look_for_them(tmp_path: Path, pool: Executor) ->
 def read_by_webdataset(run: Path) -> list[dict[str, Any]]:
     """The samples of all shards; the files are opened here, since webdataset leaves them open."""
     with ExitStack() as files:
-        streams = [{"url": path.name, "stream": files.enter_context(path.open("rb"))} for path in sorted((run / "shards").iterdir())]
+        streams = [
+            {"url": path.name, "stream": files.enter_context(path.open("rb"))}
+            for path in sorted((run / "shards").iterdir())
+        ]
         return list(group_by_keys(tar_file_expander(streams)))
 
 
@@ -139,7 +169,13 @@ def test_a_shard_says_nothing_about_machine_and_moment(tmp_path: Path, pool: Exe
     for path in (tmp_path / "shards").iterdir():
         with tarfile.open(path) as tar:
             for member in tar:
-                assert member.isfile() and (member.mtime, member.uid, member.gid, member.uname, member.mode) == (0, 0, 0, "", 0o644)
+                assert member.isfile() and (
+                    member.mtime,
+                    member.uid,
+                    member.gid,
+                    member.uname,
+                    member.mode,
+                ) == (0, 0, 0, "", 0o644)
                 assert not member.name.startswith(("/", ".")) and "/" not in member.name
 
 
