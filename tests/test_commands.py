@@ -463,7 +463,7 @@ def test_a_training_refuses_wrong_numbers(
 def test_a_training_goes_on_with_its_own_settings_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from stylewav_pl.pocket.recipes import clip
+    from stylewav_pl.training import clip
 
     given: list[dict[str, Any]] = []
 

@@ -138,15 +138,15 @@ def train(asked: argparse.Namespace) -> None:
     }
     steps = {} if asked.steps is None else {"steps": asked.steps}
     if asked.network == "faces":
-        from stylewav_pl.pocket.recipes import faces
+        from stylewav_pl.training import faces
 
         faces.train(weights, scale=asked.scale, **common)
     elif asked.network == "clip":
-        from stylewav_pl.pocket.recipes import clip
+        from stylewav_pl.training import clip
 
         clip.train(weights, generator=_trained(asked.output, "generator"), **common, **steps)
     else:
-        from stylewav_pl.pocket.recipes import audio
+        from stylewav_pl.training import audio
 
         audio.train(
             weights,
@@ -210,15 +210,15 @@ def keep_settings(weights: Path, settings: Mapping[str, Any], resume: bool) -> N
 def evaluate(asked: argparse.Namespace) -> None:
     """Prints the figures of one network on material that it was not trained on."""
     if asked.network == "faces":
-        from stylewav_pl.pocket.recipes import faces_evaluation
+        from stylewav_pl.training import faces_evaluation
 
         print(faces_evaluation.table(faces_evaluation.evaluate(asked.weights)))
     elif asked.network == "clip":
-        from stylewav_pl.pocket.recipes import clip_evaluation
+        from stylewav_pl.training import clip_evaluation
 
         print(clip_evaluation.table(clip_evaluation.evaluate(asked.weights)))
     else:
-        from stylewav_pl.pocket.recipes import audio_evaluation
+        from stylewav_pl.training import audio_evaluation
 
         figures = audio_evaluation.evaluate(
             asked.weights,

@@ -21,10 +21,10 @@ from torch.nn import functional as F
 from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.embedders.wav2clip import AudioNetwork, log_power, power_spectrogram, standardize
 from stylewav_pl.generators import load_generator
-from stylewav_pl.pocket.recipes.audio_augmentation import augment_power
-from stylewav_pl.pocket.recipes.audio_losses import CrossProjectionLoss, DistillationLoss, InfoNCE
-from stylewav_pl.pocket.recipes.audio_pairs import AudioImageBatch, VoiceFaceData, make_face_bank
-from stylewav_pl.pocket.recipes.voice_bank import Voices, make_voice_bank
+from stylewav_pl.training.audio_augmentation import augment_power
+from stylewav_pl.training.audio_losses import CrossProjectionLoss, DistillationLoss, InfoNCE
+from stylewav_pl.training.audio_pairs import AudioImageBatch, VoiceFaceData, make_face_bank
+from stylewav_pl.training.voice_bank import Voices, make_voice_bank
 from stylewav_pl.weights.store import save_weights
 
 LossName = Literal["cx", "infonce", "infonce+cosine"]

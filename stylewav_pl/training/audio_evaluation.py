@@ -11,7 +11,7 @@ from torch import Tensor
 from stylewav_pl.embedders import load_audio_embedder, load_image_text_embedder
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
 from stylewav_pl.pocket.faces import CHILD_BELOW, OLD_ABOVE, PROMPT_SETS
-from stylewav_pl.pocket.recipes.voice_bank import VoiceBank, make_voice_bank, scale_of
+from stylewav_pl.training.voice_bank import VoiceBank, make_voice_bank, scale_of
 
 AGE_MARGIN = 0.05  # ages nearer than this to a border between the groups are not asked about
 BATCH = 50

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from stylewav_pl.generators import StyleGAN2, load_generator
 from stylewav_pl.pocket.faces import Z_DIM, attributes_of
-from stylewav_pl.pocket.recipes.faces import drawn_at, noise_for
+from stylewav_pl.training.faces import drawn_at, noise_for
 from stylewav_pl.types import WeightsError
 
 TRAITS = (

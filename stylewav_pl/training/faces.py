@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from stylewav_pl.generators import StyleGAN2
 from stylewav_pl.pocket.faces import Z_DIM, drawing_parameters, render
-from stylewav_pl.pocket.recipes.muon import KernelMuon
+from stylewav_pl.training.muon import KernelMuon
 
 CHANNELS = {4: 96, 8: 96, 16: 64, 32: 48, 64: 24}
 MAPPING_ITERATIONS = 1500

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.generators import Generator
 from stylewav_pl.pocket.faces import Z_DIM, attributes_of, render
-from stylewav_pl.pocket.recipes.voice_bank import SAMPLE_RATE, VoiceBank, scale_of
+from stylewav_pl.training.voice_bank import SAMPLE_RATE, VoiceBank, scale_of
 
 DECILES = 10
 CLEAR_SEX = 0.5  # faces with a smaller |sex| look androgynous: no voice is told to look like them

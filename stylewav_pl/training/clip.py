@@ -36,7 +36,7 @@ from stylewav_pl.pocket.faces import (
     fits,
     render,
 )
-from stylewav_pl.pocket.recipes.image_augmentation import augment
+from stylewav_pl.training.image_augmentation import augment
 from stylewav_pl.weights.store import save_weights
 
 IMAGE_SIZE = 64

@@ -16,8 +16,8 @@ from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.embedders.openclip import build_pocket_clip
 from stylewav_pl.generators import LinearGenerator
 from stylewav_pl.pocket.faces import FACT_NAMES, PROMPT_SETS, UNCLEAR, Z_DIM, attributes_of, facts_of, render
-from stylewav_pl.pocket.recipes import clip, image_augmentation
-from stylewav_pl.pocket.recipes.clip_evaluation import balanced_accuracy, evaluate, table, zero_shot
+from stylewav_pl.training import clip, image_augmentation
+from stylewav_pl.training.clip_evaluation import balanced_accuracy, evaluate, table, zero_shot
 from stylewav_pl.types import WeightsError
 from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import read_weights

@@ -22,14 +22,15 @@ from stylewav_pl.embedders import (
 )
 from stylewav_pl.embedders.wav2clip import AudioNetwork, power_spectrogram
 from stylewav_pl.pocket.faces import Z_DIM
-from stylewav_pl.pocket.recipes import audio as recipe
-from stylewav_pl.pocket.recipes import audio_evaluation as recipe_evaluation
-from stylewav_pl.pocket.recipes import voice_bank
-from stylewav_pl.pocket.recipes.audio import AudioDistillation, LossName, build_loss, fit
-from stylewav_pl.pocket.recipes.audio_augmentation import augment_power, band_limit, gate
-from stylewav_pl.pocket.recipes.audio_evaluation import accuracies
-from stylewav_pl.pocket.recipes.audio_losses import CrossProjectionLoss, InfoNCE, contrastive
-from stylewav_pl.pocket.recipes.audio_pairs import (
+from stylewav_pl.pocket.voices import draw_speaker
+from stylewav_pl.training import audio as recipe
+from stylewav_pl.training import audio_evaluation as recipe_evaluation
+from stylewav_pl.training import voice_bank
+from stylewav_pl.training.audio import AudioDistillation, LossName, build_loss, fit
+from stylewav_pl.training.audio_augmentation import augment_power, band_limit, gate
+from stylewav_pl.training.audio_evaluation import accuracies
+from stylewav_pl.training.audio_losses import CrossProjectionLoss, InfoNCE, contrastive
+from stylewav_pl.training.audio_pairs import (
     DECILES,
     FaceBank,
     VoiceFaceData,
@@ -37,7 +38,7 @@ from stylewav_pl.pocket.recipes.audio_pairs import (
     cells_of,
     make_face_bank,
 )
-from stylewav_pl.pocket.recipes.espeak import (
+from stylewav_pl.training.espeak import (
     LANGUAGES,
     VARIANTS,
     draw_voice,
@@ -45,8 +46,7 @@ from stylewav_pl.pocket.recipes.espeak import (
     median_pitch,
     speak_espeak,
 )
-from stylewav_pl.pocket.recipes.voice_bank import VoiceBank, make_voice_bank, scale_of, years_of
-from stylewav_pl.pocket.voices import draw_speaker
+from stylewav_pl.training.voice_bank import VoiceBank, make_voice_bank, scale_of, years_of
 from stylewav_pl.types import ConfigError
 
 
