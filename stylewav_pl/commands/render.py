@@ -17,9 +17,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
-from stylewav_pl.callbacks.images import NOT_A_PORTRAIT, encode, exif_metadata, to_picture
 from stylewav_pl.commands.again import batches, finished_clips
 from stylewav_pl.module import StyleWav
+from stylewav_pl.pictures.images import IMAGE_NOTICE, encode, exif_metadata, to_picture
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.files import SCRATCH, whole_file
 from stylewav_pl.runs.journal import ClipRecord
@@ -135,7 +135,7 @@ def animation(frames: Sequence[Image.Image], format: str, record: ClipRecord) ->
     """An animated WebP or GIF that plays for ever."""
     file = io.BytesIO()
     about = (
-        {"comment": NOT_A_PORTRAIT}
+        {"comment": IMAGE_NOTICE}
         if format == "gif"
         else {"exif": exif_metadata(record.id, record.seed), "quality": 90}
     )
@@ -189,7 +189,7 @@ def mp4(frames: Sequence[Image.Image]) -> bytes:
         "-movflags",
         "frag_keyframe+empty_moov",
         "-metadata",
-        f"comment={NOT_A_PORTRAIT}",
+        f"comment={IMAGE_NOTICE}",
         "-bitexact",
         "-f",
         "mp4",

@@ -1,13 +1,12 @@
 """Faces stand in the band of their population, and pictures say what they show."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from stylewav_pl.evaluation.grid import TINTS, picture_grid, save_grid, strip
+from stylewav_pl.pictures.grid import TINTS, picture_grid, strip
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -67,36 +66,3 @@ def test_a_strip_shows_frames_in_order() -> None:
 def test_a_strip_needs_a_number_for_each_frame(frames: int, steps: list[int]) -> None:
     with pytest.raises(ValueError, match="Expected one step number"):
         strip([face(RED)] * frames, steps)
-
-
-def test_a_grid_of_a_run_shows_populations_and_the_rest(make_run: Callable[..., Path]) -> None:
-    path = save_grid(make_run(voices=6, unlabelled=2))
-    assert path.name == "grid.png"
-    picture = read(path)
-    blue, red, grey = (
-        pixels(picture, colour)[:, 0]
-        for colour in [(0x3B, 0x6F, 0xB6), (0xD1, 0x49, 0x5B), (0x7A, 0x7A, 0x7A)]
-    )
-    assert blue.max() < red.min() and red.max() < grey.min()
-
-
-def test_a_large_population_is_sampled(make_run: Callable[..., Path]) -> None:
-    run = make_run(voices=12, unlabelled=0)
-    small, large = read(save_grid(run, limit=3)).size, read(save_grid(run)).size
-    assert small[0] < large[0] and small[1] < large[1]
-
-
-def test_missing_and_damaged_images_are_left_out(make_run: Callable[..., Path]) -> None:
-    run = make_run(voices=4)
-    (run / "images" / "voice-000.png").unlink()
-    (run / "images" / "voice-001.png").write_bytes(b"no image")
-    assert read(save_grid(run)).width > 0
-
-
-def test_a_run_without_any_image_still_ends(make_run: Callable[..., Path]) -> None:
-    assert save_grid(make_run(images=False)).is_file()
-
-
-def test_the_trait_can_be_chosen(make_run: Callable[..., Path]) -> None:
-    run = make_run(voices=3, unlabelled=0)
-    assert read(save_grid(run, trait="age")).height < read(save_grid(run)).height  # no such label: one band

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import stylewav_pl.evaluation.page as page_module
-from stylewav_pl.evaluation.experiment import evaluate
-from stylewav_pl.evaluation.figures import forest_plot
+import stylewav_pl.report.page as page_module
+from stylewav_pl.evaluation.comparison import evaluate
 from stylewav_pl.evaluation.prompts import NOT_A_PORTRAIT, SEX, PromptSet, judge_note
-from stylewav_pl.evaluation.report import write_report
 from stylewav_pl.evaluation.results import read_results
-from stylewav_pl.evaluation.starts import write_sheet
-from stylewav_pl.evaluation.statistics_file import write_statistics
-from stylewav_pl.evaluation.verdict import verdict
+from stylewav_pl.pictures.sheets import write_sheet
+from stylewav_pl.report.figures import forest_plot
+from stylewav_pl.report.html import write_report
+from stylewav_pl.report.statistics_file import write_statistics
+from stylewav_pl.report.verdict import verdict
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import CohortEmbeddings, write_embeddings
 from stylewav_pl.types import RunDirectoryError

@@ -11,15 +11,15 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from stylewav_pl.data.funnel import Stage
-from stylewav_pl.evaluation.experiment import Evaluation
-from stylewav_pl.evaluation.figures import distributions, forest_plot
+from stylewav_pl.evaluation.comparison import Evaluation
 from stylewav_pl.evaluation.findings import Findings, find_again
-from stylewav_pl.evaluation.media import face_uri, sound_uri, start_uris
 from stylewav_pl.evaluation.populations import group
 from stylewav_pl.evaluation.prompts import NOT_A_PORTRAIT
 from stylewav_pl.evaluation.results import ResultRow, read_results
-from stylewav_pl.evaluation.sampling import evenly
-from stylewav_pl.evaluation.tables import caveats
+from stylewav_pl.evaluation.sampling import evenly_spaced
+from stylewav_pl.report.figures import distributions, forest_plot
+from stylewav_pl.report.media import face_uri, sound_uri, start_uris
+from stylewav_pl.report.tables import caveats
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.identity import flatten
 from stylewav_pl.types import RunDirectoryError
@@ -106,8 +106,8 @@ def gather(
     done = [row for row in rows if row.done]
     found = findings or find_again(run_directory, rows)
     populations = group(run_directory, rows)
-    groups = {label: evenly(ids, MOST_FACES) for label, ids in populations.items()}
-    listed = evenly(done, MOST_CLIPS)
+    groups = {label: evenly_spaced(ids, MOST_FACES) for label, ids in populations.items()}
+    listed = evenly_spaced(done, MOST_CLIPS)
     starts = start_uris(
         run_directory, [*(row.clip.id for row in listed), *(id for ids in groups.values() for id in ids)]
     )

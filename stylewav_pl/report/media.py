@@ -11,8 +11,8 @@ from jaxtyping import Float
 from numpy import ndarray
 from PIL import Image
 
-from stylewav_pl.evaluation.grid import load_face
-from stylewav_pl.evaluation.starts import read_tile
+from stylewav_pl.pictures.sheets import read_tile
+from stylewav_pl.report.run_pictures import load_face
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import all_embeddings
 

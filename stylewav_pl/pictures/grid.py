@@ -1,6 +1,5 @@
-"""Pictures to look at: the faces of each population, and one face on its way."""
+"""Draws faces side by side: a band for each group of them, or one face on its way."""
 
-import io
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -10,24 +9,11 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from stylewav_pl.evaluation.populations import Populations, group
-from stylewav_pl.evaluation.results import ResultRow, read_results
-from stylewav_pl.evaluation.sampling import evenly
-from stylewav_pl.runs.directory import RunDirectory
-from stylewav_pl.runs.files import write_whole
-from stylewav_pl.runs.stores import IMAGE
-
 Picture: TypeAlias = Image.Image | UInt8[np.ndarray, "height width 3"]
 
 PAPER, INK, GREY = "#ffffff", "#1b1f24", "#6a737d"
-TINTS = (
-    "#e8f0f8",
-    "#fbeee2",
-    "#e6f4ee",
-    "#f6e9f2",
-    "#f7f4dc",
-    "#eeeeee",
-)  # pale forms of the Okabe-Ito colours, for all eyes
+# pale forms of the Okabe-Ito colours, for all eyes
+TINTS = ("#e8f0f8", "#fbeee2", "#e6f4ee", "#f6e9f2", "#f7f4dc", "#eeeeee")
 _GAP, _MARGIN, _TITLE, _CAPTION = 6, 14, 26, 15
 
 
@@ -95,60 +81,6 @@ def strip(frames: Sequence[Picture], steps: Sequence[int], *, size: int = 128) -
     return canvas
 
 
-def save_grid(
-    run_directory: Path, trait: str | None = None, limit: int = 40, rows: Sequence[ResultRow] | None = None
-) -> Path:
-    """Draws the faces of a run by population and writes them as ``grid.png`` beside its results.
-
-    Args:
-        run_directory: A run with ``results.csv`` and ``images/``; images that are missing or damaged are left
-            out.
-        trait: The label that makes the populations; by default the one that was evaluated.
-        limit: Most faces of a population; of more an evenly spaced sample is shown.
-        rows: The records, where they were read already.
-
-    Returns:
-        The path of the picture.
-
-    Raises:
-        RunDirectoryError: If there are no results.
-    """
-    populations = group(run_directory, read_results(run_directory) if rows is None else rows, trait)
-    faces = {title: _load(run_directory, evenly(ids, limit)) for title, ids in _titled(populations).items()}
-    notes = {title: _counted(len(faces[title]), len(ids)) for title, ids in _titled(populations).items()}
-    picture = picture_grid(faces, notes=notes)
-    path = run_directory / "grid.png"
-    write_whole(path, lambda file: picture.save(file, format="PNG", optimize=True))
-    return path
-
-
-def load_face(run_directory: Path, id: str) -> Image.Image | None:
-    """The image of a clip, or None where it is missing or damaged."""
-    try:
-        with Image.open(io.BytesIO(RunDirectory(run_directory).store.read(id, IMAGE))) as picture:
-            return picture.convert("RGB")
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        KeyError,
-    ):  # what PIL raises for files that are no images, and stores for what they lack
-        return None
-
-
-def _load(run_directory: Path, ids: Sequence[str]) -> list[Picture]:
-    return [face for id in ids if (face := load_face(run_directory, id)) is not None]
-
-
-def _titled(populations: Populations) -> dict[str, tuple[str, ...]]:
-    rest = "other voices" if len(populations) > 1 else "voices"
-    return {f"{label} voices" if label else rest: ids for label, ids in populations.items()}
-
-
-def _counted(shown: int, total: int) -> str:
-    return f"{shown} face{'s' * (total != 1)}" if shown == total else f"{shown} of {total} faces"
-
-
 def _band(
     title: str, note: str, faces: Sequence[Picture], across: int, size: int, width: int, tint: str
 ) -> Image.Image:
@@ -191,10 +123,8 @@ def _text_width(text: str, bold: bool) -> float:
 @cache
 def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     """DejaVu Sans, which matplotlib ships: unlike PIL's own font it knows most alphabets."""
-    from matplotlib import (
-        get_data_path,
-    )  # here, since writers import this module on the way to the first cohort
+    # here, since writers import this module on the way to the first cohort
+    from matplotlib import get_data_path
 
-    return ImageFont.truetype(
-        str(Path(get_data_path()) / "fonts" / "ttf" / f"DejaVuSans{'-Bold' * bold}.ttf"), size
-    )
+    name = f"DejaVuSans{'-Bold' * bold}.ttf"
+    return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / name), size)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylewav_pl.evaluation.prompts import NOT_A_PORTRAIT
-from stylewav_pl.evaluation.starts import read_tile, write_sheet
+from stylewav_pl.pictures.images import IMAGE_NOTICE
+from stylewav_pl.pictures.sheets import read_tile, write_sheet
 
 
 @pytest.mark.parametrize("count", [1, 10, 23])
@@ -15,7 +15,7 @@ def test_each_picture_comes_back(tmp_path: Path, count: int) -> None:
     shades = [10 * index + 5 for index in range(count)]
     write_sheet(tmp_path / "sheet.jpg", [np.full((16, 16, 3), shade, dtype=np.uint8) for shade in shades])
     with Image.open(tmp_path / "sheet.jpg") as sheet:
-        assert NOT_A_PORTRAIT in sheet.info["comment"].decode()
+        assert IMAGE_NOTICE in sheet.info["comment"].decode()
         tiles = [read_tile(sheet, index) for index in range(count)]
     assert {tile.size for tile in tiles} == {(16, 16)}
     assert [np.asarray(tile).mean() for tile in tiles] == pytest.approx(shades, abs=2)

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from stylewav_pl.evaluation.media import picture_uri, sound_uri, start_uris
+from stylewav_pl.report.media import picture_uri, sound_uri, start_uris
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import CohortEmbeddings, write_embeddings
 

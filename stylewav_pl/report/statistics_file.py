@@ -1,7 +1,7 @@
 """``statistics.json``: the numbers for machines, with stable keys and finite numbers only.
 
 Layout: ``{"format": 1, "traits": {TRAIT: {"verdict": ..., **fields of Evaluation}}, "retrieval": {...}}``;
-the fields are those of the records in :mod:`stylewav_pl.evaluation.experiment` and
+the fields are those of the records in :mod:`stylewav_pl.evaluation.comparison` and
 :class:`~stylewav_pl.evaluation.guide_view.Retrieval`, and what has no answer is ``{"not_computable":
 REASON}``.
 """
@@ -12,15 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-from stylewav_pl.evaluation.experiment import Evaluation
+from stylewav_pl.evaluation.comparison import Evaluation
 from stylewav_pl.evaluation.guide_view import NOT_RECORDED, Retrieval
-from stylewav_pl.evaluation.prompts import PromptSet
+from stylewav_pl.evaluation.settings import STATISTICS_FILE
 from stylewav_pl.evaluation.statistics import NotComputable
-from stylewav_pl.evaluation.verdict import verdict, where_lost
+from stylewav_pl.report.verdict import verdict, where_lost
 from stylewav_pl.runs.files import write_text
-from stylewav_pl.types import RunDirectoryError
-
-FILE = "statistics.json"
 
 
 def as_json(value: object) -> object:
@@ -42,12 +39,12 @@ def as_json(value: object) -> object:
         return [as_json(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(
-            f"Expected a finite number for {FILE}, found {value}. State NotComputable with a reason instead."
+            f"Expected a finite number for {STATISTICS_FILE}, found {value}. State NotComputable with a reason instead."
         )
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise TypeError(
-        f"Expected a record, a mapping, a list or a plain value for {FILE}, found {type(value).__name__}."
+        f"Expected a record, a mapping, a list or a plain value for {STATISTICS_FILE}, found {type(value).__name__}."
     )
 
 
@@ -66,36 +63,9 @@ def write_statistics(
         for evaluation in evaluations
     }
     content = {"format": 1, "traits": traits, "retrieval": as_json(retrieval)}
-    path = run_directory / FILE
+    path = run_directory / STATISTICS_FILE
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")  # ASCII, whatever the labels hold
     return path
-
-
-def read_settings(run_directory: Path) -> list[tuple[PromptSet, int, int, tuple[str, ...]]]:
-    """Prompt set, seed, permutations and notes of each trait of an earlier evaluation; empty when there was none.
-
-    Raises:
-        RunDirectoryError: If the file exists but cannot be understood.
-    """
-    path = run_directory / FILE
-    if not path.is_file():
-        return []
-    try:
-        traits = json.loads(path.read_text(encoding="utf-8"))["traits"]
-        return [
-            (
-                PromptSet(trait, entry["prompts"]),
-                int(entry["seed"]),
-                int(entry["permutations"]),
-                tuple(entry["notes"]),
-            )
-            for trait, entry in traits.items()
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise RunDirectoryError(
-            f"Expected the statistics of a run in {path}, found something else ({problem}). Delete the file "
-            "and score the run again."
-        ) from problem
 
 
 def _fields(record: object) -> dict[str, object]:

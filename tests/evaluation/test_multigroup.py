@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.oneway import anova_oneway
 
-from stylewav_pl.evaluation.several import Anova, slope_weights, spearman, welch_anova
+from stylewav_pl.evaluation.multigroup import Anova, slope_weights, spearman, welch_anova
 from stylewav_pl.evaluation.statistics import Interval, NotComputable, Welch, contrast, welch
 
 

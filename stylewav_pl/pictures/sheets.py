@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stylewav_pl.evaluation.prompts import NOT_A_PORTRAIT
+from stylewav_pl.pictures.images import IMAGE_NOTICE
 from stylewav_pl.runs.files import write_whole
 
 COLUMNS = 10
@@ -20,7 +20,7 @@ def write_sheet(path: Path, tiles: Sequence[np.ndarray]) -> None:
     sheet = Image.new("RGB", (COLUMNS * width, -(-len(tiles) // COLUMNS) * height))
     for index, tile in enumerate(tiles):
         sheet.paste(Image.fromarray(tile), (index % COLUMNS * width, index // COLUMNS * height))
-    write_whole(path, lambda file: sheet.save(file, format="JPEG", quality=90, comment=NOT_A_PORTRAIT))
+    write_whole(path, lambda file: sheet.save(file, format="JPEG", quality=90, comment=IMAGE_NOTICE))
 
 
 def read_tile(sheet: Image.Image, index: int) -> Image.Image:

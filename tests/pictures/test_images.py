@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from stylewav_pl.callbacks.images import (
-    NOT_A_PORTRAIT,
+from stylewav_pl.pictures.images import (
+    IMAGE_NOTICE,
     from_bytes,
     from_picture,
     png_metadata,
@@ -53,8 +53,8 @@ def test_a_written_png_says_that_it_is_no_portrait() -> None:
     buffer = io.BytesIO()
     to_picture(torch.zeros(3, 4, 4)).save(buffer, format="PNG", pnginfo=png_metadata("stimme/ä", 2**62))
     with Image.open(buffer) as picture:
-        assert picture.info["Comment"] == NOT_A_PORTRAIT
-        assert "Not a portrait" in NOT_A_PORTRAIT
+        assert picture.info["Comment"] == IMAGE_NOTICE
+        assert "Not a portrait" in IMAGE_NOTICE
         assert picture.info["Clip"] == "stimme/ä"
         assert picture.info["Seed"] == str(2**62)
         assert picture.info["Software"].startswith("stylewav-pl ")

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from stylewav_pl.evaluation.findings import Findings
-from stylewav_pl.evaluation.page import MOST_SKIPS, SPARK_HEIGHT, SPARK_WIDTH, Sounds, gather
 from stylewav_pl.evaluation.prompts import SEX
 from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.statistics import Interval, NotComputable
-from stylewav_pl.evaluation.tables import anova_text, means_differ
-from stylewav_pl.evaluation.verdict import (
+from stylewav_pl.report.page import MOST_SKIPS, SPARK_HEIGHT, SPARK_WIDTH, Sounds, gather
+from stylewav_pl.report.tables import anova_text, means_differ
+from stylewav_pl.report.verdict import (
     p_text,
     retrieval_sentence,
     shown,

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stylewav_pl.evaluation.experiment import evaluate
+from stylewav_pl.evaluation.comparison import evaluate
 from stylewav_pl.evaluation.guide_view import GuideView
+from stylewav_pl.evaluation.multigroup import Anova
 from stylewav_pl.evaluation.prompts import SEX, PromptSet
 from stylewav_pl.evaluation.results import ResultRow
-from stylewav_pl.evaluation.several import Anova
 from stylewav_pl.evaluation.statistics import Interval, NotComputable, Welch, holm
-from stylewav_pl.evaluation.verdict import trend_sentence, verdict, where_lost
+from stylewav_pl.report.verdict import trend_sentence, verdict, where_lost
 from stylewav_pl.types import Clip, ConfigError
 
 BOY, GIRL = SEX.sentences

@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-NOT_A_PORTRAIT = (
+IMAGE_NOTICE = (
     "Generated from the sound of a voice by stylewav-pl. Not a portrait: this is not the speaker's face."
 )
 
@@ -64,7 +64,7 @@ def encode(picture: Image.Image, format: str, id: str, seed: int) -> bytes:
 def metadata(id: str, seed: int) -> dict[str, str]:
     """What every written image says about itself, the note that it is no portrait first."""
     facts = {
-        "Comment": NOT_A_PORTRAIT,
+        "Comment": IMAGE_NOTICE,
         "Software": f"stylewav-pl {version('stylewav-pl')}",
         "Clip": id,
         "Seed": str(seed),

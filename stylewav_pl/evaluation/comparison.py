@@ -25,9 +25,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from stylewav_pl.evaluation.guide_view import NOT_RECORDED, GuideView
+from stylewav_pl.evaluation.multigroup import Anova, slope_weights, spearman, welch_anova
 from stylewav_pl.evaluation.prompts import PromptSet
 from stylewav_pl.evaluation.results import ResultRow
-from stylewav_pl.evaluation.several import Anova, slope_weights, spearman, welch_anova
 from stylewav_pl.evaluation.speakers import (
     PERMUTATIONS,
     Speakers,

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stylewav_pl.evaluation.experiment import Evaluation, evaluate
+from stylewav_pl.evaluation.comparison import Evaluation, evaluate
 from stylewav_pl.evaluation.prompts import SEX, PromptSet
 from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.statistics import Interval, Welch
-from stylewav_pl.evaluation.tables import WIDTH, between_table, paper_table, summary
-from stylewav_pl.evaluation.verdict import verdict
+from stylewav_pl.report.tables import WIDTH, between_table, paper_table, summary
+from stylewav_pl.report.verdict import verdict
 from stylewav_pl.types import Clip
 
 

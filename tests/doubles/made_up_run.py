@@ -1,11 +1,9 @@
 """A made-up run directory: true layout, drawn discs for faces."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image, ImageDraw
 
 from stylewav_pl.evaluation.prompts import SEX
@@ -55,9 +53,3 @@ def write_face(path: Path, colour: str, index: int = 0) -> None:
     draw.ellipse((22, 26, 28, 32), fill="white")
     draw.ellipse((36, 26, 42, 32), fill="white")
     picture.save(path)
-
-
-@pytest.fixture
-def make_run(tmp_path: Path) -> Callable[..., Path]:
-    """Makes a run directory called ``run``; arguments as in :func:`made_up_run`."""
-    return lambda **options: made_up_run(tmp_path / "run", **options)

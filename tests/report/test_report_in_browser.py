@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stylewav_pl.evaluation.report import write_report
+from stylewav_pl.report.html import write_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

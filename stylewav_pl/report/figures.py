@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stylewav_pl.evaluation.experiment import Between, Evaluation
+from stylewav_pl.evaluation.comparison import Between, Evaluation
 from stylewav_pl.evaluation.results import ResultRow
-from stylewav_pl.evaluation.sampling import evenly
+from stylewav_pl.evaluation.sampling import evenly_spaced
 from stylewav_pl.evaluation.statistics import Interval
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _effect(axes: "Axes", row: int, answer: Between, effect: Interval, colour: s
 
 def _dots(axes: "Axes", row: int, scores: Sequence[float], colour: str) -> None:
     if scores:
-        shown = evenly(sorted(scores), MOST_DOTS)
+        shown = evenly_spaced(sorted(scores), MOST_DOTS)
         spread = np.random.default_rng(0).uniform(
             -0.26, 0.26, len(shown)
         )  # dots beside each other, not on each other
