@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from stylewav_pl.generators.base import Generator, Noise, Styles
+from stylewav_pl.generators.base import Generator, Noise, StyleLayer, Styles
 from stylewav_pl.generators.frozen_convolution import GAIN, SLOPE
 from stylewav_pl.generators.stylegan2_layers import (
     BINOMIAL,
@@ -217,15 +217,17 @@ class StyleGAN2(Generator):
             dtype=dtype,
         )
 
-    def map(self, z: Float[Tensor, "clip ..."], truncation: float = 1.0) -> Float[Tensor, "clip width"]:
-        """Maps noise to w and pulls it towards ``w_mean``: ``w_mean + truncation * (w - w_mean)``.
+    def map(
+        self, z: Float[Tensor, "clip ..."], truncation: float = 1.0, cutoff: int | None = None
+    ) -> Float[Tensor, "clip *layer width"]:
+        """Maps noise to w and pulls it towards ``w_mean``; see :meth:`Generator.map`.
 
         Raises:
-            ValueError: ``z`` is not ``[clip, z_dim]``.
+            ValueError: ``z`` is not ``[clip, z_dim]``, or there are fewer layers than ``cutoff``.
         """
         if z.ndim != 2 or z.shape[1] != self.z_dim:
             raise ValueError(f"Expected z of shape [clip, {self.z_dim}], found {list(z.shape)}.")
-        return torch.lerp(self.w_mean, self.mapping(z), truncation)
+        return self.truncated(self.mapping(z), truncation, cutoff)
 
     def styles(self, ws: Float[Tensor, "clip ..."]) -> list[Float[Tensor, "clip _"]]:
         """The style of each layer: convolution and ToRGB at 4 px, then convolution, convolution, ToRGB per resolution (of the ToRGBs there are).
@@ -240,6 +242,14 @@ class StyleGAN2(Generator):
                 "None].expand(-1, num_ws, -1)."
             )
         return [layer.affine(ws[:, index]) for layer, index in self._layers()]
+
+    @property
+    def style_layers(self) -> tuple[StyleLayer, ...]:
+        """See :meth:`Generator.style_layers`; ToRGB layers are those of the resolutions whose colours count."""
+        return tuple(
+            StyleLayer(index, layer.affine.weight.shape[0], isinstance(layer, ToRGB))
+            for layer, index in self._layers()
+        )
 
     def _layers(self) -> Iterator[tuple[ModulatedConvolution | ToRGB, int]]:
         """Every modulated layer in StyleCLIP's order, with the index of its w vector."""
@@ -325,7 +335,7 @@ class StyleGAN2(Generator):
     def _as_styles(self, latents: Tensor | Styles) -> Styles:
         if isinstance(latents, Tensor):
             return self.styles(self.broadcast(latents))
-        expected = [layer.affine.weight.shape[0] for layer, _ in self._layers()]
+        expected = [layer.channels for layer in self.style_layers]
         found = [list(style.shape) for style in latents]
         if (
             any(len(shape) != 2 or shape[0] != found[0][0] for shape in found)
