@@ -4,7 +4,6 @@ import io
 import os
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 

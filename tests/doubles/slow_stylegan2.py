@@ -174,9 +174,7 @@ def slow_image_of_styles(values, styles, noise):
         before = x
         for index in [0] if block == 0 else [2 * block - 1, 2 * block]:
             layer = values.convolutions[index]
-            weight = (
-                layer.weight / (9 * layer.weight.shape[1]) ** 0.5 * next(styles)[None, :, None, None]
-            )
+            weight = layer.weight / (9 * layer.weight.shape[1]) ** 0.5 * next(styles)[None, :, None, None]
             weight = weight / (weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
             x = (
                 convolved_up(x, weight, values.taps)
