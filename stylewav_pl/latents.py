@@ -1,11 +1,10 @@
 """Latent spaces: what is optimised, where it starts, and how it becomes the generator's input."""
 
 from abc import ABC, abstractmethod
-from functools import lru_cache
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from stylewav_pl.generators.base import Generator, Styles
@@ -33,6 +32,14 @@ class LatentSpace(ABC):
         self, latents: Float[Tensor, "clip *latent"], generator: Generator
     ) -> Float[Tensor, "clip layer width"] | Styles:
         """What ``Generator.synthesize`` takes for these latents."""
+
+    def held(self, generator: Generator) -> Bool[Tensor, "*latent"] | None:
+        """Which entries stay as they start, whatever the optimiser does; ``None``: every entry is optimised."""
+        return None
+
+    def metadata(self, generator: Generator) -> dict[str, str]:
+        """What a reader of a stored latent needs to know about it."""
+        return {"space": self.name}
 
 
 class W(LatentSpace):
@@ -78,9 +85,18 @@ class WPlus(LatentSpace):
 
 
 class S(LatentSpace):
-    """StyleSpace (Wu et al. 2021): the style vectors of all modulated layers, concatenated, ``[clip, channels]``."""
+    """StyleSpace (Wu et al. 2021): the style vectors of all modulated layers, concatenated, ``[clip, channels]``.
+
+    Args:
+        to_rgb: Whether the styles of the ToRGB layers are optimised too. Without them, as in StyleCLIP
+            (Patashnik et al. 2021) and StyleWav's notebooks, colours follow from the feature maps alone; the
+            latents still hold every style.
+    """
 
     name = "s"
+
+    def __init__(self, to_rgb: bool = True) -> None:
+        self.to_rgb = to_rgb
 
     def start(self, generator: Generator) -> Float[Tensor, " channels"]:
         """The styles of the mean w."""
@@ -94,13 +110,62 @@ class S(LatentSpace):
         return torch.cat(generator.styles(w.unsqueeze(1).expand(-1, generator.num_ws, -1)), dim=1)
 
     def expand(self, latents: Float[Tensor, "clip channels"], generator: Generator) -> Styles:
-        """One tensor per modulated layer, in the generator's order."""
-        return torch.split(latents, style_sizes(generator), dim=1)
+        """One tensor per modulated layer, in the generator's order; no gradient flows into those that are held."""
+        styles = torch.split(latents, style_sizes(generator), dim=1)
+        if self.to_rgb:
+            return styles
+        layers = zip(styles, generator.style_layers, strict=True)
+        return [style.detach() if layer.to_rgb else style for style, layer in layers]
+
+    def held(self, generator: Generator) -> Bool[Tensor, " channels"] | None:
+        """The ToRGB styles, where these are not optimised."""
+        if self.to_rgb:
+            return None
+        device = generator.w_mean.device
+        parts = [
+            torch.full((layer.channels,), layer.to_rgb, device=device) for layer in generator.style_layers
+        ]
+        return torch.cat(parts)
+
+    def metadata(self, generator: Generator) -> dict[str, str]:
+        """Also ``sizes``, where to cut the latent into the styles of the layers: ``512,512,...``."""
+        return {**super().metadata(generator), "sizes": ",".join(map(str, style_sizes(generator)))}
 
 
-@lru_cache(maxsize=4)  # asked for at every step; a generator's architecture never changes
 def style_sizes(generator: Generator) -> list[int]:
     """Channels of each modulated layer, in the order of ``Generator.styles``."""
-    mean = generator.w_mean.detach().expand(1, generator.num_ws, -1)
-    with torch.no_grad():
-        return [style.shape[1] for style in generator.styles(mean)]
+    return [layer.channels for layer in generator.style_layers]
+
+
+def pulled_to_mean(
+    latents: Float[Tensor, "clip *latent"],
+    space: LatentSpace,
+    generator: Generator,
+    truncation: float,
+    cutoff: int | None = None,
+) -> Float[Tensor, "clip layer width"] | Styles:
+    """What ``Generator.synthesize`` takes for latents pulled towards the mean: ``mean + truncation * (latent - mean)``.
+
+    Styles are affine functions of w, so that W, W+ and S of the same image stay the same image.
+
+    Args:
+        latents: Of ``space``.
+        space: How to read them.
+        generator: Whose latents they are.
+        truncation: 1: as they are, 0: the mean.
+        cutoff: How many w layers, from coarse to fine, are pulled; ``None``: all.
+
+    Raises:
+        ValueError: There are not so many layers.
+    """
+    pulled = range(generator.num_ws if cutoff is None else generator.checked_cutoff(cutoff))
+    full, mean = (
+        space.expand(one, generator) for one in (latents, space.start(generator).expand_as(latents))
+    )
+    if isinstance(full, Tensor) and isinstance(mean, Tensor):
+        count = len(pulled)
+        return torch.cat([torch.lerp(mean[:, :count], full[:, :count], truncation), full[:, count:]], dim=1)
+    return [
+        torch.lerp(of_mean, style, truncation) if layer.ws_index in pulled else style
+        for of_mean, style, layer in zip(mean, full, generator.style_layers, strict=True)
+    ]

@@ -129,9 +129,16 @@ class StyleWav(LightningModule):
         self.seed = seed
         self.compile_steps(False if compile == "auto" else compile)
         self.register_buffer("start", self.latent_space.start(generator), persistent=False)
+        self.register_buffer("held", self.latent_space.held(generator), persistent=False)
         self.resize(slots)
 
     start: Tensor
+    held: Tensor | None
+
+    @property
+    def latent_metadata(self) -> dict[str, str]:
+        """What a reader of this module's latents needs to know."""
+        return self.latent_space.metadata(self.generator)
 
     @classmethod
     def from_sources(
@@ -221,13 +228,13 @@ class StyleWav(LightningModule):
         convergence = Convergence(self.early_stop, idle=(targets == 0).all(dim=1))
         curve = Curve(self.num_steps)
         frames: dict[int, Tensor] = {}
-        looks: list[Tensor] = []
+        first: Tensor | None = None
         for phase, step in self.steps(convergence):
             if phase.polishes and step == phase.steps.start:
                 # what was learned of another resolution's gradients misleads
                 optimizer.optimizer.state.clear()
             images, _, similarities = self.quick_look(self.latents, targets, phase.resolution)
-            looks += [] if looks else [thumbnails(images.detach()).clone()]
+            first = thumbnails(images.detach()).clone() if first is None else first
             frames |= {step: self.at_full_size(images)} if step in self.frame_steps else {}
             curve.record(step, similarities)
             convergence.observe(curve.latest)
@@ -236,10 +243,12 @@ class StyleWav(LightningModule):
         with torch.no_grad():
             images, embeddings, similarities = self.look(self.latents, targets)
             curve.record(self.num_steps, similarities)
+        # under early_stop a cohort whose clips were all skipped has no step
+        first = thumbnails(images) if first is None else first
         frames |= {step: images for step in self.frame_steps if step not in frames}
         return {
             "result": self.collect(
-                batch, targets, images, curve.values, dict(sorted(frames.items())), embeddings, looks[0]
+                batch, targets, images, curve.values, dict(sorted(frames.items())), embeddings, first
             )
         }
 
@@ -358,8 +367,13 @@ class StyleWav(LightningModule):
         factor: float,
         still: Bool[Tensor, " cohort"],
     ) -> None:
-        """One gradient step at ``factor`` times the learning rate; latents that are ``still`` stay where they are."""
-        before = self.latents.detach().clone() if self.early_stop else None
+        """One gradient step at ``factor`` times the learning rate.
+
+        Latents that are ``still`` stay where they are, and entries that the latent space holds, too: weight
+        decay moves what has no gradient.
+        """
+        stays = self.early_stop is not None or self.held is not None
+        before = self.latents.detach().clone() if stays else None
         for group in optimizer.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
         optimizer.zero_grad()
@@ -368,6 +382,8 @@ class StyleWav(LightningModule):
         if before is not None:
             with torch.no_grad():
                 self.latents[still] = before[still]
+                if self.held is not None:
+                    self.latents[:, self.held] = before[:, self.held]
 
     def collect(
         self,

@@ -4,7 +4,6 @@ import io
 import os
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -26,7 +25,7 @@ from stylewav_pl.runs.stores import STRIP
 from stylewav_pl.types import Clip, CohortResult, ConfigError, OutputError, ScoreRow, Skip, SkipReason
 
 TRAINER = Mock(Trainer, global_rank=3)
-MODULE = Mock(LightningModule, latent_space=SimpleNamespace(name="WPlus"))
+MODULE = Mock(LightningModule, latent_metadata={"space": "WPlus"})
 SKIP = Skip("c", "c.wav", SkipReason.EMPTY, "nothing in it")
 
 
