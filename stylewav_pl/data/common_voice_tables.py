@@ -72,7 +72,10 @@ def find_locales(root: Path, names: Sequence[str] | None) -> list[Locale]:
 
 
 def _is_locale(folder: Path) -> bool:
-    """Tables alone will do to count clips: sounds may be somewhere else. What may not be read (lost+found of a disk) is none."""
+    """Tables alone will do to count clips.
+
+    Sounds may be somewhere else. What may not be read (lost+found of a disk) is none.
+    """
     return os.path.isdir(folder / "clips") or any(os.path.isfile(folder / f"{split}.tsv") for split in SPLITS)
 
 
@@ -192,7 +195,7 @@ def _duration_columns(path: Path) -> tuple[pl.Expr, pl.Expr, pl.LazyFrame] | Non
 
 
 def _duration_lines(path: Path) -> tuple[pl.Expr, pl.Expr, pl.LazyFrame]:
-    """The same of ``times.txt``, which may have no header and need not be separated by tabs: so line by line."""
+    """The same of ``times.txt``, line by line: it may have no header and need not be separated by tabs."""
     line = pl.col(TEXT)
     name = line.str.extract(r"([^\s/,]+)[\s,]+[\d.]+\s*$")
     return name, line.str.extract(r"([\d.]+)\s*$"), open_text(path).lines()
