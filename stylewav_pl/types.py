@@ -7,6 +7,7 @@ Axis names used in every shape of this project:
 layer * ``rgb height width`` - image, RGB, about [-1, 1]
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -168,5 +169,5 @@ class AudioError(StyleWavError):
 
 
 def as_path(source: str | Path) -> Path:
-    """``source`` as a path with ``~`` expanded."""
-    return Path(source).expanduser()
+    """``source`` as a path with ``~`` expanded; as it is where there is no such user."""
+    return Path(os.path.expanduser(source))

@@ -271,6 +271,8 @@ class ExperimentCLI(LightningCLI):
         """The first process: claims the directory, writes the plan, and lets the others in."""
         run = self.run_directory
         self.claim()
+        for ignored in self.datamodule.ignored:
+            print(ignored, flush=True)
         run.write_plan(
             plan_so_far(run, self.datamodule.cohort_size, len(ids), self.model, self.trainer).extended(ids)
         )
@@ -379,7 +381,7 @@ class ExperimentCLI(LightningCLI):
         """
         ids = [clip.id for clip in self.datamodule.list_clips()]
         if not ids and (self.restarts or "plan" not in self.run_directory.read_manifest()):
-            raise ConfigError(nothing_listed(self.datamodule.early_skips))
+            raise ConfigError(nothing_listed(self.datamodule.early_skips, self.datamodule.ignored))
         return ids
 
     def claim(self) -> None:
@@ -468,6 +470,7 @@ class ExperimentCLI(LightningCLI):
         """Decodes every clip and prints the plan and the skips; optimises nothing."""
         data = self.datamodule
         data.sample_rate = model.audio.sample_rate
+        self.listed_ids()
         clips = data.list_clips()
         plan = plan_so_far(self.run_directory, data.cohort_size, len(clips), model, self.trainer).extended(
             clip.id for clip in clips
@@ -490,6 +493,8 @@ class ExperimentCLI(LightningCLI):
         print(f"cannot be used: {len(skips)} clips")
         for skip in skips:
             print(f"  {skip}")
+        for ignored in data.ignored:
+            print(ignored)
         check_skips(
             skips,
             len(clips) - len(skips),

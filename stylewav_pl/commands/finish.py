@@ -8,6 +8,7 @@ import torch
 
 from stylewav_pl.commands.settled import basis_of, settle, settled
 from stylewav_pl.data import ClipDataModule
+from stylewav_pl.data.ignored import Ignored
 from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.evaluation.findings import Findings, find
 from stylewav_pl.evaluation.prompts import REPORT_NOTICE, PromptSet, judge_note
@@ -153,17 +154,19 @@ def print_end(run: RunDirectory, said: str, totals: Totals) -> None:
             print(f"  {title:<9}{run.path / name}")
 
 
-def nothing_listed(skips: Sequence[Skip]) -> str:
-    """Why there is no clip at all: nothing was there, or what was there is damaged or refused."""
+def nothing_listed(skips: Sequence[Skip], ignored: Sequence[Ignored] = ()) -> str:
+    """Why there is no clip at all: nothing was there, or what was there is damaged, refused or no sound."""
+    rest = "".join(f"\n{one}" for one in ignored[:MOST_SKIPS_TOLD])
     if not skips:
-        return (
-            "No audio was found: every source of data.sources is empty. Put audio files there, or "
-            "correct the paths."
-        )
+        why = "nothing that is there is a sound" if ignored else "every source of data is empty"
+        return f"No audio was found: {why}. Put audio files there, or correct the paths.{rest}"
     others = f"\n({len(skips) - MOST_SKIPS_TOLD} more like these)" if len(skips) > MOST_SKIPS_TOLD else ""
     return (
-        "\n".join(["Nothing of what data.sources name can be used:", *map(str, skips[:MOST_SKIPS_TOLD])])
+        "\n".join(
+            ["Nothing of what the sources of data name can be used:", *map(str, skips[:MOST_SKIPS_TOLD])]
+        )
         + others
+        + rest
     )
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from stylewav_pl.runs.directory import RunDirectory
 
 SIDE_BY_SIDE = 8
+WILD = frozenset("*?[{")  # a pattern may match; the module that knows is slow to import
 ACCELERATORS = {"auto": "auto", "cpu": "cpu", "cuda": "gpu"}
 
 
@@ -25,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
         "files",
         nargs="+",
         metavar="FILE",
-        help="audio files; of longer recordings 5 seconds are used, see --window",
+        help="audio files, folders and patterns; of longer recordings 5 seconds are used, see --window",
     )
     options.add_argument(
         "-o",
@@ -74,14 +76,20 @@ def run(command: str, options: list[str]) -> int:
         ConfigError: No file exists, or the device is not there.
     """
     asked = parser().parse_args(options)
-    if not any(Path(name).expanduser().is_file() for name in asked.files):
-        folder = next((name for name in asked.files if Path(name).expanduser().is_dir()), None)
-        hint = f" (all files of a folder: {Path(folder) / '*'})" if folder else ""
+    if not any(os.path.exists(os.path.expanduser(name)) or WILD & set(name) for name in asked.files):
         raise ConfigError(
-            f"None of these is a file: {', '.join(asked.files)}. Expected the paths of audio files{hint}."
+            f"None of these is there: {', '.join(asked.files)}. Expected audio files, folders or patterns."
         )
 
     from stylewav_pl.commands import experiment
+    from stylewav_pl.commands.finish import nothing_listed
+    from stylewav_pl.commands.places import files_of
+
+    asked.files, ignored = files_of(asked.files)
+    if not asked.files:
+        raise ConfigError(nothing_listed((), ignored))
+    for one in ignored:
+        print(one, flush=True)
 
     done = experiment.run("fit", _words(asked))
     print("A generated face is not a portrait of the speaker.", file=sys.stderr)
@@ -127,7 +135,7 @@ def _files_of(run: "RunDirectory") -> dict[str, str]:
 
 def _named(name: str) -> str:
     """The file as a configuration can name it."""
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     return str(path) if _is_utf8(name) else path.absolute().as_uri()
 
 

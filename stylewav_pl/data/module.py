@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from stylewav_pl.data.base import ClipSource
 from stylewav_pl.data.funnel import Stage
+from stylewav_pl.data.ignored import Ignored
 from stylewav_pl.data.window import Window
 from stylewav_pl.runs.plan import Cohort
 from stylewav_pl.types import AudioError, Clip, ClipBatch, ConfigError, Skip, SkipReason
@@ -95,6 +96,12 @@ class ClipDataModule(LightningDataModule):
         """What never reaches the plan: clips whose id was taken, and what a source could not list as a clip."""
         self._index()
         return tuple(self._early_skips)
+
+    @property
+    def ignored(self) -> list[Ignored]:
+        """What the sources found and did not look at."""
+        self._index()
+        return [one for source in self.sources for one in source.ignored]
 
     @property
     def funnel(self) -> list[Stage]:

@@ -75,7 +75,16 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     names = sorted(name for name in before.keys() | after.keys() if not is_free(name))
     absent = "(absent)"
     return [
-        f"{name}: {before.get(name, absent)!r} -> {after.get(name, absent)!r}".replace(f"'{absent}'", absent)
+        _difference(name, f"{before.get(name, absent)!r} -> {after.get(name, absent)!r}").replace(
+            f"'{absent}'", absent
+        )
         for name in names
         if before.get(name, absent) != after.get(name, absent)
     ]
+
+
+def _difference(name: str, change: str) -> str:
+    if name.startswith("samples."):
+        why = "the settings, a table or the files on disk have changed"
+        return f"{name}: {change}: other clips are drawn, since {why}"
+    return f"{name}: {change}"
