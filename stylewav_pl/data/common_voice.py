@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import polars as pl
-import soundfile
 from tqdm import tqdm
 
+from stylewav_pl.data.audio import seconds_of
 from stylewav_pl.data.common_voice_tables import find_locales, read_clips
 from stylewav_pl.data.folder import FileSource
 from stylewav_pl.data.funnel import Funnel, Stage
 from stylewav_pl.data.populations import Population, Populations, spellings
-from stylewav_pl.types import Clip, ConfigError, as_path
+from stylewav_pl.types import AudioError, Clip, ConfigError, as_path
 
 # What every clip is labelled with beside the trait, where its speaker told.
 SEXES = {value: label for label in ("female", "male") for value in spellings([label])}
@@ -21,6 +21,8 @@ DECADES = {
     **{"sixties": "60s", "seventies": "70s", "eighties": "80s", "nineties": "90s"},
 }
 MOST_VALUES_SHOWN = 12
+# Seconds by which a table of durations and a decoder may differ: what a codec puts before and after the sound.
+TABLE_TOLERANCE = 0.1
 
 
 class CommonVoice(FileSource):
@@ -28,9 +30,9 @@ class CommonVoice(FileSource):
 
     Clips are labelled with the trait, and with sex, age (``20s``) and locale where known. Ids are file names
     without suffix, after the locale and a slash where two locales share file names.
-    Values of the trait that no population accepts are left out and counted. Where the release has no table of
-    durations (before the 14th), files are opened one by one in the order of the draw until the sample is
-    complete.
+    Values of the trait that no population accepts are left out and counted. Files are opened one by one in the
+    order of the draw until the sample is complete: where the release has no table of durations (before the
+    14th) for their length, elsewhere to check the table, which may stem from headers that guess.
 
     Args:
         root: The folder that unpacking gave, with a folder per locale; a single locale's folder works too.
@@ -232,7 +234,7 @@ def _ids(clips: pl.DataFrame) -> list[str]:
 
 
 class _Lengths:
-    """Says whether a candidate's duration fits, and opens the file where no table tells."""
+    """Says whether a candidate's duration fits, by its file; without files the table alone counts."""
 
     def __init__(self, candidates: pl.DataFrame, seconds: tuple[float, float], progress: "tqdm[Any]") -> None:
         self.known = (
@@ -244,12 +246,15 @@ class _Lengths:
         self.opened = 0
 
     def fit(self, position: int) -> bool:
-        return self.known[position] or self._measure(self.paths[position])
+        path = Path(self.paths[position])
+        if not self.known[position]:
+            return self._measure(path, 0.0)
+        return not path.is_file() or self._measure(path, TABLE_TOLERANCE)
 
-    def _measure(self, path: str) -> bool:
+    def _measure(self, path: Path, tolerance: float) -> bool:
         self.opened += 1
         self.progress.update()
         try:
-            return self.seconds[0] <= float(soundfile.info(path).duration) <= self.seconds[1]
-        except (OSError, RuntimeError):
-            return False  # a file that cannot be opened is not drawn
+            return self.seconds[0] - tolerance <= seconds_of(path) <= self.seconds[1] + tolerance
+        except AudioError:
+            return False  # a file that cannot be read is not drawn
