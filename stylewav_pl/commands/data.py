@@ -125,7 +125,7 @@ def write_voices(output: Path, per_sex: int) -> None:
     """Writes held-out built-in voices to ``female/`` and ``male/`` below ``output``, 16 kHz, 16 bit."""
     import soundfile
 
-    data = ClipDataModule([BuiltinVoices(per_sex)], num_workers=0)
+    data = ClipDataModule([BuiltinVoices(per_sex)], num_workers=0, high_pass=None)
     for clip in data.list_clips():
         waveform = data.load(clip.id)
         assert not isinstance(waveform, Skip)  # built-in voices are always whole

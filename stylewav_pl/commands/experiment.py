@@ -515,7 +515,7 @@ class ExperimentCLI(LightningCLI):
 
 def versions() -> dict[str, str]:
     """What computed the run."""
-    packages = ("torch", "lightning", "open_clip_torch", "torchmetrics", "soundfile", "soxr")
+    packages = ("torch", "lightning", "open_clip_torch", "torchmetrics", "soundfile", "av", "scipy", "soxr")
     return {
         "stylewav-pl": __version__,
         "python": platform.python_version(),

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from stylewav_pl.data.base import ClipSource
 from stylewav_pl.data.funnel import Stage
-from stylewav_pl.data.window import Window
+from stylewav_pl.data.window import HIGH_PASS, Window
 from stylewav_pl.runs.plan import Cohort
 from stylewav_pl.types import AudioError, Clip, ClipBatch, ConfigError, Skip, SkipReason
 
@@ -37,6 +37,8 @@ class ClipDataModule(LightningDataModule):
         window: Which excerpt: ``center``, ``first``, ``loudest``, or ``mean-of-windows``: all of it (at most
             the central five minutes), embedded window by window, and the unit vectors averaged.
         min_seconds: Shorter recordings are skipped.
+        high_pass: In Hz: what lies below is removed before anything is judged or embedded (an offset, rumble,
+            steps on the floor), without moving the rest in time; ``null`` leaves recordings as they are.
         max_clips: Takes only so many clips, from all sources in turn; for quick runs.
 
     Sources that choose among their clips say how in :attr:`funnel`; ``fit`` writes it to ``funnel.json`` in
@@ -57,6 +59,7 @@ class ClipDataModule(LightningDataModule):
         seconds: float = 5.0,
         window: str = "center",
         min_seconds: float = 0.5,
+        high_pass: float | None = HIGH_PASS,
         max_clips: int | None = None,
     ) -> None:
         super().__init__()
@@ -72,7 +75,7 @@ class ClipDataModule(LightningDataModule):
         self.max_clips = max_clips
         self.cohort_size = cohort_size
         self.num_workers = num_workers
-        self.window = Window(seconds, window, min_seconds)
+        self.window = Window(seconds, window, min_seconds, high_pass)
         self.sample_rate = 16_000
         self.cohorts: tuple[Cohort, ...] = ()
         self._listed: dict[str, tuple[ClipSource, Clip]] | None = None
