@@ -1,6 +1,6 @@
 """The system: frozen networks wired around one trainable tensor, the latents of a cohort."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal, cast
 
@@ -22,12 +22,19 @@ from stylewav_pl.generators.base import Generator
 from stylewav_pl.hardware import DTYPES, Precision, check_precision, compiled, keep_freed_memory
 from stylewav_pl.latents import LatentSpace, W
 from stylewav_pl.objectives import Objective, cosine_similarity
+from stylewav_pl.optimizer_trial import OptimizerFactory, try_optimizer
 from stylewav_pl.phases import Phase, phases_of
+from stylewav_pl.ranges import check_number
 from stylewav_pl.runs.plan import clip_seed
 from stylewav_pl.schedules import RampUpCosineDown, Schedule
 from stylewav_pl.types import ClipBatch, CohortResult, ConfigError, Skip, SkipReason
 
-OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+MOST_CANDIDATES = 10_000
+NOT_EMBEDDABLE = "the audio encoder gave numbers that are not finite"
+DIVERGED = (
+    "The optimisation left the finite numbers. Lower the learning rate of model.optimizer or the weights of "
+    "model.objective, or compute in float32 (model.precision)."
+)
 
 
 class StyleWav(LightningModule):
@@ -109,7 +116,7 @@ class StyleWav(LightningModule):
         slots = 1 if cohort_size == "auto" else cohort_size
         _check_settings(num_steps, slots, frame_steps)
         _check_start(start_truncation, start_candidates)
-        _check_resolution(generator, synthesis_resolution, full_steps)
+        _check_resolution(generator, synthesis_resolution, full_steps, recompute_from)
         _check_fit(guide, audio)
         self.generator = generator.freeze(DTYPES[precision], generator.resolution // 16, recompute_from)
         self.guide = guide.eval().requires_grad_(False)
@@ -206,12 +213,21 @@ class StyleWav(LightningModule):
             ConfigError: It cannot work in the precision that was asked for.
         """
         check_precision(self.precision, self.device)
+        self.check_optimizer(self.device)
         if self.device.type == "cpu":
             keep_freed_memory()
         else:
             torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = (
                 self.precision != "float32"
             )
+
+    def check_optimizer(self, device: torch.device) -> None:
+        """Refuses an optimiser that cannot move this module's latents on ``device``.
+
+        Raises:
+            ConfigError: It cannot be built, or cannot take a step.
+        """
+        try_optimizer(self.optimizer_factory, self.start[None].to(device))
 
     def configure_optimizers(self) -> Optimizer:
         """One optimiser for the one parameter."""
@@ -248,7 +264,13 @@ class StyleWav(LightningModule):
         frames |= {step: images for step in self.frame_steps if step not in frames}
         return {
             "result": self.collect(
-                batch, targets, images, curve.values, dict(sorted(frames.items())), embeddings, first
+                self.without_diverged(batch, images, curve.values),
+                targets,
+                images,
+                curve.values,
+                dict(sorted(frames.items())),
+                embeddings,
+                first,
             )
         }
 
@@ -307,7 +329,19 @@ class StyleWav(LightningModule):
                 targets[list(batch.live)] = self._embed(batch).to(targets)
         lost = [slot for slot in batch.live if not targets[slot].isfinite().all()]
         targets[lost] = 0.0
-        return _without(batch, lost), targets
+        return _without(batch, lost, SkipReason.NOT_EMBEDDABLE, NOT_EMBEDDABLE), targets
+
+    def without_diverged(
+        self,
+        batch: ClipBatch,
+        images: Float[Tensor, "cohort 3 height width"],
+        curves: Float[Tensor, "cohort step"],
+    ) -> ClipBatch:
+        """The batch without the clips whose latent, image or similarity is not finite: nothing of theirs can be written."""
+        parts = (self.latents.detach(), images, curves)
+        finite = torch.stack([part.flatten(start_dim=1).isfinite().all(dim=1) for part in parts]).all(dim=0)
+        lost = [slot for slot in batch.live if not finite[slot]]
+        return _without(batch, lost, SkipReason.NOT_FINITE, DIVERGED)
 
     def _embed(self, batch: ClipBatch) -> Float[Tensor, "clip embed"]:
         if batch.averaged is None:
@@ -435,18 +469,10 @@ def _own_noise(seed: int, count: int, width: int) -> Float[Tensor, "candidate z"
     return torch.stack([torch.randn(width, generator=rng) for _ in range(count)])
 
 
-def _without(batch: ClipBatch, lost: Sequence[int]) -> ClipBatch:
+def _without(batch: ClipBatch, lost: Sequence[int], reason: SkipReason, detail: str) -> ClipBatch:
     """The batch with the clips of the ``lost`` slots turned into skips."""
     clips = [clip for slot in lost if (clip := batch.slots[slot]) is not None]
-    skips = [
-        Skip(
-            clip.id,
-            clip.path,
-            SkipReason.NOT_EMBEDDABLE,
-            "the audio encoder gave numbers that are not finite",
-        )
-        for clip in clips
-    ]
+    skips = [Skip(clip.id, clip.path, reason, detail) for clip in clips]
     waveforms = tuple(
         waveform for slot, waveform in zip(batch.live, batch.waveforms, strict=True) if slot not in lost
     )
@@ -455,11 +481,8 @@ def _without(batch: ClipBatch, lost: Sequence[int]) -> ClipBatch:
 
 
 def _check_settings(num_steps: int, cohort_size: int, frame_steps: Sequence[int]) -> None:
-    if num_steps < 1 or cohort_size < 1:
-        raise ConfigError(
-            f"Expected num_steps and cohort_size of at least 1, found {num_steps} and {cohort_size}. "
-            "Correct the configuration."
-        )
+    check_number("model.num_steps", num_steps, least=1)
+    check_number("data.cohort_size", cohort_size, least=1)
     outside = [step for step in frame_steps if not 0 <= step <= num_steps]
     if outside:
         raise ConfigError(
@@ -468,27 +491,26 @@ def _check_settings(num_steps: int, cohort_size: int, frame_steps: Sequence[int]
         )
 
 
-def _check_resolution(generator: Generator, resolution: int | None, full_steps: int) -> None:
+def _check_resolution(
+    generator: Generator, resolution: int | None, full_steps: int, recompute_from: int | None
+) -> None:
     if resolution is not None and resolution not in generator.resolutions:
         known = ", ".join(map(str, generator.resolutions))
         raise ConfigError(
             f"Expected a resolution of this generator ({known}), found {resolution}. Correct "
             "model.synthesis_resolution."
         )
-    if full_steps < 0:
-        raise ConfigError(f"Expected full_steps of at least 0, found {full_steps}. Correct model.full_steps.")
+    check_number("model.full_steps", full_steps, least=0)
+    check_number("model.recompute_from", recompute_from, least=1)
 
 
 def _check_start(start_truncation: float, start_candidates: int) -> None:
-    if not 0 <= start_truncation <= 1:
+    check_number("model.start_truncation", start_truncation, least=0, most=1)
+    check_number("model.start_candidates", start_candidates, least=1, most=MOST_CANDIDATES)
+    if start_candidates > 1 and not start_truncation:
         raise ConfigError(
-            f"Expected start_truncation in [0, 1], found {start_truncation}. Correct model.start_truncation."
-        )
-    if start_candidates < 1 or (start_candidates > 1 and not start_truncation):
-        raise ConfigError(
-            "Expected start_candidates of at least 1, and 1 where every clip starts at the mean "
-            "(start_truncation: 0); found "
-            f"{start_candidates} with start_truncation {start_truncation}. Correct model.start_candidates."
+            "Expected model.start_candidates of 1 where every clip starts at the mean (start_truncation: 0), "
+            f"found {start_candidates}. Correct one of the two."
         )
 
 
