@@ -55,7 +55,9 @@ def _check(root: yaml.Node) -> None:
     sizes: dict[int, int] = {}
     size = _size(root, sizes, frozenset())
     if size > EXPANSION * len(sizes) + FREE_NODES:
-        raise UnboundedYamlError(f"its aliases stand for {size:,} values, though the text holds {len(sizes):,}")
+        raise UnboundedYamlError(
+            f"its aliases stand for {size:,} values, though the text holds {len(sizes):,}"
+        )
 
 
 def _size(node: yaml.Node, sizes: dict[int, int], above: frozenset[int]) -> int:

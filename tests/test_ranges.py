@@ -6,16 +6,19 @@ from collections.abc import Callable
 import pytest
 
 from stylewav_pl.callbacks import Dashboard, ResultsWriter
-from stylewav_pl.convergence import EarlyStop
 from stylewav_pl.data import BuiltinVoices, ClipDataModule, CommonVoice, Population
 from stylewav_pl.data.populations import Populations
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
 from stylewav_pl.generators.linear import LinearGenerator
 from stylewav_pl.loggers import WandbLog
 from stylewav_pl.module import StyleWav
-from stylewav_pl.objectives import Objective
+from stylewav_pl.optimisation.convergence import EarlyStop
+from stylewav_pl.optimisation.hardware import Speed
+from stylewav_pl.optimisation.objective import Objective
+from stylewav_pl.optimisation.phases import Refinement
+from stylewav_pl.optimisation.schedules import RampUpCosineDown
+from stylewav_pl.optimisation.start import Start
 from stylewav_pl.ranges import check_number
-from stylewav_pl.schedules import RampUpCosineDown
 from stylewav_pl.types import ConfigError
 
 
@@ -41,9 +44,9 @@ def populations(count: int = 1, **settings: int) -> Populations:
 RANGES: dict[str, tuple[Callable[..., object], tuple[float, ...], tuple[float, ...]]] = {
     "num_steps": (model, (1, 1_000_000), (0, -1, 10**20)),
     "cohort_size": (model, (1, 1000), (0, 10**10)),
-    "full_steps": (model, (0, 1_000_000), (-1, 10**20)),
-    "recompute_from": (model, (1, 1024), (0, -4)),
-    "start_truncation": (model, (0.0, 1.0), (-0.1, 1.1, math.nan, math.inf)),
+    "full_steps": (Refinement, (0, 1_000_000), (-1, 10**20)),
+    "recompute_from": (Speed, (1, 1024), (0, -4)),
+    "truncation": (Start, (0.0, 1.0), (-0.1, 1.1, math.nan, math.inf)),
     "similarity": (Objective, (-1e6, 1e6), (1e308, -1e308, math.nan, math.inf)),
     "distance_to_start": (Objective, (0.0, 1e6), (-1.0, 1e308, math.nan, math.inf)),
     "logit_scale": (Objective, (-1e6, 1e6), (1e308, math.nan, math.inf)),
@@ -91,10 +94,10 @@ def test_durations_of_common_voice_are_finite_and_in_order(seconds: tuple[float,
 
 @pytest.mark.parametrize("candidates", [0, -1, 10**11])
 def test_start_candidates_have_a_range_and_need_a_truncation(candidates: int) -> None:
-    with pytest.raises(ConfigError, match=r"start_candidates .*found"):
-        model(start_truncation=0.3, start_candidates=candidates)
-    with pytest.raises(ConfigError, match="start_candidates of 1 where every clip starts at the mean"):
-        model(start_candidates=2)
+    with pytest.raises(ConfigError, match=r"start\.candidates .*found"):
+        Start(truncation=0.3, candidates=candidates)
+    with pytest.raises(ConfigError, match=r"start\.candidates of 1 where every clip starts at the mean"):
+        Start(candidates=2)
 
 
 def test_a_range_without_its_lower_end_says_so() -> None:

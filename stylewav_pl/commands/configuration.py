@@ -151,9 +151,7 @@ def _described(value: object) -> str:
     return "nothing" if value is None else kinds.get(type(value), f"a {type(value).__name__}")
 
 
-def _visit(
-    node: yaml.Node, name: str, path: Path, lines: dict[str, int], switches: dict[str, str]
-) -> None:
+def _visit(node: yaml.Node, name: str, path: Path, lines: dict[str, int], switches: dict[str, str]) -> None:
     """Notes the lines of what is below a node, and refuses keys that cannot be meant."""
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, str] = {}
@@ -190,7 +188,9 @@ def _word(key: yaml.Node, path: Path) -> str:
         ConfigError: YAML reads the key as something else than text: ``yes`` is true, ``20`` a number.
     """
     if not isinstance(key, yaml.ScalarNode):
-        raise ConfigError(f"{path}, {line_of(key)}: expected a name before the colon, found a list or a mapping.")
+        raise ConfigError(
+            f"{path}, {line_of(key)}: expected a name before the colon, found a list or a mapping."
+        )
     text: str = key.value
     if read_as := _read_as(key):
         raise ConfigError(

@@ -47,7 +47,13 @@ class Refusal:
 
     def sentence(self) -> str:
         """One sentence for a person."""
-        for told in (self._unknown_option, self._unknown_setting, self._no_value, self._linked, self._wrong_value):
+        for told in (
+            self._unknown_option,
+            self._unknown_setting,
+            self._no_value,
+            self._linked,
+            self._wrong_value,
+        ):
             if sentence := told():
                 return sentence
         return f"{one_line(ValueError(self.text))}."
@@ -95,7 +101,9 @@ class Refusal:
         if classes and (unknown := _UNKNOWN_ARGUMENT.search(self.text)):
             known = settings_of(classes[-1])
             listed = did_you_mean(unknown[1], known) or f" It has: {', '.join(known)}."
-            return f"{self._at(unknown[1])}{_short(classes[-1])} in {name} has no setting {unknown[1]}.{listed}"
+            return (
+                f"{self._at(unknown[1])}{_short(classes[-1])} in {name} has no setting {unknown[1]}.{listed}"
+            )
         if classes and (missing := _MISSING.search(self.text)):
             return f"{self._at(name)}{_short(classes[-1])} in {name} also needs {missing[1]}."
         for inner in keys[1:]:
@@ -122,7 +130,11 @@ class Refusal:
         values = _VALUE.findall(self.text)
         value = values[-1].strip() if values else ""
         nested = _NESTED.search(value)
-        return one_line(ValueError(f"{nested[1]}: {nested[2]}" if nested else value), 100) if value else "another"
+        return (
+            one_line(ValueError(f"{nested[1]}: {nested[2]}" if nested else value), 100)
+            if value
+            else "another"
+        )
 
     def _hint(self, name: str) -> Any:
         found = (action for action in self.parser._actions if action.dest == name)

@@ -29,7 +29,9 @@ def check_settings(settings: Namespace, parser: ArgumentParser) -> None:
     """
     for name in SECTIONS:
         if not isinstance(settings.get(name), Namespace):
-            raise ConfigError(f"Expected settings below {name}, found {settings.get(name)!r}. Correct {name}.")
+            raise ConfigError(
+                f"Expected settings below {name}, found {settings.get(name)!r}. Correct {name}."
+            )
     hints = {action.dest: getattr(action, "_typehint", Any) for action in parser._actions}
     for name, value, hint in _leaves(settings.as_dict(), "", hints):
         if isinstance(value, float) and not math.isfinite(value):

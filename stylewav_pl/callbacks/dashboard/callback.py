@@ -87,7 +87,7 @@ class Dashboard(Callback):
             return
         module: Any = pl_module
         rate = trainer.optimizers[0].param_groups[0]["lr"]
-        rates = [rate * module.schedule.factor(step / module.num_steps) for step in range(module.num_steps)]
+        rates = [rate * factor for factor in module.recipe.learning_rate_factors]
         first = self.clips_done == 0  # a resumed run has its curve
         self._tell(trainer.loggers, lambda logger: _open(logger, self._settings, rates if first else []))
 

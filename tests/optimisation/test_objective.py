@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from stylewav_pl.objectives import Objective, cosine_similarity, squared_distance
+from stylewav_pl.optimisation.objective import Objective, cosine_similarity, squared_distance
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:

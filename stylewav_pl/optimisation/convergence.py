@@ -59,6 +59,11 @@ class Convergence:
         self.converged |= self.waited >= self.rule.patience
 
     @property
+    def stopped(self) -> Bool[Tensor, " cohort"] | None:
+        """Which clips have converged; ``None`` without a rule."""
+        return None if self.rule is None else self.converged
+
+    @property
     def over(self) -> bool:
         """Whether every clip has converged; waits for the device, but only under a rule."""
         return self.rule is not None and bool(self.converged.all())

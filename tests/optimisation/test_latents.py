@@ -5,7 +5,7 @@ import torch
 
 from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
-from stylewav_pl.latents import LatentSpace, S, W, WPlus, style_sizes
+from stylewav_pl.optimisation.latents import LatentSpace, S, W, WPlus, style_sizes
 
 SPACES = [W(), WPlus(), S()]
 

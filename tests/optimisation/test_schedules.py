@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from stylewav_pl.schedules import Constant, RampUpCosineDown
+from stylewav_pl.optimisation.schedules import Constant, RampUpCosineDown
 
 
 def reference_factor(step: int, num_steps: int) -> float:
