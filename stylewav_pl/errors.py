@@ -41,6 +41,28 @@ class OutputError(StyleWavError):
         )
 
 
+class DecodingProcessError(StyleWavError):
+    """A process that decodes audio is gone."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"A process that decodes audio was ended from outside ({reason}), as systems do that run out of "
+            "memory. What was finished is safe; the same command continues. If it happens again, take fewer of "
+            "them: --data.num_workers 0."
+        )
+
+
+class MemoryShortageError(StyleWavError):
+    """The memory of the device or of the machine does not suffice."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The memory does not suffice ({reason}). Optimise fewer clips side by side (--data.cohort_size N, or "
+            "auto, with --restart for a run that has begun), or recompute feature maps "
+            "(--model.speed.recompute_from 256)."
+        )
+
+
 class ProcessError(StyleWavError):
     """Another process of the job failed; this one ends with its exit code."""
 

@@ -41,9 +41,10 @@ def check_number(
     """
     if value is None or _fits(value, least, most, above):
         return
-    lower = f"above {above:g}" if above >= least else f"of at least {least:g}"
+    lower = f"above {above:g}" if above >= least else f"of at least {least:,.10g}"
+    upper = "" if most == math.inf else f" and at most {most:,.10g}"
     raise ConfigError(
-        f"Expected {setting} {lower} and at most {most:,.10g}, found {value}. Correct it.{advice and ' '}{advice}"
+        f"Expected {setting} {lower}{upper}, found {value}. Correct it.{advice and ' '}{advice}"
     )
 
 

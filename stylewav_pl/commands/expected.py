@@ -35,14 +35,29 @@ def described(hint: Any) -> str:
     if origin is Literal:
         return f"one of {', '.join(map(str, arguments))}"
     if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(map(described, arguments)))
+        return _union_described(arguments)
     if origin is not None and inspect.isclass(origin) and issubclass(origin, Mapping):
         return f"names, each with {described(arguments[-1])}"
     if origin is not None and inspect.isclass(origin) and issubclass(origin, Sequence):
         return f"a list of {_plural(described(arguments[0]))}"
     if origin is Callable or origin is type:
         return f"a class of the kind {getattr(arguments[-1], '__name__', arguments[-1])}"
-    return _class_described(hint) if inspect.isclass(hint) else UNKNOWN
+    return classes_described([hint]) if _is_kind(hint) else UNKNOWN
+
+
+def _is_kind(hint: Any) -> bool:
+    return inspect.isclass(hint) and hint is not Any and get_origin(hint) is None and hint not in PLAIN
+
+
+def _union_described(arguments: Sequence[Any]) -> str:
+    """Alternatives; all classes together, and no list of what may also stand alone."""
+    kinds = [argument for argument in arguments if _is_kind(argument)]
+    others = [
+        described(argument)
+        for argument in arguments
+        if argument not in kinds and not set(kinds) & set(classes_in(argument))
+    ]
+    return " or ".join(dict.fromkeys([*([classes_described(kinds)] if kinds else []), *others]))
 
 
 def _plural(text: str) -> str:
@@ -50,11 +65,12 @@ def _plural(text: str) -> str:
     return singular.get(text, text.replace("one of the classes", "the classes"))
 
 
-def _class_described(base: type) -> str:
-    names = sorted(members_of(base))
+def classes_described(kinds: Sequence[type]) -> str:
+    """The classes by name where they are few, else what they have in common."""
+    names = sorted({name for kind in kinds for name in members_of(kind)})
     if 0 < len(names) <= MOST_CLASSES:
         return f"one of the classes {', '.join(names)}"
-    return f"a class of the kind {base.__name__}"
+    return f"a class of the kind {' or '.join(kind.__name__ for kind in kinds)}"
 
 
 def members_of(base: type) -> dict[str, type]:
@@ -67,7 +83,7 @@ def members_of(base: type) -> dict[str, type]:
 
 def classes_in(hint: Any) -> Iterator[type]:
     """The classes that a type may be built from: those of its parts, and what a callable returns."""
-    if inspect.isclass(hint) and get_origin(hint) is None and hint not in PLAIN:
+    if _is_kind(hint):
         yield hint
     for argument in get_args(hint):
         if not isinstance(argument, list | str | int):

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-MOST = 3
-SIMILAR = 0.6  # difflib's own default: two letters of eight may differ
+MOST = 2
+SIMILAR = 0.7  # one letter of four may differ
 
 
 def nearest(word: str, known: Iterable[str], most: int = MOST) -> list[str]:

@@ -26,6 +26,7 @@ _UNKNOWN_ARGUMENT = re.compile(r"Option '([^']+)' is not accepted")
 _MISSING = re.compile(r"the following arguments are required: (.+)")
 _NO_CLASS = re.compile(r"Expected a dot import path string|does not correspond to a subclass|No module named|"
                        r"has no attribute|is abstract")  # fmt: skip
+_NO_MODULE = re.compile(r"No module named '[^']+'|module '[^']+' has no attribute '[^']+'")
 _VALUE = re.compile(r"(?:Given value|Got value): (.+)")
 _NESTED = re.compile(r"NestedArg\(key='([^']+)', val='?(.*?)'?\)$")
 _NO_FILE = re.compile(r'Unable to load config [\'"]([^\'"]+)')
@@ -38,11 +39,13 @@ class Refusal:
     Attributes:
         text: What jsonargparse says.
         parser: That of the sub-command.
-        documents: The configurations of the command line.
+        words: The command line.
+        documents: The configurations that it names.
     """
 
     text: str
     parser: ArgumentParser
+    words: Sequence[str] = ()
     documents: Sequence[Document] = ()
 
     def sentence(self) -> str:
@@ -55,7 +58,11 @@ class Refusal:
             self._wrong_value,
         ):
             if sentence := told():
-                return sentence
+                return (
+                    sentence[0].upper() + sentence[1:]
+                    if sentence.startswith(("expected", "there"))
+                    else sentence
+                )
         return f"{one_line(ValueError(self.text))}."
 
     def _unknown_option(self) -> str:
@@ -65,7 +72,10 @@ class Refusal:
         word = found[1].partition("=")[0]
         if not word.startswith("-"):
             return f"{word!r} belongs to no option. Every option begins with two dashes."
-        return f"There is no option {word}.{did_you_mean(word, self.parser._option_string_actions)}"
+        known = [
+            option for option in self.parser._option_string_actions if not option.endswith(("+", ".help"))
+        ]
+        return f"There is no option {word}.{did_you_mean(word, known)}"
 
     def _unknown_setting(self) -> str:
         found = _UNKNOWN_SETTING.search(self.text)
@@ -76,7 +86,8 @@ class Refusal:
         parts = found[1].split(".")
         ends = range(1, len(parts) + 1)
         unknown = next((name for end in ends if (name := ".".join(parts[:end])) not in known), found[1])
-        beside = [name for name in known if name.count(".") == unknown.count(".")]
+        parent = unknown.rpartition(".")[0]
+        beside = [name for name in known if name.rpartition(".")[0] == parent]
         return f"{self._at(unknown)}there is no setting {unknown}.{did_you_mean(unknown, sorted(beside))}"
 
     def _no_value(self) -> str:
@@ -124,17 +135,17 @@ class Refusal:
                         )
         meant = nearest_class(found, hint) if _NO_CLASS.search(self.text) else []
         hinted = f" Did you mean {' or '.join(meant)}?" if meant else ""
-        return f"{place}expected {name} to be {described(hint)}, found {found}.{hinted}"
+        module = _NO_MODULE.search(self.text)
+        why = f" ({module[0]})" if module else ""
+        return f"{place}expected {name} to be {described(hint)}, found {found}{why}.{hinted}"
 
     def _found(self) -> str:
         values = _VALUE.findall(self.text)
-        value = values[-1].strip() if values else ""
+        value = values[-1].strip() if values else "another"
         nested = _NESTED.search(value)
-        return (
-            one_line(ValueError(f"{nested[1]}: {nested[2]}" if nested else value), 100)
-            if value
-            else "another"
-        )
+        if nested:
+            value = nested[2] if nested[1] == "class_path" else f"{nested[1]}: {nested[2]}"
+        return one_line(ValueError("null" if value == "None" else value), 100)
 
     def _hint(self, name: str) -> Any:
         found = (action for action in self.parser._actions if action.dest == name)
@@ -142,6 +153,8 @@ class Refusal:
 
     def _at(self, name: str) -> str:
         """Where the last configuration that has a setting has it; empty for the command line's own."""
+        if any(word.startswith(f"--{name}") for word in self.words):
+            return ""
         places = [place for document in self.documents if (place := document.place_of(name))]
         return f"{places[-1]}: " if places else ""
 

@@ -47,10 +47,7 @@ def check_settings(settings: Namespace, parser: ArgumentParser) -> None:
 
 
 def _check_own(settings: Namespace) -> None:
-    seed = settings["seed_everything"]
-    if isinstance(seed, bool):
-        raise ConfigError(f"Expected seed_everything to be a whole number, found {seed}. Correct it.")
-    check_number("seed_everything", seed, least=0, most=HIGHEST_SEED)
+    check_number("seed_everything", settings["seed_everything"], least=0, most=HIGHEST_SEED)
     check_number("max_skipped_fraction", settings["max_skipped_fraction"], least=0, most=1,
                  advice="1 allows every clip to be skipped.")  # fmt: skip
     check_number("threads", settings["threads"], least=1, most=MOST_THREADS)

@@ -64,4 +64,4 @@ def wants_closure(optimizer: Optimizer) -> bool:
 
 def _check_rates(optimizer: Optimizer) -> None:
     for group in optimizer.param_groups:
-        check_number("the learning rate of model.optimizer", group.get("lr", math.nan), least=0)
+        check_number("model.optimizer.lr", group.get("lr", math.nan), least=0)
