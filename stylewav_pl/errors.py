@@ -3,6 +3,7 @@
 Imports nothing heavy: the command line reports an error without loading torch.
 """
 
+import re
 from pathlib import Path
 
 
@@ -97,6 +98,19 @@ def one_line(error: Exception, longest: int = 300) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     text = printable(text)
     return text if len(text) <= longest else f"{text[:longest]} ..."
+
+
+def shortened(text: str, longest: int = 200) -> str:
+    """The text with the middle of words left out that no terminal shows whole, paths of thousands of letters say.
+
+    >>> shortened("no file " + "x" * 5000, longest=12)
+    'no file xxxxxx...xxx (5,000 characters)'
+    """
+    return re.sub(rf"\S{{{longest + 1},}}", lambda word: _without_middle(word[0], longest), text)
+
+
+def _without_middle(word: str, longest: int) -> str:
+    return f"{word[: longest // 2]}...{word[-longest // 4 :]} ({len(word):,} characters)"
 
 
 def printable(text: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 MOST = 2
-SIMILAR = 0.7  # one letter of four may differ
+SIMILAR = 0.6  # two letters that changed places in three count as near
 
 
 def nearest(word: str, known: Iterable[str], most: int = MOST) -> list[str]:

@@ -1,0 +1,32 @@
+"""What can be told about a command line at once, before the libraries of the networks are imported."""
+
+from collections.abc import Sequence
+
+from stylewav_pl.commands.arguments import config_names, expand_configs, read_configs
+from stylewav_pl.errors import ConfigError
+
+EXPERIMENTS = ("fit", "validate", "test", "predict")
+READ_CONFIGURATIONS = (*EXPERIMENTS, "data")
+HELP = {"-h", "--help", "--help-all"}
+
+
+def look_at(command: str, options: Sequence[str]) -> None:
+    """Refuses a missing or damaged configuration.
+
+    Args:
+        command: The sub-command.
+        options: The words after it.
+
+    Raises:
+        ConfigError: A configuration is missing, or is none.
+    """
+    if command not in READ_CONFIGURATIONS or HELP & set(options):
+        return
+    words = expand_configs(options)
+    read_configs(words)
+    given = any(config_names(words)) or any(word.startswith(("--data", "--print_")) for word in words)
+    if command in EXPERIMENTS and not given:
+        raise ConfigError(
+            f"Name an experiment with --config, e.g. stylewav-pl {command} --config demo.yaml. "
+            f"`stylewav-pl {command} --help` tells more."
+        )
