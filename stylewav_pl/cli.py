@@ -16,7 +16,8 @@ from contextlib import contextmanager, nullcontext
 from importlib import import_module
 
 from stylewav_pl import __version__
-from stylewav_pl.commands.first_look import look_at
+from stylewav_pl.commands.first_look import EXPERIMENTS, HELP, HELP_ALL, look_at
+from stylewav_pl.commands.help import short_help
 from stylewav_pl.commands.nearest import did_you_mean
 from stylewav_pl.commands.terminal import spelled_out
 from stylewav_pl.errors import StyleWavError, shortened
@@ -24,6 +25,7 @@ from stylewav_pl.stopping import INTERRUPTED, heeded, interruptible
 from stylewav_pl.weights.offline import OFFLINE, is_offline
 
 OFFLINE_FLAG = "--offline"
+COMPLETION = "--print-completion"
 OFFLINE_VARIABLES = (OFFLINE, "HF_HUB_OFFLINE")  # the second is read by the library of the Hugging Face hub
 RESUMABLE = ("fit", "generate")  # a signal stops them in good order
 CONTINUING = (*RESUMABLE, "weights", "pocket")  # downloads and trainings go on where they were
@@ -59,7 +61,7 @@ COMMANDS = {
 EXAMPLES = """examples:
   stylewav-pl fit --config demo.yaml                voices of two sexes, faces, statistics (offline, a minute)
   stylewav-pl generate voice.wav other.mp3 -o out/  one face per file
-  stylewav-pl fit --config demo.yaml --help         every setting of an experiment
+  stylewav-pl fit --help                            what an experiment can set (--help-all: everything)
 
 A generated face is not a portrait of the speaker."""
 
@@ -78,6 +80,7 @@ def usage() -> str:
             *lines,
             "",
             "  --offline with any command: never use the network (as STYLEWAV_OFFLINE=1 does)",
+            f"  {COMPLETION} bash (zsh, fish ...): a script for the shell that completes commands and options",
             "",
             EXAMPLES,
         ]
@@ -112,7 +115,7 @@ def _answer(words: Sequence[str], offline: bool) -> int:
     if words[0] in ("-V", "--version"):
         print(f"stylewav-pl {__version__}")
         return 0
-    if words[0] not in COMMANDS:
+    if words[0] not in (*COMMANDS, COMPLETION):
         _complain(
             f"no command {words[0]!r}.{did_you_mean(words[0], COMMANDS)} Expected one of: {', '.join(COMMANDS)}. "
             "See stylewav-pl --help."
@@ -139,7 +142,13 @@ def _network(off: bool) -> Iterator[None]:
 def _run(command: str, options: list[str]) -> int:
     try:
         with heeded() if command in RESUMABLE else nullcontext():
+            if command in EXPERIMENTS and HELP & set(options):
+                print(short_help(command))
+                return 0
             look_at(command, options)
+            options = ["--help" if word == HELP_ALL else word for word in options]
+            if command == COMPLETION:
+                return completion_script(options)
             module = import_module(f"stylewav_pl.commands.{COMMANDS[command][0]}")
             code: int = module.run(command, options)
     except KeyboardInterrupt:
@@ -152,6 +161,13 @@ def _run(command: str, options: list[str]) -> int:
     except Exception as error:
         return _report(error)
     return code
+
+
+def completion_script(options: list[str]) -> int:
+    """Prints what a shell needs to complete commands and options; imports everything to know them."""
+    from stylewav_pl.commands import completion
+
+    return completion.run(options)
 
 
 def _interrupted(command: str) -> int:

@@ -25,6 +25,7 @@ from stylewav_pl.commands.finish import (
     Scoring,
     check_fraction,
     check_skips,
+    counted,
     finish_run,
     finished_before,
     nothing_listed,
@@ -181,6 +182,12 @@ class ExperimentCLI(LightningCLI):
         """The callback that shows how the run goes."""
         callback: Dashboard = self._get(self.config_init, "dashboard")
         return callback
+
+    @property
+    def progress(self) -> bool | None:
+        """Whether progress is shown: None where a terminal decides how."""
+        enabled: bool | None = self._get(self.config_init, "progress").enabled
+        return enabled
 
     @property
     def scoring(self) -> Scoring:
@@ -456,15 +463,18 @@ class ExperimentCLI(LightningCLI):
         self.clip_score.setup(self.trainer, model, "test")
         self.datamodule.sample_rate = model.audio.sample_rate
         device, sounds = self.trainer.strategy.root_device, sounds_of(self.datamodule)
-        score_again(self.run_directory, model.guide, self.clip_score, self.scoring, device, sounds)
+        score_again(
+            self.run_directory, model.guide, self.clip_score, self.scoring, device, sounds, self.progress
+        )
         self.dashboard.bind(self.trainer.loggers, self.run_directory.path, self.trainer.global_rank)
         self.dashboard.finish(self.trainer.loggers, self.run_directory.path)
 
     def predict(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Renders the latents of the run again into ``rendered/``."""
         rendering = Rendering(*(self._get(self.config, field.name) for field in fields(Rendering)))
-        count = render_again(self.run_directory, model, self.generator_sha256, rendering)
-        print(f"{count} images in {self.run_directory.path / rendering.folder}")
+        count = render_again(self.run_directory, model, self.generator_sha256, rendering, self.progress)
+        made = counted(count, "image") + (f" and {counted(count, 'video')}" if rendering.video else "")
+        print(f"{made} in {self.run_directory.path / rendering.folder}")
 
 
 def versions() -> dict[str, str]:

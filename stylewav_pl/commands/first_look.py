@@ -7,7 +7,8 @@ from stylewav_pl.errors import ConfigError
 
 EXPERIMENTS = ("fit", "validate", "test", "predict")
 READ_CONFIGURATIONS = (*EXPERIMENTS, "data")
-HELP = {"-h", "--help", "--help-all"}
+HELP = {"-h", "--help"}
+HELP_ALL = "--help-all"
 
 
 def look_at(command: str, options: Sequence[str]) -> None:
@@ -20,11 +21,12 @@ def look_at(command: str, options: Sequence[str]) -> None:
     Raises:
         ConfigError: A configuration is missing, or is none.
     """
-    if command not in READ_CONFIGURATIONS or HELP & set(options):
+    if command not in READ_CONFIGURATIONS or (HELP | {HELP_ALL}) & set(options):
         return
     words = expand_configs(options)
     read_configs(words)
-    given = any(config_names(words)) or any(word.startswith(("--data", "--print_")) for word in words)
+    asks = any(word.startswith("--print_") or word.partition("=")[0].endswith(".help") for word in words)
+    given = asks or any(config_names(words)) or any(word.startswith("--data.sources") for word in words)
     if command in EXPERIMENTS and not given:
         raise ConfigError(
             f"Name an experiment with --config, e.g. stylewav-pl {command} --config demo.yaml. "
