@@ -106,7 +106,8 @@ def shortened(text: str, longest: int = 200) -> str:
     >>> shortened("no file " + "x" * 5000, longest=12)
     'no file xxxxxx...xxx (5,000 characters)'
     """
-    return re.sub(rf"\S{{{longest + 1},}}", lambda word: _without_middle(word[0], longest), text)
+    long_words = rf"\S{{{longest},}}[^\s:;,.'\")]"
+    return re.sub(long_words, lambda word: _without_middle(word[0], longest), text)
 
 
 def _without_middle(word: str, longest: int) -> str:
