@@ -1,5 +1,6 @@
 """Clips of an unpacked Common Voice release, chosen by the rules of an experiment."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ from stylewav_pl.data.folder import FileSource
 from stylewav_pl.data.funnel import Funnel, Stage
 from stylewav_pl.data.populations import Population, Populations, spellings
 from stylewav_pl.data.tables import collect
+from stylewav_pl.ranges import check_number
 from stylewav_pl.types import AudioError, Clip, ConfigError, as_path
 
 # What every clip is labelled with beside the trait, where its speaker told.
@@ -78,11 +80,12 @@ class CommonVoice(FileSource):
         include_teens: bool = False,
         seed: int = 0,
     ) -> None:
-        if not splits or not 0 < seconds[0] <= seconds[1]:
+        if not splits or not 0 < seconds[0] <= seconds[1] < math.inf:
             raise ConfigError(
                 "Expected at least one split and 0 < shortest <= longest seconds, found splits "
                 f"{list(splits)} and seconds {seconds}."
             )
+        check_number("CommonVoice.min_words", min_words, least=0)
         self.root = as_path(root)
         self.populations = Populations(trait, populations, clips_per_speaker, seed)
         if "teens" in self.populations.labels and not include_teens:

@@ -1,5 +1,6 @@
 """All clip sources of a run as one Lightning data module: one batch is one cohort."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import islice, zip_longest
@@ -15,10 +16,12 @@ from torch.utils.data import DataLoader, Dataset
 from stylewav_pl.data.base import ClipSource
 from stylewav_pl.data.funnel import Stage
 from stylewav_pl.data.window import HIGH_PASS, Window
+from stylewav_pl.ranges import check_number
 from stylewav_pl.runs.plan import Cohort
 from stylewav_pl.types import AudioError, Clip, ClipBatch, ConfigError, Skip, SkipReason
 
 FEW_CLIPS = 4
+MOST_WORKERS = 1024
 
 
 class ClipDataModule(LightningDataModule):
@@ -63,14 +66,11 @@ class ClipDataModule(LightningDataModule):
         max_clips: int | None = None,
     ) -> None:
         super().__init__()
-        if not sources or (cohort_size != "auto" and cohort_size < 1) or num_workers < 0:
-            raise ConfigError(
-                "The data needs at least one source, cohort_size of at least 1 (or auto) and num_workers of "
-                "at least 0; "
-                f"found {len(sources)} sources, {cohort_size} and {num_workers}."
-            )
-        if max_clips is not None and max_clips < 1:
-            raise ConfigError(f"Expected max_clips of at least 1, or null for all clips; found {max_clips}.")
+        if not sources:
+            raise ConfigError("Expected at least one source in data.sources, found none. Add one.")
+        check_number("data.cohort_size", None if cohort_size == "auto" else cohort_size, least=1)
+        check_number("data.num_workers", num_workers, least=0, most=MOST_WORKERS)
+        check_number("data.max_clips", max_clips, least=1, most=math.inf, advice="null: all clips.")
         self.sources = sources
         self.max_clips = max_clips
         self.cohort_size = cohort_size
