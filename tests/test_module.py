@@ -11,15 +11,18 @@ from torch.nn import functional as F
 from torch.optim import SGD, AdamW
 
 from stylewav_pl.commands.experiment import FORCED
-from stylewav_pl.convergence import EarlyStop
 from stylewav_pl.embedders.base import Space
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
 from stylewav_pl.generators.linear import LinearGenerator
-from stylewav_pl.latents import S, W, WPlus
-from stylewav_pl.module import StyleWav, thumbnails
-from stylewav_pl.objectives import Objective
+from stylewav_pl.module import StyleWav
+from stylewav_pl.optimisation.convergence import EarlyStop
+from stylewav_pl.optimisation.latents import S, W, WPlus
+from stylewav_pl.optimisation.objective import Objective
+from stylewav_pl.optimisation.rendering import thumbnails
+from stylewav_pl.optimisation.schedules import RampUpCosineDown
+from stylewav_pl.optimisation.start import Start
+from stylewav_pl.optimisation.targets import embed_targets
 from stylewav_pl.runs.plan import clip_seed
-from stylewav_pl.schedules import RampUpCosineDown
 from stylewav_pl.types import Clip, ClipBatch, CohortResult, ConfigError, SkipReason
 
 pytestmark = pytest.mark.filterwarnings(
@@ -222,7 +225,7 @@ def test_another_optimizer_is_used_at_its_own_rate() -> None:
 @pytest.mark.parametrize("space", [W(), WPlus(), S()], ids=lambda space: space.name)
 def test_a_clip_may_start_at_a_sample_of_its_own(space) -> None:
     """Drawn from run seed and id alone, pulled to the mean by the truncation; the same in another slot and company."""
-    settings = {"latent_space": space, "start_truncation": 0.5, "frame_steps": (0,), "seed": 3}
+    settings = {"latent_space": space, "start": Start(0.5), "frame_steps": (0,), "seed": 3}
     (result,), _ = fit(module(**settings), [batch(0, "a", None, "b")])
     (other,), _ = fit(module(**settings), [batch(0, "c", "b", None)])
     generator = LinearGenerator()
@@ -236,9 +239,9 @@ def test_a_clip_may_start_at_a_sample_of_its_own(space) -> None:
 
 def test_of_several_starts_the_most_similar_one_is_taken() -> None:
     """For each clip alone: in other company, and among more candidates, its own samples stay the same."""
-    settings = {"start_truncation": 0.5, "seed": 3}
-    (result,), _ = fit(module(**settings, start_candidates=4), [batch(0, "a", None, "b")])
-    (other,), _ = fit(module(**settings, start_candidates=4), [batch(0, "c", "b", None)])
+    settings = {"start": Start(0.5, candidates=4), "seed": 3}
+    (result,), _ = fit(module(**settings), [batch(0, "a", None, "b")])
+    (other,), _ = fit(module(**settings), [batch(0, "c", "b", None)])
     generator, guide = LinearGenerator(), LinearImageTextEmbedder()
     for row, id in enumerate("ab"):
         rng = torch.Generator().manual_seed(clip_seed(3, id))
@@ -255,12 +258,12 @@ def test_what_a_space_holds_stays_although_weight_decay_pulls_at_it() -> None:
         cohort_size=2,
         num_steps=4,
         latent_space=S(to_rgb=False),
-        start_truncation=0.5,
+        start=Start(0.5),
         optimizer=lambda parameters: AdamW(parameters, lr=0.1, weight_decay=0.5),
     )
     cohort = batch(0, "a", "b")
     (result,), _ = fit(model, [cohort])
-    starts = model.starts_of(cohort, result.targets)
+    starts = model.initial_latents(cohort, result.targets)
     assert torch.equal(result.latents[:, model.held], starts[:, model.held])
     assert not torch.equal(starts[0, model.held], starts[1, model.held]), "each its own"
     assert ((result.latents - starts)[:, ~model.held].abs() > 1e-4).all()
@@ -306,8 +309,8 @@ def test_embedders_of_two_spaces_are_refused_although_their_widths_agree() -> No
 def test_half_precision_does_not_reach_the_targets() -> None:
     model = module()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        _, targets = model.embed_targets(batch(0, "a", "b", "c"))
-    assert torch.equal(targets, model.embed_targets(batch(0, "a", "b", "c"))[1])
+        _, targets = embed_targets(batch(0, "a", "b", "c"), model.audio, model.latents)
+    assert torch.equal(targets, embed_targets(batch(0, "a", "b", "c"), model.audio, model.latents)[1])
 
 
 REFUSED = [
@@ -315,9 +318,6 @@ REFUSED = [
     {"frame_steps": (-1,)},
     {"num_steps": 0},
     {"cohort_size": 0},
-    {"start_truncation": 1.5},
-    {"start_candidates": 0},
-    {"start_candidates": 4},
 ]
 
 
@@ -325,3 +325,11 @@ REFUSED = [
 def test_settings_that_cannot_work_are_refused(settings) -> None:
     with pytest.raises(ConfigError, match=r"Expected .*found"):
         module(**settings)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"truncation": 1.5}, {"truncation": float("nan")}, {"candidates": 0}, {"candidates": 4}]
+)
+def test_starts_that_cannot_work_are_refused(settings) -> None:
+    with pytest.raises(ConfigError, match=r"Expected .*found"):
+        Start(**settings)

@@ -12,9 +12,9 @@ from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
 from stylewav_pl.embedders.openclip import OpenClipEmbedder
 from stylewav_pl.generators import StyleGAN2
-from stylewav_pl.latents import S
 from stylewav_pl.module import StyleWav
-from stylewav_pl.objectives import Objective
+from stylewav_pl.optimisation.latents import S
+from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.types import CohortResult
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers.*")  # one cohort needs none

@@ -16,9 +16,9 @@ from PIL import Image
 from safetensors.torch import save
 
 from stylewav_pl.callbacks.background import Background
-from stylewav_pl.callbacks.images import encode, readable, to_bytes, to_picture
-from stylewav_pl.evaluation.grid import strip
-from stylewav_pl.evaluation.starts import write_sheet
+from stylewav_pl.pictures.grid import strip
+from stylewav_pl.pictures.images import encode, readable, to_bytes, to_picture
+from stylewav_pl.pictures.sheets import write_sheet
 from stylewav_pl.runs import journal
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import CohortEmbeddings, write_embeddings

@@ -17,10 +17,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
-from stylewav_pl.callbacks.images import NOT_A_PORTRAIT, encode, exif_metadata, to_picture
 from stylewav_pl.commands.again import batches, finished_clips
-from stylewav_pl.latents import pulled_to_mean
 from stylewav_pl.module import StyleWav
+from stylewav_pl.optimisation.latents import pulled_to_mean
+from stylewav_pl.pictures.images import IMAGE_NOTICE, encode, exif_metadata, to_picture
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.files import SCRATCH, whole_file
 from stylewav_pl.runs.journal import ClipRecord
@@ -139,8 +139,8 @@ def render(
 ) -> Float[Tensor, "clip 3 height width"]:
     """Images of latents pulled towards the mean face; ``share`` is how far on the way from there."""
     if rendering.truncation == share == 1:
-        return module.render(latents)
-    on_the_way = torch.lerp(module.start.expand_as(latents), latents, share)
+        return module.renderer.render(latents)
+    on_the_way = torch.lerp(module.mean_latent.expand_as(latents), latents, share)
     pulled = pulled_to_mean(
         on_the_way,
         module.latent_space,
@@ -148,7 +148,7 @@ def render(
         rendering.truncation,
         rendering.truncation_cutoff,
     )
-    return module.generator.synthesize(pulled, noise=module.noise)
+    return module.generator.synthesize(pulled, noise=module.renderer.noise)
 
 
 def film(
@@ -166,7 +166,7 @@ def animation(frames: Sequence[Image.Image], format: str, record: ClipRecord) ->
     """An animated WebP or GIF that plays for ever."""
     file = io.BytesIO()
     about = (
-        {"comment": NOT_A_PORTRAIT}
+        {"comment": IMAGE_NOTICE}
         if format == "gif"
         else {"exif": exif_metadata(record.id, record.seed), "quality": 90}
     )
@@ -220,7 +220,7 @@ def mp4(frames: Sequence[Image.Image]) -> bytes:
         "-movflags",
         "frag_keyframe+empty_moov",
         "-metadata",
-        f"comment={NOT_A_PORTRAIT}",
+        f"comment={IMAGE_NOTICE}",
         "-bitexact",
         "-f",
         "mp4",
