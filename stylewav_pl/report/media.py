@@ -27,7 +27,10 @@ def face_uri(run_directory: Path, id: str) -> str | None:
 
 
 def start_uris(run_directory: Path, wanted: Iterable[str]) -> dict[str, str]:
-    """The thumbnails of the start images of some clips, those that were recorded; sheets without any of them are not opened."""
+    """The thumbnails of the start images of some clips, those that were recorded.
+
+    Sheets without any of them are not opened.
+    """
     missing, found = set(wanted), dict[str, str]()
     for cohort, ids in _recorded_ids(run_directory):
         here = [(index, id) for index, id in enumerate(ids) if id in missing]

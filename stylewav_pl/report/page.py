@@ -1,6 +1,5 @@
 """What the report shows, gathered from the files of a run; whatever is missing is left out."""
 
-import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,15 +10,16 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from stylewav_pl.data.funnel import Stage
-from stylewav_pl.evaluation.comparison import Evaluation
 from stylewav_pl.evaluation.findings import Findings, find_again
 from stylewav_pl.evaluation.populations import group
-from stylewav_pl.evaluation.prompts import NOT_A_PORTRAIT
+from stylewav_pl.evaluation.prompts import REPORT_NOTICE
+from stylewav_pl.evaluation.records import Evaluation
 from stylewav_pl.evaluation.results import ResultRow, read_results
 from stylewav_pl.evaluation.sampling import evenly_spaced
 from stylewav_pl.report.figures import distributions, forest_plot
 from stylewav_pl.report.media import face_uri, sound_uri, start_uris
 from stylewav_pl.report.tables import caveats
+from stylewav_pl.runs.cells import Reader, read_mappings
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.identity import flatten
 from stylewav_pl.types import RunDirectoryError
@@ -121,7 +121,7 @@ def gather(
             TraitSection(one, forest_plot(one), distributions(one, rows)) for one in found.evaluations
         ),
         notes=tuple(
-            dict.fromkeys([NOT_A_PORTRAIT, *(note for one in found.evaluations for note in caveats(one))])
+            dict.fromkeys([REPORT_NOTICE, *(note for one in found.evaluations for note in caveats(one))])
         ),
         faces={
             label: tuple((id, starts.get(id), faces[id]) for id in ids if id in faces)
@@ -200,7 +200,7 @@ def _curves(path: Path, wanted: set[str]) -> dict[str, tuple[float, ...]]:
     if not path.is_file():
         return {}
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        lines = csv.reader(file)
+        lines = Reader(file)
         next(lines, None)
         return {
             cells[0]: tuple(float(cell) for cell in cells[1:] if cell)
@@ -232,7 +232,7 @@ def _skipped(run_directory: Path) -> tuple[Mapping[str, str], ...]:
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         return tuple(
             {name: line.get(name) or "" for name in ("id", "path", "reason", "detail")}
-            for line in csv.DictReader(file)
+            for line in read_mappings(file)
         )
 
 

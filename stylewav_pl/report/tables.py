@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 
 from stylewav_pl.errors import printable
-from stylewav_pl.evaluation.comparison import Between, Comparison, Evaluation, Omnibus
+from stylewav_pl.evaluation.records import Between, Comparison, Evaluation, Omnibus
 from stylewav_pl.evaluation.statistics import Interval, NotComputable, Welch
 from stylewav_pl.report.verdict import ALPHA, p_text, trend_sentence, verdict, where_lost
 
@@ -14,7 +14,10 @@ _CELL = 18
 
 
 def summary(evaluation: Evaluation) -> str:
-    """Everything a terminal should say after a run: the tables, the control, what to know, and the verdict."""
+    """Everything a terminal should say after a run.
+
+    The tables, the control, what to know, and the verdict.
+    """
     control = (
         f"Control: labels permuted between speakers (seed {evaluation.seed}); between populations "
         "nothing may show now."
@@ -83,7 +86,10 @@ def anova_text(answer: Omnibus) -> str:
 
 
 def caveats(evaluation: Evaluation) -> list[str]:
-    """What must be known beside the numbers: about speakers, about clips left out, and the notes of the run."""
+    """What must be known beside the numbers.
+
+    About speakers, about clips left out, and the notes of the run.
+    """
     found = []
     if not evaluation.speakers_known:
         found.append(

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stylewav_pl.evaluation.comparison import Evaluation, evaluate
+from stylewav_pl.evaluation.evaluate import evaluate
 from stylewav_pl.evaluation.prompts import SEX, PromptSet
+from stylewav_pl.evaluation.records import Evaluation
 from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.statistics import Interval, Welch
 from stylewav_pl.report.tables import WIDTH, between_table, paper_table, summary
@@ -84,7 +85,8 @@ def test_what_is_not_computable_is_said_in_its_place() -> None:
 
 @pytest.mark.parametrize("size", [0.01, 9.32, -12.34, 123.4, -99999.9, 1e12])
 def test_long_numbers_never_touch_the_column_before(size: float) -> None:
-    """A cell that is wider than its head takes its room from the prompt; every row keeps all seven cells apart."""
+    """A cell that is wider than its head takes its room from the prompt; every row keeps all seven cells
+    apart."""
     evaluation = made_up(SEX, 80)
     interval = Interval(size, size - abs(size) / 5, size + abs(size) / 5)
     between = tuple(
