@@ -81,8 +81,8 @@ class Folder(FileSource):
                 "data source."
             )
         self._ignored = Ignored(str(self.path))
-        found = audio_files(self.path, self._ignored)
-        paths = sorted(found, key=lambda path: path.relative_to(self.path).as_posix())
+        sounds = audio_files(self.path, self._ignored)
+        paths = sorted(sounds, key=lambda path: path.relative_to(self.path).as_posix())
         if self.labels == "csv":
             self._ignored.counts.subtract({".csv": 1})
             self._ignored.counts = +self._ignored.counts
