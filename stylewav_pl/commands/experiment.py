@@ -476,6 +476,7 @@ class ExperimentCLI(LightningCLI):
 
     def predict(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Renders the latents of the run again into ``rendered/``."""
+        check_places(self.run_directory.path)
         rendering = Rendering(*(self._get(self.config, field.name) for field in fields(Rendering)))
         count = render_again(self.run_directory, model, self.generator_sha256, rendering, self.progress)
         made = counted(count, "image") + (f" and {counted(count, 'video')}" if rendering.video else "")
