@@ -17,13 +17,14 @@ from stylewav_pl.pocket.faces.captions import (
     fits,
 )
 from stylewav_pl.pocket.faces.drawing import Drawing, drawing_of, drawing_parameters
-from stylewav_pl.pocket.faces.renderer import render
+from stylewav_pl.pocket.faces.renderer import RESOLUTION, render
 
 __all__ = [
     "CHILD_BELOW",
     "FACT_NAMES",
     "OLD_ABOVE",
     "PROMPT_SETS",
+    "RESOLUTION",
     "TEMPLATES",
     "UNCLEAR",
     "WORDS",
