@@ -25,7 +25,7 @@ class LinearGenerator(Generator):
         seed: Seed of the matrices.
     """
 
-    architecture: ClassVar[str] = "linear"
+    family: ClassVar[str] = "linear"
     z_to_w: Tensor
     w_to_image: Tensor
 
