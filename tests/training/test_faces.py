@@ -134,7 +134,7 @@ def test_shipped_weights_draw_like_the_renderer():
 
 def test_a_generator_of_another_size_is_not_compared(tmp_path):
     faces.StyleGAN2({4: 4, 8: 4}, z_dim=Z_DIM, w_dim=8, mapping_depth=1).to_file(tmp_path / "small")
-    with pytest.raises(WeightsError, match="128 px.*found 8 px"):
+    with pytest.raises(WeightsError, match=r"128 px.*found 8 px"):
         evaluate(tmp_path / "small")
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from stylewav_pl.pocket.faces.shapes import Canvas, ellipse, glow, lens, rounded_box, segment
+from stylewav_pl.pocket.faces.shapes import Canvas, ellipse, glow, rounded_box, segment
 from stylewav_pl.pocket.faces.sheet import Sheet, tint
 
 

@@ -7,8 +7,8 @@ from torch import Tensor
 from stylewav_pl.pocket.faces.attributes import attributes_of
 from stylewav_pl.pocket.faces.drawing import drawing_of
 from stylewav_pl.pocket.faces.parts import PAINTERS
-from stylewav_pl.pocket.faces.sheet import Sheet
 from stylewav_pl.pocket.faces.shapes import Canvas
+from stylewav_pl.pocket.faces.sheet import Sheet
 
 RESOLUTION = 128  # what the drawings are made for; lines are about one pixel wide there
 CHUNK = 16  # faces drawn at once: a few planes of that many faces stay in the processor's cache
