@@ -445,7 +445,7 @@ def test_every_command_has_help_and_refuses_to_guess(
 
 def test_an_unknown_network_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["pocket", "train", "voices"]) == 2
-    assert "'faces', 'clip', 'judge', 'audio'" in capsys.readouterr().err
+    assert "'faces', 'adversarial', 'clip', 'judge', 'audio'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

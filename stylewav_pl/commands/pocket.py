@@ -11,9 +11,17 @@ from stylewav_pl.errors import ConfigError
 
 Number = TypeVar("Number", int, float)
 NETWORKS = ("faces", "clip", "judge", "audio")
-FILES = {"faces": "generator", "clip": "clip", "judge": "judge", "audio": "audio"}
+TRAINED = ("faces", "adversarial", "clip", "judge", "audio")
+FILES = {
+    "faces": "generator",
+    "adversarial": "generator-adversarial",
+    "clip": "clip",
+    "judge": "judge",
+    "audio": "audio",
+}
 SETTINGS = {
     "faces": ("seed", "scale"),
+    "adversarial": ("seed", "steps"),
     "clip": ("seed", "steps"),
     "judge": ("seed", "steps"),
     "audio": ("seed", "steps", "loss", "voices"),
@@ -25,11 +33,11 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         prog="stylewav-pl pocket",
         description="Trains the pocket suite (seeded, resumable; under 90 minutes in all on 2 cores), in "
-        "this order: faces, clip, judge, audio.",
+        "this order: faces, clip, judge, audio; adversarial makes a crisper generator out of that of faces.",
     )
     actions = options.add_subparsers(dest="action", required=True, metavar="ACTION")
     train = actions.add_parser("train", help="train one network")
-    train.add_argument("network", choices=NETWORKS)
+    train.add_argument("network", choices=TRAINED)
     train.add_argument(
         "-o",
         "--output",
@@ -52,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
         "--steps",
         type=positive(int),
         metavar="N",
-        help="optimiser steps of clip, judge and audio (default: those of the recipe)",
+        help="optimiser steps of adversarial, clip, judge and audio (default: those of the recipe)",
     )
     train.add_argument(
         "--scale",
@@ -65,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
         "--precision",
         choices=("float32", "bfloat16"),
         default="float32",
-        help="of faces, clip and judge; bfloat16 is two to three times faster on hardware that has it, very slow on "
+        help="of all but audio; bfloat16 is two to three times faster on hardware that has it, very slow on "
         "other (default: float32)",
     )
     train.add_argument(
@@ -148,6 +156,12 @@ def train(asked: argparse.Namespace) -> None:
         from stylewav_pl.training import faces
 
         faces.train(weights, scale=asked.scale, precision=asked.precision, **common)
+    elif asked.network == "adversarial":
+        from stylewav_pl.training import adversarial
+
+        iterations = {} if asked.steps is None else {"iterations": asked.steps}
+        generator = _trained(asked.output, "generator")
+        adversarial.train(weights, generator=generator, precision=asked.precision, **common, **iterations)
     elif asked.network in ("clip", "judge"):
         from stylewav_pl.training import clip
 

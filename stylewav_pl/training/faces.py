@@ -85,7 +85,7 @@ def train(
     """
     torch.set_num_threads(threads)
     # The layout in which processors convolve fastest; deepcopy and optimisers keep it.
-    network = build(seed).to(device, memory_format=torch.channels_last)
+    network = build(seed).to(device).to(memory_format=torch.channels_last)
     state = output.with_name(output.name + ".state")
     going_on = resume and state.is_file()
     if not going_on:

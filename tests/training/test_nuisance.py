@@ -66,6 +66,9 @@ def test_drawn_women_and_men_differ_in_what_is_meant_only(z: Tensor, told: dict[
 
 def test_random_samples_are_asked_by_sex(monkeypatch: pytest.MonkeyPatch) -> None:
     found = nuisance.random_samples("pocket", "pocket", count=60)
-    assert found.keys() == nuisance.shares({name: torch.zeros(1, dtype=torch.long) for name in nuisance.ANSWERS}).keys()
+    assert (
+        found.keys()
+        == nuisance.shares({name: torch.zeros(1, dtype=torch.long) for name in nuisance.ANSWERS}).keys()
+    )
     assert found["hair-length: long"][0] > found["hair-length: long"][1] + 0.3
     assert nuisance.table(found).count("\n") == len(found) + 1
