@@ -56,7 +56,10 @@ def run(command: str, options: list[str]) -> int:
 
 
 def data_of(run: "RunDirectory") -> "ClipDataModule | None":
-    """The clips as the run's configuration names them; None, with a word about it, where they cannot be had any more."""
+    """The clips as the run's configuration names them.
+
+    None, with a word about it, where they cannot be had any more.
+    """
     import yaml
     from jsonargparse import ArgumentParser
 

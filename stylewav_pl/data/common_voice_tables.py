@@ -70,7 +70,10 @@ def find_locales(root: Path, names: Sequence[str] | None) -> list[Locale]:
 
 
 def _is_locale(folder: Path) -> bool:
-    """Tables alone will do to count clips: sounds may be somewhere else. What may not be read (lost+found of a disk) is none."""
+    """Tables alone will do to count clips.
+
+    Sounds may be somewhere else. What may not be read (lost+found of a disk) is none.
+    """
     return os.path.isdir(folder / "clips") or any(os.path.isfile(folder / f"{split}.tsv") for split in SPLITS)
 
 
@@ -163,7 +166,10 @@ def _read_durations(folder: Path) -> pl.LazyFrame | None:
 
 
 def _duration_columns(path: Path) -> tuple[pl.Expr, pl.Expr, pl.LazyFrame] | None:
-    """Name and seconds by the words of the header, in whatever order; nothing where there is no such header."""
+    """Name and seconds by the words of the header, in whatever order.
+
+    Nothing where there is no such header.
+    """
     table = _scan(path)
     names = table.collect_schema().names()
     length = next((name for name in names if "duration" in name.lower()), None)
@@ -178,7 +184,10 @@ def _duration_columns(path: Path) -> tuple[pl.Expr, pl.Expr, pl.LazyFrame] | Non
 
 
 def _duration_lines(path: Path) -> tuple[pl.Expr, pl.Expr, pl.LazyFrame]:
-    """The same of ``times.txt``, which may have no header and need not be separated by tabs: so line by line."""
+    """The same of ``times.txt``, which may have no header and need not be separated by tabs.
+
+    So line by line.
+    """
     table = _scan(path, header=False, separator="\x1f")
     line = pl.col(table.collect_schema().names()[0])
     name = line.str.extract(r"([^\s/,]+)[\s,]+[\d.]+\s*$")
@@ -186,7 +195,10 @@ def _duration_lines(path: Path) -> tuple[pl.Expr, pl.Expr, pl.LazyFrame]:
 
 
 def _scan(path: Path, header: bool = True, separator: str = "\t") -> pl.LazyFrame:
-    """Tab-separated text without quoting, as it is published: a quotation mark is a character of the sentence."""
+    """Tab-separated text without quoting, as it is published.
+
+    A quotation mark is a character of the sentence.
+    """
     return pl.scan_csv(
         path,
         has_header=header,

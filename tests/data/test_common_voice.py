@@ -160,7 +160,8 @@ def test_accent_and_accents(release: Any, rows: list[Any], tmp_path: Path, numbe
 
 
 def _times(folder: Path, rows: list[Any]) -> Path:
-    """A table of durations with the header that the README of the releases tells, and paths in front of the names."""
+    """A table of durations with the header that the README of the releases tells, and paths in front of the
+    names."""
     path = folder / "times.tsv"
     path.write_text(
         "filename\tduration[ms]\n"
