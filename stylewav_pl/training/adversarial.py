@@ -1,9 +1,9 @@
 """Makes a distilled generator crisper by a real adversarial game; see ``pocket train adversarial``.
 
 The generator goes on learning to draw what the renderer draws, and beside that to be taken for drawn by a
-discriminator: non-saturating loss (Goodfellow et al. 2014), lazy R1 penalty on drawn faces (Mescheder et al. 2018,
-Karras et al. 2020), exponential average of the generator's weights. The mapping network stays as it is, so w keeps its
-meaning and its mean.
+discriminator: non-saturating loss (Goodfellow et al. 2014), lazy R1 penalty on drawn faces (Mescheder et al.
+2018, Karras et al. 2020), exponential average of the generator's weights. The mapping network stays as it is,
+so w keeps its meaning and its mean.
 """
 
 from collections.abc import Mapping
@@ -52,7 +52,8 @@ def train(
     """Goes on from a distilled generator and writes the crisper one (float16).
 
     Args:
-        output: The weight file; ``<output>.state`` beside it holds what is needed to go on after an interruption.
+        output: The weight file; ``<output>.state`` beside it holds what is needed to go on after an
+            interruption.
         generator: Where to begin: a StyleGAN2 with the renderer's noise.
         iterations: Steps of both players.
         seed: Decides on everything random.

@@ -80,8 +80,8 @@ GUIDE = Recipe(
         "words": list(WORDS),
     }
 )
-# Convolutions instead of patches, another embedding, another text tower, other faces: what the guide's gradients
-# exploit in one network is not there in the other.
+# Convolutions instead of patches, another embedding, another text tower, other faces: what gradients exploit in
+# the guide is not there in the judge.
 JUDGE = Recipe(
     {
         "model": {
@@ -121,7 +121,8 @@ def train(
             interrupted.
         device: Where to train; the faces are made on the CPU.
         threads: Processor cores to use.
-        precision: ``bfloat16`` is faster on processors and GPUs that have it in hardware, very slow on others.
+        precision: ``bfloat16`` is faster on processors and GPUs that have it in hardware, very slow on
+            others.
         resume: Whether to go on from the state file if there is one.
         save_every: Steps between two state files.
         progress: Whether to show a progress bar.
@@ -202,13 +203,13 @@ class Training:
         return {name: loss.item() for name, loss in losses.items()}
 
     def losses(self, batch: Batch, seed: int, step: int) -> dict[str, Tensor]:
-        """Returns the losses of one batch: matching, choice by prompts, choice by the readout, and neutrality."""
+        """Returns the losses of one batch: matching, choice by prompts and by the readout, neutrality."""
         rng = Random(seed * 1_000_003 + step)
         prompts = {name: one.prompts(rng.choice(TEMPLATES)) for name, one in PROMPT_SETS.items()}
         texts = [*batch.captions, *(prompt for several in prompts.values() for prompt in several)]
         ids = pocket_vocabulary(self.recipe.config)(texts).to(batch.images.device)
         prepared = prepare(batch.images, self.recipe.image_size, rng)
-        # Sixty-five tokens are too few for the fused kernel, whose backward pass takes half of a step on processors.
+        # Sixty-five tokens are too few for the fused kernel: its backward pass takes half of a step on processors.
         with self._fast(batch.images.device.type), sdpa_kernel(SDPBackend.MATH):
             text, image = self.network.encode_text(ids), self.network.encode_image(prepared)
         embedded, images = F.normalize(text.float(), dim=-1), F.normalize(image.float(), dim=-1)

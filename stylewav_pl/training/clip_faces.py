@@ -1,4 +1,4 @@
-"""The faces that the pocket CLIP models learn from: drawn and generated ones, kept on disk, and what is true of them.
+"""The faces that the pocket CLIP models learn from, kept on disk, and what is true of them.
 
 All facts are known exactly because noise z determines them, for drawn and for generated faces.
 """
@@ -28,7 +28,7 @@ FromNoise = Callable[[Float[Tensor, "face z"], torch.Generator], Float[Tensor, "
 
 @dataclass(frozen=True)
 class Batch:
-    """Faces of one step: augmented images in [-1, 1], their facts, and one caption each with what it states."""
+    """Faces of one step: augmented images in [-1, 1], their facts, one caption each and what it states."""
 
     images: Float[Tensor, "face 3 size size"]
     facts: Int[Tensor, "face fact"]
@@ -121,7 +121,7 @@ def make_batch(size: int, seed: int, step: int, drawn: Faces, generated: Faces |
 def prepare(
     images: Float[Tensor, "face 3 size size"], image_size: int, rng: Random
 ) -> Float[Tensor, "face 3 size size"]:
-    """Returns some images preprocessed as by StyleCLIP, the others as by CLIP; which ones changes with the step."""
+    """Returns some images preprocessed as by StyleCLIP, the others as by CLIP; which ones is drawn."""
     order = torch.tensor(rng.sample(range(len(images)), len(images)))
     chosen = torch.zeros(len(images), dtype=torch.bool)
     chosen[order[: round(REFERENCE_SHARE * len(images))]] = True

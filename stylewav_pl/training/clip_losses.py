@@ -25,7 +25,7 @@ def matching_loss(
 
 
 def choice_loss(logits: Float[Tensor, "face prompt"], facts: Int[Tensor, "face fact"]) -> Float[Tensor, ""]:
-    """Returns the mean cross-entropy over the prompt sets; rare answers weigh more so that all answers of a set count alike."""
+    """Returns the mean cross-entropy over the prompt sets; all answers of a set count alike, rare ones too."""
     total, weights = logits.new_zeros(()), 0.0
     for part, one in zip(_by_set(logits), PROMPT_SETS.values(), strict=True):
         index, clear = one.answers(facts)
@@ -41,8 +41,8 @@ def choice_loss(logits: Float[Tensor, "face prompt"], facts: Int[Tensor, "face f
 def neutral_loss(logits: Float[Tensor, "face prompt"], facts: Int[Tensor, "face fact"]) -> Float[Tensor, ""]:
     """Returns how far faces between the sexes are from answering every question about sex with an even share.
 
-    Zero for even answers, so that what looks like neither is nearer to neither: without it the answer for the mean
-    face, from which latents start, would be a coin.
+    Zero for even answers, so that what looks like neither is nearer to neither: without it the answer for the
+    mean face, from which latents start, would be a coin.
 
     >>> one = torch.zeros(1, sum(len(one.phrases) for one in PROMPT_SETS.values()))
     >>> neutral_loss(one, torch.full((1, len(FACT_NAMES)), UNCLEAR)).item()

@@ -1,7 +1,7 @@
 """StyleGAN2's discriminator in small: tells drawn faces from generated ones.
 
-Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), figure 7 (residual design) and
-appendix B (minibatch standard deviation).
+Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), figure 7 (residual design)
+and appendix B (minibatch standard deviation).
 """
 
 import math
@@ -20,7 +20,7 @@ GROUP = 4  # faces that are compared with each other
 
 
 class EqualizedConvolution(nn.Module):
-    """A convolution whose weights have unit variance at the start and are scaled by ``1 / sqrt(fan in)`` at run time.
+    """A convolution with weights of unit variance at the start, scaled by ``1 / sqrt(fan in)`` at run time.
 
     Args:
         in_channels: Channels of the input.
@@ -114,7 +114,7 @@ def activated(x: Tensor) -> Tensor:
 
 
 def with_deviation(x: Float[Tensor, "face channels 4 4"]) -> Float[Tensor, "face channels1 4 4"]:
-    """Returns ``x`` with a channel more: the mean standard deviation over the faces of a group, which betrays a lack of variety.
+    """Returns ``x`` and a channel that betrays a lack of variety: the mean deviation over a group of faces.
 
     >>> with_deviation(torch.ones(4, 2, 4, 4))[:, 2].max().item() < 1e-3
     True

@@ -4,9 +4,9 @@ Three parts, each a fixed number of iterations: the mapping network learns the n
 linear head is thrown away, but w is semantic from then on); the synthesis network learns the images, low
 resolutions first, through the ToRGB of each resolution; w's mean is measured. Every batch is drawn anew, so
 nothing is seen twice. The 3x3 kernels learn by Muon, which needs several times fewer images than Adam here,
-everything else by Adam. The noise inputs are not used: their strengths stay zero. There is no adversarial
-part: 1500 iterations against StyleGAN2's discriminator (weight 0.01 beside the loss above, R1) left the PSNR
-at 28.7 dB and the pictures indistinguishable to the eye. Curls, moustaches and the rims of hair stay softer than drawn.
+everything else by Adam. The noise inputs are not used: their strengths stay zero. An adversarial game on top
+is a recipe of its own (:mod:`stylewav_pl.training.adversarial`); against the first edition's generator, of 64 px,
+1500 iterations of it left the PSNR at 28.7 dB and the pictures indistinguishable to the eye.
 """
 
 from copy import deepcopy
@@ -74,12 +74,12 @@ def train(
             interruption.
         seed: Decides on everything random; an iteration sees the same faces however often the training was
             interrupted.
-        scale: Factor for all iteration counts; 1 takes about 20 minutes on two cores.
+        scale: Factor for all iteration counts; 1 takes about 90 minutes on two cores, 45 with ``bfloat16``.
         resume: Whether to go on from the state file if there is one.
         device: Where to train.
         threads: Processor cores to use.
-        precision: ``bfloat16`` computes the convolutions of the synthesis network with 8 bits of mantissa: two to
-            three times faster on processors and GPUs that have it in hardware, very slow on others.
+        precision: ``bfloat16`` computes the convolutions of the synthesis network with 8 bits of mantissa: two
+            to three times faster on processors and GPUs that have it in hardware, very slow on others.
         save_every: Iterations between two state files.
         progress: Whether to show progress bars.
     """
@@ -185,7 +185,7 @@ def image_at(
 
 
 def drawn_at(z: Float[Tensor, "face 64"], resolution: int) -> Float[Tensor, "face 3 size size"]:
-    """The drawing at twice the resolution where there is one, averaged: all phases learn nearly the same picture."""
+    """The drawing at up to twice the resolution, averaged: all phases learn nearly the same picture."""
     return functional.adaptive_avg_pool2d(render(z, min(2 * resolution, max(CHANNELS))), resolution)
 
 

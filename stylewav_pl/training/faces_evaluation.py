@@ -64,8 +64,8 @@ def evaluate(
         )
     if network.resolution != max(CHANNELS):
         raise WeightsError(
-            f"Expected a generator of {max(CHANNELS)} px, as the faces are drawn today; found {network.resolution} px "
-            f"in {source}. Train it anew with `pocket train faces`."
+            f"Expected a generator of {max(CHANNELS)} px, as the faces are drawn today; found "
+            f"{network.resolution} px in {source}. Train it anew with `pocket train faces`."
         )
     device = network.w_mean.device
     errors: dict[int, float] = dict.fromkeys(network.resolutions[2:], 0.0)

@@ -1,7 +1,7 @@
-"""What faces show beside sex and age: how often glasses, beards, each hair colour, skin tone and background occur.
+"""What faces show beside sex and age: how often each accessory, hair colour, skin tone and background occurs.
 
-Told by a judge from prompts and, where prompts have no words for it, from the colours of pixels. Two sets of faces, or
-the women and men of one set, are compared by their shares.
+Told by a judge from prompts and, where prompts have no words for it, from the colours of pixels. Two sets of
+faces, or the women and men of one set, are compared by their shares.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ ANSWERS: dict[str, Sequence[str]] = {
 
 @torch.no_grad()
 def answers(judge: ImageTextEmbedder, images: Float[Tensor, "face 3 size size"]) -> dict[str, Tensor]:
-    """Returns the index of the answer to each question of :data:`ANSWERS` for each face, images in [-1, 1]."""
+    """Returns the index of the answer to each question of :data:`ANSWERS`, for images in [-1, 1]."""
     embedded = torch.cat([judge.embed_image(images[i : i + 100]) for i in range(0, len(images), 100)])
     told = {
         name: (embedded @ judge.embed_text(PROMPT_SETS[name].prompts()).T).argmax(dim=1) for name in ASKED

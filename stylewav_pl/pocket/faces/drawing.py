@@ -18,7 +18,7 @@ FRAME_COLOURS = ((0.06, 0.06, 0.09), (0.62, 0.06, 0.10), (0.08, 0.20, 0.60), (0.
 
 @dataclass(frozen=True)
 class Drawing:
-    """Everything the renderer needs; lengths in units of the canvas (see ``shapes.ZOOM``), colours RGB in [0, 1], strengths in [0, 1]."""
+    """Everything the renderer needs: lengths in the canvas's units, colours and strengths in [0, 1]."""
 
     centre_x: Float[Tensor, " face"]
     centre_y: Float[Tensor, " face"]
@@ -181,7 +181,7 @@ def _parameter_statistics() -> tuple[Tensor, Tensor]:
 
 
 def _side_by_side(drawing: Drawing) -> Float[Tensor, "face parameter"]:
-    # Glasses are worn or not: the mean of that would be worn by a quarter. Softened, it lies among those without.
+    # Glasses are worn or not, and the mean of that is a quarter worn. Softened, it lies among those without.
     wish = torch.tanh(GLASSES_SOFTNESS * torch.logit(drawing.glasses, eps=1e-6))
     drawing = replace(drawing, glasses=wish)
     columns = (getattr(drawing, field.name) for field in fields(drawing))

@@ -55,7 +55,7 @@ def _paint_shadow(canvas: Canvas, s: Sheet, inner: Plane) -> None:
 
 
 def _paint_strands(c: Canvas, s: Sheet, cover: Plane, u: Plane, v: Plane) -> None:
-    """Dark strands and a light band on straight hair, light locks on curly hair, shade on the far side and below."""
+    """Strands and a light band on straight hair, locks on curly hair, shade on the far side and below."""
     width, top = s.head_width + s.hair_side, s.head_height + s.hair_volume
     across, along = u / width, v / top
     radius = (across.square() + along.square() + 1e-6).sqrt()

@@ -1,7 +1,7 @@
 """Soft shapes on a batch of images: signed distances in, blended colour out.
 
-Coordinates run from -1 / ZOOM to 1 / ZOOM, x to the right and y down. A distance is negative inside a shape; the edge is
-blended over about one pixel, which is what makes small images look clean.
+Coordinates run from -1 / ZOOM to 1 / ZOOM, x to the right and y down. A distance is negative inside a shape; the
+edge is blended over about one pixel, which is what makes small images look clean.
 """
 
 from dataclasses import dataclass

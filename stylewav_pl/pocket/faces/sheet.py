@@ -1,4 +1,4 @@
-"""What all painters of faces share: the numbers of the drawings in the shape of images, and shades of colours."""
+"""What all painters of faces share: the numbers of the drawings, shaped for images, and shades of colours."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Painter = Callable[[Canvas, "Sheet"], None]
 
 @dataclass(frozen=True)
 class Sheet:
-    """A drawing with its numbers shaped ``[face, 1, 1]``, ready to meet a canvas; colours stay ``[face, 3]``."""
+    """A drawing with its numbers shaped ``[face, 1, 1]`` to meet a canvas; colours stay ``[face, 3]``."""
 
     drawing: Drawing
 
@@ -53,7 +53,7 @@ def inside(distance: Plane, canvas: Canvas, softness: float = 0.0) -> Plane:
 
 
 def head_distance(canvas: Canvas, s: Sheet, grow: Scalar | float = 0.0, down: Scalar | float = 0.0) -> Plane:
-    """Returns the distance to the head: an egg whose lower half is narrower the stronger the taper, squarer the stronger the jaw."""
+    """Returns the distance to the head: an egg, narrow below by its taper and square below by its jaw."""
     u, v = canvas.x - s.centre_x, canvas.y - s.centre_y
     height = s.head_height + grow + torch.where(v > 0, torch.as_tensor(down), torch.zeros(()))
     low = (v / s.head_height).clamp(0.0, 1.0)
