@@ -27,7 +27,7 @@ from stylewav_pl.training.muon import KernelMuon
 
 Precision = Literal["float32", "bfloat16"]
 CHANNELS = {4: 96, 8: 96, 16: 80, 32: 64, 64: 32, 128: 16}
-MAPPING_ITERATIONS = 1500
+MAPPING_ITERATIONS = 4000
 MAPPING_BATCH = 512
 MAPPING_RATE = 1.5e-2
 BATCH = 16
@@ -44,7 +44,7 @@ class Phase:
     iterations: int
 
 
-PHASES = (Phase(16, 600), Phase(32, 1400), Phase(64, 5000), Phase(128, 6000))
+PHASES = (Phase(16, 600), Phase(32, 1600), Phase(64, 6000), Phase(128, 9000))
 
 
 def build(seed: int = 0) -> StyleGAN2:
@@ -74,7 +74,7 @@ def train(
             interruption.
         seed: Decides on everything random; an iteration sees the same faces however often the training was
             interrupted.
-        scale: Factor for all iteration counts; 1 takes about 90 minutes on two cores, 45 with ``bfloat16``.
+        scale: Factor for all iteration counts; 1 takes about two hours on two cores, one with ``bfloat16``.
         resume: Whether to go on from the state file if there is one.
         device: Where to train.
         threads: Processor cores to use.

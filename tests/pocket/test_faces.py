@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from stylewav_pl.pocket.faces import Z_DIM, attributes_of, drawing_parameters, render
-from stylewav_pl.pocket.faces.attributes import AGE, BEARD, GLASSES, SEX
+from stylewav_pl.pocket.faces.attributes import AGE, BEARD, GLASSES, SEX, USED, normalise
 
 
 def noise(faces: int, seed: int = 0) -> Tensor:
@@ -126,9 +126,17 @@ def test_a_beard_shows_on_men_only() -> None:
 
 def test_drawing_parameters_are_about_standardised(many: Tensor) -> None:
     parameters = drawing_parameters(many[:4000])
-    assert 40 <= parameters.shape[1] <= 80
+    assert 100 <= parameters.shape[1] <= 140
     assert parameters.mean(dim=0).abs().max() < 0.1
     assert (parameters.std(dim=0) - 1).abs().max() < 0.1
+
+
+def test_coordinates_beyond_the_used_ones_draw_nothing(many: Tensor) -> None:
+    z = normalise(many[:4])
+    other = z.clone()
+    other[:, USED.stop :] = z[:, USED.stop :].flip(1)  # of the same length
+    assert torch.equal(render(z, 32), render(other, 32))
+    torch.testing.assert_close(drawing_parameters(z), drawing_parameters(other))
 
 
 def test_double_precision_is_kept() -> None:

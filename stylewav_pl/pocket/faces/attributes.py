@@ -25,6 +25,7 @@ BACKGROUND = slice(13, 16)
 CLOTHES = slice(16, 19)
 SMILE, MOUTH_OPEN = 19, 20
 NUISANCE = slice(21, 48)
+USED = slice(0, 48)  # coordinates that a face depends on
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stylewav_pl.pocket.faces.attributes import Z_DIM, Attributes, attributes_of
+from stylewav_pl.pocket.faces.attributes import USED, Z_DIM, Attributes, attributes_of, normalise
 
 HAIR_COLOURS = ((0.10, 0.08, 0.09), (0.36, 0.20, 0.10), (0.90, 0.70, 0.32), (0.72, 0.27, 0.09))
 SKIN_COLOURS = ((0.99, 0.83, 0.72), (0.90, 0.66, 0.49), (0.68, 0.44, 0.29), (0.40, 0.24, 0.16))
@@ -168,16 +168,24 @@ def drawing_of(a: Attributes) -> Drawing:
 
 
 def drawing_parameters(z: Float[Tensor, "face 64"]) -> Float[Tensor, "face parameter"]:
-    """All numbers of the drawings of ``z`` side by side, each about standard normal: what a mapping network should know."""
+    """Returns what a mapping network should know of ``z``, each column about standard normal.
+
+    All numbers of the drawings, and beside them the coordinates of ``z`` that matter: many numbers follow sex and
+    age, and a network that knows nothing else neglects the colour of the hair and the smile.
+    """
     mean, deviation = _parameter_statistics()
-    return (_side_by_side(drawing_of(attributes_of(z))) - mean.to(z)) / deviation.to(z)
+    return (_parameters(z) - mean.to(z)) / deviation.to(z)
 
 
 @lru_cache(maxsize=1)
 def _parameter_statistics() -> tuple[Tensor, Tensor]:
     noise = torch.randn(8192, Z_DIM, generator=torch.Generator().manual_seed(0))
-    parameters = _side_by_side(drawing_of(attributes_of(noise)))
+    parameters = _parameters(noise)
     return parameters.mean(dim=0), parameters.std(dim=0).clamp_min(1e-4)
+
+
+def _parameters(z: Float[Tensor, "face 64"]) -> Float[Tensor, "face parameter"]:
+    return torch.cat([_side_by_side(drawing_of(attributes_of(z))), normalise(z)[:, USED]], dim=1)
 
 
 def _side_by_side(drawing: Drawing) -> Float[Tensor, "face parameter"]:
