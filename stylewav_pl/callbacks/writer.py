@@ -19,6 +19,7 @@ from stylewav_pl.callbacks.background import Background
 from stylewav_pl.pictures.grid import strip
 from stylewav_pl.pictures.images import encode, readable, to_bytes, to_picture
 from stylewav_pl.pictures.sheets import write_sheet
+from stylewav_pl.ranges import check_number
 from stylewav_pl.runs import journal
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import CohortEmbeddings, write_embeddings
@@ -27,6 +28,7 @@ from stylewav_pl.runs.stores import IMAGE, LATENT, RECORD, STRIP, Member, Output
 from stylewav_pl.types import CohortResult, ConfigError, OutputError, ScoreRow
 
 PATIENCE_SECONDS = 10.0
+MOST_WORKERS = 256
 
 
 class ResultsWriter(Callback):
@@ -52,12 +54,10 @@ class ResultsWriter(Callback):
             queue: Finished cohorts that may wait to be written before the optimisation waits for them.
 
         Raises:
-            ConfigError: Nothing would be written.
+            ConfigError: Nothing would be written, or a number is out of its range.
         """
-        if workers < 1 or queue < 1:
-            raise ConfigError(
-                f"Expected writer.workers and writer.queue of at least 1, found {workers} and {queue}."
-            )
+        check_number("writer.workers", workers, least=1, most=MOST_WORKERS)
+        check_number("writer.queue", queue, least=1)
         if image == "none" and not latents:
             raise ConfigError(
                 "writer.image is none and writer.latents is false: nothing would be written. Choose one of "

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
+from stylewav_pl.callbacks.progress import progress_bar
 from stylewav_pl.commands.again import batches, finished_clips
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.latents import pulled_to_mean
@@ -89,8 +90,21 @@ class Rendering:
         return "-".join(["rendered", *parts])
 
 
-def render_again(run: RunDirectory, module: StyleWav, generator_sha256: str, rendering: Rendering) -> int:
+def render_again(
+    run: RunDirectory,
+    module: StyleWav,
+    generator_sha256: str,
+    rendering: Rendering,
+    progress: bool | None = None,
+) -> int:
     """Renders every stored latent of a run into its folder ``rendered``; returns how many.
+
+    Args:
+        run: A run with finished clips.
+        module: Renders them.
+        generator_sha256: Of the generator's weights.
+        rendering: How.
+        progress: False: silence.
 
     Raises:
         ConfigError: The latents belong to another generator or latent space, or the generator has fewer
@@ -98,26 +112,37 @@ def render_again(run: RunDirectory, module: StyleWav, generator_sha256: str, ren
         RunDirectoryError: The run has no finished clip, or a latent is gone.
     """
     check_cutoff(module, rendering.truncation_cutoff)
-    store, count = run.store, 0
-    for batch in batches(finished_clips(run)):
-        latents = torch.stack(
-            [read_latent(store, record.id, module, generator_sha256) for record in batch]
-        ).to(module.device)
-        images = render(module, latents, rendering)
-        for record, latent, image in zip(batch, latents, images, strict=True):
-            picture = resized(to_picture(image), rendering.resolution)
-            place = run.path / rendering.folder / stem_of(record.id)
-            write(run, place.with_name(f"{place.name}.png"), encode(picture, "png", record.id, record.seed))
-            if rendering.video:
-                write(
-                    run,
-                    place.with_name(f"{place.name}.{rendering.suffix}"),
-                    film(module, latent, record, rendering),
-                )
-            count += 1
+    store, clips = run.store, finished_clips(run)
+    count = run.finished().number_of_clips
+    with progress_bar(count, "videos" if rendering.video else "images", progress) as bar:
+        for batch in batches(clips):
+            latents = torch.stack(
+                [read_latent(store, record.id, module, generator_sha256) for record in batch]
+            ).to(module.device)
+            images = render(module, latents, rendering)
+            for record, latent, image in zip(batch, latents, images, strict=True):
+                write_clip(run, module, rendering, record, latent, image)
+                bar.update()
     with suppress(OSError):  # a run may be at work in it
         (run.path / SCRATCH).rmdir()
     return count
+
+
+def write_clip(
+    run: RunDirectory,
+    module: StyleWav,
+    rendering: Rendering,
+    record: ClipRecord,
+    latent: Float[Tensor, "*latent"],
+    image: Float[Tensor, "3 height width"],
+) -> None:
+    """Writes the picture of one clip, and its film where one is wanted."""
+    picture = resized(to_picture(image), rendering.resolution)
+    place = run.path / rendering.folder / stem_of(record.id)
+    write(run, place.with_name(f"{place.name}.png"), encode(picture, "png", record.id, record.seed))
+    if rendering.video:
+        name = f"{place.name}.{rendering.suffix}"
+        write(run, place.with_name(name), film(module, latent, record, rendering))
 
 
 def check_cutoff(module: StyleWav, cutoff: int | None) -> None:

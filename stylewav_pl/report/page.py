@@ -1,6 +1,5 @@
 """What the report shows, gathered from the files of a run; whatever is missing is left out."""
 
-import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from stylewav_pl.evaluation.sampling import evenly_spaced
 from stylewav_pl.report.figures import distributions, forest_plot
 from stylewav_pl.report.media import face_uri, sound_uri, start_uris
 from stylewav_pl.report.tables import caveats
+from stylewav_pl.runs.cells import Reader, read_mappings
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.identity import flatten
 from stylewav_pl.types import RunDirectoryError
@@ -200,7 +200,7 @@ def _curves(path: Path, wanted: set[str]) -> dict[str, tuple[float, ...]]:
     if not path.is_file():
         return {}
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        lines = csv.reader(file)
+        lines = Reader(file)
         next(lines, None)
         return {
             cells[0]: tuple(float(cell) for cell in cells[1:] if cell)
@@ -232,7 +232,7 @@ def _skipped(run_directory: Path) -> tuple[Mapping[str, str], ...]:
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         return tuple(
             {name: line.get(name) or "" for name in ("id", "path", "reason", "detail")}
-            for line in csv.DictReader(file)
+            for line in read_mappings(file)
         )
 
 
