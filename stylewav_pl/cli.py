@@ -16,6 +16,7 @@ from importlib import import_module
 
 from stylewav_pl import __version__
 from stylewav_pl.errors import StyleWavError
+from stylewav_pl.processes.parent import follow_parent
 from stylewav_pl.stopping import heeded
 from stylewav_pl.weights.offline import OFFLINE, is_offline
 
@@ -78,6 +79,7 @@ def main(args: list[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    follow_parent()
     given = sys.argv[1:] if args is None else list(args)
     words = [word for word in given if word != OFFLINE_FLAG]
     if not words or words[0] in ("-h", "--help"):

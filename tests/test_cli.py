@@ -264,6 +264,23 @@ def test_a_file_that_appears_later_is_appended(finished: Project, tmp_path: Path
     assert project.plan() == [["b", "c"], ["d"], ["a"]]
 
 
+def test_clips_with_confusable_names_have_a_picture_each_or_a_reason(tmp_path: Path) -> None:
+    """An id that looks like the file name of another one; and two whose file names cannot be told apart."""
+    names = ("voice 1.2", "voice-1-2-1b00bb88ed", "v#^<^#", "v'=:~&")
+    project = Project(tmp_path, names)
+    for _ in range(2):
+        assert project.main("fit", "--max_skipped_fraction", "0.3") == 0
+        assert [row["id"] for row in project.rows()] == ["v#^<^#", "voice 1.2", "voice-1-2-1b00bb88ed"]
+        assert {path.stem for path in (project.run / "images").iterdir()} == {
+            "v-8220e4aee3",
+            "voice-1-2-1b00bb88ed",
+            "voice-1-2-1b00bb88ed-734a25a99b",
+        }
+        (skip,) = project.rows("skipped.csv")
+        assert (skip["id"], skip["reason"]) == ("v'=:~&", "duplicate-id") and "v#^<^#" in skip["detail"]
+    assert project.main("validate") == 4, "it is told beforehand"
+
+
 def test_a_file_that_is_gone_changes_nothing(tmp_path: Path) -> None:
     project = Project(tmp_path, voices=("b", "c", "d"))
     assert project.main("fit") == 0

@@ -45,7 +45,7 @@ from stylewav_pl.runs.files import remove_litter, write_json
 from stylewav_pl.runs.job import PATIENCE_SECONDS, Leader, Member
 from stylewav_pl.runs.plan import cohorts_of_rank
 from stylewav_pl.runs.results import merge
-from stylewav_pl.strategies import IndependentStrategy, Launcher, name_of_launch, started_again, use_threads
+from stylewav_pl.strategies import IndependentStrategy, Launcher, started_again, use_threads
 from stylewav_pl.types import ConfigError, OutputError, Skip, Stopped, StyleWavError
 from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import sha256_of
@@ -274,13 +274,13 @@ class ExperimentCLI(LightningCLI):
         """The first process: claims the directory, writes the plan, and lets the others in."""
         run = self.run_directory
         self.claim()
-        run.write_plan(
-            plan_so_far(run, self.datamodule.cohort_size, len(ids), self.model, self.trainer).extended(ids)
-        )
+        plan = plan_so_far(run, self.datamodule.cohort_size, len(ids), self.model, self.trainer).extended(ids)
+        self.datamodule.leave_out(plan.left_out(ids))
+        run.write_plan(plan)
         if self.compiles == AUTO:
             decide_compilation(run, len(ids), self.model, self.trainer.strategy.root_device, self.threads)
         record_prompts(run, self.model.guide, self.clip_score.texts)
-        return Leader(run.path, 0, self.trainer.world_size, name_of_launch(), self.children).open()
+        return Leader(run.path, 0, self.trainer.world_size, self.launcher.name, self.children).open()
 
     @property
     def compiles(self) -> bool | str:
@@ -294,7 +294,7 @@ class ExperimentCLI(LightningCLI):
             self.run_directory.path,
             self.trainer.global_rank,
             self.trainer.world_size,
-            name_of_launch(),
+            self.launcher.name,
             self.children,
         )
         return member.join(self.check_before_joining, say, self._get(self.config, "patience"))
@@ -483,6 +483,8 @@ class ExperimentCLI(LightningCLI):
         plan = plan_so_far(self.run_directory, data.cohort_size, len(clips), model, self.trainer).extended(
             clip.id for clip in clips
         )
+        data.leave_out(plan.left_out(clip.id for clip in clips))
+        clips = data.list_clips()
         skips = [
             *data.early_skips,
             *(loaded for clip in clips if isinstance(loaded := data.load(clip.id), Skip)),

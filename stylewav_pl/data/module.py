@@ -96,6 +96,17 @@ class ClipDataModule(LightningDataModule):
         self._index()
         return tuple(self._early_skips)
 
+    def leave_out(self, clashing: Mapping[str, str]) -> None:
+        """Takes clips off the list because their files would have the names of others'; they become early skips.
+
+        Args:
+            clashing: Id of each of them, and of the clip that has the name.
+        """
+        for id, first in clashing.items():
+            _, clip = self._index().pop(id)
+            detail = f"The files of {first} have the name that its files would get. Rename one of them."
+            self._early_skips.append(Skip(id, clip.path, SkipReason.DUPLICATE_ID, detail))
+
     @property
     def funnel(self) -> list[Stage]:
         """How many clips each rule of each choosing source left."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import final
 
 from stylewav_pl.runs.files import SCRATCH, whole_file
-from stylewav_pl.runs.plan import slug_of, stem_of
+from stylewav_pl.runs.plan import key_of
 from stylewav_pl.runs.stores.base import STRIP, Kind, Member, Output, Store
 from stylewav_pl.types import RunDirectoryError
 
@@ -64,13 +64,3 @@ class ShardStore(Store):
 
     def _name(self, id: str, kind: Kind) -> str:
         return f"{key_of(id)}{'.strip' if kind == STRIP else ''}{self.output.suffix(kind)}"
-
-
-def key_of(id: str) -> str:
-    """The name of a clip's members without suffix: the stem, but without dots, where webdataset would begin the suffix.
-
-    >>> key_of("voice-1"), key_of("voice.1")
-    ('voice-1', 'voice-1-7f1f1af915')
-    """
-    stem = stem_of(id)
-    return slug_of(id) if "." in stem else stem
