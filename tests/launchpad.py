@@ -12,7 +12,7 @@ from importlib import import_module
 
 def serve() -> None:
     """Answers ``{"start": ...}`` with a process id and ``{"poll": id}`` with an exit code, or null while it runs."""
-    for name in ("stylewav_pl.commands.experiment", "stylewav_pl.evaluation.figures", "jinja2"):
+    for name in ("stylewav_pl.commands.experiment", "stylewav_pl.report.figures", "jinja2"):
         import_module(name)
     print("ready", flush=True)
     for line in sys.stdin:

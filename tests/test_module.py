@@ -14,11 +14,14 @@ from stylewav_pl.commands.experiment import FORCED
 from stylewav_pl.embedders.base import Space
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
 from stylewav_pl.generators.linear import LinearGenerator
-from stylewav_pl.latents import S, W, WPlus
-from stylewav_pl.module import StyleWav, thumbnails
-from stylewav_pl.objectives import Objective
+from stylewav_pl.module import StyleWav
+from stylewav_pl.optimisation.latents import S, W, WPlus
+from stylewav_pl.optimisation.objective import Objective
+from stylewav_pl.optimisation.rendering import thumbnails
+from stylewav_pl.optimisation.schedules import RampUpCosineDown
+from stylewav_pl.optimisation.start import Start
+from stylewav_pl.optimisation.targets import embed_targets
 from stylewav_pl.runs.plan import clip_seed
-from stylewav_pl.schedules import RampUpCosineDown
 from stylewav_pl.types import Clip, ClipBatch, CohortResult, ConfigError, SkipReason
 
 pytestmark = pytest.mark.filterwarnings(
@@ -221,7 +224,7 @@ def test_another_optimizer_is_used_at_its_own_rate() -> None:
 @pytest.mark.parametrize("space", [W(), WPlus(), S()], ids=lambda space: space.name)
 def test_a_clip_may_start_at_a_sample_of_its_own(space) -> None:
     """Drawn from run seed and id alone, pulled to the mean by the truncation; the same in another slot and company."""
-    settings = {"latent_space": space, "start_truncation": 0.5, "frame_steps": (0,), "seed": 3}
+    settings = {"latent_space": space, "start": Start(0.5), "frame_steps": (0,), "seed": 3}
     (result,), _ = fit(module(**settings), [batch(0, "a", None, "b")])
     (other,), _ = fit(module(**settings), [batch(0, "c", "b", None)])
     generator = LinearGenerator()
@@ -235,9 +238,9 @@ def test_a_clip_may_start_at_a_sample_of_its_own(space) -> None:
 
 def test_of_several_starts_the_most_similar_one_is_taken() -> None:
     """For each clip alone: in other company, and among more candidates, its own samples stay the same."""
-    settings = {"start_truncation": 0.5, "seed": 3}
-    (result,), _ = fit(module(**settings, start_candidates=4), [batch(0, "a", None, "b")])
-    (other,), _ = fit(module(**settings, start_candidates=4), [batch(0, "c", "b", None)])
+    settings = {"start": Start(0.5, candidates=4), "seed": 3}
+    (result,), _ = fit(module(**settings), [batch(0, "a", None, "b")])
+    (other,), _ = fit(module(**settings), [batch(0, "c", "b", None)])
     generator, guide = LinearGenerator(), LinearImageTextEmbedder()
     for row, id in enumerate("ab"):
         rng = torch.Generator().manual_seed(clip_seed(3, id))
@@ -272,8 +275,8 @@ def test_embedders_of_two_spaces_are_refused_although_their_widths_agree() -> No
 def test_half_precision_does_not_reach_the_targets() -> None:
     model = module()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        _, targets = model.embed_targets(batch(0, "a", "b", "c"))
-    assert torch.equal(targets, model.embed_targets(batch(0, "a", "b", "c"))[1])
+        _, targets = embed_targets(batch(0, "a", "b", "c"), model.audio, model.latents)
+    assert torch.equal(targets, embed_targets(batch(0, "a", "b", "c"), model.audio, model.latents)[1])
 
 
 REFUSED = [
@@ -281,9 +284,6 @@ REFUSED = [
     {"frame_steps": (-1,)},
     {"num_steps": 0},
     {"cohort_size": 0},
-    {"start_truncation": 1.5},
-    {"start_candidates": 0},
-    {"start_candidates": 4},
 ]
 
 
@@ -291,3 +291,11 @@ REFUSED = [
 def test_settings_that_cannot_work_are_refused(settings) -> None:
     with pytest.raises(ConfigError, match=r"Expected .*found"):
         module(**settings)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"truncation": 1.5}, {"truncation": float("nan")}, {"candidates": 0}, {"candidates": 4}]
+)
+def test_starts_that_cannot_work_are_refused(settings) -> None:
+    with pytest.raises(ConfigError, match=r"Expected .*found"):
+        Start(**settings)

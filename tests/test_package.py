@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "THIRD_PARTY.md")
-TEMPLATES = Path(__file__).parents[1] / "stylewav_pl" / "evaluation" / "templates"
+TEMPLATES = Path(__file__).parents[1] / "stylewav_pl" / "report" / "templates"
 HEAVY = ("torch", "lightning", "numpy", "scipy", "PIL", "jsonargparse")
 
 
@@ -57,7 +57,7 @@ def test_the_wheel_holds_the_data_files(wheel: Path) -> None:
         f"stylewav_pl/pocket/weights/{network}.safetensors" for network in ("generator", "clip", "audio")
     }
     templates = {
-        f"stylewav_pl/evaluation/templates/{path.name}" for path in TEMPLATES.iterdir() if path.is_file()
+        f"stylewav_pl/report/templates/{path.name}" for path in TEMPLATES.iterdir() if path.is_file()
     }
     assert templates
     assert (

@@ -15,6 +15,7 @@ from stylewav_pl.commands.experiment import FORCED
 from stylewav_pl.data import BuiltinVoices, Window
 from stylewav_pl.embedders.linear import LinearAudioEmbedder
 from stylewav_pl.module import StyleWav
+from stylewav_pl.optimisation.start import Start
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.types import Clip, ClipBatch, CohortResult
 
@@ -134,7 +135,7 @@ def test_company_order_and_cohort_size_do_not_matter(
 
 def demonstration(cohort_size: int) -> StyleWav:
     """With the settings of ``configs/demo.yaml``: a start chosen among samples, and enough steps for small differences to grow."""
-    settings = {"num_steps": 20, "start_truncation": 0.3, "start_candidates": 8}
+    settings = {"num_steps": 20, "start": Start(0.3, 8)}
     return StyleWav.from_sources(
         cohort_size=cohort_size, optimizer=lambda parameters: Adam(parameters, lr=0.07), **settings
     )

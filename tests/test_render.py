@@ -14,8 +14,8 @@ import soundfile
 from PIL import ExifTags, Image, ImageSequence
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
-from stylewav_pl.callbacks.images import NOT_A_PORTRAIT, encode
 from stylewav_pl.cli import main
+from stylewav_pl.pictures.images import IMAGE_NOTICE, encode
 
 CONFIG = """
 model: {{generator: linear, guide: linear, audio: linear, num_steps: 3, latent_space: {space}}}
@@ -73,7 +73,7 @@ def test_shards_of_latents_give_the_images_that_files_have(files, latents) -> No
             pixels(run / "rendered" / f"v{number}.png"), pixels(files[0] / "images" / f"v{number}.png")
         )
     with Image.open(run / "rendered" / "v0.png") as picture:
-        assert picture.info["Comment"] == NOT_A_PORTRAIT
+        assert picture.info["Comment"] == IMAGE_NOTICE
     assert not (run / ".writing").exists()
 
 
@@ -191,7 +191,7 @@ def test_images_in_every_format_say_what_they_are(format: str) -> None:
             np.asarray(picture.convert("RGB"), dtype=float) - np.asarray(ramp, dtype=float)
         ).mean() < (1e-9 if format == "png" else 1)
         said = picture.info.get("Comment") or picture.getexif()[ExifTags.Base.ImageDescription]
-        assert NOT_A_PORTRAIT in said
+        assert IMAGE_NOTICE in said
     assert encode(ramp, format, "Ä/b", 7) == data
 
 

@@ -11,18 +11,6 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
-
-from stylewav_pl import footprint, hardware
-from stylewav_pl.cli import main
-from stylewav_pl.commands import first_start
-from stylewav_pl.commands.experiment import FORCED
-from stylewav_pl.convergence import Convergence, EarlyStop
-from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
-from stylewav_pl.embedders.preprocess import reference_matrix
-from stylewav_pl.evaluation.results import read_results
 from stylewav_pl.footprint import (
     LARGEST_COHORT,
     OVERHEAD,
@@ -32,8 +20,20 @@ from stylewav_pl.footprint import (
     flops,
     peak_bytes,
 )
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from stylewav_pl import footprint, hardware
+from stylewav_pl.cli import main
+from stylewav_pl.commands import first_start
+from stylewav_pl.commands.experiment import FORCED
+from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
+from stylewav_pl.embedders.preprocess import reference_matrix
+from stylewav_pl.evaluation.results import read_results
 from stylewav_pl.generators import LinearGenerator, StyleGAN2
 from stylewav_pl.module import StyleWav
+from stylewav_pl.optimisation.convergence import Convergence, EarlyStop
 from stylewav_pl.types import Clip, ClipBatch, CohortResult, ConfigError
 
 pytestmark = pytest.mark.filterwarnings(
@@ -260,7 +260,7 @@ def test_the_numbers_of_convolutions_and_of_large_maps_stay() -> None:
 def test_a_process_that_keeps_its_memory_touches_new_pages_less_often() -> None:
     code = """
 import resource, sys, torch
-from stylewav_pl.hardware import keep_freed_memory
+from stylewav_pl.optimisation.hardware import keep_freed_memory
 assert sys.argv[1] == "no" or keep_freed_memory()
 for _ in range(10):
     torch.ones(10_000_000)

@@ -10,7 +10,7 @@ import torch
 
 from stylewav_pl.data import BuiltinVoices, ClipDataModule, Folder, Window
 from stylewav_pl.embedders.wav2clip import AudioNetwork, Wav2ClipEmbedder
-from stylewav_pl.hardware import keep_freed_memory
+from stylewav_pl.optimisation.hardware import keep_freed_memory
 from stylewav_pl.runs.plan import Plan
 
 RATE, COHORT = 48_000, 20

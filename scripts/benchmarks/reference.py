@@ -55,7 +55,7 @@ class ModulatedConvolution(nn.Module):
 
 
 class ReferenceGenerator(nn.Module):
-    """A copy of one of our generators (skip design, without bounds) that works in this way."""
+    """A copy of one of our generators (skip architecture, without bounds) that works in this way."""
 
     noises: list[Tensor]
 

@@ -9,11 +9,11 @@ from jaxtyping import Float
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from stylewav_pl.callbacks.images import from_bytes, to_bytes
 from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.evaluation.population_score import PopulationScore
-from stylewav_pl.objectives import cosine_similarity
+from stylewav_pl.optimisation.objective import cosine_similarity
+from stylewav_pl.pictures.images import from_bytes, to_bytes
 from stylewav_pl.types import Clip, CohortResult, ConfigError, ScoreRow
 
 

@@ -10,10 +10,10 @@ from PIL import Image
 from torch import Tensor
 
 from stylewav_pl.callbacks import ClipScore
-from stylewav_pl.callbacks.images import from_picture
 from stylewav_pl.commands.finish import Scoring, finish_run, record_prompts
 from stylewav_pl.embedders.base import ImageTextEmbedder
-from stylewav_pl.evaluation.page import Sounds
+from stylewav_pl.pictures.images import from_picture
+from stylewav_pl.report.page import Sounds
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.journal import ClipRecord
 from stylewav_pl.runs.results import read_skips

@@ -33,11 +33,10 @@ from stylewav_pl.commands.finish import (
     record_prompts,
     sounds_of,
 )
-from stylewav_pl.commands.first_start import AUTO, compilation_of, decide_compilation, plan_so_far, threads_of
+from stylewav_pl.commands.first_start import AUTO, plan_so_far, threads_of
 from stylewav_pl.commands.render import Rendering, render_again
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.funnel import table
-from stylewav_pl.hardware import check_precision
 from stylewav_pl.loggers import CsvLog
 from stylewav_pl.module import StyleWav
 from stylewav_pl.runs.directory import RunDirectory
@@ -247,19 +246,17 @@ class ExperimentCLI(LightningCLI):
         data.sample_rate = self.model.audio.sample_rate
         # before anything is written: a wrong judge, prompt, precision or folder must not become part of the
         # run
-        check_precision(self.model.precision, self.trainer.strategy.root_device)
+        self.model.speed.check(self.trainer.strategy.root_device)
         self.clip_score.setup(self.trainer, self.model, "fit")
         ids = self.listed_ids()
         self._dump_config()
         self.job = self.follow() if rank else self.lead(ids)
         self.plan = run.read_plan(1)  # there is one by now
         if data.cohort_size == AUTO:
-            self.model.resize(self.plan.cohort_size)
+            data.cohort_size = self.plan.cohort_size  # the module takes its slots from there
         use_threads(self.threads)
         done = run.finished()
         data.assign(cohorts_of_rank(self.plan.cohorts, rank, self.trainer.world_size, frozenset(done)))
-        if self.compiles == AUTO and data.cohorts:
-            self.model.compile_steps(compilation_of(run, self.trainer.strategy.root_device))
         self.writer.bind(run, self.generator_sha256)
         self._get(self.config_init, "progress").bind(sum(len(cohort.ids) for cohort in data.cohorts))
         self.dashboard.bind(
@@ -277,16 +274,8 @@ class ExperimentCLI(LightningCLI):
         plan = plan_so_far(run, self.datamodule.cohort_size, len(ids), self.model, self.trainer).extended(ids)
         self.datamodule.leave_out(plan.left_out(ids))
         run.write_plan(plan)
-        if self.compiles == AUTO:
-            decide_compilation(run, len(ids), self.model, self.trainer.strategy.root_device, self.threads)
         record_prompts(run, self.model.guide, self.clip_score.texts)
         return Leader(run.path, 0, self.trainer.world_size, self.launcher.name, self.children).open()
-
-    @property
-    def compiles(self) -> bool | str:
-        """``model.compile`` as it was asked for."""
-        asked: bool | str = self._get(self.config, "model")["compile"]
-        return asked
 
     def follow(self) -> Member:
         """Every other process: waits until the first one has opened the directory."""
@@ -496,7 +485,7 @@ class ExperimentCLI(LightningCLI):
             print(table(data.funnel))
         cohorts = f"{len(plan.cohorts)} cohorts of {plan.cohort_size}"
         print(
-            f"plan: {len(plan.ids)} clips in {cohorts}, {model.num_steps} steps, into "
+            f"plan: {len(plan.ids)} clips in {cohorts}, {model.recipe.num_steps} steps, into "
             f"{self.run_directory.path}"
         )
         print(f"finished already: {len(self.run_directory.finished())} cohorts")

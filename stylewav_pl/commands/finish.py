@@ -10,14 +10,14 @@ from stylewav_pl.commands.settled import basis_of, settle, settled
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.evaluation.findings import Findings, find
-from stylewav_pl.evaluation.grid import save_grid
-from stylewav_pl.evaluation.page import Sound, Sounds
 from stylewav_pl.evaluation.prompts import NOT_A_PORTRAIT, PromptSet, judge_note
-from stylewav_pl.evaluation.report import write_report
 from stylewav_pl.evaluation.results import read_results
-from stylewav_pl.evaluation.statistics_file import write_statistics
-from stylewav_pl.evaluation.tables import summary, wrapped
-from stylewav_pl.evaluation.verdict import retrieval_sentence
+from stylewav_pl.report.html import write_report
+from stylewav_pl.report.page import Sound, Sounds
+from stylewav_pl.report.run_pictures import save_grid
+from stylewav_pl.report.statistics_file import write_statistics
+from stylewav_pl.report.tables import summary, wrapped
+from stylewav_pl.report.verdict import retrieval_sentence
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import write_prompts
 from stylewav_pl.runs.plan import Plan

@@ -44,7 +44,7 @@ def inspect_file(path: Path) -> None:
     check(path, published)
     facts: dict[str, Any] = {
         "kind": "generator",
-        "architecture": published.architecture,
+        "family": published.family,
         "format": published.format,
     }
     channels = dict(sorted(published.config["channels"].items(), key=lambda pair: int(pair[0])))

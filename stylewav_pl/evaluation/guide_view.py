@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from stylewav_pl.evaluation.results import ResultRow
-from stylewav_pl.evaluation.sampling import evenly
+from stylewav_pl.evaluation.sampling import evenly_spaced
 from stylewav_pl.evaluation.statistics import Interval, NotComputable, wilson
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import all_embeddings, read_prompts
@@ -95,7 +95,7 @@ def read_retrieval(
         RunDirectoryError: A file is damaged.
     """
     first = {row.voice: row.clip.id for row in reversed(rows) if row.done}
-    wanted = set(evenly([row.clip.id for row in rows if first.get(row.voice) == row.clip.id], most))
+    wanted = set(evenly_spaced([row.clip.id for row in rows if first.get(row.voice) == row.clip.id], most))
     targets, images = [], []
     for _, cohort in all_embeddings(run_directory):
         kept = [row for row, id in enumerate(cohort.ids) if id in wanted]

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from stylewav_pl.evaluation.prompts import DEFAULT_PROMPTS, PromptSet
 from stylewav_pl.evaluation.results import ResultRow
-from stylewav_pl.evaluation.statistics_file import read_settings
+from stylewav_pl.evaluation.settings import read_settings
 
 Populations: TypeAlias = Mapping[str, tuple[str, ...]]
 

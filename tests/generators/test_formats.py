@@ -304,7 +304,7 @@ def test_inspect_tells_every_dimension(write, path, capsys):
         for line in capsys.readouterr().out.splitlines()[1:]
         if not line.startswith(" ")
     )
-    assert (facts["architecture"], facts["design"]) == ("stylegan2", "skip")
+    assert (facts["family"], facts["architecture"]) == ("stylegan2", "skip")
     assert (
         facts["resolution"],
         facts["z_dim"],

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from slow_stylegan2 import Modulated, Values, slow_image, slow_map
+from slow_stylegan2 import slow_image, slow_map, values_of
 
 from stylewav_pl.generators import StyleGAN2
 
@@ -23,23 +23,6 @@ def generator():
                 parameter.add_(0.3 * torch.randn_like(parameter))
         network.w_mean.copy_(torch.randn(9))
     return network
-
-
-def values_of(network):
-    def layer(one):
-        noise = (one.noise_strength, one.noise_const) if hasattr(one, "noise_const") else ()
-        return Modulated(one.weight, one.bias, one.affine.weight, one.affine.bias, *noise)
-
-    return Values(
-        [(one.weight, one.bias) for one in network.mapping.layers],
-        network.mapping_learning_rate_multiplier,
-        network.w_mean,
-        network.constant,
-        [layer(one) for one in network.convolutions],
-        [layer(one) for one in network.to_rgbs],
-        network.resample_taps,
-        network.conv_clamp,
-    )
 
 
 @pytest.mark.parametrize("noise", ["const", "none"])

@@ -15,9 +15,9 @@ from stylewav_pl.callbacks.clip_score import ClipScore
 from stylewav_pl.callbacks.dashboard import names
 from stylewav_pl.callbacks.dashboard.ending import Ending
 from stylewav_pl.callbacks.dashboard.window import Window, deserves_a_look, deserves_a_row, memory
-from stylewav_pl.callbacks.images import to_bytes
-from stylewav_pl.evaluation.grid import picture_grid
 from stylewav_pl.loggers import RunLogger
+from stylewav_pl.pictures.grid import picture_grid
+from stylewav_pl.pictures.images import to_bytes
 from stylewav_pl.types import CohortResult, ScoreRow
 
 MOST_POPULATIONS = 8
@@ -81,7 +81,7 @@ class Dashboard(Callback):
             return
         module: Any = pl_module
         rate = trainer.optimizers[0].param_groups[0]["lr"]
-        rates = [rate * module.schedule.factor(step / module.num_steps) for step in range(module.num_steps)]
+        rates = [rate * factor for factor in module.recipe.learning_rate_factors]
         first = self.clips_done == 0  # a resumed run has its curve
         self._tell(trainer.loggers, lambda logger: _open(logger, self._settings, rates if first else []))
 

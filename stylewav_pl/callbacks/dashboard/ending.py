@@ -12,13 +12,13 @@ from jaxtyping import Float
 from PIL import Image
 
 from stylewav_pl.callbacks.dashboard import names
-from stylewav_pl.evaluation.grid import load_face
 from stylewav_pl.evaluation.populations import group
 from stylewav_pl.evaluation.results import ResultRow, read_results
-from stylewav_pl.evaluation.sampling import evenly
-from stylewav_pl.evaluation.statistics_file import FILE as STATISTICS
-from stylewav_pl.evaluation.statistics_file import read_settings
+from stylewav_pl.evaluation.sampling import evenly_spaced
+from stylewav_pl.evaluation.settings import STATISTICS_FILE as STATISTICS
+from stylewav_pl.evaluation.settings import read_settings
 from stylewav_pl.loggers import Cell, RunLogger
+from stylewav_pl.report.run_pictures import load_face
 from stylewav_pl.runs.directory import RunDirectory
 
 THUMBNAIL_PIXELS = 96
@@ -131,7 +131,7 @@ class Ending:
                 row.similarity_end,
                 *(row.scores.get(prompt) for prompt in prompts),
             ]
-            for row in evenly(self.rows, self.table_rows)
+            for row in evenly_spaced(self.rows, self.table_rows)
         ]
 
 

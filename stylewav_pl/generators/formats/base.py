@@ -21,13 +21,14 @@ class Published:
 
     Attributes:
         format: The format's name, for people.
-        architecture: E.g. ``stylegan2``.
+        family: The kind of network, e.g. ``stylegan2``.
         config: Arguments of the network's constructor.
-        tensors: Its parameters and buffers by our names; ``w_mean`` and noise maps may be missing.
+        tensors: Its parameters and buffers by the names of our files (see :mod:`stylegan2_names`); ``w_mean`` and
+            noise maps may be missing.
     """
 
     format: str
-    architecture: str
+    family: str
     config: Mapping[str, Any]
     tensors: Mapping[str, Tensor]
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators.formats.base import Format, Published, as_tensor, common, require, taps_of
-from stylewav_pl.generators.stylegan2 import DESIGNS
+from stylewav_pl.generators.stylegan2 import ARCHITECTURES
 from stylewav_pl.weights.pickles import Record
 
 
@@ -30,7 +30,7 @@ class PersistentPickle(Format):
             return None
         _check_architecture(generator)
         mapping, synthesis = Layer(generator, "mapping"), Layer(generator, "synthesis")
-        design = _design(synthesis)
+        architecture = _architecture(synthesis)
         tensors: dict[str, Tensor] = {}
         layers = [mapping.child(f"fc{index}") for index in range(len(mapping.children))]
         for index, layer in enumerate(layers):
@@ -54,7 +54,7 @@ class PersistentPickle(Format):
                 {layer.name: layer.attribute("conv_clamp") for layer, _ in _modulated(synthesis)},
                 "conv_clamp",
             ),
-            design=design,
+            architecture=architecture,
             **_resampling(synthesis),
         )
 
@@ -150,23 +150,23 @@ def _blocks(synthesis: Layer) -> list[Layer]:
     return [synthesis.child(name) for name in names]
 
 
-def _design(synthesis: Layer) -> str:
+def _architecture(synthesis: Layer) -> str:
     """How the blocks are joined.
 
     Raises:
         WeightsError: In a way that this version cannot use.
     """
     blocks = _blocks(synthesis)
-    design = common({block.name: block.attribute("architecture") for block in blocks}, "architecture")
-    if design not in DESIGNS:
+    architecture = common({block.name: block.attribute("architecture") for block in blocks}, "architecture")
+    if architecture not in ARCHITECTURES:
         raise WeightsError(
-            f"It is a StyleGAN2 with architecture = {design!r}; this version can use {', '.join(DESIGNS)}."
+            f"It is a StyleGAN2 with architecture = {architecture!r}; this version can use {', '.join(ARCHITECTURES)}."
         )
     for block in blocks:
-        colours = {"torgb"} if design == "skip" or block.name == blocks[-1].name else set()
-        shortcut = {"skip"} if design == "resnet" and block.name != blocks[0].name else set()
+        colours = {"torgb"} if architecture == "skip" or block.name == blocks[-1].name else set()
+        shortcut = {"skip"} if architecture == "resnet" and block.name != blocks[0].name else set()
         require(set(block.children) - {"conv0", "conv1"} - colours - shortcut, set(), "further layers")
-    return str(design)
+    return str(architecture)
 
 
 def _modulated(synthesis: Layer) -> Iterator[tuple[Layer, str]]:
@@ -176,14 +176,14 @@ def _modulated(synthesis: Layer) -> Iterator[tuple[Layer, str]]:
         if level:
             yield block.child("conv0"), f"convolutions.{2 * level - 1}"
         yield block.child("conv1"), f"convolutions.{2 * level}"
-    coloured = blocks if _design(synthesis) == "skip" else blocks[-1:]
+    coloured = blocks if _architecture(synthesis) == "skip" else blocks[-1:]
     for level, block in enumerate(coloured):
         yield block.child("torgb"), f"to_rgbs.{level}"
 
 
 def _shortcuts(synthesis: Layer) -> Iterator[Layer]:
     """The layers beside the blocks, if the network has any."""
-    if _design(synthesis) == "resnet":
+    if _architecture(synthesis) == "resnet":
         for block in _blocks(synthesis)[1:]:
             layer = block.child("skip")
             require(

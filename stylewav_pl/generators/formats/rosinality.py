@@ -37,7 +37,7 @@ class Rosinality(Format):
             tensors,
             mapping_learning_rate_multiplier=MAPPING_LEARNING_RATE_MULTIPLIER,
             conv_clamp=None,
-            design="skip",
+            architecture="skip",
             **({"resample_taps": taps} if taps else {}),
         )
 
