@@ -298,7 +298,7 @@ class ExperimentCLI(LightningCLI):
         if stopping.asked():
             raise Stopped
         if not self.restarts:
-            self.run_directory.check_configuration(self.identity)
+            self.run_directory.configuration.check(self.identity)
 
     def check(self) -> None:
         """Whether this process may go on.

@@ -78,20 +78,20 @@ def _refused_while_held(run: RunDirectory) -> None:
 
 def test_the_first_configuration_stays(run: RunDirectory) -> None:
     first = {"model": {"num_steps": 10, "name": "ä"}, "trainer": {"devices": 1}}
-    run.adopt(first)
+    run.configuration.adopt(first)
     stored = run.config_path.read_bytes()
-    run.adopt({**first, "trainer": {"devices": 2}})
+    run.configuration.adopt({**first, "trainer": {"devices": 2}})
     assert run.config_path.read_bytes() == stored
 
 
 def test_another_configuration_is_refused_with_the_difference(run: RunDirectory) -> None:
-    run.adopt({"model": {"num_steps": 10, "noise": "const"}})
+    run.configuration.adopt({"model": {"num_steps": 10, "noise": "const"}})
     stored = run.config_path.read_bytes()
     with pytest.raises(
         RunDirectoryError,
         match=r"model\.num_steps: 10 -> 40\nUse another directory \(--run DIR\), or --restart",
     ) as error:
-        run.adopt({"model": {"num_steps": 40, "noise": "const"}})
+        run.configuration.adopt({"model": {"num_steps": 40, "noise": "const"}})
     assert "noise" not in str(error.value)
     assert error.value.exit_code == 5
     assert run.config_path.read_bytes() == stored
@@ -100,7 +100,7 @@ def test_another_configuration_is_refused_with_the_difference(run: RunDirectory)
 def test_moving_aside_numbers_and_deletes_nothing(run: RunDirectory) -> None:
     assert run.move_aside() is None
     for number in (1, 2, 3):
-        run.adopt({"number": number})
+        run.configuration.adopt({"number": number})
         assert run.move_aside() == run.path.with_name(f"a.old-{number}")
         assert not run.path.exists()
     assert [(run.path.with_name(f"a.old-{number}") / "config.yaml").read_text() for number in (1, 2, 3)] == [
@@ -136,7 +136,7 @@ def test_an_image_has_the_stem_of_its_clip(run: RunDirectory) -> None:
 
 
 def test_a_directory_that_has_vanished_or_is_another_one_is_noticed(run: RunDirectory) -> None:
-    run.adopt({})
+    run.configuration.adopt({})
     run.check_place()
     run.check_place()
     moved = run.move_aside()
