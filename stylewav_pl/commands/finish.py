@@ -10,7 +10,7 @@ from stylewav_pl.commands.settled import basis_of, settle, settled
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.evaluation.findings import Findings, find
-from stylewav_pl.evaluation.prompts import NOT_A_PORTRAIT, PromptSet, judge_note
+from stylewav_pl.evaluation.prompts import REPORT_NOTICE, PromptSet, judge_note
 from stylewav_pl.evaluation.results import read_results
 from stylewav_pl.report.html import write_report
 from stylewav_pl.report.page import Sound, Sounds
@@ -93,7 +93,7 @@ def record_prompts(run: RunDirectory, guide: ImageTextEmbedder, texts: Sequence[
 def evaluate_run(run: RunDirectory, scoring: Scoring, sounds: Sounds = lambda _: None) -> Findings:
     """Writes ``statistics.json``, ``grid.png`` and ``report.html`` from the tables and images of a run."""
     rows = read_results(run.path)
-    notes = [NOT_A_PORTRAIT, judge_note(scoring.guide, scoring.judge)]
+    notes = [REPORT_NOTICE, judge_note(scoring.guide, scoring.judge)]
     sets = [PromptSet(trait, dict(by_label)) for trait, by_label in scoring.prompts.items()]
     findings = find(run.path, rows, sets, scoring.seed, notes)
     write_statistics(run.path, findings.evaluations, findings.retrieval)

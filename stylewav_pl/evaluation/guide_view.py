@@ -28,14 +28,14 @@ class GuideView:
     Attributes:
         rows: Clip to its row.
         prompts: One per column.
-        heard: ``[clip, prompt]``, of the target with each prompt.
-        seen: ``[clip, prompt]``, of the final image with each prompt.
+        audio_similarities: ``[clip, prompt]``, of the target with each prompt.
+        image_similarities: ``[clip, prompt]``, of the final image with each prompt.
     """
 
     rows: Mapping[str, int]
     prompts: tuple[str, ...]
-    heard: Float[np.ndarray, "clip prompt"]
-    seen: Float[np.ndarray, "clip prompt"]
+    audio_similarities: Float[np.ndarray, "clip prompt"]
+    image_similarities: Float[np.ndarray, "clip prompt"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from stylewav_pl.types import ConfigError
 
-NOT_A_PORTRAIT = (
+REPORT_NOTICE = (
     "A generated face is not a portrait: it shows what the networks associate with a voice, not what the "
     "speaker looks like, "
     "and must not be used to identify or to judge anyone."

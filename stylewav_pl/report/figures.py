@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stylewav_pl.evaluation.comparison import Between, Evaluation
+from stylewav_pl.evaluation.records import Between, Evaluation
 from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.sampling import evenly_spaced
 from stylewav_pl.evaluation.statistics import Interval

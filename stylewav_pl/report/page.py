@@ -11,10 +11,10 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from stylewav_pl.data.funnel import Stage
-from stylewav_pl.evaluation.comparison import Evaluation
 from stylewav_pl.evaluation.findings import Findings, find_again
 from stylewav_pl.evaluation.populations import group
-from stylewav_pl.evaluation.prompts import NOT_A_PORTRAIT
+from stylewav_pl.evaluation.prompts import REPORT_NOTICE
+from stylewav_pl.evaluation.records import Evaluation
 from stylewav_pl.evaluation.results import ResultRow, read_results
 from stylewav_pl.evaluation.sampling import evenly_spaced
 from stylewav_pl.report.figures import distributions, forest_plot
@@ -121,7 +121,7 @@ def gather(
             TraitSection(one, forest_plot(one), distributions(one, rows)) for one in found.evaluations
         ),
         notes=tuple(
-            dict.fromkeys([NOT_A_PORTRAIT, *(note for one in found.evaluations for note in caveats(one))])
+            dict.fromkeys([REPORT_NOTICE, *(note for one in found.evaluations for note in caveats(one))])
         ),
         faces={
             label: tuple((id, starts.get(id), faces[id]) for id in ids if id in faces)

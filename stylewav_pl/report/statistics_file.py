@@ -1,7 +1,7 @@
 """``statistics.json``: the numbers for machines, with stable keys and finite numbers only.
 
 Layout: ``{"format": 1, "traits": {TRAIT: {"verdict": ..., **fields of Evaluation}}, "retrieval": {...}}``;
-the fields are those of the records in :mod:`stylewav_pl.evaluation.comparison` and
+the fields are those of the records in :mod:`stylewav_pl.evaluation.records` and
 :class:`~stylewav_pl.evaluation.guide_view.Retrieval`, and what has no answer is ``{"not_computable":
 REASON}``.
 """
@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-from stylewav_pl.evaluation.comparison import Evaluation
 from stylewav_pl.evaluation.guide_view import NOT_RECORDED, Retrieval
+from stylewav_pl.evaluation.records import Evaluation
 from stylewav_pl.evaluation.settings import STATISTICS_FILE
 from stylewav_pl.evaluation.statistics import NotComputable
 from stylewav_pl.report.verdict import verdict, where_lost

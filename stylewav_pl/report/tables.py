@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 
 from stylewav_pl.errors import printable
-from stylewav_pl.evaluation.comparison import Between, Comparison, Evaluation, Omnibus
+from stylewav_pl.evaluation.records import Between, Comparison, Evaluation, Omnibus
 from stylewav_pl.evaluation.statistics import Interval, NotComputable, Welch
 from stylewav_pl.report.verdict import ALPHA, p_text, trend_sentence, verdict, where_lost
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from stylewav_pl.evaluation.comparison import Between, Comparison, Evaluation
 from stylewav_pl.evaluation.guide_view import Retrieval
+from stylewav_pl.evaluation.records import Between, Comparison, Evaluation
 from stylewav_pl.evaluation.statistics import Interval, NotComputable, Welch
 
 ALPHA = 0.05

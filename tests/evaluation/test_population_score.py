@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stylewav_pl.evaluation.comparison import evaluate
+from stylewav_pl.evaluation.evaluate import evaluate
 from stylewav_pl.evaluation.population_score import PopulationScore
 from stylewav_pl.evaluation.prompts import PromptSet
 from stylewav_pl.evaluation.results import read_results

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 import stylewav_pl.report.page as page_module
-from stylewav_pl.evaluation.comparison import evaluate
-from stylewav_pl.evaluation.prompts import NOT_A_PORTRAIT, SEX, PromptSet, judge_note
+from stylewav_pl.evaluation.evaluate import evaluate
+from stylewav_pl.evaluation.prompts import REPORT_NOTICE, SEX, PromptSet, judge_note
 from stylewav_pl.evaluation.results import read_results
 from stylewav_pl.pictures.sheets import write_sheet
 from stylewav_pl.report.figures import forest_plot
@@ -59,14 +59,14 @@ def read(run: Path) -> Reader:
 def test_the_page_shows_what_the_run_found(make_run: Callable[..., Path]) -> None:
     run = make_run(voices=8, unlabelled=2)
     evaluation = evaluate(
-        read_results(run), SEX, permutations=99, notes=[NOT_A_PORTRAIT, judge_note("pocket", "pocket")]
+        read_results(run), SEX, permutations=99, notes=[REPORT_NOTICE, judge_note("pocket", "pocket")]
     )
     write_statistics(run, [evaluation])
     page = read(run)
     counts = ["male voices 8 faces", "other voices 2 faces"]
     for expected in [
         verdict(evaluation),
-        NOT_A_PORTRAIT,
+        REPORT_NOTICE,
         "Judge and guide are the same model",
         "0.241",
         *counts,

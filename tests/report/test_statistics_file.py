@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stylewav_pl.evaluation.comparison import evaluate
+from stylewav_pl.evaluation.evaluate import evaluate
 from stylewav_pl.evaluation.guide_view import retrieval
 from stylewav_pl.evaluation.prompts import SEX
 from stylewav_pl.evaluation.results import ResultRow

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stylewav_pl.evaluation.comparison import Evaluation, evaluate
+from stylewav_pl.evaluation.evaluate import evaluate
 from stylewav_pl.evaluation.prompts import SEX, PromptSet
+from stylewav_pl.evaluation.records import Evaluation
 from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.statistics import Interval, Welch
 from stylewav_pl.report.tables import WIDTH, between_table, paper_table, summary

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stylewav_pl.evaluation.comparison import evaluate
+from stylewav_pl.evaluation.evaluate import evaluate
 from stylewav_pl.evaluation.guide_view import GuideView
 from stylewav_pl.evaluation.multigroup import Anova
 from stylewav_pl.evaluation.prompts import SEX, PromptSet
@@ -367,7 +367,7 @@ def test_targets_are_compared_over_the_clips_that_were_judged() -> None:
         [*rows, row("visitor", "", {BOY: 0.1, GIRL: 0.1})], SEX, permutations=9, guide_view=guide_view
     )
     assert not isinstance(result.heard, NotComputable)
-    assert result.heard.means[BOY]["male"] == pytest.approx(guide_view.heard[:6, 0].mean())
+    assert result.heard.means[BOY]["male"] == pytest.approx(guide_view.audio_similarities[:6, 0].mean())
 
 
 def test_what_was_not_recorded_is_said() -> None:
