@@ -34,6 +34,7 @@ COMMANDS = {
     "predict": ("experiment", "render the latents of a finished run again"),
     "generate": ("generate", "a face for each audio file: generate voice.wav -o out/"),
     "report": ("report", "write statistics, picture grid and report.html of a run again"),
+    "verify": ("verify", "compare every file of a run with what was written; damaged ones are named"),
     "weights": ("weights", "list, fetch, verify, inspect and convert network weights"),
     "data": (
         "data",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import islice, zip_longest
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -95,6 +96,15 @@ class ClipDataModule(LightningDataModule):
         """What never reaches the plan: clips whose id was taken, and what a source could not list as a clip."""
         self._index()
         return tuple(self._early_skips)
+
+    def lists(self, id: str) -> bool:
+        """Whether a source lists the clip."""
+        return id in self._index()
+
+    def file_of(self, id: str) -> Path | None:
+        """The file that a listed clip is; none where it is no file."""
+        source, clip = self._index()[id]
+        return source.file_of(clip)
 
     def leave_out(self, clashing: Mapping[str, str]) -> None:
         """Takes clips off the list because their files would have the names of others'; they become early skips.

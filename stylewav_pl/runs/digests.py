@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import IO, Any
 from stylewav_pl.types import Recording
 
 _BLOCK = 1 << 20
+_OURS = re.compile(r"(images|latents|strips|shards|journal)/[^/\x00]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +109,14 @@ class CohortFiles:
 
     @classmethod
     def from_json(cls, line: str | bytes) -> "CohortFiles":
-        """The inverse of :meth:`to_json`."""
+        """The inverse of :meth:`to_json`.
+
+        Raises:
+            ValueError: A path leads to where no run writes.
+        """
         value: dict[str, Any] = json.loads(line)
+        if strange := [path for path in value["files"] if not _OURS.fullmatch(path)]:
+            raise ValueError(f"no file of a run: {strange[0]!r}")
         return cls(
             {path: Digest(*facts) for path, facts in value["files"].items()},
             {name: Digest(*facts) for name, facts in value["members"].items()},

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -186,13 +186,15 @@ class RunDirectory:
     @property
     def store(self) -> Store:
         """Where the images and latents lie; what the manifest says nothing about is a PNG."""
-        return open_store(
-            self.path, self._as(Output, self.read_manifest().get("output", {})), self._cohort_of
-        )
+        output = self._as(Output, self.read_manifest().get("output", {}))
+        cohorts = cache(lambda: self.cohorts_by_id)  # read once for all that is read through this store
+        return open_store(self.path, output, lambda id: cohorts()[id])
 
-    def _cohort_of(self, id: str) -> int:
+    @property
+    def cohorts_by_id(self) -> Mapping[str, int]:
+        """The cohort of every planned clip."""
         facts = self._plan_facts()
-        return plan_file.cohorts_by_id(self._plan_path, facts)[id] if facts else 0
+        return plan_file.cohorts_by_id(self._plan_path, facts) if facts else {}
 
     def check_place(self) -> None:
         """Checks that the directory is still the one that was there at the first call.

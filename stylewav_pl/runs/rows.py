@@ -63,6 +63,24 @@ def read_results(run_directory: Path) -> list[ResultRow]:
         return [_row(columns, cells, f"{path}, line {lines.line_num}") for cells in lines if cells]
 
 
+def read_curves(path: Path) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """Id and similarity at each step of each clip, one clip after the other; none where the file is missing.
+
+    Raises:
+        RunDirectoryError: It is no such table.
+    """
+    if not path.is_file():
+        return
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        lines = csv.reader(file)
+        next(lines, None)
+        for cells in lines:
+            try:
+                yield cells[0], tuple(float(cell) for cell in cells[1:] if cell)
+            except (ValueError, IndexError):
+                raise _damaged(",".join(cells), f"{path}, line {lines.line_num}") from None
+
+
 def _label_columns(header: list[str], path: Path) -> list[str]:
     fixed = len(_BEFORE)
     for start in range(fixed, len(header)):
