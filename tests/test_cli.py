@@ -134,6 +134,7 @@ def test_fit_writes_every_file_of_a_run(finished: Project) -> None:
     names = {
         "config.yaml",
         "manifest.json",
+        "journal/manifest.json",
         "statistics.json",
         "grid.png",
         "report.html",
@@ -640,9 +641,9 @@ def test_predict_refuses_latents_of_another_space(
 
 def tear(run: Path, keep_lines: int, extra: bytes) -> None:
     """Leaves the directory as a process that was killed leaves it."""
-    for name in ("rank-00000.jsonl", "rank-00000.index"):
+    for name, lines in (("rank-00000.jsonl", 2 * keep_lines), ("rank-00000.index", keep_lines)):
         path = run / "journal" / name
-        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:keep_lines]) + extra)
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:lines]) + extra)
     (run / ".writing").mkdir(exist_ok=True)
     (run / ".writing" / "male-v2.png").write_bytes(b"half")
     (run / ".writing-1-manifest.json").write_bytes(b"half")
@@ -709,14 +710,14 @@ def test_a_full_disk_is_named_and_what_was_done_is_kept(
     assert project.tables() == finished.tables()
 
 
-def failing_after(calls: int, function: Callable[..., None]) -> Callable[..., None]:
+def failing_after(calls: int, function: Callable[..., object]) -> Callable[..., object]:
     remaining = [calls]
 
-    def limited(*args: object, **kwargs: object) -> None:
+    def limited(*args: object, **kwargs: object) -> object:
         remaining[0] -= 1
         if remaining[0] < 0:
             raise OSError(28, "No space left on device")
-        function(*args, **kwargs)
+        return function(*args, **kwargs)
 
     return limited
 

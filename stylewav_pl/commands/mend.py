@@ -1,16 +1,16 @@
 """What a start does about damage that it finds in the run: what can be made again is taken back, the rest is named."""
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.sound import recording_of
-from stylewav_pl.runs.damage import Damage, forget_notes, listed, note, noted
+from stylewav_pl.runs.damage import Damage, DamageError, forget_notes, listed, note, noted
 from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.journal import Journals
 from stylewav_pl.runs.plan import Plan
 from stylewav_pl.runs.verification import Checked, check_cohorts
-from stylewav_pl.types import RunDirectoryError
+from stylewav_pl.types import Recording
 
 MOST_NAMED = 5
 
@@ -68,23 +68,27 @@ def why_lost(run: FinishedRun, cohort: int, data: ClipDataModule) -> str:
     """Why a cohort would not come out as it was, as a remedy for a person; empty where it can be made again."""
     try:
         ids = [clip.id for clip in run.journals[cohort].clips]
-    except RunDirectoryError:
+    except DamageError:
         return ""  # there is no result that could be lost
-    obstacle = next((why for id in ids if (why := _obstacle(run, cohort, id, data))), "")
+    try:
+        recordings = run.files(cohort).recordings
+    except DamageError:
+        recordings = ()
+    before = {recording.path: recording for recording in recordings}
+    obstacle = next((why for id in ids if (why := _obstacle(id, data, before))), "")
     return obstacle and (
         f"Its cohort ({counted(ids, 'clip')}) cannot be made again: {obstacle}. Restore that or the damaged file, or "
         "begin anew with --restart."
     )
 
 
-def _obstacle(run: FinishedRun, cohort: int, id: str, data: ClipDataModule) -> str:
+def _obstacle(id: str, data: ClipDataModule, before: Mapping[str, Recording]) -> str:
     if not data.lists(id):
         return f"no data source lists {id} any more"
     path = data.file_of(id)
     now = recording_of(path)
     if now is None:
         return "" if path is None else f"{path} is gone"
-    before = {recording.path: recording for recording in run.files(cohort).recordings}
     return "" if before.get(now.path, now) == now else f"{path} has changed"
 
 

@@ -1,5 +1,6 @@
 """What the report shows, gathered from the files of a run; whatever is missing is left out."""
 
+import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -21,10 +22,10 @@ from stylewav_pl.report.figures import distributions, forest_plot
 from stylewav_pl.report.media import face_uri, sound_uri, start_uris
 from stylewav_pl.report.tables import caveats
 from stylewav_pl.runs.damage import DamageError
-from stylewav_pl.runs.finished import FinishedRun
+from stylewav_pl.runs.finished import SKIPPED, FinishedRun
 from stylewav_pl.runs.identity import flatten
 from stylewav_pl.runs.manifest import RECORDED
-from stylewav_pl.types import RunDirectoryError, Skip
+from stylewav_pl.types import RunDirectoryError
 
 MOST_FACES = 24
 MOST_CLIPS = 200
@@ -134,7 +135,7 @@ def gather(
         clips=_clips(run, listed, starts, faces, sounds, labels, prompts),
         done=len(done),
         funnel=_funnel(run.path / "funnel.json"),
-        skipped=tuple(_texts(skip) for skip in run.skips),
+        skipped=_skipped(run),
         facts={name: str(value) for name, value in flatten(_short(run.manifest)).items()},
         config=_config(run),
     )
@@ -215,8 +216,17 @@ def _funnel(path: Path) -> tuple[Stage, ...]:
         ) from problem
 
 
-def _texts(skip: Skip) -> Mapping[str, str]:
-    return {"id": skip.id, "path": skip.path, "reason": skip.reason.value, "detail": skip.detail}
+def _skipped(run: FinishedRun) -> tuple[Mapping[str, str], ...]:
+    """As the table has them: a newer version may know other reasons."""
+    run.check(SKIPPED)
+    path = run.path / SKIPPED
+    if not path.is_file():
+        return ()
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        return tuple(
+            {name: line.get(name) or "" for name in ("id", "path", "reason", "detail")}
+            for line in csv.DictReader(file)
+        )
 
 
 def _short(manifest: Mapping[str, object]) -> Mapping[str, object]:

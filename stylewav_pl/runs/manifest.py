@@ -29,7 +29,6 @@ class ManifestFile:
         self.run = run
         self.path = run / FILE
         self.copy = run / "journal" / FILE
-        self._plan = run / "plan.jsonl"
 
     def read(self) -> dict[str, Any]:
         """The facts; none before the first start.
@@ -42,7 +41,7 @@ class ManifestFile:
             facts = self._intact(self.copy)
         if facts is not None:
             return facts
-        if not self.path.exists() and not self._plan.exists():
+        if not self.path.exists() and not self._has_results():
             return {}
         state = "is damaged or was edited" if self.path.exists() else "is missing"
         raise RunDirectoryError(
@@ -86,6 +85,10 @@ class ManifestFile:
             return (
                 "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
             )
+
+    def _has_results(self) -> bool:
+        """Whether a run has finished something here, which nobody understands without its manifest."""
+        return (self.run / "plan.jsonl").exists() and any(self.copy.parent.glob("rank-*.index"))
 
     def _intact(self, path: Path) -> dict[str, Any] | None:
         """The facts in a file; None where it is missing or not what was written."""

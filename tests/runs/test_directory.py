@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from stylewav_pl.runs import journal
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.files import TEMPORARY_PREFIX
+from stylewav_pl.runs.journal import CohortRecord
 from stylewav_pl.runs.plan import Plan
 from stylewav_pl.types import OutputError, RunDirectoryError
 
@@ -116,11 +118,38 @@ def test_the_plan_comes_back_with_the_size_of_the_first_start(run: RunDirectory)
     assert run.read_manifest()["seed"] == 3
 
 
-def test_a_damaged_manifest_is_named(run: RunDirectory) -> None:
+@pytest.mark.parametrize("damage", ['{"seed": ', '{"seed": 4}', "[]", "", None])
+def test_a_damaged_or_edited_manifest_is_told_and_its_copy_stands_in_until_it_is_written_again(
+    run: RunDirectory, damage: str | None
+) -> None:
     run.write_manifest({"seed": 3})
-    run.manifest_path.write_text('{"seed": ')
-    with pytest.raises(RunDirectoryError, match=r"manifest\.json is damaged .*--restart"):
+    write_or_remove(run.manifest_path, damage)
+    assert run.read_manifest() == {"seed": 3}
+    assert run.manifest.damage() == ("is missing" if damage is None else "is damaged or was edited")
+    run.write_manifest({"more": 1})
+    assert (run.read_manifest(), run.manifest.damage()) == ({"seed": 3, "more": 1}, "")
+
+
+@pytest.mark.parametrize("damage", ['{"seed": ', "[]", None])
+def test_a_manifest_without_its_copy_is_refused_by_name(run: RunDirectory, damage: str | None) -> None:
+    run.write_plan(Plan(2).extended(["a"]))
+    journal.append(run.journal_path, 0, CohortRecord(0, (), ()))
+    write_or_remove(run.manifest_path, damage)
+    write_or_remove(run.manifest.copy, "{")
+    with pytest.raises(RunDirectoryError, match=r"manifest\.json is .*copy.*--restart"):
         run.read_plan(1)
+
+
+def test_a_manifest_of_an_earlier_version_is_believed(run: RunDirectory) -> None:
+    run.path.mkdir(parents=True)
+    run.manifest_path.write_text('{"seed": 3}')
+    assert run.read_manifest() == {"seed": 3}
+    run.write_manifest({"more": 1})
+    assert run.read_manifest() == {"seed": 3, "more": 1}
+
+
+def write_or_remove(path: Path, text: str | None) -> None:
+    path.unlink() if text is None else path.write_text(text)
 
 
 def test_later_scores_come_back(run: RunDirectory) -> None:
