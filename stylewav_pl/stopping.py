@@ -1,4 +1,6 @@
-"""Signals that ask a run to stop: SIGTERM, and SIGUSR1, which SLURM can be told to send before it takes a machine away.
+"""Signals that ask a run to stop.
+
+SIGTERM, and SIGUSR1, which SLURM can be told to send before it takes a machine away.
 
 A run loses nothing but the cohort in flight when it dies, so there is nothing to save: it stops at the next
 step, and where the next step is too far away it is ended. Nothing heavy is imported here: signals are heeded
@@ -25,7 +27,10 @@ def asked() -> bool:
 
 
 def tell(follower: Callable[[], None]) -> None:
-    """Has ``follower`` called, from another thread, as soon as a signal arrives; until :func:`heeded` ends."""
+    """Has ``follower`` called, from another thread, as soon as a signal arrives.
+
+    Until :func:`heeded` ends.
+    """
     _followers.append(follower)
 
 

@@ -1,4 +1,5 @@
-"""What is installed: the wheel works away from the repository, the command answers at once, imports point one way."""
+"""What is installed: the wheel works away from the repository, the command answers at once, imports point one
+way."""
 
 import csv
 import os

@@ -1,4 +1,5 @@
-"""The promises that the optimisation itself must keep: a clip stands alone, frozen means frozen, not a portrait."""
+"""The promises that the optimisation itself must keep: a clip stands alone, frozen means frozen, not a
+portrait."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -90,7 +91,8 @@ def pocket(cohort_size: int) -> StyleWav:
 
 
 def companies_of(id: str, voices: dict[str, Tensor]) -> list[list[str | None]]:
-    """Alone, in a three, in an eight; then two other threes (one with padding) and an eight in another order."""
+    """Alone, in a three, in an eight; then two other threes (one with padding) and an eight in another
+    order."""
     others = [other for other in voices if other != id]
     return [
         [id],
@@ -134,7 +136,8 @@ def test_company_order_and_cohort_size_do_not_matter(
 
 
 def demonstration(cohort_size: int) -> StyleWav:
-    """With the settings of ``configs/demo.yaml``: a start chosen among samples, and enough steps for small differences to grow."""
+    """With the settings of ``configs/demo.yaml``: a start chosen among samples, and enough steps for small
+    differences to grow."""
     settings = {"num_steps": 20, "start": Start(0.3, 8)}
     return StyleWav.from_sources(
         cohort_size=cohort_size, optimizer=lambda parameters: Adam(parameters, lr=0.07), **settings

@@ -1,4 +1,7 @@
-"""Audio files per second: decoding and resampling in two processes, embedding with a network of Wav2CLIP's shape."""
+"""Audio files per second.
+
+Decoding and resampling in two processes, embedding with a network of Wav2CLIP's shape.
+"""
 
 import tempfile
 import time

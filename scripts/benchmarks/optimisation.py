@@ -1,4 +1,7 @@
-"""The whole optimisation of a clip, with its final render, against as many steps of the reference loop; networks of the true shapes."""
+"""The whole optimisation of a clip, with its final render, against as many steps of the reference loop.
+
+Networks of the true shapes.
+"""
 
 import statistics
 import time
@@ -17,7 +20,10 @@ REFERENCE_STEPS = 3
 
 
 def measure(resolution: int, coarse: int, steps: int, clips: int, with_compilation: bool) -> dict[str, Any]:
-    """Seconds per clip of every way to do it; those of the reference loop are the median of a few of its steps, times ``steps``."""
+    """Seconds per clip of every way to do it.
+
+    Those of the reference loop are the median of a few of its steps, times ``steps``.
+    """
     torch.manual_seed(0)
     shapes = true_shapes(resolution, clips, torch.device("cpu"))
     slow = {"reference loop": steps * reference_seconds(shapes)}
@@ -60,7 +66,10 @@ def reference_seconds(shapes: TrueShapes) -> float:
 
 
 def seconds(shapes: TrueShapes, clips: int, settings: dict[str, Any]) -> float:
-    """Of one clip of a cohort that is optimised through a real trainer; compiling and one step of each resolution come before."""
+    """Of one clip of a cohort that is optimised through a real trainer.
+
+    Compiling and one step of each resolution come before.
+    """
     model = StyleWav(shapes.generator, shapes.guide, shapes.audio, cohort_size=clips, **settings)
     targets = torch.zeros(clips, shapes.guide.embed_dim)
     for resolution in {phase.resolution for phase in model.recipe.phases}:

@@ -94,7 +94,10 @@ class _Cohorts(list[ClipBatch]):
 
 
 def measure(targets: int, steps: int) -> dict[str, Any]:
-    """For each guide, start and setting: final similarity at full resolution, share of the exact gain, time."""
+    """For each guide, start and setting.
+
+    Final similarity at full resolution, share of the exact gain, time.
+    """
     batch, pocket = voices(targets), load_image_text_embedder("pocket")
     found: dict[str, Any] = {"targets": targets, "steps": steps}
     for seen, guide, compared in (

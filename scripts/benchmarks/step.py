@@ -1,4 +1,7 @@
-"""One optimisation step: the reference loop against this package, each speed-up by itself, and whether the numbers stay the same."""
+"""One optimisation step.
+
+The reference loop against this package, each speed-up by itself, and whether the numbers stay the same.
+"""
 
 import copy
 import ctypes

@@ -112,7 +112,10 @@ class ClipScore(Callback):
         )
 
     def running_means(self) -> dict[tuple[str, str, str], float]:
-        """Mean score so far of this process's clips by trait, label and prompt of that trait; populations without clips are left out."""
+        """Mean score so far of this process's clips by trait, label and prompt of that trait.
+
+        Populations without clips are left out.
+        """
         if not self.means.update_called:
             return {}
         return {

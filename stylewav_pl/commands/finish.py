@@ -78,7 +78,10 @@ def finish_run(
 
 
 def finished_before(run: RunDirectory, scoring: Scoring, early_skips: Sequence[Skip]) -> Totals | None:
-    """Says again what :func:`finish_run` said, where nothing has changed since; None where it has to be called."""
+    """Says again what :func:`finish_run` said, where nothing has changed since.
+
+    None where it has to be called.
+    """
     noted = settled(run, basis_of(run, early_skips, asdict(scoring)))
     if noted is None:
         return None
@@ -88,7 +91,9 @@ def finished_before(run: RunDirectory, scoring: Scoring, early_skips: Sequence[S
 
 
 def record_prompts(run: RunDirectory, guide: ImageTextEmbedder, texts: Sequence[str]) -> None:
-    """Keeps the prompts as the guide embeds them: with the clips' targets they say what the audio encoder hears.
+    """Keeps the prompts as the guide embeds them.
+
+    With the clips' targets they say what the audio encoder hears.
 
     A guide that does not know a word (another judge scores then) records nothing.
     """

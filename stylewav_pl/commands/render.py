@@ -286,6 +286,9 @@ def read_latent(
 
 
 def metadata_of(data: bytes) -> dict[str, str]:
-    """The metadata in the header of a safetensors file; see :func:`stylewav_pl.callbacks.writer.in_one_order`."""
+    """The metadata in the header of a safetensors file.
+
+    See :func:`stylewav_pl.callbacks.writer.in_one_order`.
+    """
     header: dict[str, dict[str, str]] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return header.get("__metadata__", {})

@@ -66,7 +66,10 @@ def run(command: str, options: list[str]) -> int:
 
 
 def data_of(run: "FinishedRun") -> "ClipDataModule | None":
-    """The clips as the run's configuration names them; None, with a word about it, where they cannot be had any more."""
+    """The clips as the run's configuration names them.
+
+    None, with a word about it, where they cannot be had any more.
+    """
     from jsonargparse import ArgumentParser
 
     from stylewav_pl.data import ClipDataModule

@@ -42,7 +42,7 @@ class BuiltinVoices(ClipSource):
     def read(self, clip: Clip, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
         """See :meth:`ClipSource.read`."""
         voice = speak(self.speakers[clip.id], self.seed, self.seconds, NATIVE_RATE)
-        return finish(window.cut(voice, NATIVE_RATE), NATIVE_RATE, sample_rate, window)
+        return finish(window.cut(voice, NATIVE_RATE)[:, None], NATIVE_RATE, sample_rate, window)
 
 
 def _clip(id: str, speaker: Speaker) -> Clip:

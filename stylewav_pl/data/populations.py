@@ -145,11 +145,12 @@ class Populations:
             )
         return [position for row in zip_longest(*drawn.values()) for position in row if position is not None]
 
-    def check(self, funnel: Funnel) -> None:
+    def check(self, funnel: Funnel, advice: str = "") -> None:
         """Refuses a draw that is short.
 
         Args:
             funnel: What :meth:`draw` filled in; the error shows it.
+            advice: What else to say: why clips could not be drawn.
 
         Raises:
             ConfigError: A population is short of clips.
@@ -163,7 +164,7 @@ class Populations:
         if short:
             raise ConfigError(
                 f"Too few clips for the populations of {self.trait}: {', '.join(short)}.\n\n{funnel}\n\n"
-                "Ask for fewer (count), loosen a rule, or add data (other splits or locales)."
+                f"{advice and advice + ' '}Ask for fewer (count), loosen a rule, or add data (other splits or locales)."
             )
 
     def _clips_by_speaker(

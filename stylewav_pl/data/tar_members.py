@@ -43,7 +43,10 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Bytes that are no entry; entries behind them are found again. No bytes: the mark that ends every tar file is missing."""
+    """Bytes that are no entry.
+
+    Entries behind them are found again. No bytes: the mark that ends every tar file is missing.
+    """
 
     start: int
     end: int
@@ -90,7 +93,10 @@ def _member_at(file: BinaryIO, position: int, size: int) -> tuple[Member, int] |
 
 
 class _Headers:
-    """A file for tarfile that refuses to read more than a header could be: a size in a header is no promise."""
+    """A file for tarfile that refuses to read more than a header could be.
+
+    A size in a header is no promise.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self.tell, self.seek, self._read = file.tell, file.seek, file.read
@@ -104,7 +110,10 @@ class _Headers:
 
 
 def _next_header(file: BinaryIO, position: int, size: int) -> int:
-    """Where the next header may begin behind ``position``, be it aligned or not; the end of the file if there is none."""
+    """Where the next header may begin behind ``position``, be it aligned or not.
+
+    The end of the file if there is none.
+    """
     start = position + MAGIC_OFFSET + 1
     while start < size:
         file.seek(start)

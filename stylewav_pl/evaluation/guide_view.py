@@ -1,4 +1,6 @@
-"""What a run recorded in the guide's space: how targets and images score with the prompts, and whether images find their own audio.
+"""What a run recorded in the guide's space.
+
+How targets and images score with the prompts, and whether images find their own audio.
 
 The target is what the audio encoder hears. Its scores mean something in the guide's space alone, which it
 shares.
@@ -89,7 +91,9 @@ def read_guide_view(run: FinishedRun | Path) -> GuideView | NotComputable:
 def read_retrieval(
     run: FinishedRun | Path, rows: Sequence[ResultRow], most: int = MOST_AUDIOS
 ) -> Retrieval | NotComputable:
-    """Looks for each image's own audio among those of a run; of a speaker with several clips the first counts.
+    """Looks for each image's own audio among those of a run.
+
+    Of a speaker with several clips the first counts.
 
     Raises:
         RunDirectoryError: A file is damaged.
@@ -107,7 +111,9 @@ def read_retrieval(
 def retrieval(
     images: Float[np.ndarray, "clip embed"], targets: Float[np.ndarray, "clip embed"]
 ) -> Retrieval | NotComputable:
-    """Ranks the targets by their cosine to each image; a target that is exactly as near as the own one counts as nearer.
+    """Ranks the targets by their cosine to each image.
+
+    A target that is exactly as near as the own one counts as nearer.
 
     Args:
         images: Unit norm.

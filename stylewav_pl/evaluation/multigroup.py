@@ -69,7 +69,9 @@ def welch_anova(samples: Sequence[Sample]) -> Anova | NotComputable:
 
 
 def slope_weights(positions: Sequence[int]) -> Float[np.ndarray, " position"]:
-    """Weights whose weighted sum of values is the slope of the least-squares line over ``positions``; they sum to zero.
+    """Weights whose weighted sum of values is the slope of the least-squares line over ``positions``.
+
+    They sum to zero.
 
     >>> slope_weights([0, 1, 2]).tolist()
     [-0.5, 0.0, 0.5]

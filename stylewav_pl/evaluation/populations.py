@@ -12,7 +12,9 @@ Populations: TypeAlias = Mapping[str, tuple[str, ...]]
 
 
 def group(run_directory: Path, rows: Sequence[ResultRow], trait: str | None = None) -> Populations:
-    """Ids of the finished clips by label, in the order of the prompts, then of the plan; ``""`` holds those without label.
+    """Ids of the finished clips by label, in the order of the prompts, then of the plan.
+
+    ``""`` holds those without label.
 
     Args:
         run_directory: Where an earlier evaluation tells which trait it was about.

@@ -55,7 +55,9 @@ class PromptSet:
 
     @property
     def ordered(self) -> bool:
-        """Whether the labels stand for more and more of something, in the order given: the trait is age, or they begin with numbers.
+        """Whether the labels stand for more and more of something, in the order given.
+
+        The trait is age, or they begin with numbers.
 
         >>> PromptSet("decade", {"20s": "a photo of a young man", "70s": "a photo of an old man"}).ordered, SEX.ordered
         (True, False)

@@ -17,7 +17,10 @@ class PopulationSize:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """The paper's test in one population: its own prompt against the mean of the others (with two: the other)."""
+    """The paper's test in one population.
+
+    Its own prompt against the mean of the others (with two: the other).
+    """
 
     label: str
     prompt: str

@@ -10,7 +10,9 @@ GOLDEN = 0.6180339887498949  # its multiples modulo 1 fill the unit interval as 
 
 
 def evenly_spaced(items: Sequence[Item], limit: int) -> list[Item]:
-    """At most ``limit`` items: one out of each of as many stretches of equal length, the first item of the first.
+    """At most ``limit`` items.
+
+    One out of each of as many stretches of equal length, the first item of the first.
 
     Not always the first of a stretch: populations take turns in a run, and every second clip would be one
     population.

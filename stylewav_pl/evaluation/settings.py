@@ -10,7 +10,9 @@ STATISTICS_FILE = "statistics.json"
 
 
 def read_settings(run_directory: Path) -> list[tuple[PromptSet, int, int, tuple[str, ...]]]:
-    """Prompt set, seed, permutations and notes of each trait of an earlier evaluation; empty when there was none.
+    """Prompt set, seed, permutations and notes of each trait of an earlier evaluation.
+
+    Empty when there was none.
 
     Raises:
         RunDirectoryError: If the file exists but cannot be understood.

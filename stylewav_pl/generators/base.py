@@ -98,7 +98,9 @@ class Generator(nn.Module, ABC):
         float32_up_to: int = 0,
         recompute_from: int | None = None,
     ) -> Frozen:
-        """Turns off the gradients of all weights and prepares for rendering; gradients towards the latents still flow.
+        """Turns off the gradients of all weights and prepares for rendering.
+
+        Gradients towards the latents still flow.
 
         Args:
             dtype: Precision of the feature maps above ``float32_up_to``; ``float16`` and ``bfloat16`` are for

@@ -153,13 +153,18 @@ class StyleGAN2(Generator):
 
     @property
     def resolutions(self) -> tuple[int, ...]:
-        """Every power of two from 4 to the image's; without skip connections there are no colours before the last."""
+        """Every power of two from 4 to the image's.
+
+        Without skip connections there are no colours before the last.
+        """
         return tuple(block.resolution for block in self if block.to_rgb is not None)
 
     def freeze(
         self, dtype: torch.dtype = torch.float32, float32_up_to: int = 0, recompute_from: int | None = None
     ) -> "StyleGAN2":
-        """See :meth:`Generator.freeze`; what does not depend on the latent is computed once, so the weights must stay as they are.
+        """See :meth:`Generator.freeze`.
+
+        What does not depend on the latent is computed once, so the weights must stay as they are.
 
         ``requires_grad_(True)`` and ``load_state_dict`` undo it.
         """
@@ -234,7 +239,10 @@ class StyleGAN2(Generator):
         return self.truncated(self.mapping(z), truncation, cutoff)
 
     def styles(self, ws: Float[Tensor, "clip ..."]) -> list[Float[Tensor, "clip _"]]:
-        """The style of each layer: convolution and ToRGB at 4 px, then convolution, convolution, ToRGB per resolution (of the ToRGBs there are).
+        """The style of each layer.
+
+        Convolution and ToRGB at 4 px, then convolution, convolution, ToRGB per resolution (of the ToRGBs
+        there are).
 
         Raises:
             ValueError: ``ws`` is not ``[clip, num_ws, w_dim]``.
@@ -283,7 +291,10 @@ class StyleGAN2(Generator):
     def stages(
         self, ws_or_styles: Float[Tensor, "clip ..."] | Styles, noise: Noise = "const"
     ) -> Iterator[Float[Tensor, "clip 3 _ _"]]:
-        """The image at 4 px, at 8 px, and so on to the full resolution, or the last alone; arguments as in :meth:`synthesize`."""
+        """The image at 4 px, at 8 px, and so on to the full resolution, or the last alone.
+
+        Arguments as in :meth:`synthesize`.
+        """
         if noise not in get_args(Noise):
             raise ValueError(f"Expected noise to be one of {', '.join(get_args(Noise))}; found {noise!r}.")
         styles = self._as_styles(ws_or_styles)

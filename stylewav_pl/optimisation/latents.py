@@ -34,7 +34,10 @@ class LatentSpace(ABC):
         """What ``Generator.synthesize`` takes for these latents."""
 
     def held(self, generator: Generator) -> Bool[Tensor, "*latent"] | None:
-        """Which entries stay as they start, whatever the optimiser does; ``None``: every entry is optimised."""
+        """Which entries stay as they start, whatever the optimiser does.
+
+        ``None``: every entry is optimised.
+        """
         return None
 
     def metadata(self, generator: Generator) -> dict[str, str]:
@@ -63,7 +66,10 @@ class W(LatentSpace):
 
 
 class WPlus(LatentSpace):
-    """One w vector per layer, ``[clip, layer, width]`` (Abdal et al. 2019): freer, and easier to push off the faces."""
+    """One w vector per layer, ``[clip, layer, width]`` (Abdal et al. 2019).
+
+    Freer, and easier to push off the faces.
+    """
 
     name = "w+"
 
@@ -85,7 +91,9 @@ class WPlus(LatentSpace):
 
 
 class S(LatentSpace):
-    """StyleSpace (Wu et al. 2021): the style vectors of all modulated layers, concatenated, ``[clip, channels]``.
+    """StyleSpace (Wu et al. 2021).
+
+    The style vectors of all modulated layers, concatenated, ``[clip, channels]``.
 
     Args:
         to_rgb: Whether the styles of the ToRGB layers are optimised too. Without them, as in StyleCLIP
@@ -110,7 +118,10 @@ class S(LatentSpace):
         return torch.cat(generator.styles(w.unsqueeze(1).expand(-1, generator.num_ws, -1)), dim=1)
 
     def expand(self, latents: Float[Tensor, "clip channels"], generator: Generator) -> Styles:
-        """One tensor per modulated layer, in the generator's order; no gradient flows into those that are held."""
+        """One tensor per modulated layer, in the generator's order.
+
+        No gradient flows into those that are held.
+        """
         styles = torch.split(latents, style_sizes(generator), dim=1)
         if self.to_rgb:
             return styles
@@ -144,7 +155,9 @@ def pulled_to_mean(
     truncation: float,
     cutoff: int | None = None,
 ) -> Float[Tensor, "clip layer width"] | Styles:
-    """What ``Generator.synthesize`` takes for latents pulled towards the mean: ``mean + truncation * (latent - mean)``.
+    """What ``Generator.synthesize`` takes for latents pulled towards the mean.
+
+    ``mean + truncation * (latent - mean)``.
 
     Styles are affine functions of w, so that W, W+ and S of the same image stay the same image.
 

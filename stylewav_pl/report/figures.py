@@ -1,4 +1,7 @@
-"""The figures of the report, as SVG in data URIs: self-contained, sharp on any screen, and unable to run anything."""
+"""The figures of the report, as SVG in data URIs.
+
+Self-contained, sharp on any screen, and unable to run anything.
+"""
 
 import base64
 import io
@@ -31,7 +34,10 @@ MOST_DOTS = 400
 
 
 def forest_plot(evaluation: Evaluation) -> str | None:
-    """Hedges' g of each population's own prompt with its interval; None where no effect could be computed. Returns a data URI."""
+    """Hedges' g of each population's own prompt with its interval.
+
+    None where no effect could be computed. Returns a data URI.
+    """
     shown = [
         (answer, answer.hedges_g)
         for answer in evaluation.observed.between
@@ -59,7 +65,10 @@ def forest_plot(evaluation: Evaluation) -> str | None:
 
 
 def distributions(evaluation: Evaluation, rows: Sequence[ResultRow]) -> str | None:
-    """Scores of each prompt by population: a dot per face, a bar at the mean of the faces. Returns a data URI."""
+    """Scores of each prompt by population.
+
+    A dot per face, a bar at the mean of the faces. Returns a data URI.
+    """
     labels, prompts = list(evaluation.prompts), list(evaluation.prompts.values())
     used = [
         row

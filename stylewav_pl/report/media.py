@@ -27,7 +27,10 @@ def face_uri(run: FinishedRun | Path, id: str) -> str | None:
 
 
 def start_uris(run: FinishedRun | Path, wanted: Iterable[str]) -> dict[str, str]:
-    """The thumbnails of the start images of some clips, those that were recorded; sheets without any of them are not opened."""
+    """The thumbnails of the start images of some clips, those that were recorded.
+
+    Sheets without any of them are not opened.
+    """
     run, missing, found = opened(run), set(wanted), dict[str, str]()
     for cohort, embeddings in run.embeddings():
         here = [(index, id) for index, id in enumerate(embeddings.ids) if id in missing]

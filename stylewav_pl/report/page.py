@@ -1,6 +1,5 @@
 """What the report shows, gathered from the files of a run; whatever is missing is left out."""
 
-import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -21,6 +20,7 @@ from stylewav_pl.evaluation.sampling import evenly_spaced
 from stylewav_pl.report.figures import distributions, forest_plot
 from stylewav_pl.report.media import face_uri, sound_uri, start_uris
 from stylewav_pl.report.tables import caveats
+from stylewav_pl.runs.cells import read_mappings
 from stylewav_pl.runs.damage import DamageError
 from stylewav_pl.runs.finished import SKIPPED, FinishedRun
 from stylewav_pl.runs.identity import flatten
@@ -225,7 +225,7 @@ def _skipped(run: FinishedRun) -> tuple[Mapping[str, str], ...]:
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         return tuple(
             {name: line.get(name) or "" for name in ("id", "path", "reason", "detail")}
-            for line in csv.DictReader(file)
+            for line in read_mappings(file)
         )
 
 

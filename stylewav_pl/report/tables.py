@@ -14,7 +14,10 @@ _CELL = 18
 
 
 def summary(evaluation: Evaluation) -> str:
-    """Everything a terminal should say after a run: the tables, the control, what to know, and the verdict."""
+    """Everything a terminal should say after a run.
+
+    The tables, the control, what to know, and the verdict.
+    """
     control = (
         f"Control: labels permuted between speakers (seed {evaluation.seed}); between populations "
         "nothing may show now."
@@ -83,7 +86,10 @@ def anova_text(answer: Omnibus) -> str:
 
 
 def caveats(evaluation: Evaluation) -> list[str]:
-    """What must be known beside the numbers: about speakers, about clips left out, and the notes of the run."""
+    """What must be known beside the numbers.
+
+    About speakers, about clips left out, and the notes of the run.
+    """
     found = []
     if not evaluation.speakers_known:
         found.append(

@@ -42,7 +42,10 @@ def verdict(evaluation: Evaluation) -> str:
 
 
 def computable(between: Sequence[Between]) -> list[Between]:
-    """The prompts that could be tested: one of an empty population cannot, and says nothing about the others."""
+    """The prompts that could be tested.
+
+    One of an empty population cannot, and says nothing about the others.
+    """
     return [answer for answer in between if isinstance(answer.welch, Welch)]
 
 
@@ -62,7 +65,10 @@ def accuracy_sentence(evaluation: Evaluation) -> str:
 
 
 def _balance(evaluation: Evaluation) -> str:
-    """Of unequal populations the share alone says little: naming the largest one always would be right often."""
+    """Of unequal populations the share alone says little.
+
+    Naming the largest one always would be right often.
+    """
     balanced, sizes = (
         evaluation.observed.balanced_accuracy,
         {population.speakers for population in evaluation.populations.values()},

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stylewav_pl.runs.cells import Reader
 from stylewav_pl.runs.results import FIRST_COLUMNS, LAST_COLUMNS, SCORE_PREFIX
 from stylewav_pl.types import Clip, RunDirectoryError
 
@@ -56,11 +57,10 @@ def read_results(run_directory: Path) -> list[ResultRow]:
             f"Expected a finished run in {run_directory}, found no results.csv. Run `stylewav-pl fit` with "
             "this --run first."
         )
-    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        lines = csv.reader(file)
-        header = next(lines, [])
-        columns = _Columns(header, _label_columns(header, path))
-        return [_row(columns, cells, f"{path}, line {lines.line_num}") for cells in lines if cells]
+    lines = _lines(path)
+    header, _ = next(lines, ([], ""))
+    columns = _Columns(header, _label_columns(header, path))
+    return [_row(columns, cells, place) for cells, place in lines if cells]
 
 
 def read_curves(path: Path) -> Iterator[tuple[str, tuple[float, ...]]]:
@@ -71,14 +71,26 @@ def read_curves(path: Path) -> Iterator[tuple[str, tuple[float, ...]]]:
     """
     if not path.is_file():
         return
+    lines = _lines(path)
+    next(lines, None)
+    for cells, place in lines:
+        try:
+            yield cells[0], tuple(float(cell) for cell in cells[1:] if cell)
+        except (ValueError, IndexError):
+            raise _damaged(",".join(cells), place) from None
+
+
+def _lines(path: Path) -> Iterator[tuple[list[str], str]]:
+    """Cells of each line, and its place for people."""
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        lines = csv.reader(file)
-        next(lines, None)
-        for cells in lines:
-            try:
-                yield cells[0], tuple(float(cell) for cell in cells[1:] if cell)
-            except (ValueError, IndexError):
-                raise _damaged(",".join(cells), f"{path}, line {lines.line_num}") from None
+        lines = Reader(file)
+        try:
+            for cells in lines:
+                yield cells, f"{path}, line {lines.line_num}"
+        except csv.Error as error:
+            raise RunDirectoryError(
+                f"Expected a table in {path}, found something else ({error}). Restore it."
+            ) from error
 
 
 def _label_columns(header: list[str], path: Path) -> list[str]:

@@ -104,7 +104,10 @@ def _attempt(url: str, part: Path, label: str, patience: Patience) -> None:
 def _file_response(
     session: requests.Session, url: str, headers: dict[str, str], silence: float
 ) -> requests.Response:
-    """The answer that carries the file; a page that only asks to confirm a large download is confirmed once."""
+    """The answer that carries the file.
+
+    A page that only asks to confirm a large download is confirmed once.
+    """
     response = session.get(url, headers=headers, stream=True, timeout=silence)
     if response.ok and _is_page(response):
         confirmed = confirmed_url(
@@ -180,7 +183,10 @@ def _validator(response: requests.Response) -> str:
 
 
 def _begun(part: Path, url: str) -> tuple[int, str]:
-    """Bytes that can be continued, and the validator of the file they are from; (0, "") if there is no telling that it is the same file."""
+    """Bytes that can be continued, and the validator of the file they are from.
+
+    (0, "") if there is no telling that it is the same file.
+    """
     try:
         note = json.loads(_note(part).read_text("utf-8"))
         validator = str(note["validator"]) if note["url"] == url else ""

@@ -48,7 +48,10 @@ class OpenClipName:
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What ``open_clip`` knows about the published weights: activation, normalisation, where from; nothing about others."""
+        """What ``open_clip`` knows about the published weights: activation, normalisation, where from.
+
+        Nothing about others.
+        """
         from open_clip.pretrained import get_pretrained_cfg  # takes seconds
 
         facts: Mapping[str, Any] = get_pretrained_cfg(self.model, self.tag) if self.tag else {}

@@ -1,4 +1,5 @@
-"""The optimisation of StyleCLIP and StyleWav as their papers and notebooks describe it: one clip, every step written out.
+"""The optimisation of StyleCLIP and StyleWav as their papers and notebooks describe it: one clip, every step
+written out.
 
 Source: Patashnik et al., "StyleCLIP" (2021), section 4, arXiv:2103.17249; J. Ngo, "StyleWav". Nothing here is
 shared with the package. Works in any precision.

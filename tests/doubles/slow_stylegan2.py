@@ -1,4 +1,5 @@
-"""StyleGAN2 as the paper writes it, slowly: weights modulated for each sample, zeros inserted, every sum by its definition.
+"""StyleGAN2 as the paper writes it, slowly: weights modulated for each sample, zeros inserted, every sum by
+its definition.
 
 Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), section 2 and appendix
 B. Nothing here is shared with the package. Works in any precision; tests use float64.
@@ -56,7 +57,8 @@ def random_values(
     seed=0,
     design="skip",
 ):
-    """A network of feature channels ``channels`` from 4 px up; everything that starts at zero is made to count."""
+    """A network of feature channels ``channels`` from 4 px up; everything that starts at zero is made to
+    count."""
     random = torch.Generator().manual_seed(seed)
 
     def normal(*shape):
@@ -105,7 +107,8 @@ def filtered(image, taps, gain):
 
 
 def filtered_up(image, taps=BINOMIAL):
-    """Zeros between the pixels and behind the last, a border, then the filter with gain 4; odd filters have more border in front."""
+    """Zeros between the pixels and behind the last, a border, then the filter with gain 4; odd filters have
+    more border in front."""
     size = image.shape[-1]
     zeros = image.new_zeros(*image.shape[:-2], 2 * size, 2 * size)
     zeros[..., ::2, ::2] = image
@@ -126,7 +129,8 @@ def correlated(image, weight):
 
 
 def convolved_up(image, weight, taps=BINOMIAL):
-    """The weights stamped at every other pixel, then the filter: a transposed convolution by its definition."""
+    """The weights stamped at every other pixel, then the filter: a transposed convolution by its
+    definition."""
     size = image.shape[-1]
     stamped = image.new_zeros(weight.shape[0], 2 * size + 1, 2 * size + 1)
     for row in range(3):
@@ -150,7 +154,8 @@ def slow_style(layer, w):
 
 
 def slow_styles(values, ws):
-    """The styles of ws [layer, w_dim]: convolution and ToRGB at 4 px, then two convolutions and a ToRGB per resolution."""
+    """The styles of ws [layer, w_dim]: convolution and ToRGB at 4 px, then two convolutions and a ToRGB per
+    resolution."""
     styles, last = [], len(values.convolutions) // 2
     for block in range(last + 1):
         for index in [0] if block == 0 else [2 * block - 1, 2 * block]:

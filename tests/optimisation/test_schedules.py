@@ -8,7 +8,8 @@ from stylewav_pl.optimisation.schedules import Constant, RampUpCosineDown
 
 
 def reference_factor(step: int, num_steps: int) -> float:
-    """StyleCLIP's schedule by cases instead of clipped products: rise over 5 %, hold, cosine fall over the last 25 %."""
+    """StyleCLIP's schedule by cases instead of clipped products: rise over 5 %, hold, cosine fall over the
+    last 25 %."""
     t = step / num_steps
     rise = t / 0.05 if t < 0.05 else 1.0
     if t <= 0.75:

@@ -1,4 +1,5 @@
-"""The report in a real browser: it opens without a word in the console, sorts, filters, plays, and fits a phone and a printer."""
+"""The report in a real browser: it opens without a word in the console, sorts, filters, plays, and fits a
+phone and a printer."""
 
 import shutil
 from collections.abc import Callable, Iterator

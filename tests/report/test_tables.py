@@ -85,7 +85,8 @@ def test_what_is_not_computable_is_said_in_its_place() -> None:
 
 @pytest.mark.parametrize("size", [0.01, 9.32, -12.34, 123.4, -99999.9, 1e12])
 def test_long_numbers_never_touch_the_column_before(size: float) -> None:
-    """A cell that is wider than its head takes its room from the prompt; every row keeps all seven cells apart."""
+    """A cell that is wider than its head takes its room from the prompt; every row keeps all seven cells
+    apart."""
     evaluation = made_up(SEX, 80)
     interval = Interval(size, size - abs(size) / 5, size + abs(size) / 5)
     between = tuple(
