@@ -1,4 +1,6 @@
-"""What the package is compared with: latent optimisation as StyleCLIP and StyleWav do it, written from its description.
+"""What the package is compared with.
+
+Latent optimisation as StyleCLIP and StyleWav do it, written from its description.
 
 One clip at a time; every network's weights count as trainable; each sample has modulated weights of its own;
 zeros are inserted, padded and filtered in separate operations; the image is enlarged to 7 times its size and

@@ -1,4 +1,7 @@
-"""The clips of one shard, grouped from its members by webdataset's rule: one name up to the first dot is one sample."""
+"""The clips of one shard, grouped from its members by webdataset's rule.
+
+One name up to the first dot is one sample.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -42,7 +45,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Something in a shard that is no clip, and why; ``member`` is empty where it is about the shard itself."""
+    """Something in a shard that is no clip, and why.
+
+    ``member`` is empty where it is about the shard itself.
+    """
 
     member: str
     reason: SkipReason

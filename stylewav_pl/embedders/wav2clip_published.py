@@ -22,7 +22,9 @@ ENCODER, TRANSFORM = "audio_encoder.", "audio_transform."
 
 
 class PublishedWav2Clip(AudioEmbedder):
-    """The frozen network of ``Wav2CLIP.pt``: waveforms to unit vectors in the space of OpenAI's CLIP ViT-B/32.
+    """The frozen network of ``Wav2CLIP.pt``.
+
+    Waveforms to unit vectors in the space of OpenAI's CLIP ViT-B/32.
 
     Args:
         tensors: State dict in the published layout, ``audio_encoder.*`` and ``audio_transform.*``; other
@@ -45,7 +47,9 @@ class PublishedWav2Clip(AudioEmbedder):
     def embed_audio(
         self, waveforms: Float[Tensor, "clip time"] | Sequence[Float[Tensor, " _"]]
     ) -> Float[Tensor, "clip embed"]:
-        """See :meth:`AudioEmbedder.embed_audio`; one clip at a time, because the network standardises over all that it is given.
+        """See :meth:`AudioEmbedder.embed_audio`.
+
+        One clip at a time, because the network standardises over all that it is given.
 
         Raises:
             AudioError: A waveform is too short for one window.

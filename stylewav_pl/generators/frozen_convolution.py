@@ -84,7 +84,10 @@ class FrozenConvolution(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, style: Tensor, demodulation: Tensor, *weights: Any) -> Tensor:
-        """``x`` ``[clip, in, h, w]`` is kept as it comes: it is the output that the layer before keeps, too."""
+        """``x`` ``[clip, in, h, w]`` is kept as it comes.
+
+        It is the output that the layer before keeps, too.
+        """
         layer = FrozenWeights(*weights)
         y = layer.convolve(x * _over_pixels(style, x))  # [clip, out, height, width]
         y = torch.addcmul(layer.shift(y.dtype), y, _over_pixels(demodulation, y), out=y)
@@ -121,7 +124,9 @@ class FrozenConvolution(torch.autograd.Function):
 
 
 def demodulation(style: Tensor, squares: Tensor) -> Tensor:
-    """The factor ``[clip, out]`` that brings each output channel back to unit variance: ``1 / sqrt(sum_ik (s_i w_oik)^2 + 1e-8)``.
+    """The factor ``[clip, out]`` that brings each output channel back to unit variance.
+
+    ``1 / sqrt(sum_ik (s_i w_oik)^2 + 1e-8)``.
 
     Args:
         style: ``[clip, in]``.

@@ -48,7 +48,9 @@ def load_generator(source: str | Path, device: torch.device | str = "cpu") -> Ge
 
 
 def build(path: Path, published: Published) -> StyleGAN2:
-    """Builds the network that a file holds; a mean w or noise maps that it lacks are made from a fixed seed, and said.
+    """Builds the network that a file holds.
+
+    A mean w or noise maps that it lacks are made from a fixed seed, and said.
 
     Raises:
         WeightsError: See :func:`check`.

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from stylewav_pl.generators.base import Generator, Noise, Styles
+from stylewav_pl.generators.base import Generator, Noise, StyleLayer, Styles
 from stylewav_pl.generators.frozen_convolution import GAIN, SLOPE
 from stylewav_pl.generators.stylegan2_block import Block
 from stylewav_pl.generators.stylegan2_layers import (
@@ -153,13 +153,18 @@ class StyleGAN2(Generator):
 
     @property
     def resolutions(self) -> tuple[int, ...]:
-        """Every power of two from 4 to the image's; without skip connections there are no colours before the last."""
+        """Every power of two from 4 to the image's.
+
+        Without skip connections there are no colours before the last.
+        """
         return tuple(block.resolution for block in self if block.to_rgb is not None)
 
     def freeze(
         self, dtype: torch.dtype = torch.float32, float32_up_to: int = 0, recompute_from: int | None = None
     ) -> "StyleGAN2":
-        """See :meth:`Generator.freeze`; what does not depend on the latent is computed once, so the weights must stay as they are.
+        """See :meth:`Generator.freeze`.
+
+        What does not depend on the latent is computed once, so the weights must stay as they are.
 
         ``requires_grad_(True)`` and ``load_state_dict`` undo it.
         """
@@ -221,18 +226,23 @@ class StyleGAN2(Generator):
             dtype=dtype,
         )
 
-    def map(self, z: Float[Tensor, "clip ..."], truncation: float = 1.0) -> Float[Tensor, "clip width"]:
-        """Maps noise to w and pulls it towards ``w_mean``: ``w_mean + truncation * (w - w_mean)``.
+    def map(
+        self, z: Float[Tensor, "clip ..."], truncation: float = 1.0, cutoff: int | None = None
+    ) -> Float[Tensor, "clip *layer width"]:
+        """Maps noise to w and pulls it towards ``w_mean``; see :meth:`Generator.map`.
 
         Raises:
-            ValueError: ``z`` is not ``[clip, z_dim]``.
+            ValueError: ``z`` is not ``[clip, z_dim]``, or there are fewer layers than ``cutoff``.
         """
         if z.ndim != 2 or z.shape[1] != self.z_dim:
             raise ValueError(f"Expected z of shape [clip, {self.z_dim}], found {list(z.shape)}.")
-        return torch.lerp(self.w_mean, self.mapping(z), truncation)
+        return self.truncated(self.mapping(z), truncation, cutoff)
 
     def styles(self, ws: Float[Tensor, "clip ..."]) -> list[Float[Tensor, "clip _"]]:
-        """The style of each layer: convolution and ToRGB at 4 px, then convolution, convolution, ToRGB per resolution (of the ToRGBs there are).
+        """The style of each layer.
+
+        Convolution and ToRGB at 4 px, then convolution, convolution, ToRGB per resolution (of the ToRGBs
+        there are).
 
         Raises:
             ValueError: ``ws`` is not ``[clip, num_ws, w_dim]``.
@@ -247,6 +257,14 @@ class StyleGAN2(Generator):
         for block in self:
             styles += block.styles(ws)
         return styles
+
+    @property
+    def style_layers(self) -> tuple[StyleLayer, ...]:
+        """See :meth:`Generator.style_layers`."""
+        layers: list[StyleLayer] = []
+        for block in self:
+            layers += block.style_layers
+        return tuple(layers)
 
     def synthesize(
         self,
@@ -273,7 +291,10 @@ class StyleGAN2(Generator):
     def stages(
         self, ws_or_styles: Float[Tensor, "clip ..."] | Styles, noise: Noise = "const"
     ) -> Iterator[Float[Tensor, "clip 3 _ _"]]:
-        """The image at 4 px, at 8 px, and so on to the full resolution, or the last alone; arguments as in :meth:`synthesize`."""
+        """The image at 4 px, at 8 px, and so on to the full resolution, or the last alone.
+
+        Arguments as in :meth:`synthesize`.
+        """
         if noise not in get_args(Noise):
             raise ValueError(f"Expected noise to be one of {', '.join(get_args(Noise))}; found {noise!r}.")
         styles = self._as_styles(ws_or_styles)
@@ -293,9 +314,7 @@ class StyleGAN2(Generator):
     def _as_styles(self, latents: Tensor | Styles) -> Styles:
         if isinstance(latents, Tensor):
             return self.styles(self.broadcast(latents))
-        expected: list[int] = []
-        for block in self:
-            expected += [layer.affine.weight.shape[0] for layer in block.layers]
+        expected = [layer.channels for layer in self.style_layers]
         found = [list(style.shape) for style in latents]
         clips = found[0][0] if found and found[0] else 0
         if found != [[clips, width] for width in expected]:

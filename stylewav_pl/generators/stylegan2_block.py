@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stylewav_pl.generators.base import Noise, Styles
+from stylewav_pl.generators.base import Noise, StyleLayer, Styles
 from stylewav_pl.generators.stylegan2_layers import ModulatedConvolution, Shortcut, ToRGB, Upsample
 
 
@@ -70,6 +70,14 @@ class Block(nn.Module):
     def layers(self) -> list[ModulatedConvolution | ToRGB]:
         """All layers that have a style, in StyleCLIP's order."""
         return [*self.convolutions, self.to_rgb] if self.to_rgb is not None else [*self.convolutions]
+
+    @property
+    def style_layers(self) -> list[StyleLayer]:
+        """Facts of each of :attr:`layers`."""
+        return [
+            StyleLayer(self.first_w + index, layer.affine.weight.shape[0], layer is self.to_rgb)
+            for index, layer in enumerate(self.layers)
+        ]
 
     def styles(self, ws: Float[Tensor, "clip layer width"]) -> list[Float[Tensor, "clip _"]]:
         """Returns the style of each of :attr:`layers`, from the w vectors of the whole network."""

@@ -170,19 +170,23 @@ def _answer(
 ) -> requests.Response:
     """The head of an answer. It is waited for in a thread: one that comes byte by byte, each in time, would never end."""
     answers: queue.Queue[requests.Response | Exception] = queue.Queue()
+    given_up = threading.Event()
 
     def ask() -> None:
         try:
-            answers.put(
-                session.get(url, headers=headers, stream=True, timeout=silence, allow_redirects=False)
-            )
+            response = session.get(url, headers=headers, stream=True, timeout=silence, allow_redirects=False)
         except Exception as error:  # for whoever waits
             answers.put(error)
+            return
+        answers.put(response)
+        if given_up.is_set():
+            response.close()
 
     threading.Thread(target=ask, daemon=True).start()
     try:
         answer = answers.get(timeout=2 * silence)
     except queue.Empty:
+        given_up.set()
         raise InterruptedDownloadError("timed out: the answer of the server does not end") from None
     if isinstance(answer, Exception):
         raise answer

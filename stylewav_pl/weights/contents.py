@@ -74,7 +74,10 @@ def read_contents(path: Path) -> Any:
 
 @contextmanager
 def _mapped(path: Path) -> Iterator[mmap.mmap]:
-    """The file as a memory map: it reads like a file, and a length that the file only claims costs nothing."""
+    """The file as a memory map.
+
+    It reads like a file, and a length that the file only claims costs nothing.
+    """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         yield content
 

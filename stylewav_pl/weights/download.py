@@ -32,6 +32,7 @@ from stylewav_pl.weights.answers import (
     range_of,
     version_of,
 )
+from stylewav_pl.weights.network import told
 from stylewav_pl.weights.pace import Pace, Patience
 
 __all__ = ["BLOCK", "LARGEST", "Patience", "UnavailableError", "download"]
@@ -41,6 +42,13 @@ LARGEST = 4 << 30
 """Bytes of a file whose size is not known; the largest network with a name here has 1.3 GB."""
 
 PASSING = (408, 425, 429, 500, 502, 503, 504)  # statuses that may be gone a moment later
+BROKEN_OFF = (
+    requests.ConnectionError,
+    requests.Timeout,
+    urllib3.exceptions.ProtocolError,
+    urllib3.exceptions.TimeoutError,
+    urllib3.exceptions.SSLError,
+)
 HTML_STARTS = (b"<!doctype html", b"<html")
 
 
@@ -103,22 +111,30 @@ class _Attempt:
             headers |= {"Range": f"bytes={offset}-", "If-Range": begun.validator}
         with requests.Session() as session:
             try:
-                with file_response(session, self.url, headers, self.patience.silence) as response:
+                with self._response(session, headers) as response:
                     self._take(response, begun, offset)
             except OtherFileError:
                 _forget(self.part)
                 raise
-            except (
-                requests.ConnectionError,
-                requests.Timeout,
-                urllib3.exceptions.ProtocolError,
-                urllib3.exceptions.TimeoutError,
-                urllib3.exceptions.SSLError,
-            ) as error:
-                raise InterruptedDownloadError(_innermost(error)) from error
+            except requests.exceptions.SSLError as error:  # it will not be gone a moment later
+                raise UnavailableError(self._told(error)) from error
+            except BROKEN_OFF as error:
+                raise InterruptedDownloadError(self._told(error)) from error
             # ValueError: what a server calls an address may be none
             except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
-                raise UnavailableError(_innermost(error)) from error
+                raise UnavailableError(self._told(error)) from error
+
+    def _response(self, session: requests.Session, headers: dict[str, str]) -> requests.Response:
+        """The answer; a setting of this machine that prevents any, such as certificates that are not there, is no full disk."""
+        try:
+            return file_response(session, self.url, headers, self.patience.silence)
+        except requests.RequestException:
+            raise
+        except OSError as error:
+            raise UnavailableError(self._told(error)) from error
+
+    def _told(self, error: Exception) -> str:
+        return one_line(told(error, self.url), 600)
 
     def _take(self, response: requests.Response, begun: Version | None, offset: int) -> None:
         status = response.status_code
@@ -236,10 +252,3 @@ def _note(part: Path) -> Path:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _innermost(error: BaseException) -> str:
-    """What really happened, below the layers of the HTTP libraries."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return f"{type(error).__name__}: {one_line(str(error))}" if str(error) else type(error).__name__

@@ -66,7 +66,10 @@ class _Names(dict[str, Builder]):
 
 
 def _stored(archive: zipfile.ZipFile, name: str) -> bytes:
-    """An entry that is as large as it says; compressed ones, which torch never writes there, could be bombs."""
+    """An entry that is as large as it says.
+
+    Compressed ones, which torch never writes there, could be bombs.
+    """
     entry = archive.getinfo(name)
     if entry.compress_type != zipfile.ZIP_STORED:
         raise ValueError(f"{name} is compressed")

@@ -193,7 +193,7 @@ def test_one_id_twice_within_a_shard_and_in_two(tmp_path: Path, spoken: dict[str
         ("2.tar", "a.wav", "duplicate-id"),
     ]
     first = data.load("a")
-    assert isinstance(first, torch.Tensor) and first.equal(decode(spoken["female.wav"], 16_000))
+    assert isinstance(first, torch.Tensor) and first.equal(decode(spoken["female.wav"], 16_000, data.window))
 
 
 def test_a_shard_that_is_cut_off_keeps_what_is_whole(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""The tar reader: what honest programs write is listed as they wrote it, and nothing that others write can lead it astray."""
+"""The tar reader: what honest programs write is listed as they wrote it, and nothing that others write can
+lead it astray."""
 
 import io
 import random

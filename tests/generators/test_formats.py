@@ -1,4 +1,5 @@
-"""Small files of each published format against the slow implementation, computed from the values that were written."""
+"""Small files of each published format against the slow implementation, computed from the values that were
+written."""
 
 import argparse
 import json

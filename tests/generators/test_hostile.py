@@ -1,4 +1,5 @@
-"""Files that want to run something, fill the memory or crash the reader: nothing runs, and each gives one readable error."""
+"""Files that want to run something, fill the memory or crash the reader: nothing runs, and each gives one
+readable error."""
 
 import os
 import pickle

@@ -1,4 +1,6 @@
-"""NVIDIA's PyTorch pickles: stylegan2-ada-pytorch, and the StyleGAN2 networks written by the code base of StyleGAN3.
+"""NVIDIA's PyTorch pickles.
+
+Stylegan2-ada-pytorch, and the StyleGAN2 networks written by the code base of StyleGAN3.
 
 Each network is an object stored with its attributes; both code bases use the same names. The values are taken
 from the layers themselves, not from the constructor's arguments, whose defaults differ between the two

@@ -1,4 +1,6 @@
-"""Rosinality's checkpoints of StyleGAN2: ``{"g_ema": state, "latent_avg": mean w}``, the file that StyleCLIP and StyleWav use.
+"""Rosinality's checkpoints of StyleGAN2.
+
+``{"g_ema": state, "latent_avg": mean w}``, the file that StyleCLIP and StyleWav use.
 
 The mapping network's learning-rate multiplier is not in the file; it is 0.01 wherever this format is written.
 """
