@@ -49,6 +49,21 @@ class Clip:
     labels: Mapping[str, str] = field(default_factory=lambda: NO_LABELS)
 
 
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The file that a clip was when it was decoded.
+
+    Attributes:
+        path: Of the file.
+        size: In bytes.
+        modified: When it was last changed, in nanoseconds since 1970.
+    """
+
+    path: str
+    size: int
+    modified: int
+
+
 class SkipReason(str, Enum):
     """Why a clip got no face: the closed list behind ``skipped.csv``."""
 
@@ -91,6 +106,7 @@ class ClipBatch:
         skips: Clips of this cohort that were skipped.
         averaged: Length in samples of the windows in which longer waveforms are embedded and averaged;
             ``None``: never.
+        recordings: The files that were decoded; clips that are no file have none.
     """
 
     cohort: int
@@ -98,6 +114,7 @@ class ClipBatch:
     waveforms: tuple[Tensor, ...]
     skips: tuple[Skip, ...] = ()
     averaged: int | None = None
+    recordings: tuple[Recording, ...] = ()
 
     @property
     def live(self) -> tuple[int, ...]:

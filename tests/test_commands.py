@@ -464,7 +464,7 @@ def test_every_command_has_help_and_refuses_to_guess(
 
 def test_an_unknown_network_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["pocket", "train", "voices"]) == 2
-    assert "'faces', 'clip', 'audio'" in capsys.readouterr().err
+    assert "'faces', 'adversarial', 'clip', 'judge', 'audio'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -503,6 +503,20 @@ def test_a_training_goes_on_with_its_own_settings_alone(
         (0, 9, "cpu", True),
         (1, 9, "cpu", False),
     ]
+
+
+@pytest.mark.parametrize("network", ["clip", "judge"])
+def test_guide_and_judge_have_a_recipe_each(
+    network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stylewav_pl.training import clip
+
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(clip, "train", lambda output, **settings: given.update(settings, output=output))
+    assert main(["pocket", "train", network, "-o", str(tmp_path), "--precision", "bfloat16"]) == 0
+    assert given["recipe"] is {"clip": clip.GUIDE, "judge": clip.JUDGE}[network]
+    assert given["output"] == tmp_path / f"{network}.safetensors"
+    assert (given["precision"], given["generator"]) == ("bfloat16", "pocket")
 
 
 def test_a_training_names_a_wrong_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

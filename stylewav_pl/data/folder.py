@@ -81,16 +81,13 @@ class Folder(FileSource):
                 "data source."
             )
         self._ignored = Ignored(str(self.path))
-        sounds = audio_files(self.path, self._ignored)
-        paths = sorted(sounds, key=lambda path: path.relative_to(self.path).as_posix())
+        listed = audio_files(self.path, self._ignored)
+        paths = sorted(listed, key=lambda path: path.relative_to(self.path).as_posix())
         if self.labels == "csv":
-            self._ignored.counts.subtract({".csv": 1})
+            self._ignored.counts.subtract({".csv": 1})  # the table of labels is read
             self._ignored.counts = +self._ignored.counts
-        return (
-            self._told(paths)
-            if self.labels == "csv"
-            else [self._clip(path, labels=self._folder_label(path)) for path in paths]
-        )
+            return self._told(paths)
+        return [self._clip(path, labels=self._folder_label(path)) for path in paths]
 
     @property
     def ignored(self) -> Sequence[Ignored]:

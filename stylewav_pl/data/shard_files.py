@@ -12,6 +12,7 @@ from braceexpand import braceexpand
 from filelock import FileLock
 
 from stylewav_pl.data.ignored import Ignored
+from stylewav_pl.errors import printable
 from stylewav_pl.types import ConfigError, as_path
 from stylewav_pl.weights.cache import DIRECTORY, cache_directory
 from stylewav_pl.weights.download import Patience, UnavailableError, download
@@ -19,6 +20,7 @@ from stylewav_pl.weights.offline import OFFLINE, is_offline
 
 FETCHED = ("http", "https")
 SHARD, INDEX = ".tar", "shards.json"  # the second is what `data shards` writes beside them
+LARGEST_SHARD = 16 << 30  # bytes, of a shard that is fetched
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: C: is a disk
 
 
@@ -133,9 +135,9 @@ def _fetch(url: str, shown: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):  # other processes of the job want it too
             if not path.is_file():
-                print(f"Fetching {shown} into {folder}", file=sys.stderr, flush=True)
+                print(printable(f"Fetching {shown} into {folder}"), file=sys.stderr, flush=True)
                 part = path.with_name(f"{path.name}.part")
-                download(url, part, path.name, Patience())
+                download(url, part, path.name, Patience(), LARGEST_SHARD)
                 part.replace(path)
     except UnavailableError as error:
         raise ConfigError(

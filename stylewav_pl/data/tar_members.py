@@ -155,12 +155,16 @@ class _Starts:
 
 
 def _has_checksum(block: bytes) -> bool:
-    """Whether a block holds its own sum, as a header does."""
+    """Whether a block holds its own sum, as a header does; some programs take the bytes as signed."""
     try:
         stored = int(block[CHECKSUM].rstrip(b"\0 ").lstrip(b" "), 8)
     except ValueError:
         return False
-    return len(block) == BLOCK and stored in tarfile.calc_chksums(block)
+    blanks = 8 * ord(" ")  # what stands in its own place while it is made
+    sums = {
+        sum(numbers) - sum(numbers[CHECKSUM]) + blanks for numbers in (block, memoryview(block).cast("b"))
+    }
+    return len(block) == BLOCK and stored in sums
 
 
 def _is_zero(file: BinaryIO, start: int, end: int) -> bool:

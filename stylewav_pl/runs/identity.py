@@ -1,5 +1,7 @@
 """Whether two starts mean the same run: everything that can change a result is compared, nothing else."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,6 +65,12 @@ def is_free(name: str) -> bool:
     files = any(f".init_args.{option}." in f"{name}." for option in ("paths", "known"))
     data = name.startswith("data.sources.") and (files or name.endswith(".init_args.root"))
     return data or any(name == free or name.startswith(f"{free}.") for free in FREE)
+
+
+def digest_of_identity(config: Mapping[str, Any]) -> str:
+    """SHA-256 over every setting that makes a run another one."""
+    settings = {name: value for name, value in flatten(config).items() if not is_free(name)}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode("ascii")).hexdigest()
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

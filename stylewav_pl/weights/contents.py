@@ -13,9 +13,9 @@ import torch
 
 from stylewav_pl.errors import WeightsError, one_line
 from stylewav_pl.weights.archives import open_archive
+from stylewav_pl.weights.marks import LEGACY_START, ZIP_START
 from stylewav_pl.weights.pickles import (
     BUILDERS,
-    LEGACY_START,
     Budget,
     Machine,
     RefusedPickleError,
@@ -23,7 +23,6 @@ from stylewav_pl.weights.pickles import (
     read_torch_records,
 )
 
-ZIP_START = b"PK\x03\x04"
 PICKLE_STARTS = (b"\x80", b"(", b"c", b"}", b"]")
 NO_WEIGHTS = {
     b"<": "a web page: the download gave something else than the file",

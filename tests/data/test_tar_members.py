@@ -152,7 +152,7 @@ def headers_in_step(blocks: int) -> bytes:
         for _ in range(8):  # the sum counts its own digits
             pattern = b"ustar" + bytes([filling]) * 14 + checksum + b"\0 " + bytes([filling]) * 5
             window = (pattern * 33)[31 : 31 + 512]  # the mark is then where a header has it
-            found = b"%06o" % tarfile.calc_chksums(window)[0]
+            found = b"%06o" % (sum(window) - sum(window[148:156]) + 8 * ord(" "))
             if found == checksum:
                 return pattern * (16 * blocks)
             checksum = found

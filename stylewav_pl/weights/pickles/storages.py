@@ -6,13 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from stylewav_pl.weights.marks import LEGACY_MAGIC
 from stylewav_pl.weights.pickles.budget import Budget
 from stylewav_pl.weights.pickles.machine import Builder, Machine, Stream
 from stylewav_pl.weights.pickles.numbers import Storage
-
-LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-LEGACY_START = b"\x80\x02\x8a\x0a" + LEGACY_MAGIC.to_bytes(10, "little")
-"""How every torch file begins that is no zip archive: a pickle of protocol 2 with one long integer."""
 
 LEGACY_PROTOCOL = 1001
 COUNT_BYTES = 8
