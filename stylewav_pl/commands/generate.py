@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -177,9 +178,13 @@ def _of_config(words: Sequence[str], index: int) -> bool:
 
 def _files_of(run: "RunDirectory") -> dict[str, str]:
     """The files of earlier starts by id: a file of the same name that lies elsewhere is another clip."""
-    records = list(run.finished().values())
-    done = {clip.id: clip.path for record in records for clip in record.clips}
-    done |= {skip.id: skip.path for record in records for skip in record.skips}
+    from stylewav_pl.runs.damage import DamageError
+
+    journals, done = run.finished(), dict[str, str]()
+    for cohort in journals:
+        with suppress(DamageError):  # the start that follows makes it again, or says why it cannot
+            record = journals[cohort]
+            done |= {row.id: row.path for row in (*record.clips, *record.skips)}
     return {id: path for id, path in done.items() if _is_utf8(id + path)}
 
 
