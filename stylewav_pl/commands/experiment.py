@@ -33,7 +33,14 @@ from stylewav_pl.commands.finish import (
     record_prompts,
     sounds_of,
 )
-from stylewav_pl.commands.first_start import AUTO, compilation_of, decide_compilation, plan_so_far, threads_of
+from stylewav_pl.commands.first_start import (
+    AUTO,
+    compilation_of,
+    decide_compilation,
+    ear_of,
+    plan_so_far,
+    threads_of,
+)
 from stylewav_pl.commands.render import Rendering, render_again
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.funnel import table
@@ -179,6 +186,8 @@ class ExperimentCLI(LightningCLI):
                 f"Expected max_skipped_fraction in [0, 1], found {share}. Correct it; 1 allows every clip "
                 "to be skipped."
             )
+        model = self._get(self.config, "model")
+        model["audio"] = ear_of(self.run_directory, model["audio"], anew=self.restarts)
         trainer = self._get(self.config, "trainer")
         for name, value in FORCED.items():
             if name not in CHANGEABLE and trainer[name] != value:

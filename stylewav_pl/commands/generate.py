@@ -49,7 +49,8 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--audio-encoder",
         metavar="SOURCE",
-        help="registry name or weight file (Wav2CLIP.pt) of the audio encoder (default: pocket)",
+        help="registry name or weight file (Wav2CLIP.pt) of the audio encoder (default: "
+        "pocket-speaker where its weights are installed, else pocket)",
     )
     options.add_argument(
         "--guide",

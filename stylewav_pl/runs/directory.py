@@ -123,13 +123,20 @@ class RunDirectory:
         """
         if not self.config_path.exists():
             return
-        changed = differences(yaml.safe_load(self.config_path.read_text("utf-8", "surrogateescape")), config)
+        changed = differences(self.first_configuration(), config)
         if changed:
             listed = "\n".join(f"  {line}" for line in changed)
             raise RunDirectoryError(
                 f"{self.path} was made with another configuration:\n{listed}\n"
                 "Use another directory (--run DIR), or --restart to move the old one aside and begin anew."
             )
+
+    def first_configuration(self) -> dict[str, Any]:
+        """Reads the configuration of the first start; empty before it."""
+        if not self.config_path.exists():
+            return {}
+        content = yaml.safe_load(self.config_path.read_text("utf-8", "surrogateescape"))
+        return content if isinstance(content, dict) else {}
 
     def move_aside(self) -> Path | None:
         """Renames an existing directory to ``<name>.old-N``; nothing is deleted. Returns the new place."""
