@@ -1,4 +1,6 @@
-"""The one build step that pyproject.toml cannot say: the repository's ``configs/`` become ``stylewav_pl/configs`` in the wheel.
+"""The one build step that pyproject.toml cannot say.
+
+The repository's ``configs/`` become ``stylewav_pl/configs`` in the wheel.
 
 In the repository they stay at the top level, where a newcomer looks for them; ``stylewav_pl.installed`` finds
 them in both places.

@@ -1,33 +1,37 @@
 """The system: frozen networks wired around one trainable tensor, the latents of a cohort."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from lightning.pytorch import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 
-from stylewav_pl.convergence import Convergence, Curve, EarlyStop
-from stylewav_pl.data.window import windows_of
-from stylewav_pl.embedders import WAV2CLIP_GUIDE, load_audio_embedder, load_image_text_embedder
+from stylewav_pl.embedders import (
+    WAV2CLIP_GUIDE,
+    load_audio_embedder,
+    load_image_text_embedder,
+)
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
-from stylewav_pl.footprint import cohort_that_fits, flops
 from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
-from stylewav_pl.hardware import DTYPES, Precision, check_precision, compiled, keep_freed_memory
-from stylewav_pl.latents import LatentSpace, W
-from stylewav_pl.objectives import Objective, cosine_similarity
-from stylewav_pl.phases import Phase, phases_of
+from stylewav_pl.optimisation.cohort import OptimizedCohort, Recipe, optimize_cohort
+from stylewav_pl.optimisation.convergence import EarlyStop
+from stylewav_pl.optimisation.hardware import Speed
+from stylewav_pl.optimisation.latents import LatentSpace, W
+from stylewav_pl.optimisation.objective import Objective
+from stylewav_pl.optimisation.optimizer_trial import OptimizerFactory, try_optimizer
+from stylewav_pl.optimisation.phases import Refinement, phases_of
+from stylewav_pl.optimisation.rendering import Renderer
+from stylewav_pl.optimisation.schedules import RampUpCosineDown, Schedule
+from stylewav_pl.optimisation.start import Start, initial_latents
+from stylewav_pl.optimisation.targets import drop_diverged, embed_targets
+from stylewav_pl.ranges import check_number
 from stylewav_pl.runs.plan import clip_seed
-from stylewav_pl.schedules import RampUpCosineDown, Schedule
-from stylewav_pl.types import ClipBatch, CohortResult, ConfigError, Skip, SkipReason
-
-OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+from stylewav_pl.types import ClipBatch, CohortResult, ConfigError
 
 
 class StyleWav(LightningModule):
@@ -35,11 +39,12 @@ class StyleWav(LightningModule):
 
     One batch is one cohort, optimised from start to end inside ``training_step``. The cohort's latents are
     the only trainable parameter, ``[cohort, ...]``; they and the optimiser state are reset for each cohort.
-    The loss is a sum over clips, so that no clip's gradient depends on another's.
 
-    Source: J. Ngo, "StyleWav: Guiding Image Synthesis Using Audio"; latent optimisation of StyleCLIP
-        (Patashnik et al. 2021).
+    Source: J. Ngo, "StyleWav: Guiding Image Synthesis Using Audio".
     """
+
+    mean_latent: Tensor
+    held: Tensor | None
 
     def __init__(
         self,
@@ -48,20 +53,16 @@ class StyleWav(LightningModule):
         audio: AudioEmbedder,
         cohort_size: int | Literal["auto"],
         latent_space: LatentSpace | None = None,
+        start: Start | None = None,
         objective: Objective | None = None,
-        schedule: Schedule | None = None,
-        optimizer: OptimizerFactory | None = None,
         num_steps: int = 10,
-        noise: Literal["const", "none"] = "const",
-        start_truncation: float = 0.0,
-        start_candidates: int = 1,
-        frame_steps: Sequence[int] = (),
-        synthesis_resolution: int | None = None,
-        full_steps: int = 8,
+        optimizer: OptimizerFactory | None = None,
+        schedule: Schedule | None = None,
+        refinement: Refinement | None = None,
         early_stop: EarlyStop | None = None,
-        precision: Precision = "float32",
-        recompute_from: int | None = None,
-        compile: bool | Literal["auto", "cuda-graphs"] = "auto",
+        noise: Literal["const", "none"] = "const",
+        frame_steps: Sequence[int] = (),
+        speed: Speed | None = None,
         seed: int = 0,
     ) -> None:
         """Wires built parts.
@@ -70,34 +71,18 @@ class StyleWav(LightningModule):
             generator: Renders latents; frozen here.
             guide: Embeds the images; frozen here.
             audio: Embeds the clips; frozen here.
-            cohort_size: Slots per cohort, at least 1; ``auto``: one, until :meth:`resize` tells.
+            cohort_size: Slots per cohort, at least 1; ``auto``: those of the trainer's data module.
             latent_space: What is optimised; W by default.
+            start: Where a clip's latent begins; at the mean w by default.
             objective: What is minimised; 1 - cosine by default.
-            schedule: Learning-rate shape; StyleCLIP's by default.
-            optimizer: Builds the optimiser for the latents; Adam at 0.1 by default.
             num_steps: Optimisation steps per cohort, at least 1.
-            noise: The generator's noise inputs: its stored constants, or none.
-            start_truncation: 0: every clip starts at the mean w, as in the paper; above 0, at most 1: at a
-                sample of its own, drawn from the clip's seed and pulled towards the mean by this factor, so
-                that what the voice does not say varies.
-            start_candidates: How many such samples each clip draws; it starts at the one most similar to its
-                target (the search before the optimisation of FuseDream, Liu et al. 2021, arXiv:2112.01573).
-                Each costs about a third of a step.
-            frame_steps: Steps at which an image is kept for strips, each in [0, num_steps].
-            synthesis_resolution: Height in pixels at which all steps but the last are rendered, faster and
-                nearly as well, because the guide sees few pixels; ``None``: every step at full resolution.
-                The final image and similarity are always at full resolution.
-            full_steps: With ``synthesis_resolution``: how many of the last steps are at full resolution, see
-                :mod:`stylewav_pl.phases`.
+            optimizer: Builds the optimiser for the latents; Adam at 0.1 by default.
+            schedule: Learning-rate shape; StyleCLIP's by default.
+            refinement: Coarse steps before full ones; all are full by default.
             early_stop: When a clip has converged and is left as it is; ``None``: after ``num_steps``.
-            precision: Of the generator's four finest resolutions: ``float32``; ``bfloat16`` for GPUs and for
-                CPUs that have such numbers;
-                ``tfloat32`` and ``float16`` for GPUs.
-            recompute_from: From this height in pixels on feature maps are computed again instead of kept,
-                which takes about a quarter more time and lets more clips into memory; ``None``: never.
-            compile: Compiles a step (``torch.compile``), which takes a minute or two of each process;
-                ``cuda-graphs`` also records it, for small generators on a GPU; ``auto``: not until
-                :meth:`compile_steps` tells; the command line does where a run is four hours' work.
+            noise: The generator's noise inputs: its stored constants, or none.
+            frame_steps: Steps at which an image is kept for strips, each in [0, num_steps].
+            speed: Precision, memory and compilation of a step.
             seed: Seed of the run, from which each clip's own seed follows.
 
         Raises:
@@ -106,32 +91,32 @@ class StyleWav(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.strict_loading = False  # checkpoints hold the latents alone
-        slots = 1 if cohort_size == "auto" else cohort_size
-        _check_settings(num_steps, slots, frame_steps)
-        _check_start(start_truncation, start_candidates)
-        _check_resolution(generator, synthesis_resolution, full_steps)
-        _check_fit(guide, audio)
-        self.generator = generator.freeze(DTYPES[precision], generator.resolution // 16, recompute_from)
+        check_counts(num_steps, cohort_size)
+        check_spaces(guide, audio)
+        refinement = refinement or Refinement()
+        refinement.check(generator.resolutions)
+        self.speed = speed or Speed()
+        self.generator = generator.freeze(
+            self.speed.dtype, generator.resolution // 16, self.speed.recompute_from
+        )
         self.guide = guide.eval().requires_grad_(False)
         self.audio = audio.eval().requires_grad_(False)
         self.latent_space = latent_space or W()
-        self.objective = objective or Objective()
-        self.schedule = schedule or RampUpCosineDown()
+        self.start = start or Start()
         self.optimizer_factory = optimizer or (lambda parameters: Adam(parameters, lr=0.1))
-        self.num_steps = num_steps
-        self.noise = noise
-        self.start_truncation = start_truncation
-        self.start_candidates = start_candidates
-        self.frame_steps = tuple(sorted(set(frame_steps)))
-        self.phases = phases_of(num_steps, generator.resolution, synthesis_resolution, full_steps)
-        self.early_stop = early_stop
-        self.precision = precision
+        self.recipe = Recipe(
+            phases_of(num_steps, generator.resolution, refinement),
+            objective or Objective(),
+            schedule or RampUpCosineDown(),
+            early_stop,
+            tuple(sorted(set(frame_steps))),
+        )
+        self.renderer = Renderer(generator, guide, self.latent_space, noise, self.speed.compile)
         self.seed = seed
-        self.compile_steps(False if compile == "auto" else compile)
-        self.register_buffer("start", self.latent_space.start(generator), persistent=False)
-        self.resize(slots)
-
-    start: Tensor
+        self.cohort_size = cohort_size
+        self.register_buffer("mean_latent", self.latent_space.start(generator), persistent=False)
+        self.register_buffer("held", self.latent_space.held(generator), persistent=False)
+        self.latents = self.make_latents(1 if cohort_size == "auto" else cohort_size)
 
     @classmethod
     def from_sources(
@@ -168,321 +153,135 @@ class StyleWav(LightningModule):
             **settings,
         )
 
-    def cohort_that_fits(self, free: int, clips: int, device: str) -> int:
-        """How many clips to optimise side by side in ``free`` bytes of a ``device``; a process has ``clips`` of them."""
-        return cohort_that_fits(self._step_at(self.generator.resolution), self.start, free, clips, device)
+    @property
+    def latent_metadata(self) -> dict[str, str]:
+        """What a reader of this module's latents needs to know."""
+        return self.latent_space.metadata(self.generator)
 
-    def operations(self) -> int:
-        """Floating-point operations of all steps of one clip."""
-        return sum(
-            len(phase.steps) * flops(self._step_at(phase.resolution), self.start) for phase in self.phases
-        )
+    def make_latents(self, cohort_size: int) -> nn.Parameter:
+        """Returns the one trainable tensor, at the mean."""
+        return nn.Parameter(self.mean_latent.repeat(cohort_size, *(1 for _ in self.mean_latent.shape)))
 
-    def _step_at(self, resolution: int) -> Callable[[Tensor], Tensor]:
-        def step(latents: Tensor) -> Tensor:
-            return self.look(latents, latents.new_zeros(len(latents), self.guide.embed_dim), resolution)[2]
-
-        return step
-
-    def compile_steps(self, how: bool | Literal["cuda-graphs"]) -> None:
-        """Sets whether and how steps are compiled; before the first one."""
-        self.quick_look = compiled(self.look, how) if how else self.look
-
-    def resize(self, cohort_size: int) -> None:
-        """Sets how many slots a cohort has; before the optimiser is made."""
-        self.latents = nn.Parameter(self.start.repeat(cohort_size, *(1 for _ in self.start.shape)))
+    def setup(self, stage: str) -> None:
+        """Takes the number of slots from the data where it was not given."""
+        if stage == "fit" and self.cohort_size == "auto":
+            self.latents = self.make_latents(cast(Any, self.trainer).datamodule.cohort_size)
 
     def on_fit_start(self) -> None:
         """Prepares the device.
 
         Raises:
-            ConfigError: It cannot work in the precision that was asked for.
+            ConfigError: It cannot work in the precision that was asked for, or with the optimiser.
         """
-        check_precision(self.precision, self.device)
-        if self.device.type == "cpu":
-            keep_freed_memory()
-        else:
-            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = (
-                self.precision != "float32"
-            )
+        self.speed.apply(self.device)
+        self.check_optimizer(self.device)
+
+    def check_optimizer(self, device: torch.device) -> None:
+        """Tries the optimiser on ``device``.
+
+        Raises:
+            ConfigError: It cannot be built, or cannot move this module's latents.
+        """
+        try_optimizer(self.optimizer_factory, self.mean_latent[None].to(device))
 
     def configure_optimizers(self) -> Optimizer:
-        """One optimiser for the one parameter."""
-        optimizer = self.optimizer_factory([self.latents])
-        for group in optimizer.param_groups:
-            group["initial_lr"] = group["lr"]
-        return optimizer
+        """Makes one optimiser for the one parameter."""
+        return self.optimizer_factory([self.latents])
 
     def training_step(self, batch: ClipBatch, batch_index: int) -> dict[str, CohortResult]:
-        """Clips to targets; then latents to images to similarities to gradients to latents, ``num_steps`` times."""
-        batch, targets = self.embed_targets(batch)
-        starts = self.starts_of(batch, targets)
-        optimizer = self.restarted_optimizer(starts)
-        convergence = Convergence(self.early_stop, idle=(targets == 0).all(dim=1))
-        curve = Curve(self.num_steps)
-        frames: dict[int, Tensor] = {}
-        looks: list[Tensor] = []
-        for phase, step in self.steps(convergence):
-            if phase.polishes and step == phase.steps.start:
-                # what was learned of another resolution's gradients misleads
-                optimizer.optimizer.state.clear()
-            images, _, similarities = self.quick_look(self.latents, targets, phase.resolution)
-            looks += [] if looks else [thumbnails(images.detach()).clone()]
-            frames |= {step: self.at_full_size(images)} if step in self.frame_steps else {}
-            curve.record(step, similarities)
-            convergence.observe(curve.latest)
-            loss = self.objective(similarities, self.latents, starts).sum()
-            self.take_step(optimizer, loss, phase.factor(step, self.schedule), convergence.converged)
-        with torch.no_grad():
-            images, embeddings, similarities = self.look(self.latents, targets)
-            curve.record(self.num_steps, similarities)
-        frames |= {step: images for step in self.frame_steps if step not in frames}
-        return {
-            "result": self.collect(
-                batch, targets, images, curve.values, dict(sorted(frames.items())), embeddings, looks[0]
-            )
-        }
-
-    def steps(self, convergence: Convergence) -> Iterator[tuple[Phase, int]]:
-        """Phase and number of each step; a phase ends early when every clip has converged in it."""
-        for phase in self.phases:
-            convergence.restart()
-            for step in phase.steps:
-                if convergence.over:
-                    break
-                yield phase, step
-
-    def look(
-        self,
-        latents: Float[Tensor, "cohort *latent"],
-        targets: Float[Tensor, "cohort embed"],
-        resolution: int | None = None,
-    ) -> tuple[
-        Float[Tensor, "cohort 3 height width"], Float[Tensor, "cohort embed"], Float[Tensor, " cohort"]
-    ]:
-        """Images, their embeddings, and the similarities to the targets: everything of a step that costs."""
-        images = self.render(latents, resolution)
-        embeddings = self.guide.embed_image(images)
-        return images, embeddings, cosine_similarity(embeddings, targets)
-
-    @torch.no_grad()
-    def at_full_size(self, images: Float[Tensor, "cohort 3 _ _"]) -> Float[Tensor, "cohort 3 height width"]:
-        """The images of the present latents, rendered again if they are coarse."""
-        return (
-            images.detach().clone()
-            if images.shape[-1] == self.generator.resolution
-            else self.render(self.latents)
+        """Clips to targets; then latents to images to similarities to gradients to latents, step by step."""
+        batch, targets = embed_targets(batch, self.audio, like=self.latents)
+        optimizer = cast(LightningOptimizer, self.optimizers())
+        optimized = optimize_cohort(
+            self.latents,
+            self.initial_latents(batch, targets),
+            targets,
+            self.recipe,
+            self.renderer,
+            optimizer.optimizer,
+            self.descend,
+            self.held,
         )
+        finite = optimized.is_finite & self.latents.detach().flatten(start_dim=1).isfinite().all(dim=1)
+        return {"result": self.collect(drop_diverged(batch, finite), targets, optimized)}
 
-    def predict_step(
-        self, batch: Float[Tensor, "clip *latent"], batch_index: int
-    ) -> Float[Tensor, "clip 3 height width"]:
-        """Renders latents of an earlier run."""
-        return self.render(batch)
-
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]  # torch's overloads differ between releases
-        """The latents alone: nothing frozen is ever in a checkpoint."""
-        state: dict[str, Any] = super().state_dict(*args, **kwargs)
-        return {name: value for name, value in state.items() if name.rpartition(".")[2] == "latents"}
-
-    @torch.no_grad()
-    def embed_targets(self, batch: ClipBatch) -> tuple[ClipBatch, Float[Tensor, "cohort embed"]]:
-        """The target of each slot: unit norm, or zero in a padded slot, which then has no gradient.
-
-        Returns:
-            The batch without the clips whose embedding is not finite, and the targets.
-        """
-        targets = self.latents.new_zeros(len(batch.slots), self.guide.embed_dim)
-        if batch.waveforms:
-            with torch.autocast(self.device.type, enabled=False):  # once per clip: precision costs nothing
-                targets[list(batch.live)] = self._embed(batch).to(targets)
-        lost = [slot for slot in batch.live if not targets[slot].isfinite().all()]
-        targets[lost] = 0.0
-        return _without(batch, lost), targets
-
-    def _embed(self, batch: ClipBatch) -> Float[Tensor, "clip embed"]:
-        if batch.averaged is None:
-            return self.audio.embed_audio(batch.waveforms)
-        return self.audio.embed_windows(
-            [windows_of(waveform, batch.averaged) for waveform in batch.waveforms]
-        )
-
-    def render(
-        self, latents: Float[Tensor, "clip *latent"], resolution: int | None = None
-    ) -> Float[Tensor, "clip 3 height width"]:
-        """Images of latents of this module's latent space, RGB, about [-1, 1]; at full resolution unless told otherwise."""
-        return self.generator.synthesize(
-            self.latent_space.expand(latents, self.generator), noise=self.noise, resolution=resolution
-        )
-
-    @torch.no_grad()
-    def starts_of(
+    def initial_latents(
         self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"]
     ) -> Float[Tensor, "cohort *latent"]:
-        """Where each slot's latent begins: at the mean, or at the best of the clip's own samples; one cohort is rendered at a time."""
-        starts = self.start.repeat(len(batch.slots), *(1 for _ in self.start.shape))
-        if not self.start_truncation or not batch.clips:
-            return starts
-        live = list(batch.live)
-        own = torch.stack(
-            [
-                _own_noise(clip_seed(self.seed, clip.id), self.start_candidates, self.generator.z_dim)
-                for clip in batch.clips
-            ]
+        """Returns where each slot's latent begins."""
+        seeds = [None if clip is None else clip_seed(self.seed, clip.id) for clip in batch.slots]
+        return initial_latents(
+            self.start,
+            seeds,
+            self.mean_latent,
+            self.latent_space,
+            self.generator,
+            score=lambda latents: self.renderer.render_and_score(latents, targets)[2],
         )
-        highest = targets.new_full((len(targets),), -torch.inf)
-        for z in own.to(starts).unbind(dim=1):
-            candidates = self.start.repeat(len(batch.slots), *(1 for _ in self.start.shape))
-            candidates[live] = self.latent_space.from_w(
-                self.generator.map(z, truncation=self.start_truncation), self.generator
-            )
-            if self.start_candidates == 1:
-                return candidates
-            similarities = self.look(candidates, targets)[2]
-            better = similarities > highest
-            starts[better], highest[better] = candidates[better], similarities[better]
-        return starts
 
-    def restarted_optimizer(self, starts: Float[Tensor, "cohort *latent"]) -> LightningOptimizer:
-        """Puts every latent to its start and forgets the optimiser's moments; a cohort inherits nothing."""
+    def descend(self, loss: Float[Tensor, ""]) -> None:
+        """Takes one gradient step; through Lightning, which counts steps and knows the precision."""
         optimizer = cast(LightningOptimizer, self.optimizers())
-        optimizer.optimizer.state.clear()
-        with torch.no_grad():
-            self.latents.copy_(starts)
-        return optimizer
-
-    def take_step(
-        self,
-        optimizer: LightningOptimizer,
-        loss: Float[Tensor, ""],
-        factor: float,
-        still: Bool[Tensor, " cohort"],
-    ) -> None:
-        """One gradient step at ``factor`` times the learning rate; latents that are ``still`` stay where they are."""
-        before = self.latents.detach().clone() if self.early_stop else None
-        for group in optimizer.optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * factor
         optimizer.zero_grad()
         self.manual_backward(loss)
         optimizer.step()
-        if before is not None:
-            with torch.no_grad():
-                self.latents[still] = before[still]
 
     def collect(
-        self,
-        batch: ClipBatch,
-        targets: Float[Tensor, "cohort embed"],
-        images: Float[Tensor, "cohort 3 height width"],
-        curves: Float[Tensor, "cohort step"],
-        frames: dict[int, Float[Tensor, "cohort 3 height width"]],
-        embeddings: Float[Tensor, "cohort embed"],
-        starts: Float[Tensor, "cohort 3 small small"],
+        self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"], optimized: OptimizedCohort
     ) -> CohortResult:
-        """The cohort's result without its padding."""
-        live = list(batch.live)
-        kept = (
-            torch.stack(list(frames.values()), dim=1)
-            if frames
-            else images.new_zeros(len(images), 0, *images.shape[1:])
-        )
+        """Returns the cohort's result without its padding."""
+        live, images = list(batch.live), optimized.images
+        frames = images.new_zeros(len(images), 0, *images.shape[1:])
+        if optimized.frames:
+            frames = torch.stack(list(optimized.frames.values()), dim=1)
         return CohortResult(
             cohort=batch.cohort,
             clips=batch.clips,
             skips=batch.skips,
             images=images[live],
             latents=self.latents.detach()[live].clone(),
-            curves=curves[live],
+            curves=optimized.curves[live],
             targets=targets[live],
-            frames=kept[live],
-            frame_steps=tuple(frames),
+            frames=frames[live],
+            frame_steps=tuple(optimized.frames),
             seeds=tuple(clip_seed(self.seed, clip.id) for clip in batch.clips),
-            embeddings=embeddings[live],
-            starts=starts[live],
+            embeddings=optimized.embeddings[live],
+            starts=optimized.start_thumbnails[live],
         )
 
+    def predict_step(
+        self, batch: Float[Tensor, "clip *latent"], batch_index: int
+    ) -> Float[Tensor, "clip 3 height width"]:
+        """Renders latents of an earlier run."""
+        return self.renderer.render(batch)
 
-def thumbnails(
-    images: Float[Tensor, "clip 3 height width"], pixels: int = 128
-) -> Float[Tensor, "clip 3 small small"]:
-    """The images at ``pixels`` squared, smaller ones as they are: a cohort of large start images would fill the device's memory.
+    # torch's overloads of state_dict differ between releases
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+        """Returns the latents alone: nothing frozen is ever in a checkpoint."""
+        state: dict[str, Any] = super().state_dict(*args, **kwargs)
+        return {name: value for name, value in state.items() if name.rpartition(".")[2] == "latents"}
 
-    >>> thumbnails(torch.zeros(2, 3, 1024, 1024)).shape, thumbnails(torch.zeros(2, 3, 64, 64)).shape
-    (torch.Size([2, 3, 128, 128]), torch.Size([2, 3, 64, 64]))
+
+def check_counts(num_steps: int, cohort_size: int | Literal["auto"]) -> None:
+    """Compares numbers with their ranges.
+
+    Raises:
+        ConfigError: One is out of it.
     """
-    return F.adaptive_avg_pool2d(images, pixels) if images.shape[-1] > pixels else images
+    check_number("model.num_steps", num_steps, least=1)
+    check_number("data.cohort_size", None if cohort_size == "auto" else cohort_size, least=1)
 
 
-def _own_noise(seed: int, count: int, width: int) -> Float[Tensor, "candidate z"]:
-    """Gaussian noise that depends on the seed alone; the first rows are the same for every ``count``."""
-    rng = torch.Generator().manual_seed(seed)
-    return torch.stack([torch.randn(width, generator=rng) for _ in range(count)])
+def check_spaces(guide: ImageTextEmbedder, audio: AudioEmbedder) -> None:
+    """Compares the spaces of the two embedders.
 
-
-def _without(batch: ClipBatch, lost: Sequence[int]) -> ClipBatch:
-    """The batch with the clips of the ``lost`` slots turned into skips."""
-    clips = [clip for slot in lost if (clip := batch.slots[slot]) is not None]
-    skips = [
-        Skip(
-            clip.id,
-            clip.path,
-            SkipReason.NOT_EMBEDDABLE,
-            "the audio encoder gave numbers that are not finite",
-        )
-        for clip in clips
-    ]
-    waveforms = tuple(
-        waveform for slot, waveform in zip(batch.live, batch.waveforms, strict=True) if slot not in lost
-    )
-    slots = tuple(None if slot in lost else clip for slot, clip in enumerate(batch.slots))
-    return replace(batch, slots=slots, waveforms=waveforms, skips=(*batch.skips, *skips))
-
-
-def _check_settings(num_steps: int, cohort_size: int, frame_steps: Sequence[int]) -> None:
-    if num_steps < 1 or cohort_size < 1:
-        raise ConfigError(
-            f"Expected num_steps and cohort_size of at least 1, found {num_steps} and {cohort_size}. "
-            "Correct the configuration."
-        )
-    outside = [step for step in frame_steps if not 0 <= step <= num_steps]
-    if outside:
-        raise ConfigError(
-            f"Expected frame_steps in [0, num_steps = {num_steps}], found {outside}. Correct "
-            "model.frame_steps."
-        )
-
-
-def _check_resolution(generator: Generator, resolution: int | None, full_steps: int) -> None:
-    if resolution is not None and resolution not in generator.resolutions:
-        known = ", ".join(map(str, generator.resolutions))
-        raise ConfigError(
-            f"Expected a resolution of this generator ({known}), found {resolution}. Correct "
-            "model.synthesis_resolution."
-        )
-    if full_steps < 0:
-        raise ConfigError(f"Expected full_steps of at least 0, found {full_steps}. Correct model.full_steps.")
-
-
-def _check_start(start_truncation: float, start_candidates: int) -> None:
-    if not 0 <= start_truncation <= 1:
-        raise ConfigError(
-            f"Expected start_truncation in [0, 1], found {start_truncation}. Correct model.start_truncation."
-        )
-    if start_candidates < 1 or (start_candidates > 1 and not start_truncation):
-        raise ConfigError(
-            "Expected start_candidates of at least 1, and 1 where every clip starts at the mean "
-            "(start_truncation: 0); found "
-            f"{start_candidates} with start_truncation {start_truncation}. Correct model.start_candidates."
-        )
-
-
-def _check_fit(guide: ImageTextEmbedder, audio: AudioEmbedder) -> None:
+    Raises:
+        ConfigError: Their cosine would mean nothing.
+    """
     if guide.embed_dim != audio.embed_dim or not guide.space.may_be(audio.space):
         raise ConfigError(
             f"The audio encoder gives vectors of width {audio.embed_dim} (CLIP space: {audio.space}), the "
-            f"guide of width {guide.embed_dim} "
-            f"({guide.space}): they do not share a space, so their cosine means nothing. Choose the CLIP "
-            "model that the audio encoder was "
-            f"trained against: for the published Wav2CLIP {WAV2CLIP_GUIDE}, for the pocket encoder the "
-            "pocket CLIP model."
+            f"guide of width {guide.embed_dim} ({guide.space}): they do not share a space, so their cosine "
+            "means nothing. Choose the CLIP model that the audio encoder was trained against: for the "
+            f"published Wav2CLIP {WAV2CLIP_GUIDE}, for the pocket encoder the pocket CLIP model."
         )

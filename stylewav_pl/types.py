@@ -26,6 +26,7 @@ from stylewav_pl.errors import StrictError as StrictError
 from stylewav_pl.errors import StyleWavError as StyleWavError
 from stylewav_pl.errors import TooManySkipsError as TooManySkipsError
 from stylewav_pl.errors import WeightsError as WeightsError
+from stylewav_pl.errors import shortened
 
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
@@ -74,7 +75,8 @@ class Skip:
     def __str__(self) -> str:
         """One line for the terminal, whatever characters the path holds."""
         place = self.path or self.id
-        return f"{place if place.isprintable() else ascii(place)}: {self.reason.value}, {self.detail}"
+        shown = shortened(place if place.isprintable() else ascii(place))
+        return f"{shown}: {self.reason.value}, {self.detail}"
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,8 @@ class Recording:
 
 
 class Release:
-    """Writes tables as a Common Voice release of a certain number has them: folders, file names, columns and spellings."""
+    """Writes tables as a Common Voice release of a certain number has them: folders, file names, columns and
+    spellings."""
 
     NEW_GENDERS = {"male": "male_masculine", "female": "female_feminine"}  # noqa: RUF012
 

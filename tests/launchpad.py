@@ -1,4 +1,5 @@
-"""Real processes for tests of crashes, without the ten seconds that each start of the program takes to import its libraries.
+"""Real processes for tests of crashes, without the ten seconds that each start of the program takes to import
+its libraries.
 
 Run as a script: imports the program once, then forks a process for each line of JSON on standard input.
 """
@@ -11,8 +12,9 @@ from importlib import import_module
 
 
 def serve() -> None:
-    """Answers ``{"start": ...}`` with a process id and ``{"poll": id}`` with an exit code, or null while it runs."""
-    for name in ("stylewav_pl.commands.experiment", "stylewav_pl.evaluation.figures", "jinja2"):
+    """Answers ``{"start": ...}`` with a process id and ``{"poll": id}`` with an exit code, or null while it
+    runs."""
+    for name in ("stylewav_pl.commands.experiment", "stylewav_pl.report.figures", "jinja2"):
         import_module(name)
     print("ready", flush=True)
     for line in sys.stdin:
@@ -27,7 +29,8 @@ def serve() -> None:
 
 
 def become(words: list[str], environment: dict[str, str], log: str, prelude: str) -> None:
-    """What a start of the program does, in this process; ``prelude`` is Python that breaks something first."""
+    """What a start of the program does, in this process; ``prelude`` is Python that breaks something
+    first."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     os.environ.update(environment)
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

@@ -1,4 +1,5 @@
-"""A run over recordings as they are found in the wild: each is used rightly or named, and nothing else is lost."""
+"""A run over recordings as they are found in the wild: each is used rightly or named, and nothing else is
+lost."""
 
 import csv
 import gzip

@@ -19,11 +19,11 @@ from safetensors import safe_open
 from torch.utils.data import DataLoader
 
 from stylewav_pl import __version__
-from stylewav_pl.callbacks.images import from_picture
 from stylewav_pl.cli import main
 from stylewav_pl.commands import finish
 from stylewav_pl.commands.experiment import quiet_lightning
 from stylewav_pl.embedders import load_image_text_embedder
+from stylewav_pl.pictures.images import from_picture
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.plan import stem_of
 from stylewav_pl.weights.registry import resolve

@@ -1,4 +1,5 @@
-"""The experiment with generators of others: from a folder of audio to pictures, with a small file of each published format."""
+"""The experiment with generators of others: from a folder of audio to pictures, with a small file of each
+published format."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,5 @@
-"""``generate`` with networks of others: from an audio file to a picture, with small files of the published layouts."""
+"""``generate`` with networks of others: from an audio file to a picture, with small files of the published
+layouts."""
 
 import csv
 import json
@@ -29,7 +30,8 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A voice, an audio encoder in the published layout, and the weights of a small CLIP model as wide as the real one."""
+    """A voice, an audio encoder in the published layout, and the weights of a small CLIP model as wide as the
+    real one."""
     folder = tmp_path_factory.mktemp("files")
     torch.manual_seed(0)
     parts = {"audio_encoder": ResNetExtractor(scenario="supervise").encoder, "audio_transform": MLPLayers()}

@@ -1,4 +1,5 @@
-"""The launch examples: shell that parses, commands that the program understands, and real torchrun with two nodes on one machine."""
+"""The launch examples: shell that parses, commands that the program understands, and real torchrun with two
+nodes on one machine."""
 
 import os
 import re

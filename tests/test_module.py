@@ -8,17 +8,21 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 from torch.nn import functional as F
-from torch.optim import SGD
+from torch.optim import SGD, AdamW
 
 from stylewav_pl.commands.experiment import FORCED
 from stylewav_pl.embedders.base import Space
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
 from stylewav_pl.generators.linear import LinearGenerator
-from stylewav_pl.latents import S, W, WPlus
-from stylewav_pl.module import StyleWav, thumbnails
-from stylewav_pl.objectives import Objective
+from stylewav_pl.module import StyleWav
+from stylewav_pl.optimisation.convergence import EarlyStop
+from stylewav_pl.optimisation.latents import S, W, WPlus
+from stylewav_pl.optimisation.objective import Objective
+from stylewav_pl.optimisation.rendering import thumbnails
+from stylewav_pl.optimisation.schedules import RampUpCosineDown
+from stylewav_pl.optimisation.start import Start
+from stylewav_pl.optimisation.targets import embed_targets
 from stylewav_pl.runs.plan import clip_seed
-from stylewav_pl.schedules import RampUpCosineDown
 from stylewav_pl.types import Clip, ClipBatch, CohortResult, ConfigError, SkipReason
 
 pytestmark = pytest.mark.filterwarnings(
@@ -179,6 +183,29 @@ def test_padding_may_lie_anywhere() -> None:
     torch.testing.assert_close(first[0].latents, last[0].latents, atol=1e-5, rtol=0)
 
 
+def test_a_clip_that_diverges_becomes_a_skip_and_harms_no_other() -> None:
+    class Overflows(Objective):
+        """For the clip in the middle slot alone."""
+
+        def __call__(self, similarities, latents, start):
+            return super().__call__(similarities, latents, start) * torch.tensor([1.0, float("nan"), 1.0])
+
+    clips = batch(0, "a", "b", "c")
+    (alone,), _ = fit(module(num_steps=4), [batch(0, "a", None, "c")])
+    (result,), _ = fit(module(num_steps=4, objective=Overflows(), frame_steps=(0, 4)), [clips])
+    assert [clip.id for clip in result.clips] == ["a", "c"]
+    (skip,) = result.skips
+    assert (skip.id, skip.reason) == ("b", SkipReason.NOT_FINITE)
+    assert "Lower the learning rate" in skip.detail
+    assert torch.equal(result.latents, alone.latents)
+    assert result.curves.isfinite().all() and result.frames.shape[0] == 2
+
+
+def test_an_optimiser_that_wants_a_closure_is_refused_before_a_step() -> None:
+    with pytest.raises(ConfigError, match="LBFGS computes the loss several times"):
+        fit(module(optimizer=torch.optim.LBFGS), [batch(0, "a", "b", "c")])
+
+
 def test_a_clip_without_finite_embedding_becomes_a_skip() -> None:
     broken = torch.full((800,), 9.0)
     (result,), _ = fit(module(audio=BrokenFor()), [batch(0, "a", "bad", "b", bad=broken)])
@@ -221,7 +248,7 @@ def test_another_optimizer_is_used_at_its_own_rate() -> None:
 @pytest.mark.parametrize("space", [W(), WPlus(), S()], ids=lambda space: space.name)
 def test_a_clip_may_start_at_a_sample_of_its_own(space) -> None:
     """Drawn from run seed and id alone, pulled to the mean by the truncation; the same in another slot and company."""
-    settings = {"latent_space": space, "start_truncation": 0.5, "frame_steps": (0,), "seed": 3}
+    settings = {"latent_space": space, "start": Start(0.5), "frame_steps": (0,), "seed": 3}
     (result,), _ = fit(module(**settings), [batch(0, "a", None, "b")])
     (other,), _ = fit(module(**settings), [batch(0, "c", "b", None)])
     generator = LinearGenerator()
@@ -235,9 +262,9 @@ def test_a_clip_may_start_at_a_sample_of_its_own(space) -> None:
 
 def test_of_several_starts_the_most_similar_one_is_taken() -> None:
     """For each clip alone: in other company, and among more candidates, its own samples stay the same."""
-    settings = {"start_truncation": 0.5, "seed": 3}
-    (result,), _ = fit(module(**settings, start_candidates=4), [batch(0, "a", None, "b")])
-    (other,), _ = fit(module(**settings, start_candidates=4), [batch(0, "c", "b", None)])
+    settings = {"start": Start(0.5, candidates=4), "seed": 3}
+    (result,), _ = fit(module(**settings), [batch(0, "a", None, "b")])
+    (other,), _ = fit(module(**settings), [batch(0, "c", "b", None)])
     generator, guide = LinearGenerator(), LinearImageTextEmbedder()
     for row, id in enumerate("ab"):
         rng = torch.Generator().manual_seed(clip_seed(3, id))
@@ -247,6 +274,39 @@ def test_of_several_starts_the_most_similar_one_is_taken() -> None:
         torch.testing.assert_close(result.curves[row, 0], similarities.max())
         assert similarities.max() - similarities.min() > 0.01
     torch.testing.assert_close(other.latents[1], result.latents[1], atol=1e-5, rtol=0)
+
+
+def test_what_a_space_holds_stays_although_weight_decay_pulls_at_it() -> None:
+    model = StyleWav.from_sources(
+        cohort_size=2,
+        num_steps=4,
+        latent_space=S(to_rgb=False),
+        start=Start(0.5),
+        optimizer=lambda parameters: AdamW(parameters, lr=0.1, weight_decay=0.5),
+    )
+    cohort = batch(0, "a", "b")
+    (result,), _ = fit(model, [cohort])
+    starts = model.initial_latents(cohort, result.targets)
+    assert torch.equal(result.latents[:, model.held], starts[:, model.held])
+    assert not torch.equal(starts[0, model.held], starts[1, model.held]), "each its own"
+    assert ((result.latents - starts)[:, ~model.held].abs() > 1e-4).all()
+
+
+def test_a_cohort_whose_clips_were_all_skipped_ends_at_once_under_early_stop() -> None:
+    model = module(num_steps=20, early_stop=EarlyStop(patience=3), frame_steps=(0, 20))
+    cohorts = [batch(0, None, None, None), batch(1, "a", None, "b")]
+    (nothing, something), _ = fit(model, cohorts)
+    assert nothing.clips == () and len(nothing.images) == len(nothing.curves) == len(nothing.starts) == 0
+    assert nothing.frames.shape[:2] == (0, 2) and nothing.frame_steps == (0, 20)
+    assert nothing.curves.shape == (0, 21) and something.curves.shape == (2, 21)
+    assert (something.curves[:, -1] > something.curves[:, 0]).all()
+
+
+def test_a_cohort_whose_clips_cannot_be_embedded_ends_at_once_under_early_stop() -> None:
+    broken = torch.full((800,), 9.0)
+    model = module(cohort_size=1, audio=BrokenFor(), early_stop=EarlyStop())
+    (result,), _ = fit(model, [batch(0, "a", a=broken)])
+    assert result.clips == () and [skip.reason for skip in result.skips] == [SkipReason.NOT_EMBEDDABLE]
 
 
 def test_embedders_of_different_width_are_refused() -> None:
@@ -272,8 +332,8 @@ def test_embedders_of_two_spaces_are_refused_although_their_widths_agree() -> No
 def test_half_precision_does_not_reach_the_targets() -> None:
     model = module()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        _, targets = model.embed_targets(batch(0, "a", "b", "c"))
-    assert torch.equal(targets, model.embed_targets(batch(0, "a", "b", "c"))[1])
+        _, targets = embed_targets(batch(0, "a", "b", "c"), model.audio, model.latents)
+    assert torch.equal(targets, embed_targets(batch(0, "a", "b", "c"), model.audio, model.latents)[1])
 
 
 REFUSED = [
@@ -281,9 +341,6 @@ REFUSED = [
     {"frame_steps": (-1,)},
     {"num_steps": 0},
     {"cohort_size": 0},
-    {"start_truncation": 1.5},
-    {"start_candidates": 0},
-    {"start_candidates": 4},
 ]
 
 
@@ -291,3 +348,11 @@ REFUSED = [
 def test_settings_that_cannot_work_are_refused(settings) -> None:
     with pytest.raises(ConfigError, match=r"Expected .*found"):
         module(**settings)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"truncation": 1.5}, {"truncation": float("nan")}, {"candidates": 0}, {"candidates": 4}]
+)
+def test_starts_that_cannot_work_are_refused(settings) -> None:
+    with pytest.raises(ConfigError, match=r"Expected .*found"):
+        Start(**settings)

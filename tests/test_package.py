@@ -1,4 +1,5 @@
-"""What is installed: the wheel works away from the repository, the command answers at once, imports point one way."""
+"""What is installed: the wheel works away from the repository, the command answers at once, imports point one
+way."""
 
 import csv
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "THIRD_PARTY.md")
-TEMPLATES = Path(__file__).parents[1] / "stylewav_pl" / "evaluation" / "templates"
+TEMPLATES = Path(__file__).parents[1] / "stylewav_pl" / "report" / "templates"
 HEAVY = ("torch", "lightning", "numpy", "scipy", "PIL", "jsonargparse")
 
 
@@ -58,7 +59,7 @@ def test_the_wheel_holds_the_data_files(wheel: Path) -> None:
         for network in ("generator", "clip", "audio", "speaker")
     }
     templates = {
-        f"stylewav_pl/evaluation/templates/{path.name}" for path in TEMPLATES.iterdir() if path.is_file()
+        f"stylewav_pl/report/templates/{path.name}" for path in TEMPLATES.iterdir() if path.is_file()
     }
     assert templates
     assert (

@@ -1,4 +1,5 @@
-"""The promises that the optimisation itself must keep: a clip stands alone, frozen means frozen, not a portrait."""
+"""The promises that the optimisation itself must keep: a clip stands alone, frozen means frozen, not a
+portrait."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from stylewav_pl.commands.experiment import FORCED
 from stylewav_pl.data import BuiltinVoices, Window
 from stylewav_pl.embedders.linear import LinearAudioEmbedder
 from stylewav_pl.module import StyleWav
+from stylewav_pl.optimisation.start import Start
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.types import Clip, ClipBatch, CohortResult
 
@@ -89,7 +91,8 @@ def pocket(cohort_size: int) -> StyleWav:
 
 
 def companies_of(id: str, voices: dict[str, Tensor]) -> list[list[str | None]]:
-    """Alone, in a three, in an eight; then two other threes (one with padding) and an eight in another order."""
+    """Alone, in a three, in an eight; then two other threes (one with padding) and an eight in another
+    order."""
     others = [other for other in voices if other != id]
     return [
         [id],
@@ -133,8 +136,9 @@ def test_company_order_and_cohort_size_do_not_matter(
 
 
 def demonstration(cohort_size: int) -> StyleWav:
-    """With the settings of ``configs/demo.yaml``: a start chosen among samples, and enough steps for small differences to grow."""
-    settings = {"num_steps": 20, "start_truncation": 0.3, "start_candidates": 8}
+    """With the settings of ``configs/demo.yaml``: a start chosen among samples, and enough steps for small
+    differences to grow."""
+    settings = {"num_steps": 20, "start": Start(0.3, 8)}
     return StyleWav.from_sources(
         cohort_size=cohort_size, optimizer=lambda parameters: Adam(parameters, lr=0.07), **settings
     )

@@ -1,4 +1,5 @@
-"""The acceptance of the miniature: the demonstration that ships finds what is there, and its control finds nothing."""
+"""The acceptance of the miniature: the demonstration that ships finds what is there, and its control finds
+nothing."""
 
 import csv
 import json

@@ -1,4 +1,7 @@
-"""Audio files per second: decoding and resampling in two processes, embedding with a network of Wav2CLIP's shape."""
+"""Audio files per second.
+
+Decoding and resampling in two processes, embedding with a network of Wav2CLIP's shape.
+"""
 
 import tempfile
 import time
@@ -10,7 +13,7 @@ import torch
 
 from stylewav_pl.data import BuiltinVoices, ClipDataModule, Folder, Window
 from stylewav_pl.embedders.wav2clip import AudioNetwork, Wav2ClipEmbedder
-from stylewav_pl.hardware import keep_freed_memory
+from stylewav_pl.optimisation.hardware import keep_freed_memory
 from stylewav_pl.runs.plan import Plan
 
 RATE, COHORT = 48_000, 20

@@ -1,4 +1,7 @@
-"""The whole optimisation of a clip, with its final render, against as many steps of the reference loop; networks of the true shapes."""
+"""The whole optimisation of a clip, with its final render, against as many steps of the reference loop.
+
+Networks of the true shapes.
+"""
 
 import statistics
 import time
@@ -8,15 +11,19 @@ import torch
 from progressive import optimise
 from true_shapes import TrueShapes, true_shapes
 
-from stylewav_pl.hardware import cpu_precisions, keep_freed_memory
 from stylewav_pl.module import StyleWav
+from stylewav_pl.optimisation.hardware import Speed, cpu_precisions, keep_freed_memory
+from stylewav_pl.optimisation.phases import Refinement
 from stylewav_pl.types import Clip, ClipBatch
 
 REFERENCE_STEPS = 3
 
 
 def measure(resolution: int, coarse: int, steps: int, clips: int, with_compilation: bool) -> dict[str, Any]:
-    """Seconds per clip of every way to do it; those of the reference loop are the median of a few of its steps, times ``steps``."""
+    """Seconds per clip of every way to do it.
+
+    Those of the reference loop are the median of a few of its steps, times ``steps``.
+    """
     torch.manual_seed(0)
     shapes = true_shapes(resolution, clips, torch.device("cpu"))
     slow = {"reference loop": steps * reference_seconds(shapes)}
@@ -24,8 +31,7 @@ def measure(resolution: int, coarse: int, steps: int, clips: int, with_compilati
     slow["reference loop, memory kept"] = steps * reference_seconds(shapes)
     ways: dict[str, dict[str, Any]] = {"exact": {}}
     ways |= {
-        f"{coarse} px, the last {full} full": {"synthesis_resolution": coarse, "full_steps": full}
-        for full in (8, 2)
+        f"{coarse} px, the last {full} full": {"refinement": Refinement(coarse, full)} for full in (8, 2)
     }
     quick = {}
     for precision in cpu_precisions():
@@ -35,7 +41,7 @@ def measure(resolution: int, coarse: int, steps: int, clips: int, with_compilati
                 quick[told] = seconds(
                     shapes,
                     clips if compile else 1,
-                    {**settings, "num_steps": steps, "precision": precision, "compile": compile},
+                    {**settings, "num_steps": steps, "speed": Speed(precision, compile=compile)},
                 )
     base = slow["reference loop"]
     rows = {
@@ -60,12 +66,15 @@ def reference_seconds(shapes: TrueShapes) -> float:
 
 
 def seconds(shapes: TrueShapes, clips: int, settings: dict[str, Any]) -> float:
-    """Of one clip of a cohort that is optimised through a real trainer; compiling and one step of each resolution come before."""
+    """Of one clip of a cohort that is optimised through a real trainer.
+
+    Compiling and one step of each resolution come before.
+    """
     model = StyleWav(shapes.generator, shapes.guide, shapes.audio, cohort_size=clips, **settings)
-    for resolution in {phase.resolution for phase in model.phases}:
-        model.quick_look(model.latents, torch.zeros(clips, shapes.guide.embed_dim), resolution)[
-            2
-        ].sum().backward()
+    targets = torch.zeros(clips, shapes.guide.embed_dim)
+    for resolution in {phase.resolution for phase in model.recipe.phases}:
+        scored = model.renderer.compiled_render_and_score(model.latents, targets, resolution)
+        scored[2].sum().backward()
     slots = tuple(Clip(f"clip-{index}", "") for index in range(clips))
     return optimise(model, ClipBatch(0, slots, tuple(shapes.waveforms[:clips]))).seconds / clips
 

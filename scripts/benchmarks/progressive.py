@@ -16,31 +16,33 @@ from torch.nn import functional
 from torch.optim import Adam
 
 from stylewav_pl.commands.experiment import FORCED, quiet_lightning
-from stylewav_pl.convergence import EarlyStop
 from stylewav_pl.data import BuiltinVoices, Window
 from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.embedders.base import ImageTextEmbedder
-from stylewav_pl.hardware import cpu_precisions
 from stylewav_pl.module import StyleWav
+from stylewav_pl.optimisation.convergence import EarlyStop
+from stylewav_pl.optimisation.hardware import Speed, cpu_precisions
+from stylewav_pl.optimisation.phases import Refinement
+from stylewav_pl.optimisation.start import Start
 from stylewav_pl.types import ClipBatch, CohortResult
 
 FEWER_PIXELS = 28
 COARSE: dict[str, dict[str, Any]] = {
     "exact": {},
-    "32 of 64 px, the last 2 steps full": {"synthesis_resolution": 32, "full_steps": 2},
-    "32 of 64 px, the last 4 steps full": {"synthesis_resolution": 32, "full_steps": 4},
-    "32 of 64 px, the last 8 steps full": {"synthesis_resolution": 32, "full_steps": 8},
+    "32 of 64 px, the last 2 steps full": {"refinement": Refinement(32, 2)},
+    "32 of 64 px, the last 4 steps full": {"refinement": Refinement(32, 4)},
+    "32 of 64 px, the last 8 steps full": {"refinement": Refinement(32, 8)},
 }
 EARLY: dict[str, dict[str, Any]] = {
     "early stop, patience 5, gain 0.001": {"early_stop": EarlyStop(5, 0.001)},
     "early stop, patience 10, gain 0.001": {"early_stop": EarlyStop(10, 0.001)},
 }
 REDUCED: dict[str, dict[str, Any]] = {
-    name: {"precision": name} for name in cpu_precisions() if name != "float32"
+    name: {"speed": Speed(name)} for name in cpu_precisions() if name != "float32"
 }
 STARTS: dict[str, dict[str, Any]] = {
-    "as in demo.yaml": {"start_truncation": 0.3, "optimizer": lambda parameters: Adam(parameters, lr=0.07)},
-    "as in the paper": {"start_truncation": 0.0, "optimizer": lambda parameters: Adam(parameters, lr=0.1)},
+    "as in demo.yaml": {"start": Start(0.3), "optimizer": lambda parameters: Adam(parameters, lr=0.07)},
+    "as in the paper": {"start": Start(), "optimizer": lambda parameters: Adam(parameters, lr=0.1)},
 }
 
 
@@ -92,7 +94,10 @@ class _Cohorts(list[ClipBatch]):
 
 
 def measure(targets: int, steps: int) -> dict[str, Any]:
-    """For each guide, start and setting: final similarity at full resolution, share of the exact gain, time."""
+    """For each guide, start and setting.
+
+    Final similarity at full resolution, share of the exact gain, time.
+    """
     batch, pocket = voices(targets), load_image_text_embedder("pocket")
     found: dict[str, Any] = {"targets": targets, "steps": steps}
     for seen, guide, compared in (

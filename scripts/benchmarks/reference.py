@@ -1,4 +1,6 @@
-"""What the package is compared with: latent optimisation as StyleCLIP and StyleWav do it, written from its description.
+"""What the package is compared with.
+
+Latent optimisation as StyleCLIP and StyleWav do it, written from its description.
 
 One clip at a time; every network's weights count as trainable; each sample has modulated weights of its own;
 zeros are inserted, padded and filtered in separate operations; the image is enlarged to 7 times its size and
@@ -55,7 +57,7 @@ class ModulatedConvolution(nn.Module):
 
 
 class ReferenceGenerator(nn.Module):
-    """A copy of one of our generators (skip design, without bounds) that works in this way."""
+    """A copy of one of our generators (skip architecture, without bounds) that works in this way."""
 
     noises: list[Tensor]
 

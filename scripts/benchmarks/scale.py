@@ -1,4 +1,7 @@
-"""How the machinery behaves with many clips: a soak through doubles, and planning and resuming with millions of ids."""
+"""How the machinery behaves with many clips.
+
+A soak through doubles, and planning and resuming with millions of ids.
+"""
 
 import json
 import resource

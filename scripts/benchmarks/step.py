@@ -1,4 +1,7 @@
-"""One optimisation step: the reference loop against this package, each speed-up by itself, and whether the numbers stay the same."""
+"""One optimisation step.
+
+The reference loop against this package, each speed-up by itself, and whether the numbers stay the same.
+"""
 
 import copy
 import ctypes
@@ -20,7 +23,7 @@ from true_shapes import true_shapes
 
 from stylewav_pl.embedders.openclip import OpenClipEmbedder
 from stylewav_pl.generators import StyleGAN2
-from stylewav_pl.hardware import DTYPES, Precision, compiled, cpu_precisions, keep_freed_memory
+from stylewav_pl.optimisation.hardware import DTYPES, Precision, compiled, cpu_precisions, keep_freed_memory
 
 LEARNING_RATE = 0.1
 

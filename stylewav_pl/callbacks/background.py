@@ -1,4 +1,7 @@
-"""Work that must not hold up the optimisation: done in order by one thread, with a bounded queue before it."""
+"""Work that must not hold up the optimisation.
+
+Done in order by one thread, with a bounded queue before it.
+"""
 
 import queue
 import threading

@@ -9,11 +9,11 @@ from jaxtyping import Float
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from stylewav_pl.callbacks.images import from_bytes, to_bytes
 from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.evaluation.population_score import PopulationScore
-from stylewav_pl.objectives import cosine_similarity
+from stylewav_pl.optimisation.objective import cosine_similarity
+from stylewav_pl.pictures.images import from_bytes, to_bytes
 from stylewav_pl.types import Clip, CohortResult, ConfigError, ScoreRow
 
 
@@ -112,7 +112,10 @@ class ClipScore(Callback):
         )
 
     def running_means(self) -> dict[tuple[str, str, str], float]:
-        """Mean score so far of this process's clips by trait, label and prompt of that trait; populations without clips are left out."""
+        """Mean score so far of this process's clips by trait, label and prompt of that trait.
+
+        Populations without clips are left out.
+        """
         if not self.means.update_called:
             return {}
         return {

@@ -8,7 +8,9 @@ from torch.optim import Optimizer
 
 
 class Watch(Callback):
-    """Calls ``check`` before every cohort and every step, and ``check_results`` after every cohort; what they raise ends the run there.
+    """Calls ``check`` before every cohort and every step, and ``check_results`` after every cohort.
+
+    What they raise ends the run there.
 
     A cohort may take minutes, and a signal, a full disk or another process's crash should not have to wait
     for its end.

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -16,9 +16,10 @@ from PIL import Image
 from safetensors.torch import save
 
 from stylewav_pl.callbacks.background import Background
-from stylewav_pl.callbacks.images import encode, readable, to_bytes, to_picture
-from stylewav_pl.evaluation.grid import strip
-from stylewav_pl.evaluation.starts import write_sheet
+from stylewav_pl.pictures.grid import strip
+from stylewav_pl.pictures.images import encode, readable, to_bytes, to_picture
+from stylewav_pl.pictures.sheets import write_sheet
+from stylewav_pl.ranges import check_number
 from stylewav_pl.runs import journal
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import CohortEmbeddings, write_embeddings
@@ -27,6 +28,7 @@ from stylewav_pl.runs.stores import IMAGE, LATENT, RECORD, STRIP, Member, Output
 from stylewav_pl.types import CohortResult, ConfigError, OutputError, ScoreRow
 
 PATIENCE_SECONDS = 10.0
+MOST_WORKERS = 256
 
 
 class ResultsWriter(Callback):
@@ -52,12 +54,10 @@ class ResultsWriter(Callback):
             queue: Finished cohorts that may wait to be written before the optimisation waits for them.
 
         Raises:
-            ConfigError: Nothing would be written.
+            ConfigError: Nothing would be written, or a number is out of its range.
         """
-        if workers < 1 or queue < 1:
-            raise ConfigError(
-                f"Expected writer.workers and writer.queue of at least 1, found {workers} and {queue}."
-            )
+        check_number("writer.workers", workers, least=1, most=MOST_WORKERS)
+        check_number("writer.queue", queue, least=1)
         if image == "none" and not latents:
             raise ConfigError(
                 "writer.image is none and writer.latents is false: nothing would be written. Choose one of "
@@ -111,10 +111,10 @@ class ResultsWriter(Callback):
         )
         pictures = to_bytes(result.images).cpu().numpy()
         self._background = self._background or Background(self.queue)
-        space: str = getattr(pl_module, "latent_space").name  # noqa: B009 - typed as Module
+        about: Mapping[str, str] = getattr(pl_module, "latent_metadata")  # noqa: B009 - typed as Module
         self._background.add(
             partial(
-                self._write, self.run, trainer.global_rank, off_the_device(result), pictures, record, space
+                self._write, self.run, trainer.global_rank, off_the_device(result), pictures, record, about
             )
         )
 
@@ -141,13 +141,13 @@ class ResultsWriter(Callback):
         result: CohortResult,
         pictures: UInt8[np.ndarray, "clip height width 3"],
         record: CohortRecord,
-        space: str,
+        about: Mapping[str, str],
     ) -> None:
         try:
             run.check_place()
             with ThreadPoolExecutor(self.workers) as pool:
                 parts = pool.map(
-                    lambda index: list(self._members(result, pictures[index], index, record, space)),
+                    lambda index: list(self._members(result, pictures[index], index, record, about)),
                     range(len(result.clips)),
                 )
                 run.store.write(result.cohort, [member for part in parts for member in part], pool)
@@ -163,14 +163,14 @@ class ResultsWriter(Callback):
         picture: UInt8[np.ndarray, "height width 3"],
         index: int,
         record: CohortRecord,
-        space: str,
+        about: Mapping[str, str],
     ) -> Iterator[Member]:
         """Everything that is kept about one clip."""
         id, seed = result.clips[index].id, result.seeds[index]
         if self.output.image != "none":
             yield Member(id, IMAGE, encode(Image.fromarray(picture), self.output.image, id, seed))
         if self.latents:
-            metadata = {"id": readable(id), "space": space, "generator_sha256": self.generator_sha256}
+            metadata = {"id": readable(id), "generator_sha256": self.generator_sha256, **about}
             yield Member(
                 id,
                 LATENT,

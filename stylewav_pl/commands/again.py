@@ -10,10 +10,11 @@ from PIL import Image
 from torch import Tensor
 
 from stylewav_pl.callbacks import ClipScore
-from stylewav_pl.callbacks.images import from_picture
+from stylewav_pl.callbacks.progress import progress_bar
 from stylewav_pl.commands.finish import Scoring, finish_run, record_prompts
 from stylewav_pl.embedders.base import ImageTextEmbedder
-from stylewav_pl.evaluation.page import Sounds
+from stylewav_pl.pictures.images import from_picture
+from stylewav_pl.report.page import Sounds
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.journal import ClipRecord
 from stylewav_pl.runs.results import read_skips
@@ -30,6 +31,7 @@ def score_again(
     scoring: Scoring,
     device: torch.device,
     sounds: Sounds,
+    progress: bool | None = None,
 ) -> None:
     """Scores the written images with other prompts or another judge; tables, statistics and report follow.
 
@@ -40,6 +42,7 @@ def score_again(
         scoring: The same in words, for the statistics.
         device: Where the judge works.
         sounds: Where the clips' audio is to be had.
+        progress: False: no bar.
 
     Raises:
         ConfigError: There is nothing to score with.
@@ -51,10 +54,12 @@ def score_again(
     clips = finished_clips(run)
     run.acquire()
     store = run.store
-    for batch in batches(clips):
-        images = torch.stack([read_image(store, record.id) for record in batch]).to(device)
-        rows = clip_score.score(images, tuple(Clip(record.id, record.path) for record in batch))
-        scores |= {row.id: dict(row.scores) for row in rows}
+    with progress_bar(run.finished().number_of_clips, "scores", progress) as bar:
+        for batch in batches(clips):
+            images = torch.stack([read_image(store, record.id) for record in batch]).to(device)
+            rows = clip_score.score(images, tuple(Clip(record.id, record.path) for record in batch))
+            scores |= {row.id: dict(row.scores) for row in rows}
+            bar.update(len(batch))
     run.write_scores(scores)
     record_prompts(run, guide, clip_score.texts)
     plan = run.read_plan(1)

@@ -11,6 +11,7 @@ import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
 from stylewav_pl.commands.arguments import expand_configs
+from stylewav_pl.commands.options import Options
 from stylewav_pl.data import BuiltinVoices, ClipDataModule, ClipSource, CommonVoice, Folder, Manifest, Shards
 from stylewav_pl.data.funnel import table
 from stylewav_pl.data.shard_writer import write_shards
@@ -37,7 +38,7 @@ def run(command: str, options: list[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The options of ``data``."""
-    options = argparse.ArgumentParser(prog="stylewav-pl data", description="Audio that goes in.")
+    options = Options(prog="stylewav-pl data", description="Audio that goes in.")
     actions = options.add_subparsers(dest="action", required=True, metavar="ACTION")
     voices = actions.add_parser("voices", help="write built-in voices as wav files, to listen to them")
     voices.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
@@ -125,7 +126,7 @@ def write_voices(output: Path, per_sex: int) -> None:
     """Writes held-out built-in voices to ``female/`` and ``male/`` below ``output``, 16 kHz, 16 bit."""
     import soundfile
 
-    data = ClipDataModule([BuiltinVoices(per_sex)], num_workers=0)
+    data = ClipDataModule([BuiltinVoices(per_sex)], num_workers=0, high_pass=None)
     for clip in data.list_clips():
         waveform = data.load(clip.id)
         assert not isinstance(waveform, Skip)  # built-in voices are always whole

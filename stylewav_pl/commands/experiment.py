@@ -1,6 +1,5 @@
 """``fit``, ``validate``, ``test`` and ``predict``: one experiment from one YAML, through LightningCLI."""
 
-import errno
 import logging
 import platform
 import signal
@@ -14,67 +13,49 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
-from jsonargparse import ArgumentError
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from stylewav_pl import __version__, stopping
 from stylewav_pl.callbacks import ClipProgress, ClipScore, Dashboard, ResultsWriter, Watch
 from stylewav_pl.commands.again import score_again
-from stylewav_pl.commands.arguments import check_configs, config_names, expand_configs, run_name
+from stylewav_pl.commands.arguments import expand_configs, read_configs, run_name
+from stylewav_pl.commands.failures import in_words
 from stylewav_pl.commands.finish import (
     Scoring,
     check_fraction,
     check_skips,
+    counted,
     finish_run,
     finished_before,
     nothing_listed,
     record_prompts,
     sounds_of,
 )
-from stylewav_pl.commands.first_start import (
-    AUTO,
-    compilation_of,
-    decide_compilation,
-    ear_of,
-    plan_so_far,
-    threads_of,
-)
+from stylewav_pl.commands.first_start import AUTO, ear_of, plan_so_far, threads_of
+from stylewav_pl.commands.parsing import MODE, parse_settings
 from stylewav_pl.commands.render import Rendering, render_again
+from stylewav_pl.commands.trainer_settings import FORCED
+from stylewav_pl.commands.trainer_settings import in_words as trainer_error
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.funnel import table
-from stylewav_pl.hardware import check_precision
 from stylewav_pl.loggers import CsvLog
 from stylewav_pl.module import StyleWav
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.files import remove_litter, write_json
 from stylewav_pl.runs.job import PATIENCE_SECONDS, Leader, Member
+from stylewav_pl.runs.places import check_places
 from stylewav_pl.runs.plan import cohorts_of_rank
 from stylewav_pl.runs.results import merge
-from stylewav_pl.strategies import IndependentStrategy, Launcher, name_of_launch, started_again, use_threads
-from stylewav_pl.types import ConfigError, OutputError, Skip, Stopped, StyleWavError
+from stylewav_pl.strategies import Launcher, name_of_launch, started_again, use_threads
+from stylewav_pl.types import ConfigError, Skip, Stopped, StyleWavError
 from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import sha256_of
 
 INTERRUPTED = 130
-FAILURES_OF_A_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN}
-
-# What one pass over cohorts of independent clips means in Lightning's terms; anything else is refused.
-FORCED: dict[str, Any] = {
-    "max_epochs": 1,
-    "log_every_n_steps": 1,
-    "use_distributed_sampler": False,
-    "enable_checkpointing": False,
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-    "strategy": IndependentStrategy.strategy_name,
-    "num_sanity_val_steps": 0,
-}
 build_module = (
     StyleWav.from_sources
 )  # one object: each access makes another, and jsonargparse takes a second one for a clash of names
-CHANGEABLE = frozenset({"enable_checkpointing", "enable_model_summary"})  # harmless when somebody wants them
 
 
 class ExperimentCLI(LightningCLI):
@@ -90,16 +71,15 @@ class ExperimentCLI(LightningCLI):
                 ClipDataModule,
                 # it aborts on a second start; the run directory keeps the configuration
                 save_config_callback=None,
-                seed_everything_default=0,
                 trainer_defaults=FORCED,
                 args=[command, *self.words],
-                parser_kwargs={"prog": "stylewav-pl", "exit_on_error": False},
+                parser_kwargs={"prog": "stylewav-pl", "exit_on_error": False, "parser_mode": MODE},
                 auto_configure_optimizers=False,
                 load_from_checkpoint_support=False,
             )
             self.failed = False
         except BaseException as error:
-            told = self.in_words(error)
+            told = in_words(error, self.run_directory.path) if "config" in self.__dict__ else error
             self.leave(told)
             if told is error:
                 raise
@@ -111,6 +91,15 @@ class ExperimentCLI(LightningCLI):
                 "run_directory" in self.__dict__
             ):  # parsing came far enough; after an error the same process may want to continue
                 self.run_directory.release()
+
+    def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds the seed; Lightning's may also be true, for one that nobody knows."""
+        parser.add_argument(
+            "--seed_everything",
+            type=int,
+            default=0,
+            help="Seed of the run, from which each clip's own seed follows; 0 to 4294967295.",
+        )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the run's own options and the callbacks that are always there, each working on what those before it have done."""
@@ -160,42 +149,13 @@ class ExperimentCLI(LightningCLI):
             ConfigError: An option or a configuration is wrong; the parser's own way prints a page of every
                 option before it says what.
         """
-        if not {"-h", "--help"} & set(self.words):
-            check_configs(self.words)
-        try:
-            self.config = parser.parse_args(args)  # type: ignore[arg-type]
-        except ArgumentError as error:
-            named = any(config_names(self.words))
-            told = (
-                "Correct the option or the configuration"
-                if named
-                else "Name an experiment with --config, e.g. --config demo.yaml"
-            )
-            told += f"; `stylewav-pl {self.command} --help` tells every setting."
-            raise ConfigError(f"{str(error).rstrip()}\n{told}") from error
+        options = self._subcommand_parsers[self.command]
+        self.config = parse_settings(parser, [self.command, *self.words], options, read_configs(self.words))
 
     def before_instantiate_classes(self) -> None:
-        """Refuses settings that contradict what a run is.
-
-        Raises:
-            ConfigError: A trainer setting cannot work here.
-        """
-        share = self._get(self.config, "max_skipped_fraction")
-        if not 0 <= share <= 1:
-            raise ConfigError(
-                f"Expected max_skipped_fraction in [0, 1], found {share}. Correct it; 1 allows every clip "
-                "to be skipped."
-            )
+        """Writes the audio encoder that ``pocket-auto`` means into the configuration, which the run keeps."""
         model = self._get(self.config, "model")
         model["audio"] = ear_of(self.run_directory, model["audio"], anew=self.restarts)
-        trainer = self._get(self.config, "trainer")
-        for name, value in FORCED.items():
-            if name not in CHANGEABLE and trainer[name] != value:
-                raise ConfigError(
-                    f"trainer.{name} must be {value!r} here (each clip is optimised once, by independent "
-                    f"processes), found {trainer[name]!r}. "
-                    f"Remove trainer.{name} from the configuration."
-                )
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Builds the trainer with the loggers that the configuration names, and the run's own log file beside them."""
@@ -206,11 +166,10 @@ class ExperimentCLI(LightningCLI):
         kwargs["default_root_dir"] = str(self.run_directory.path)
         try:
             return super().instantiate_trainer(**kwargs)
-        except MisconfigurationException as error:  # for example a GPU that is not there
-            raise ConfigError(
-                f"The trainer cannot work as configured: {error} Correct trainer.* (or --device); `cpu` is "
-                "always there."
-            ) from error
+        except StyleWavError:
+            raise
+        except Exception as error:  # a GPU that is not there, a plugin outside its launcher: each has its own
+            raise trainer_error(error) from error
 
     @cached_property
     def run_directory(self) -> RunDirectory:
@@ -228,6 +187,12 @@ class ExperimentCLI(LightningCLI):
         """The callback that shows how the run goes."""
         callback: Dashboard = self._get(self.config_init, "dashboard")
         return callback
+
+    @property
+    def progress(self) -> bool | None:
+        """Whether progress is shown: None where a terminal decides how."""
+        enabled: bool | None = self._get(self.config_init, "progress").enabled
+        return enabled
 
     @property
     def scoring(self) -> Scoring:
@@ -256,19 +221,19 @@ class ExperimentCLI(LightningCLI):
         data.sample_rate = self.model.audio.sample_rate
         # before anything is written: a wrong judge, prompt, precision or folder must not become part of the
         # run
-        check_precision(self.model.precision, self.trainer.strategy.root_device)
+        self.model.speed.check(self.trainer.strategy.root_device)
+        self.model.check_optimizer(self.trainer.strategy.root_device)
+        check_places(run.path)
         self.clip_score.setup(self.trainer, self.model, "fit")
         ids = self.listed_ids()
         self._dump_config()
         self.job = self.follow() if rank else self.lead(ids)
         self.plan = run.read_plan(1)  # there is one by now
         if data.cohort_size == AUTO:
-            self.model.resize(self.plan.cohort_size)
+            data.cohort_size = self.plan.cohort_size  # the module takes its slots from there
         use_threads(self.threads)
         done = run.finished()
         data.assign(cohorts_of_rank(self.plan.cohorts, rank, self.trainer.world_size, frozenset(done)))
-        if self.compiles == AUTO and data.cohorts:
-            self.model.compile_steps(compilation_of(run, self.trainer.strategy.root_device))
         self.writer.bind(run, self.generator_sha256)
         self._get(self.config_init, "progress").bind(sum(len(cohort.ids) for cohort in data.cohorts))
         self.dashboard.bind(
@@ -286,16 +251,8 @@ class ExperimentCLI(LightningCLI):
         run.write_plan(
             plan_so_far(run, self.datamodule.cohort_size, len(ids), self.model, self.trainer).extended(ids)
         )
-        if self.compiles == AUTO:
-            decide_compilation(run, len(ids), self.model, self.trainer.strategy.root_device, self.threads)
         record_prompts(run, self.model.guide, self.clip_score.texts)
         return Leader(run.path, 0, self.trainer.world_size, name_of_launch(), self.children).open()
-
-    @property
-    def compiles(self) -> bool | str:
-        """``model.compile`` as it was asked for."""
-        asked: bool | str = self._get(self.config, "model")["compile"]
-        return asked
 
     def follow(self) -> Member:
         """Every other process: waits until the first one has opened the directory."""
@@ -351,19 +308,6 @@ class ExperimentCLI(LightningCLI):
         if len(done) < len(cohorts) and skipped > limit * total:
             merge(self.run_directory, self.plan, done, early)
             check_fraction(skipped, total, limit)
-
-    def in_words(self, error: BaseException) -> BaseException:
-        """The error that a person should read: a failing disk and a signal surface in many forms."""
-        if isinstance(error, StyleWavError | KeyboardInterrupt) or "run_directory" not in self.__dict__:
-            return error
-        if stopping.asked():  # Lightning looks for the signal too; or it reached a process that decodes audio
-            return Stopped()
-        path = self.run_directory.path
-        if isinstance(error, OSError) and (
-            error.errno in FAILURES_OF_A_DISK or str(error.filename or "").startswith(str(path))
-        ):
-            return OutputError(path, error)
-        return error
 
     def leave(self, error: BaseException) -> None:
         """Tells the other processes what ended this one, and ends those that it started."""
@@ -488,6 +432,8 @@ class ExperimentCLI(LightningCLI):
         """Decodes every clip and prints the plan and the skips; optimises nothing."""
         data = self.datamodule
         data.sample_rate = model.audio.sample_rate
+        model.check_optimizer(self.trainer.strategy.root_device)
+        check_places(self.run_directory.path)
         clips = data.list_clips()
         plan = plan_so_far(self.run_directory, data.cohort_size, len(clips), model, self.trainer).extended(
             clip.id for clip in clips
@@ -503,7 +449,7 @@ class ExperimentCLI(LightningCLI):
             print(table(data.funnel))
         cohorts = f"{len(plan.cohorts)} cohorts of {plan.cohort_size}"
         print(
-            f"plan: {len(plan.ids)} clips in {cohorts}, {model.num_steps} steps, into "
+            f"plan: {len(plan.ids)} clips in {cohorts}, {model.recipe.num_steps} steps, into "
             f"{self.run_directory.path}"
         )
         print(f"finished already: {len(self.run_directory.finished())} cohorts")
@@ -522,20 +468,23 @@ class ExperimentCLI(LightningCLI):
         self.clip_score.setup(self.trainer, model, "test")
         self.datamodule.sample_rate = model.audio.sample_rate
         device, sounds = self.trainer.strategy.root_device, sounds_of(self.datamodule)
-        score_again(self.run_directory, model.guide, self.clip_score, self.scoring, device, sounds)
+        score_again(
+            self.run_directory, model.guide, self.clip_score, self.scoring, device, sounds, self.progress
+        )
         self.dashboard.bind(self.trainer.loggers, self.run_directory.path, self.trainer.global_rank)
         self.dashboard.finish(self.trainer.loggers, self.run_directory.path)
 
     def predict(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Renders the latents of the run again into ``rendered/``."""
         rendering = Rendering(*(self._get(self.config, field.name) for field in fields(Rendering)))
-        count = render_again(self.run_directory, model, self.generator_sha256, rendering)
-        print(f"{count} images in {self.run_directory.path / rendering.folder}")
+        count = render_again(self.run_directory, model, self.generator_sha256, rendering, self.progress)
+        made = counted(count, "image") + (f" and {counted(count, 'video')}" if rendering.video else "")
+        print(f"{made} in {self.run_directory.path / rendering.folder}")
 
 
 def versions() -> dict[str, str]:
     """What computed the run."""
-    packages = ("torch", "lightning", "open_clip_torch", "torchmetrics", "soundfile", "soxr")
+    packages = ("torch", "lightning", "open_clip_torch", "torchmetrics", "soundfile", "av", "scipy", "soxr")
     return {
         "stylewav-pl": __version__,
         "python": platform.python_version(),

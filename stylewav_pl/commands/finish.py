@@ -10,14 +10,14 @@ from stylewav_pl.commands.settled import basis_of, settle, settled
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.evaluation.findings import Findings, find
-from stylewav_pl.evaluation.grid import save_grid
-from stylewav_pl.evaluation.page import Sound, Sounds
-from stylewav_pl.evaluation.prompts import NOT_A_PORTRAIT, PromptSet, judge_note
-from stylewav_pl.evaluation.report import write_report
+from stylewav_pl.evaluation.prompts import REPORT_NOTICE, PromptSet, judge_note
 from stylewav_pl.evaluation.results import read_results
-from stylewav_pl.evaluation.statistics_file import write_statistics
-from stylewav_pl.evaluation.tables import summary, wrapped
-from stylewav_pl.evaluation.verdict import retrieval_sentence
+from stylewav_pl.report.html import write_report
+from stylewav_pl.report.page import Sound, Sounds
+from stylewav_pl.report.run_pictures import save_grid
+from stylewav_pl.report.statistics_file import write_statistics
+from stylewav_pl.report.tables import summary, wrapped
+from stylewav_pl.report.verdict import retrieval_sentence
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import write_prompts
 from stylewav_pl.runs.plan import Plan
@@ -68,7 +68,10 @@ def finish_run(
 
 
 def finished_before(run: RunDirectory, scoring: Scoring, early_skips: Sequence[Skip]) -> Totals | None:
-    """Says again what :func:`finish_run` said, where nothing has changed since; None where it has to be called."""
+    """Says again what :func:`finish_run` said, where nothing has changed since.
+
+    None where it has to be called.
+    """
     noted = settled(run, basis_of(run, early_skips, asdict(scoring)))
     if noted is None:
         return None
@@ -78,7 +81,9 @@ def finished_before(run: RunDirectory, scoring: Scoring, early_skips: Sequence[S
 
 
 def record_prompts(run: RunDirectory, guide: ImageTextEmbedder, texts: Sequence[str]) -> None:
-    """Keeps the prompts as the guide embeds them: with the clips' targets they say what the audio encoder hears.
+    """Keeps the prompts as the guide embeds them.
+
+    With the clips' targets they say what the audio encoder hears.
 
     A guide that does not know a word (another judge scores then) records nothing.
     """
@@ -93,7 +98,7 @@ def record_prompts(run: RunDirectory, guide: ImageTextEmbedder, texts: Sequence[
 def evaluate_run(run: RunDirectory, scoring: Scoring, sounds: Sounds = lambda _: None) -> Findings:
     """Writes ``statistics.json``, ``grid.png`` and ``report.html`` from the tables and images of a run."""
     rows = read_results(run.path)
-    notes = [NOT_A_PORTRAIT, judge_note(scoring.guide, scoring.judge)]
+    notes = [REPORT_NOTICE, judge_note(scoring.guide, scoring.judge)]
     sets = [PromptSet(trait, dict(by_label)) for trait, by_label in scoring.prompts.items()]
     findings = find(run.path, rows, sets, scoring.seed, notes)
     write_statistics(run.path, findings.evaluations, findings.retrieval)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from stylewav_pl.commands.options import Options
 from stylewav_pl.errors import ConfigError
 
 Number = TypeVar("Number", int, float)
@@ -25,7 +26,7 @@ PARTS = ("held-out", "validation", "training", "all")
 
 def parser() -> argparse.ArgumentParser:
     """The options of ``pocket``."""
-    options = argparse.ArgumentParser(
+    options = Options(
         prog="stylewav-pl pocket",
         description="Trains the pocket suite (seeded, resumable; under 90 minutes in all on 2 cores), in "
         "this order: faces, clip, audio, speaker.",

@@ -17,9 +17,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
-from stylewav_pl.callbacks.images import NOT_A_PORTRAIT, encode, exif_metadata, to_picture
+from stylewav_pl.callbacks.progress import progress_bar
 from stylewav_pl.commands.again import batches, finished_clips
 from stylewav_pl.module import StyleWav
+from stylewav_pl.optimisation.latents import pulled_to_mean
+from stylewav_pl.pictures.images import IMAGE_NOTICE, encode, exif_metadata, to_picture
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.files import SCRATCH, whole_file
 from stylewav_pl.runs.journal import ClipRecord
@@ -39,12 +41,15 @@ class Rendering:
     Attributes:
         resolution: Height and width of the images in pixels; None: as the generator makes them.
         truncation: How far from the mean face: 1 as optimised, 0 the mean face itself.
+        truncation_cutoff: How many layers, from coarse to fine, truncation is for; the finer ones stay as
+            optimised. None: all.
         video: Also a film of the way from the mean face to the clip's, in this format; ``auto``: mp4 with
             ffmpeg, else webp.
     """
 
     resolution: int | None = None
     truncation: float = 1.0
+    truncation_cutoff: int | None = None
     video: VideoFormat | None = None
 
     def __post_init__(self) -> None:
@@ -54,6 +59,11 @@ class Rendering:
             raise ConfigError(
                 f"Expected --truncation from 0 to 2, found {self.truncation}. 1 is the latent as it was "
                 "optimised."
+            )
+        if self.truncation_cutoff is not None and self.truncation == 1:
+            raise ConfigError(
+                "--truncation_cutoff says for how many layers --truncation is, which is 1: nothing would be "
+                "pulled towards the mean face. Add --truncation, e.g. --truncation 0.7."
             )
         if self.video == "mp4" and shutil.which("ffmpeg") is None:
             raise ConfigError(
@@ -71,52 +81,99 @@ class Rendering:
     def folder(self) -> str:
         """Where the pictures go: renderings that differ do not mix.
 
-        >>> Rendering().folder, Rendering(512, 0.7).folder
-        ('rendered', 'rendered-512px-truncation0.7')
+        >>> Rendering().folder, Rendering(512, 0.7, 8).folder
+        ('rendered', 'rendered-512px-truncation0.7-cutoff8')
         """
         parts = [f"{self.resolution}px"] if self.resolution else []
         parts += [f"truncation{self.truncation:g}"] if self.truncation != 1 else []
+        parts += [] if self.truncation_cutoff is None else [f"cutoff{self.truncation_cutoff}"]
         return "-".join(["rendered", *parts])
 
 
-def render_again(run: RunDirectory, module: StyleWav, generator_sha256: str, rendering: Rendering) -> int:
+def render_again(
+    run: RunDirectory,
+    module: StyleWav,
+    generator_sha256: str,
+    rendering: Rendering,
+    progress: bool | None = None,
+) -> int:
     """Renders every stored latent of a run into its folder ``rendered``; returns how many.
 
+    Args:
+        run: A run with finished clips.
+        module: Renders them.
+        generator_sha256: Of the generator's weights.
+        rendering: How.
+        progress: False: silence.
+
     Raises:
-        ConfigError: The latents belong to another generator or latent space.
+        ConfigError: The latents belong to another generator or latent space, or the generator has fewer
+            layers than the cutoff.
         RunDirectoryError: The run has no finished clip, or a latent is gone.
     """
-    store, count = run.store, 0
-    for batch in batches(finished_clips(run)):
-        latents = torch.stack(
-            [read_latent(store, record.id, module, generator_sha256) for record in batch]
-        ).to(module.device)
-        for record, latent, image in zip(
-            batch, latents, render(module, latents, rendering.truncation), strict=True
-        ):
-            picture = resized(to_picture(image), rendering.resolution)
-            place = run.path / rendering.folder / stem_of(record.id)
-            write(run, place.with_name(f"{place.name}.png"), encode(picture, "png", record.id, record.seed))
-            if rendering.video:
-                write(
-                    run,
-                    place.with_name(f"{place.name}.{rendering.suffix}"),
-                    film(module, latent, record, rendering),
-                )
-            count += 1
+    check_cutoff(module, rendering.truncation_cutoff)
+    store, clips = run.store, finished_clips(run)
+    count = run.finished().number_of_clips
+    with progress_bar(count, "videos" if rendering.video else "images", progress) as bar:
+        for batch in batches(clips):
+            latents = torch.stack(
+                [read_latent(store, record.id, module, generator_sha256) for record in batch]
+            ).to(module.device)
+            images = render(module, latents, rendering)
+            for record, latent, image in zip(batch, latents, images, strict=True):
+                write_clip(run, module, rendering, record, latent, image)
+                bar.update()
     with suppress(OSError):  # a run may be at work in it
         (run.path / SCRATCH).rmdir()
     return count
 
 
+def write_clip(
+    run: RunDirectory,
+    module: StyleWav,
+    rendering: Rendering,
+    record: ClipRecord,
+    latent: Float[Tensor, "*latent"],
+    image: Float[Tensor, "3 height width"],
+) -> None:
+    """Writes the picture of one clip, and its film where one is wanted."""
+    picture = resized(to_picture(image), rendering.resolution)
+    place = run.path / rendering.folder / stem_of(record.id)
+    write(run, place.with_name(f"{place.name}.png"), encode(picture, "png", record.id, record.seed))
+    if rendering.video:
+        name = f"{place.name}.{rendering.suffix}"
+        write(run, place.with_name(name), film(module, latent, record, rendering))
+
+
+def check_cutoff(module: StyleWav, cutoff: int | None) -> None:
+    """Refuses a number of layers that the generator does not have.
+
+    Raises:
+        ConfigError: It is such a number.
+    """
+    layers = module.generator.num_ws
+    if cutoff is not None and not 0 <= cutoff <= layers:
+        raise ConfigError(
+            f"Expected --truncation_cutoff from 0 to {layers}, the layers of this generator, found {cutoff}."
+        )
+
+
 @torch.no_grad()
 def render(
-    module: StyleWav, latents: Float[Tensor, "clip *latent"], truncation: float
+    module: StyleWav, latents: Float[Tensor, "clip *latent"], rendering: Rendering, share: float = 1.0
 ) -> Float[Tensor, "clip 3 height width"]:
-    """Images of latents pulled towards the mean face: ``mean + truncation * (latent - mean)``."""
-    return module.render(
-        latents if truncation == 1 else torch.lerp(module.start.expand_as(latents), latents, truncation)
+    """Images of latents pulled towards the mean face; ``share`` is how far on the way from there."""
+    if rendering.truncation == share == 1:
+        return module.renderer.render(latents)
+    on_the_way = torch.lerp(module.mean_latent.expand_as(latents), latents, share)
+    pulled = pulled_to_mean(
+        on_the_way,
+        module.latent_space,
+        module.generator,
+        rendering.truncation,
+        rendering.truncation_cutoff,
     )
+    return module.generator.synthesize(pulled, noise=module.renderer.noise)
 
 
 def film(
@@ -124,10 +181,9 @@ def film(
 ) -> bytes:
     """The way from the mean face to the clip's, as a file."""
     count = round(FRAMES_PER_SECOND * SECONDS)
-    shares = [rendering.truncation * index / (count - 1) for index in range(count)]
-    frames = [
-        resized(to_picture(render(module, latent[None], share)[0]), rendering.resolution) for share in shares
-    ]
+    shares = [index / (count - 1) for index in range(count)]
+    images = (render(module, latent[None], rendering, share)[0] for share in shares)
+    frames = [resized(to_picture(image), rendering.resolution) for image in images]
     return mp4(frames) if rendering.suffix == "mp4" else animation(frames, rendering.suffix, record)
 
 
@@ -135,7 +191,7 @@ def animation(frames: Sequence[Image.Image], format: str, record: ClipRecord) ->
     """An animated WebP or GIF that plays for ever."""
     file = io.BytesIO()
     about = (
-        {"comment": NOT_A_PORTRAIT}
+        {"comment": IMAGE_NOTICE}
         if format == "gif"
         else {"exif": exif_metadata(record.id, record.seed), "quality": 90}
     )
@@ -189,7 +245,7 @@ def mp4(frames: Sequence[Image.Image]) -> bytes:
         "-movflags",
         "frag_keyframe+empty_moov",
         "-metadata",
-        f"comment={NOT_A_PORTRAIT}",
+        f"comment={IMAGE_NOTICE}",
         "-bitexact",
         "-f",
         "mp4",
@@ -254,6 +310,9 @@ def read_latent(store: Store, id: str, module: StyleWav, generator_sha256: str) 
 
 
 def metadata_of(data: bytes) -> dict[str, str]:
-    """The metadata in the header of a safetensors file; see :func:`stylewav_pl.callbacks.writer.in_one_order`."""
+    """The metadata in the header of a safetensors file.
+
+    See :func:`stylewav_pl.callbacks.writer.in_one_order`.
+    """
     header: dict[str, dict[str, str]] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return header.get("__metadata__", {})

@@ -4,11 +4,25 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stylewav_pl.commands.options import Options
 from stylewav_pl.errors import RunDirectoryError
 
 if TYPE_CHECKING:
     from stylewav_pl.data import ClipDataModule
     from stylewav_pl.runs.directory import RunDirectory
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of ``report``."""
+    options = Options(
+        prog="stylewav-pl report",
+        description="Writes statistics.json, grid.png and report.html of a run again.",
+    )
+    options.add_argument(
+        "directory", metavar="DIR", type=Path, help="a run directory (its results.csv is needed)"
+    )
+    options.add_argument("--no-audio", action="store_true", help="leave the voices out of the page")
+    return options
 
 
 def run(command: str, options: list[str]) -> int:
@@ -17,15 +31,7 @@ def run(command: str, options: list[str]) -> int:
     Raises:
         RunDirectoryError: The directory is not that of a run.
     """
-    parser = argparse.ArgumentParser(
-        prog="stylewav-pl report",
-        description="Writes statistics.json, grid.png and report.html of a run again.",
-    )
-    parser.add_argument(
-        "directory", metavar="DIR", type=Path, help="a run directory (its results.csv is needed)"
-    )
-    parser.add_argument("--no-audio", action="store_true", help="leave the voices out of the page")
-    asked = parser.parse_args(options)
+    asked = parser().parse_args(options)
     directory: Path = asked.directory
     if not (directory / "results.csv").is_file():
         raise RunDirectoryError(
@@ -56,7 +62,10 @@ def run(command: str, options: list[str]) -> int:
 
 
 def data_of(run: "RunDirectory") -> "ClipDataModule | None":
-    """The clips as the run's configuration names them; None, with a word about it, where they cannot be had any more."""
+    """The clips as the run's configuration names them.
+
+    None, with a word about it, where they cannot be had any more.
+    """
     import yaml
     from jsonargparse import ArgumentParser
 

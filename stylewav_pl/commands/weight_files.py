@@ -1,4 +1,7 @@
-"""``weights inspect`` and ``weights convert``: what is in a weight file of any known format, and the same in the project's own."""
+"""``weights inspect`` and ``weights convert``.
+
+What is in a weight file of any known format, and the same in the project's own.
+"""
 
 import json
 from collections.abc import Mapping
@@ -44,7 +47,7 @@ def inspect_file(path: Path) -> None:
     check(path, published)
     facts: dict[str, Any] = {
         "kind": "generator",
-        "architecture": published.architecture,
+        "family": published.family,
         "format": published.format,
     }
     channels = dict(sorted(published.config["channels"].items(), key=lambda pair: int(pair[0])))
@@ -85,7 +88,9 @@ def _encoder_facts(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def convert_file(source: str, target: Path) -> None:
-    """Writes a generator of any published format as safetensors, float32; it renders the same images bit for bit.
+    """Writes a generator of any published format as safetensors, float32.
+
+    It renders the same images bit for bit.
 
     Raises:
         WeightsError: ``source`` holds no generator, or is ``target`` itself, or ``target`` cannot be written.

@@ -1,11 +1,8 @@
-"""The only decoder: any audio file to a mono waveform, or a sentence that says why not."""
+"""Any audio file to a mono waveform, or a sentence that says why not."""
 
-import re
-import shutil
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import soundfile
@@ -14,32 +11,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from stylewav_pl.data.cleaning import Samples, to_mono
 from stylewav_pl.data.file_part import FilePart
-from stylewav_pl.data.window import SILENCE_PEAK, Window, block_length
+from stylewav_pl.data.headers import where_it_breaks, without_tag
+from stylewav_pl.data.libsndfile import Unsuitable, open_sndfile
+from stylewav_pl.data.pyav import UnknownFormat, open_pyav
+from stylewav_pl.data.recording import Block, Recording
+from stylewav_pl.data.window import SILENCE_PEAK, Window
 from stylewav_pl.types import AudioError, SkipReason
 
-# Its axis has no name because its length belongs to the file's own rate.
-Samples = Float[np.ndarray, " _"]
-
-LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000
-MOST_CHANNELS = 64
-AT_ONCE = 1 << 20  # samples in memory while a long recording is searched
-FFMPEG_SECONDS = 1200
-# Lossy formats may miscount a little; what was cut off misses a lot.
-COMPLETE = 0.98
-# libsndfile's codes for a format or encoding it does not have: another decoder may. A damaged file stays
-# damaged.
-FOREIGN_FORMATS = (1, 4)
-# Recorders that write to a pipe cannot know the length and claim about 2 or 4 GiB.
-STREAMED_SIZE = 0x7FFF0000
-_SHORT_DATA = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
+Result = TypeVar("Result")
 
 
 def decode(file: Path | FilePart, sample_rate: int, window: Window | None = None) -> Float[Tensor, " time"]:
-    """Reads one excerpt of a file: channels averaged, resampled, checked.
+    """Reads one excerpt of a file: cleaned, one channel, resampled, checked.
 
-    Formats that libsndfile lacks (m4a, aac, webm ...) are read by ``ffmpeg`` where it is installed, up to 20
-    minutes.
+    libsndfile decodes it; what it refuses (m4a, webm, amr, piped flac ...) is left to FFmpeg
+    (:mod:`stylewav_pl.data.pyav`), unless the file is proven to be cut off.
 
     Args:
         file: A file, or a part of one; its format is found from the content.
@@ -53,38 +41,48 @@ def decode(file: Path | FilePart, sample_rate: int, window: Window | None = None
         AudioError: The file cannot be used.
     """
     window = window or Window()
-    try:
-        samples, rate = _read(file, sample_rate, window)
-    except (OSError, RuntimeError, ValueError, MemoryError) as error:
-        raise AudioError(SkipReason.UNREADABLE, f"Cannot be read as audio: {_sentence(error)}") from error
-    return finish(samples, rate, sample_rate, window)
+
+    def excerpt(recording: Recording) -> tuple[Block, int]:
+        return recording.excerpt(window), recording.rate
+
+    block, rate = _with_either(file, excerpt)
+    return finish(block, rate, sample_rate, window)
 
 
-def finish(samples: Samples, rate: int, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
-    """Checks an excerpt and resamples it.
+def seconds_of(file: Path | FilePart) -> float:
+    """Returns how long a recording is; counted by decoding it where its header does not know.
+
+    Raises:
+        AudioError: The file cannot be read as audio, or is cut off.
+    """
+    return _with_either(file, Recording.seconds)
+
+
+def finish(block: Block, rate: int, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
+    """Checks an excerpt, cleans it and resamples it.
 
     Args:
-        samples: Mono excerpt at ``rate`` Hz, no longer than the window.
+        block: Excerpt at ``rate`` Hz, no longer than the window.
         rate: In Hz.
         sample_rate: Of the result, in Hz.
-        window: For its shortest length.
+        window: For its shortest length and its high-pass.
 
     Raises:
         AudioError: No samples, too few, silence, or values that are not finite.
     """
-    if len(samples) == 0:
+    if len(block) == 0:
         raise AudioError(SkipReason.EMPTY, "The recording holds no samples.")
-    if len(samples) < window.min_seconds * rate:
+    if len(block) < window.min_seconds * rate:
         raise AudioError(
             SkipReason.TOO_SHORT,
-            f"{len(samples) / rate:.2f} s long; at least {window.min_seconds:g} s are needed.",
+            f"{len(block) / rate:.2f} s long; at least {window.min_seconds:g} s are needed.",
         )
-    if not np.isfinite(samples).all():
-        bad = int(np.count_nonzero(~np.isfinite(samples)))
+    bad = int(np.count_nonzero(~np.isfinite(block).all(axis=1)))
+    if bad:
         raise AudioError(
-            SkipReason.NOT_FINITE,
-            f"{bad} of {len(samples)} samples are not finite numbers (NaN or infinity).",
+            SkipReason.NOT_FINITE, f"{bad} of {len(block)} samples are not finite numbers (NaN or infinity)."
         )
+    samples = to_mono(block, rate, window.high_pass)
     peak = float(np.abs(samples - samples.mean()).max())
     if peak < SILENCE_PEAK:
         level = f"{20 * np.log10(peak):.0f} dBFS" if peak > 0 else "nothing at all"
@@ -102,16 +100,39 @@ def _limit(samples: Samples) -> Samples:
     return samples / peak if peak > 1 else samples
 
 
-def _read(file: Path | FilePart, sample_rate: int, window: Window) -> tuple[Samples, int]:
-    part = file if isinstance(file, FilePart) else _whole(file)
-    if part.size == 0:
-        raise AudioError(SkipReason.EMPTY, "The file has 0 bytes.")
+def _with_either(file: Path | FilePart, use: Callable[[Recording], Result]) -> Result:
+    """Returns what ``use`` makes of the recording, opened by the first decoder that can.
+
+    Raises:
+        AudioError: Neither can, or the file is damaged or cut off.
+    """
     try:
-        return _read_with_libsndfile(part, window)
-    except soundfile.LibsndfileError as error:
-        if error.code not in FOREIGN_FORMATS:
-            raise
-    return window.cut(_read_with_ffmpeg(part, sample_rate), sample_rate), sample_rate
+        part = file if isinstance(file, FilePart) else _whole(file)
+        if part.size == 0:
+            raise AudioError(SkipReason.EMPTY, "The file has 0 bytes.")
+        part = without_tag(part)
+        if place := where_it_breaks(part):
+            raise AudioError(
+                SkipReason.UNREADABLE, f"The file is cut off: it ends {place}. Copy or convert it again."
+            )
+        try:
+            with open_sndfile(part) as recording:
+                return use(recording)
+        except (soundfile.LibsndfileError, Unsuitable) as error:
+            return _with_ffmpeg(part, use, error)
+    except (OSError, RuntimeError, ValueError, MemoryError) as error:
+        raise AudioError(SkipReason.UNREADABLE, f"Cannot be read as audio: {_words(error)}.") from error
+
+
+def _with_ffmpeg(part: FilePart, use: Callable[[Recording], Result], refusal: Exception) -> Result:
+    try:
+        with open_pyav(part) as recording:
+            return use(recording)
+    except UnknownFormat as error:
+        raise AudioError(
+            SkipReason.UNREADABLE,
+            f"Cannot be read as audio, neither by libsndfile ({_words(refusal)}) nor by FFmpeg ({_words(error)}).",
+        ) from error
 
 
 def _whole(path: Path) -> FilePart:
@@ -122,118 +143,7 @@ def _whole(path: Path) -> FilePart:
     return FilePart(path, 0, path.stat().st_size)
 
 
-def _read_with_libsndfile(part: FilePart, window: Window) -> tuple[Samples, int]:
-    # As bytes without a name: soundfile would trust the suffix .raw.
-    with part.open() as opened, soundfile.SoundFile(opened) as file:
-        _check_header(file)
-        start, count = (
-            _loudest(file, window) if window.place == "loudest" else window.span(file.frames, file.samplerate)
-        )
-        file.seek(start)
-        block = file.read(count, dtype="float32", always_2d=True)
-        if len(block) < COMPLETE * count:
-            raise AudioError(
-                SkipReason.UNREADABLE,
-                _truncated((start + len(block)) / file.samplerate, file.frames / file.samplerate),
-            )
-        return block.mean(axis=1, dtype=np.float64), file.samplerate
-
-
-def _check_header(file: Any) -> None:
-    if file.frames == 0:
-        raise AudioError(SkipReason.EMPTY, "The recording holds no samples.")
-    if not LOWEST_RATE <= file.samplerate <= HIGHEST_RATE or file.channels > MOST_CHANNELS:
-        found = f"{file.samplerate} Hz and {file.channels} channels"
-        raise AudioError(
-            SkipReason.UNREADABLE,
-            f"Expected {LOWEST_RATE} to {HIGHEST_RATE} Hz and at most {MOST_CHANNELS} channels, found "
-            f"{found}.",
-        )
-    short = _SHORT_DATA.search(file.extra_info)
-    if short and int(short[2]) < int(short[1]) < STREAMED_SIZE:
-        seconds = file.frames / file.samplerate
-        raise AudioError(
-            SkipReason.UNREADABLE, _truncated(seconds, seconds * int(short[1]) / max(1, int(short[2])))
-        )
-
-
-def _truncated(found: float, promised: float) -> str:
-    return (
-        f"The file is cut off: it ends after {found:.2f} s, its header promises {promised:.2f} s. Copy "
-        "or convert it again."
-    )
-
-
-def _loudest(file: Any, window: Window) -> tuple[int, int]:
-    """The loudest span, found block by block so that hours of audio need no memory."""
-    length = block_length(file.samplerate)
-    sums = [
-        np.add.reduceat(np.square(part.mean(axis=1, dtype=np.float64)), np.arange(0, len(part), length))
-        for part in _parts(file, length)
-    ]
-    return window.loudest_span(
-        np.nan_to_num(np.concatenate(sums or [np.zeros(0)])), file.frames, file.samplerate
-    )
-
-
-def _parts(file: Any, length: int) -> Iterator[Float[np.ndarray, "time channel"]]:
-    """Whole blocks of ``length`` until the sound ends, whatever the header promises: a damaged one may promise years."""
-    blocks, found = max(1, AT_ONCE // (length * file.channels)), 0
-    while len(part := file.read(blocks * length, dtype="float32", always_2d=True)):
-        found += len(part)
-        yield part
-    if found < COMPLETE * file.frames:
-        raise AudioError(
-            SkipReason.UNREADABLE, _truncated(found / file.samplerate, file.frames / file.samplerate)
-        )
-
-
-def _read_with_ffmpeg(part: FilePart, sample_rate: int) -> Samples:
-    program = shutil.which("ffmpeg")
-    if program is None:
-        raise AudioError(
-            SkipReason.UNREADABLE,
-            "Not a format that libsndfile reads (wav, mp3, flac, ogg, opus ...); other formats need ffmpeg, "
-            "which is not installed.",
-        )
-    # Only the file itself may be opened: playlists could otherwise point to the network.
-    place = f"subfile,,start,{part.offset},end,{part.offset + part.size},,:file:{part.path}"
-    command = [
-        program,
-        "-nostdin",
-        "-v",
-        "error",
-        "-protocol_whitelist",
-        "file,subfile",
-        "-i",
-        place,
-        "-t",
-        str(FFMPEG_SECONDS),
-        "-map",
-        "0:a:0",
-    ]
-    output = ["-ac", "1", "-ar", str(sample_rate), "-f", "f32le", "-threads", "1", "pipe:1"]
-    try:
-        result = subprocess.run(
-            [*command, *output], capture_output=True, stdin=subprocess.DEVNULL, timeout=120, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise AudioError(SkipReason.UNREADABLE, "ffmpeg did not finish within 120 s.") from error
-    if result.returncode != 0:
-        lines = result.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        raise AudioError(
-            SkipReason.UNREADABLE,
-            f"Neither libsndfile nor ffmpeg knows this format ({lines[-1].removeprefix(f'{place}: ')}).",
-        )
-    return np.frombuffer(result.stdout[: len(result.stdout) // 4 * 4], dtype="<f4")
-
-
-def _sentence(error: Exception) -> str:
+def _words(error: Exception) -> str:
     """The error's own words without the path, which stands beside it in the list of skips."""
-    text = (
-        str(getattr(error, "error_string", "") or getattr(error, "strerror", "") or error)
-        .removeprefix("Error : ")
-        .strip()
-        or type(error).__name__
-    )
-    return text if text.endswith(".") else f"{text}."
+    text = str(getattr(error, "error_string", "") or getattr(error, "strerror", "") or error)
+    return text.removeprefix("Error : ").strip().rstrip(".") or type(error).__name__

@@ -37,7 +37,10 @@ class ClipSource(ABC):
 
     @property
     def skips(self) -> Sequence[Skip]:
-        """What the source found but could not list as a clip, with the reason; clips that turn out bad when they are read are not here."""
+        """What the source found but could not list as a clip, with the reason.
+
+        Clips that turn out bad when they are read are not here.
+        """
         return ()
 
     @abstractmethod

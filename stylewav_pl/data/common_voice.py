@@ -1,18 +1,22 @@
 """Clips of an unpacked Common Voice release, chosen by the rules of an experiment."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import polars as pl
-import soundfile
 from tqdm import tqdm
 
-from stylewav_pl.data.common_voice_tables import find_locales, read_clips
+from stylewav_pl.data.audio import seconds_of
+from stylewav_pl.data.clip_files import ClipFiles
+from stylewav_pl.data.common_voice_tables import find_locales, read_clips, tables_of
 from stylewav_pl.data.folder import FileSource
 from stylewav_pl.data.funnel import Funnel, Stage
 from stylewav_pl.data.populations import Population, Populations, spellings
-from stylewav_pl.types import Clip, ConfigError, as_path
+from stylewav_pl.data.tables import collect
+from stylewav_pl.ranges import check_number
+from stylewav_pl.types import AudioError, Clip, ConfigError, as_path
 
 # What every clip is labelled with beside the trait, where its speaker told.
 SEXES = {value: label for label in ("female", "male") for value in spellings([label])}
@@ -21,6 +25,9 @@ DECADES = {
     **{"sixties": "60s", "seventies": "70s", "eighties": "80s", "nineties": "90s"},
 }
 MOST_VALUES_SHOWN = 12
+MOST_LINES_SHOWN = 3
+# Seconds by which a table of durations and a decoder may differ: what a codec puts before and after the sound.
+TABLE_TOLERANCE = 0.1
 
 
 class CommonVoice(FileSource):
@@ -28,9 +35,12 @@ class CommonVoice(FileSource):
 
     Clips are labelled with the trait, and with sex, age (``20s``) and locale where known. Ids are file names
     without suffix, after the locale and a slash where two locales share file names.
-    Values of the trait that no population accepts are left out and counted. Where the release has no table of
-    durations (before the 14th), files are opened one by one in the order of the draw until the sample is
-    complete.
+    Values of the trait that no population accepts are left out and counted, and so are rows of the tables that
+    are not whole. A clip whose file is absent or empty is replaced by another of its population; files with
+    another suffix than the table's (.wav, .opus, .flac) are found. Where the folders of clips hold no file at
+    all, the sample is drawn from the tables alone. Files are opened one by one in the order of the draw until
+    the sample is complete: where the release has no table of durations (before the 14th) for their length,
+    elsewhere to check the table, which may stem from headers that guess.
 
     Args:
         root: The folder that unpacking gave, with a folder per locale; a single locale's folder works too.
@@ -70,11 +80,12 @@ class CommonVoice(FileSource):
         include_teens: bool = False,
         seed: int = 0,
     ) -> None:
-        if not splits or not 0 < seconds[0] <= seconds[1]:
+        if not splits or not 0 < seconds[0] <= seconds[1] < math.inf:
             raise ConfigError(
                 "Expected at least one split and 0 < shortest <= longest seconds, found splits "
                 f"{list(splits)} and seconds {seconds}."
             )
+        check_number("CommonVoice.min_words", min_words, least=0)
         self.root = as_path(root)
         self.populations = Populations(trait, populations, clips_per_speaker, seed)
         if "teens" in self.populations.labels and not include_teens:
@@ -117,7 +128,8 @@ class CommonVoice(FileSource):
         locales = find_locales(self.root, self.locales)
         funnel = Funnel(self._name([locale.name for locale in locales]))
         frame = pl.concat([read_clips(locale, self.splits, self._columns) for locale in locales])
-        counts, rows = self._filter(frame)
+        tables = [table for locale in locales for table in tables_of(locale, self.splits)]
+        counts, rows = self._filter(frame, tables)
         self._count(counts, funnel)
         candidates = rows.unique(["path", "speaker", "group"], maintain_order=True)
         if candidates.height < rows.height:
@@ -131,11 +143,13 @@ class CommonVoice(FileSource):
             drawn = self.groups.draw(
                 ids, candidates["speaker"].to_list(), candidates["group"].to_list(), funnel, lengths.fit
             )
-        if lengths.opened:
-            funnel.add("files opened for their duration", {"": lengths.opened})
-        self.groups.check(funnel)
+        self._count_files(lengths, funnel)
+        self.groups.check(funnel, lengths.files.advice)
         self._funnel = funnel
-        return [self._clip(ids[position], candidates.row(position, named=True)) for position in drawn]
+        return [
+            self._clip(ids[position], lengths.found[position], candidates.row(position, named=True))
+            for position in drawn
+        ]
 
     @property
     def _columns(self) -> list[str]:
@@ -145,8 +159,11 @@ class CommonVoice(FileSource):
         where = "".join(f", {column}: {' or '.join(values)}" for column, values in self.where.items())
         return f"{self.root.resolve().name} {' '.join(locales)} ({', '.join(self.splits)}{where})"
 
-    def _filter(self, frame: pl.LazyFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """How many rows meet which rules, and the rows that meet all; nothing else of the tables stays in memory."""
+    def _filter(self, frame: pl.LazyFrame, tables: Sequence[Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """How many rows meet which rules, and the rows that meet all.
+
+        Nothing else of the tables stays in memory.
+        """
         value = pl.col(f"trait: {self.populations.trait}")
         elsewhere = pl.any_horizontal(
             [
@@ -165,16 +182,14 @@ class CommonVoice(FileSource):
             fits=pl.col("seconds").is_between(*self.seconds),
             words=pl.col("sentence").fill_null("").str.count_matches(r"\S+") >= self.min_words,
         )  # fmt: skip
-        counts = rules.group_by("left_out", "group", "fits", "words").len()
-        chosen = rules.filter(pl.col("left_out").is_null() & pl.col("fits").fill_null(True) & pl.col("words"))
-        both = pl.collect_all(
-            [
-                counts,
-                chosen.select("speaker", "path", "label", "group", "gender", "age", "locale", "seconds"),
-            ],
-            engine="streaming",
+        counts = rules.group_by("broken", "left_out", "group", "fits", "words").len()
+        whole = pl.col("broken").is_null()
+        chosen = rules.filter(
+            whole & pl.col("left_out").is_null() & pl.col("fits").fill_null(True) & pl.col("words")
         )
-        return both[0], both[1]
+        columns = ("speaker", "path", "label", "group", "gender", "age", "locale", "seconds")
+        numbers, rows = collect([counts, chosen.select(columns)], tables)
+        return numbers, rows
 
     def _group(self, label: pl.Expr) -> pl.Expr:
         """What is drawn from: the populations, or their parts."""
@@ -190,6 +205,12 @@ class CommonVoice(FileSource):
     def _count(self, counts: pl.DataFrame, funnel: Funnel) -> None:
         """The stages that need no draw."""
         funnel.add("rows", {"": int(counts["len"].sum())})
+        broken = sorted(counts["broken"].drop_nulls(), key=lambda place: (len(place), place))
+        if broken:
+            more = " ..." if len(broken) > MOST_LINES_SHOWN else ""
+            places = ", ".join(broken[:MOST_LINES_SHOWN]) + more
+            funnel.add(f"left out: not whole ({places})", {"": len(broken)})
+        counts = counts.filter(pl.col("broken").is_null())
         left_out = (
             counts.drop_nulls("left_out")
             .group_by("left_out")
@@ -216,12 +237,21 @@ class CommonVoice(FileSource):
         sums = dict(kept.group_by("group").agg(pl.col("len").sum()).iter_rows())
         funnel.add(stage, {group: int(sums.get(group, 0)) for group in self.groups.counts})
 
-    def _clip(self, id: str, row: dict[str, str]) -> Clip:
+    def _count_files(self, lengths: "_Lengths", funnel: Funnel) -> None:
+        """The stages that the files themselves make."""
+        for stage, count in (
+            ("files opened for their duration", lengths.opened),
+            ("replaced: no such file", lengths.files.absent),
+            ("replaced: a file of 0 bytes", lengths.files.empty),
+            ("found with another suffix", lengths.files.transcoded),
+        ):
+            if count:
+                funnel.add(stage, {"": count})
+
+    def _clip(self, id: str, path: str, row: dict[str, str]) -> Clip:
         known = {"sex": SEXES.get(row["gender"]), "age": DECADES.get(row["age"]), "locale": row["locale"]}
         labels = {name: label for name, label in known.items() if label}
-        return Clip(
-            id, row["path"], speaker=row["speaker"], labels={**labels, self.populations.trait: row["label"]}
-        )
+        return Clip(id, path, speaker=row["speaker"], labels={**labels, self.populations.trait: row["label"]})
 
 
 def _ids(clips: pl.DataFrame) -> list[str]:
@@ -232,7 +262,13 @@ def _ids(clips: pl.DataFrame) -> list[str]:
 
 
 class _Lengths:
-    """Says whether a candidate's duration fits, and opens the file where no table tells."""
+    """Says whether a candidate's file is there and its duration fits; without any files the table alone counts.
+
+    Attributes:
+        files: What was found on disk, and what was not.
+        found: Position of a candidate to its file.
+        opened: How many files were opened.
+    """
 
     def __init__(self, candidates: pl.DataFrame, seconds: tuple[float, float], progress: "tqdm[Any]") -> None:
         self.known = (
@@ -241,15 +277,23 @@ class _Lengths:
         self.paths = candidates["path"]
         self.seconds = seconds
         self.progress = progress
+        self.files = ClipFiles()
+        self.found: dict[int, str] = {}
         self.opened = 0
 
     def fit(self, position: int) -> bool:
-        return self.known[position] or self._measure(self.paths[position])
+        path = self.files.find(self.paths[position])
+        if path is None:
+            return False
+        self.found[position] = path
+        if not self.known[position]:
+            return self._measure(Path(path), 0.0)
+        return not Path(path).is_file() or self._measure(Path(path), TABLE_TOLERANCE)
 
-    def _measure(self, path: str) -> bool:
+    def _measure(self, path: Path, tolerance: float) -> bool:
         self.opened += 1
         self.progress.update()
         try:
-            return self.seconds[0] <= float(soundfile.info(path).duration) <= self.seconds[1]
-        except (OSError, RuntimeError):
-            return False  # a file that cannot be opened is not drawn
+            return self.seconds[0] - tolerance <= seconds_of(path) <= self.seconds[1] + tolerance
+        except AudioError:
+            return False  # a file that cannot be read is not drawn

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
+from stylewav_pl.data.table_text import LINE, TEXT, open_text
+from stylewav_pl.data.tables import FAULT, open_table
 from stylewav_pl.types import ConfigError
 
 # The names of a trait's column over the releases; any other trait is a column of its own name.
@@ -70,7 +72,10 @@ def find_locales(root: Path, names: Sequence[str] | None) -> list[Locale]:
 
 
 def _is_locale(folder: Path) -> bool:
-    """Tables alone will do to count clips: sounds may be somewhere else. What may not be read (lost+found of a disk) is none."""
+    """Tables alone will do to count clips.
+
+    Sounds may be somewhere else. What may not be read (lost+found of a disk) is none.
+    """
     return os.path.isdir(folder / "clips") or any(os.path.isfile(folder / f"{split}.tsv") for split in SPLITS)
 
 
@@ -86,7 +91,8 @@ def read_clips(locale: Locale, splits: Sequence[str], wanted: Sequence[str]) -> 
         Strings ``speaker``, ``path`` (of the audio file), ``sentence``, ``trait: <name>`` for each wanted
         trait, ``gender``, ``age``, and
         ``seconds`` (null where no table tells). Trait values are lower case, empty where the speaker did not
-        tell.
+        tell. ``broken`` is null, or table and line of a row that is not whole: releases since the 17th have
+        sentences with tabs and line breaks in them; the other cells of such a row mean nothing.
 
     Raises:
         ConfigError: A table or a column is missing.
@@ -111,27 +117,32 @@ def _read_split(locale: Locale, split: str, wanted: Sequence[str]) -> pl.LazyFra
         raise ConfigError(
             f"Expected the table {path}, found {found} in its folder. Correct `splits` or `locales`."
         )
-    table = _scan(path)
-    names = table.collect_schema().names()
+    table = open_table(path)
+    names = table.columns
     missing = [name for name in REQUIRED if name not in names]
     if missing:
         raise ConfigError(
             f"{path} lacks the columns {', '.join(missing)}; found {', '.join(names)}. Expected a table of "
             "clips."
         )
-    file = (
-        pl.col("path").str.strip_chars().str.split("/").list.last()
-    )  # whatever is in front of it: all sounds are in clips/
-    return table.select(
-        speaker=pl.col("client_id").fill_null(""),
-        # the first releases left the suffix out
-        file=pl.when(file.str.contains(r"\.[A-Za-z0-9]{2,4}$")).then(file).otherwise(file + ".mp3"),
+    # whatever is in front of it: all sounds are in clips/
+    file = pl.col("path").str.split("/").list.last().str.strip_chars()
+    # the first releases left the suffix out
+    name = pl.when(file.str.contains(r"\.[A-Za-z0-9]{2,4}$")).then(file).otherwise(file + ".mp3")
+    broken = pl.when(pl.col(FAULT).is_not_null() | (file == "")).then(
+        pl.concat_str(pl.lit(f"{locale.name}/{path.name}:"), pl.col(LINE))
+    )
+    return table.rows.select(
+        broken=broken,
+        speaker=pl.col("client_id"),
+        # a name of its own, so that a broken row is counted and joins nothing
+        file=pl.coalesce(broken, name),
         sentence=pl.col("sentence"),
         gender=_value("gender", names, path, locale) if "gender" in names else pl.lit(""),
         age=_value("age", names, path, locale) if "age" in names else pl.lit(""),
         locale=pl.lit(locale.name),
         **{f"trait: {trait}": _value(trait, names, path, locale) for trait in wanted},
-    ).drop_nulls("file")  # a line that was cut off
+    )
 
 
 def _value(trait: str, names: Sequence[str], path: Path, locale: Locale) -> pl.Expr:
@@ -144,58 +155,47 @@ def _value(trait: str, names: Sequence[str], path: Path, locale: Locale) -> pl.E
             f"{path} has no column for the trait {trait!r}; found {', '.join(names)}. Choose one of these "
             "as trait."
         )
-    return pl.col(column).fill_null("").str.strip_chars().str.to_lowercase()
+    return pl.col(column).str.to_lowercase()
+
+
+def tables_of(locale: Locale, splits: Sequence[str]) -> list[Path]:
+    """The files that :func:`read_clips` reads."""
+    times = _durations_path(locale.folder)
+    return [*(locale.folder / f"{split}.tsv" for split in splits), *([times] if times else [])]
+
+
+def _durations_path(folder: Path) -> Path | None:
+    paths = [folder / name for name in DURATIONS]
+    return next((path for path in paths if path.is_file() and path.stat().st_size), None)
 
 
 def _read_durations(folder: Path) -> pl.LazyFrame | None:
     """``file`` and ``seconds``, or nothing where the release has no such table."""
-    path = next(
-        (path for name in DURATIONS if (path := folder / name).is_file() and path.stat().st_size), None
-    )
+    path = _durations_path(folder)
     if path is None:
         return None
     name, seconds, table = _duration_columns(path) or _duration_lines(path)
     return (
-        table.select(file=name.str.split("/").list.last(), seconds=seconds)
+        table.select(
+            file=name.str.split("/").list.last(), seconds=seconds.cast(pl.Float64, strict=False) / 1000
+        )
         .filter(pl.col("seconds") > 0)
         .unique("file", keep="any")
     )
 
 
 def _duration_columns(path: Path) -> tuple[pl.Expr, pl.Expr, pl.LazyFrame] | None:
-    """Name and seconds by the words of the header, in whatever order; nothing where there is no such header."""
-    table = _scan(path)
-    names = table.collect_schema().names()
-    length = next((name for name in names if "duration" in name.lower()), None)
-    file = next((name for name in names if name.strip().lower() in FILE_NAMES), None)
+    """Name and length by the words of the header, in whatever order; nothing where there is no such header."""
+    table = open_table(path)
+    length = next((name for name in table.columns if "duration" in name.lower()), None)
+    file = next((name for name in table.columns if name.lower() in FILE_NAMES), None)
     if length is None or file is None:
         return None
-    return (
-        pl.col(file).str.strip_chars(),
-        pl.col(length).str.strip_chars().cast(pl.Float64, strict=False) / 1000,
-        table,
-    )
+    return pl.col(file), pl.col(length), table.rows.filter(pl.col(FAULT).is_null())
 
 
 def _duration_lines(path: Path) -> tuple[pl.Expr, pl.Expr, pl.LazyFrame]:
-    """The same of ``times.txt``, which may have no header and need not be separated by tabs: so line by line."""
-    table = _scan(path, header=False, separator="\x1f")
-    line = pl.col(table.collect_schema().names()[0])
+    """The same of ``times.txt``, line by line: it may have no header and need not be separated by tabs."""
+    line = pl.col(TEXT)
     name = line.str.extract(r"([^\s/,]+)[\s,]+[\d.]+\s*$")
-    return name, line.str.extract(r"([\d.]+)\s*$").cast(pl.Float64, strict=False) / 1000, table
-
-
-def _scan(path: Path, header: bool = True, separator: str = "\t") -> pl.LazyFrame:
-    """Tab-separated text without quoting, as it is published: a quotation mark is a character of the sentence."""
-    return pl.scan_csv(
-        path,
-        has_header=header,
-        separator=separator,
-        quote_char=None,
-        infer_schema=False,
-        encoding="utf8-lossy",
-        raise_if_empty=False,
-        # lines that are not whole
-        extra_columns="ignore",
-        missing_columns="insert",
-    )
+    return name, line.str.extract(r"([\d.]+)\s*$"), open_text(path).lines()

@@ -48,7 +48,8 @@ class _Window(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         origin = {os.SEEK_SET: 0, os.SEEK_CUR: self.position, os.SEEK_END: self.size}[whence]
-        self.position = max(0, origin + offset)
+        # Damaged headers lead decoders to places that no integer of the system can hold.
+        self.position = min(max(0, origin + offset), self.size)
         return self.position
 
     def readinto(self, buffer: Any) -> int:

@@ -91,7 +91,10 @@ class Folder(FileSource):
         )
 
     def _told(self, paths: Sequence[Path]) -> list[Clip]:
-        """Every file with what the table says; a row without its file is a clip too, and becomes a skip with a reason."""
+        """Every file with what the table says.
+
+        A row without its file is a clip too, and becomes a skip with a reason.
+        """
         rows = {row.name: row for row in read_labels(self.path / LABELS)}
         found = [
             (path, rows.pop(self._relative(path), None) or rows.pop(self._id(path), None)) for path in paths

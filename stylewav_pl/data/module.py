@@ -1,5 +1,6 @@
 """All clip sources of a run as one Lightning data module: one batch is one cohort."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import islice, zip_longest
@@ -14,11 +15,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from stylewav_pl.data.base import ClipSource
 from stylewav_pl.data.funnel import Stage
-from stylewav_pl.data.window import Window
+from stylewav_pl.data.window import HIGH_PASS, Window
+from stylewav_pl.ranges import check_number
 from stylewav_pl.runs.plan import Cohort
 from stylewav_pl.types import AudioError, Clip, ClipBatch, ConfigError, Skip, SkipReason
 
 FEW_CLIPS = 4
+MOST_WORKERS = 1024
 
 
 class ClipDataModule(LightningDataModule):
@@ -37,6 +40,8 @@ class ClipDataModule(LightningDataModule):
         window: Which excerpt: ``center``, ``first``, ``loudest``, or ``mean-of-windows``: all of it (at most
             the central five minutes), embedded window by window, and the unit vectors averaged.
         min_seconds: Shorter recordings are skipped.
+        high_pass: In Hz: what lies below is removed before anything is judged or embedded (an offset, rumble,
+            steps on the floor), without moving the rest in time; ``null`` leaves recordings as they are.
         max_clips: Takes only so many clips, from all sources in turn; for quick runs.
 
     Sources that choose among their clips say how in :attr:`funnel`; ``fit`` writes it to ``funnel.json`` in
@@ -57,22 +62,20 @@ class ClipDataModule(LightningDataModule):
         seconds: float = 5.0,
         window: str = "center",
         min_seconds: float = 0.5,
+        high_pass: float | None = HIGH_PASS,
         max_clips: int | None = None,
     ) -> None:
         super().__init__()
-        if not sources or (cohort_size != "auto" and cohort_size < 1) or num_workers < 0:
-            raise ConfigError(
-                "The data needs at least one source, cohort_size of at least 1 (or auto) and num_workers of "
-                "at least 0; "
-                f"found {len(sources)} sources, {cohort_size} and {num_workers}."
-            )
-        if max_clips is not None and max_clips < 1:
-            raise ConfigError(f"Expected max_clips of at least 1, or null for all clips; found {max_clips}.")
+        if not sources:
+            raise ConfigError("Expected at least one source in data.sources, found none. Add one.")
+        check_number("data.cohort_size", None if cohort_size == "auto" else cohort_size, least=1)
+        check_number("data.num_workers", num_workers, least=0, most=MOST_WORKERS)
+        check_number("data.max_clips", max_clips, least=1, most=math.inf, advice="null: all clips.")
         self.sources = sources
         self.max_clips = max_clips
         self.cohort_size = cohort_size
         self.num_workers = num_workers
-        self.window = Window(seconds, window, min_seconds)
+        self.window = Window(seconds, window, min_seconds, high_pass)
         self.sample_rate = 16_000
         self.cohorts: tuple[Cohort, ...] = ()
         self._listed: dict[str, tuple[ClipSource, Clip]] | None = None

@@ -1,4 +1,7 @@
-"""The contents of shards, remembered in the cache: a shard is searched once, not by each process and at each start."""
+"""The contents of shards, remembered in the cache.
+
+A shard is searched once, not by each process and at each start.
+"""
 
 import json
 import os

@@ -1,14 +1,16 @@
 """VGGSound: sounds of videos, named by the data set's own table."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+import polars as pl
+
 from stylewav_pl.data.folder import FileSource, audio_files
 from stylewav_pl.data.funnel import Funnel, Stage
+from stylewav_pl.data.tables import open_table
 from stylewav_pl.types import Clip, ConfigError, as_path
 
-COLUMNS = 4
+COLUMNS = ("id", "start", "label", "split")
 
 
 class VggSound(FileSource):
@@ -66,20 +68,21 @@ class VggSound(FileSource):
         return self._funnel.stages if self._funnel else []
 
     def _rows(self) -> list[tuple[str, int, str]]:
-        for place, kind in ((self.table, "the table vggsound.csv"), (self.path, "a folder with sounds")):
-            if not place.exists():
-                raise ConfigError(
-                    f"Expected {kind} at {place}, found nothing. Correct the paths of the data source."
-                )
-        with self.table.open(newline="", encoding="utf-8") as file:
-            lines = [line for line in csv.reader(file) if line]
-        wrong = next((line for line in lines if len(line) != COLUMNS or not line[1].strip().isdigit()), None)
-        if wrong is not None:
+        if not self.path.is_dir():
+            found = "a file" if self.path.exists() else "nothing"
             raise ConfigError(
-                f"{self.table} has a line {wrong!r}; expected YouTube id, start in seconds, label and "
-                "split, without a header."
+                f"Expected a folder with sounds at {self.path}, found {found}. Correct the paths of the data "
+                "source."
             )
-        return [(id, int(start), sound) for id, start, sound, split in lines if split in self.splits]
+        rows = open_table(self.table, COLUMNS).read(COLUMNS)
+        wrong = rows.filter(~pl.col("start").str.contains(r"^[0-9]{1,9}$")).head(1)
+        for line, *cells in wrong.iter_rows():
+            raise ConfigError(
+                f"{self.table}, line {line}: found {cells!r}, expected YouTube id, start in seconds, label and "
+                "split. VGGSound's table has no header."
+            )
+        chosen = rows.filter(pl.col("split").is_in(self.splits))
+        return list(chosen.select("id", pl.col("start").cast(pl.Int64), "label").iter_rows())
 
     def _file_name(self, id: str, start: int) -> str:
         try:

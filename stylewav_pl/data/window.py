@@ -14,11 +14,13 @@ PLACES = get_args(Place)
 BLOCKS_PER_SECOND = 10
 AVERAGED_SECONDS = 300.0  # enough to know a voice, and hundreds of clips still fit in memory
 SILENCE_PEAK = 1e-3  # -60 dBFS
+HIGH_PASS = 40.0  # in Hz; voices begin at about 60, hum of the mains at 50
+LOWEST_HIGH_PASS, HIGHEST_HIGH_PASS = 1, 60
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The excerpt of each recording; shorter recordings are used as they are.
+    """The excerpt of each recording, and how it is cleaned; shorter recordings are used as they are.
 
     Attributes:
         seconds: Longest length that is embedded at once.
@@ -26,6 +28,7 @@ class Window:
             ``mean-of-windows``: the central five minutes, to be embedded window by window
                 (:func:`windows_of`) and averaged.
         min_seconds: Recordings below this length are refused.
+        high_pass: In Hz: what lies below is removed (an offset, rumble); ``None`` removes nothing.
 
     Raises:
         ConfigError: The values contradict each other.
@@ -34,6 +37,7 @@ class Window:
     seconds: float = 5.0
     place: str = "center"
     min_seconds: float = 0.5
+    high_pass: float | None = None
 
     def __post_init__(self) -> None:
         if self.place not in PLACES:
@@ -42,6 +46,11 @@ class Window:
             raise ConfigError(
                 f"Expected 0.1 <= min_seconds <= seconds <= 3600, found min_seconds {self.min_seconds} and "
                 f"seconds {self.seconds}."
+            )
+        if self.high_pass is not None and not LOWEST_HIGH_PASS <= self.high_pass <= HIGHEST_HIGH_PASS:
+            raise ConfigError(
+                f"Expected high_pass of {LOWEST_HIGH_PASS} to {HIGHEST_HIGH_PASS} Hz, below any voice, or null; "
+                f"found {self.high_pass}."
             )
 
     def length(self, rate: int) -> int:

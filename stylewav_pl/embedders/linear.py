@@ -45,7 +45,10 @@ class LinearAudioEmbedder(AudioEmbedder):
 
 
 class LinearImageTextEmbedder(ImageTextEmbedder):
-    """A random linear map of the shrunken image; every text is a random unit vector that only depends on the text."""
+    """A random linear map of the shrunken image.
+
+    Every text is a random unit vector that only depends on the text.
+    """
 
     weight: Tensor
 

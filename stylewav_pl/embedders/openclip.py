@@ -1,11 +1,13 @@
 """CLIP models of the ``open_clip`` library, and the pocket model built from the same class."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from open_clip.model import CLIP, CustomTextCLIP
+from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -18,6 +20,7 @@ from stylewav_pl.weights.state_dict import BUILD_ERRORS, build_checked
 
 Tokenizer = Callable[[list[str]], Tensor]
 PREPROCESSES = ("clip", "reference")
+logger = logging.getLogger(__name__)
 
 
 class OpenClipEmbedder(ImageTextEmbedder):
@@ -81,12 +84,39 @@ class OpenClipEmbedder(ImageTextEmbedder):
         check_texts(texts)
         device = self.network.logit_scale.device
         new = [text for text in dict.fromkeys(texts) if text not in self._texts]
+        for text in new:
+            warn_if_cut(text, self.tokenizer)
         for text, ids in zip(new, self.tokenizer(new) if new else (), strict=True):
             # One text at a time, so that the embedding of a prompt does not depend on its company.
             self._texts[text] = F.normalize(self.network.encode_text(ids[None].to(device)), dim=-1)[0].cpu()
         if not texts:
             return torch.empty(0, self.embed_dim, device=device)
         return torch.stack([self._texts[text] for text in texts]).to(device)
+
+
+def warn_if_cut(text: str, tokenizer: Tokenizer) -> None:
+    """Says that a text is longer than the context of its CLIP model, which open_clip's tokenizers cut off in silence."""
+    count = number_of_tokens(text, tokenizer)
+    context: int = getattr(tokenizer, "context_length", count)
+    if count > context:
+        logger.warning(
+            "The prompt %r has %s tokens, start and end included; this CLIP model reads %s, and nothing "
+            "behind them. Shorten the prompt.",
+            f"{text[:100]}..." if len(text) > 100 else text,
+            count,
+            context,
+        )
+
+
+def number_of_tokens(text: str, tokenizer: Tokenizer) -> int:
+    """Returns how many ids a text needs, its start and end included; 0 where the tokenizer does not cut."""
+    if isinstance(tokenizer, SimpleTokenizer):
+        return len(tokenizer.encode(text)) + 2
+    if isinstance(tokenizer, HFTokenizer):
+        inner = tokenizer.tokenizer
+        marks = 3 if tokenizer.tokenizer_mode == "clips" else inner.num_special_tokens_to_add()
+        return len(inner(tokenizer.clean_fn(text), add_special_tokens=False)["input_ids"]) + marks
+    return 0
 
 
 def pocket_vocabulary(config: Mapping[str, Any]) -> Vocabulary:

@@ -1,4 +1,7 @@
-"""CLIP models as others publish them: every architecture of ``open_clip``, with weights from the hub or from a file."""
+"""CLIP models as others publish them.
+
+Every architecture of ``open_clip``, with weights from the hub or from a file.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -112,7 +115,10 @@ def _load(
 
 
 def _training(name: OpenClipName) -> Training:
-    """How images were prepared; for weights without a tag as for all published ones of the model, if these agree."""
+    """How images were prepared.
+
+    For weights without a tag as for all published ones of the model, if these agree.
+    """
     tags = [name.tag] if name.tag else list_pretrained_tags_by_model(name.model)
     facts = [get_pretrained_cfg(name.model, tag) for tag in tags]
     found = {
@@ -122,7 +128,10 @@ def _training(name: OpenClipName) -> Training:
 
 
 def _recognise(tensors: Mapping[str, Tensor], path: Path, by_openai: bool) -> OpenClipName:
-    """Which of OpenAI's models a file of theirs is: width, image size and patch size are different for each."""
+    """Which of OpenAI's models a file of theirs is.
+
+    Width, image size and patch size are different for each.
+    """
     if by_openai and {"text_projection", "visual.conv1.weight", "input_resolution"} <= tensors.keys():
         width, size = tensors["text_projection"].shape[-1], int(tensors["input_resolution"])
         found = (width, size, tensors["visual.conv1.weight"].shape[-1])

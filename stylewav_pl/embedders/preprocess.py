@@ -25,7 +25,9 @@ Preprocess = Literal["clip", "reference"]
 
 @dataclass(frozen=True)
 class Training:
-    """How the images were prepared that a CLIP model was trained on; the defaults are OpenAI's, which most others kept.
+    """How the images were prepared that a CLIP model was trained on.
+
+    The defaults are OpenAI's, which most others kept.
 
     Attributes:
         mean: Of red, green and blue in [0, 1], subtracted.
@@ -41,7 +43,10 @@ class Training:
 def clip_preprocess(
     images: Float[Tensor, "clip 3 height width"], image_size: int, training: Training | None = None
 ) -> Float[Tensor, "clip 3 size size"]:
-    """Images in [-1, 1] as CLIP was trained to see them; not clamped, so that gradients survive outside the range."""
+    """Images in [-1, 1] as CLIP was trained to see them.
+
+    Not clamped, so that gradients survive outside the range.
+    """
     training = training or Training()
     if images.shape[-2:] != (image_size, image_size):
         images = F.interpolate(
@@ -84,7 +89,10 @@ def _constant_matrix(size: int, image_size: int, device: torch.device, dtype: to
 def reference_matrix(
     size: int, image_size: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
 ) -> Float[Tensor, "out size"]:
-    """The map of one axis: new pixel ``i`` is the mean of the old axis from ``i * size / image_size`` to the next, fractions included.
+    """The map of one axis.
+
+    New pixel ``i`` is the mean of the old axis from ``i * size / image_size`` to the next, fractions
+    included.
 
     With 224 and multiples of 32 this is to repeat every pixel 7 times and to average blocks of ``size / 32``.
 

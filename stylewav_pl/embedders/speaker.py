@@ -166,7 +166,8 @@ class SpeakerEmbedder(AudioEmbedder):
         Raises:
             AudioError: A waveform is too short for one frame.
         """
-        return self.head(self.embed_speakers(waveforms))
+        embedded: Tensor = self.head(self.embed_speakers(waveforms))
+        return embedded
 
     @torch.no_grad()
     def embed_speakers(self, waveforms: Waveforms) -> Float[Tensor, "clip width"]:
@@ -191,7 +192,7 @@ def embed_speakers(
         return weight.new_empty(0, encoder.width)
     prepared = (_prepared(waveform.to(weight), front_end) for waveform in waveforms)
     windows = [partials(speech, encoder.bands) for speech in prepared]
-    embedded = torch.cat([encoder(batch) for batch in torch.cat(windows).split(LARGEST_BATCH)])
+    embedded = torch.cat([encoder(batch) for batch in torch.split(torch.cat(windows), LARGEST_BATCH)])
     return mean_of_windows(embedded, [len(clip) for clip in windows])
 
 

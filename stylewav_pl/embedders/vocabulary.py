@@ -20,7 +20,9 @@ _WORD = re.compile(r"\w+(?:['\u2019-]\w+)*")
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text in lower case, without punctuation; apostrophes and hyphens inside a word belong to it.
+    """The words of a text in lower case, without punctuation.
+
+    Apostrophes and hyphens inside a word belong to it.
 
     >>> words_of("This is a photo of a MAN, salt-and-pepper beard.")
     ['this', 'is', 'a', 'photo', 'of', 'a', 'man', 'salt-and-pepper', 'beard']

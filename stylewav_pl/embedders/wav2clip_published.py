@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from wav2clip.model.encoder import ResNetExtractor
 
 from stylewav_pl.embedders.base import OPENAI_VIT_B_32, AudioEmbedder
-from stylewav_pl.embedders.wav2clip import FFT_SIZE, SAMPLE_RATE, check_length
+from stylewav_pl.embedders.front_end import SAMPLE_RATE
+from stylewav_pl.embedders.wav2clip import FFT_SIZE, check_length
 from stylewav_pl.errors import WeightsError, one_line
 from stylewav_pl.weights.state_dict import check_finite
 
@@ -22,7 +23,9 @@ ENCODER, TRANSFORM = "audio_encoder.", "audio_transform."
 
 
 class PublishedWav2Clip(AudioEmbedder):
-    """The frozen network of ``Wav2CLIP.pt``: waveforms to unit vectors in the space of OpenAI's CLIP ViT-B/32.
+    """The frozen network of ``Wav2CLIP.pt``.
+
+    Waveforms to unit vectors in the space of OpenAI's CLIP ViT-B/32.
 
     Args:
         tensors: State dict in the published layout, ``audio_encoder.*`` and ``audio_transform.*``; other
@@ -45,7 +48,9 @@ class PublishedWav2Clip(AudioEmbedder):
     def embed_audio(
         self, waveforms: Float[Tensor, "clip time"] | Sequence[Float[Tensor, " _"]]
     ) -> Float[Tensor, "clip embed"]:
-        """See :meth:`AudioEmbedder.embed_audio`; one clip at a time, because the network standardises over all that it is given.
+        """See :meth:`AudioEmbedder.embed_audio`.
+
+        One clip at a time, because the network standardises over all that it is given.
 
         Raises:
             AudioError: A waveform is too short for one window.

@@ -1,4 +1,6 @@
-"""What a run recorded in the guide's space: how targets and images score with the prompts, and whether images find their own audio.
+"""What a run recorded in the guide's space.
+
+How targets and images score with the prompts, and whether images find their own audio.
 
 The target is what the audio encoder hears. Its scores mean something in the guide's space alone, which it
 shares.
@@ -12,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from stylewav_pl.evaluation.results import ResultRow
-from stylewav_pl.evaluation.sampling import evenly
+from stylewav_pl.evaluation.sampling import evenly_spaced
 from stylewav_pl.evaluation.statistics import Interval, NotComputable, wilson
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import all_embeddings, read_prompts
@@ -28,14 +30,14 @@ class GuideView:
     Attributes:
         rows: Clip to its row.
         prompts: One per column.
-        heard: ``[clip, prompt]``, of the target with each prompt.
-        seen: ``[clip, prompt]``, of the final image with each prompt.
+        audio_similarities: ``[clip, prompt]``, of the target with each prompt.
+        image_similarities: ``[clip, prompt]``, of the final image with each prompt.
     """
 
     rows: Mapping[str, int]
     prompts: tuple[str, ...]
-    heard: Float[np.ndarray, "clip prompt"]
-    seen: Float[np.ndarray, "clip prompt"]
+    audio_similarities: Float[np.ndarray, "clip prompt"]
+    image_similarities: Float[np.ndarray, "clip prompt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +91,15 @@ def read_guide_view(run_directory: Path) -> GuideView | NotComputable:
 def read_retrieval(
     run_directory: Path, rows: Sequence[ResultRow], most: int = MOST_AUDIOS
 ) -> Retrieval | NotComputable:
-    """Looks for each image's own audio among those of a run; of a speaker with several clips the first counts.
+    """Looks for each image's own audio among those of a run.
+
+    Of a speaker with several clips the first counts.
 
     Raises:
         RunDirectoryError: A file is damaged.
     """
     first = {row.voice: row.clip.id for row in reversed(rows) if row.done}
-    wanted = set(evenly([row.clip.id for row in rows if first.get(row.voice) == row.clip.id], most))
+    wanted = set(evenly_spaced([row.clip.id for row in rows if first.get(row.voice) == row.clip.id], most))
     targets, images = [], []
     for _, cohort in all_embeddings(run_directory):
         kept = [row for row, id in enumerate(cohort.ids) if id in wanted]
@@ -107,7 +111,9 @@ def read_retrieval(
 def retrieval(
     images: Float[np.ndarray, "clip embed"], targets: Float[np.ndarray, "clip embed"]
 ) -> Retrieval | NotComputable:
-    """Ranks the targets by their cosine to each image; a target that is exactly as near as the own one counts as nearer.
+    """Ranks the targets by their cosine to each image.
+
+    A target that is exactly as near as the own one counts as nearer.
 
     Args:
         images: Unit norm.

@@ -6,13 +6,15 @@ from typing import TypeAlias
 
 from stylewav_pl.evaluation.prompts import DEFAULT_PROMPTS, PromptSet
 from stylewav_pl.evaluation.results import ResultRow
-from stylewav_pl.evaluation.statistics_file import read_settings
+from stylewav_pl.evaluation.settings import read_settings
 
 Populations: TypeAlias = Mapping[str, tuple[str, ...]]
 
 
 def group(run_directory: Path, rows: Sequence[ResultRow], trait: str | None = None) -> Populations:
-    """Ids of the finished clips by label, in the order of the prompts, then of the plan; ``""`` holds those without label.
+    """Ids of the finished clips by label, in the order of the prompts, then of the plan.
+
+    ``""`` holds those without label.
 
     Args:
         run_directory: Where an earlier evaluation tells which trait it was about.

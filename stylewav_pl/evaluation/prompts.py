@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from stylewav_pl.types import ConfigError
 
-NOT_A_PORTRAIT = (
+REPORT_NOTICE = (
     "A generated face is not a portrait: it shows what the networks associate with a voice, not what the "
     "speaker looks like, "
     "and must not be used to identify or to judge anyone."
@@ -55,7 +55,9 @@ class PromptSet:
 
     @property
     def ordered(self) -> bool:
-        """Whether the labels stand for more and more of something, in the order given: the trait is age, or they begin with numbers.
+        """Whether the labels stand for more and more of something, in the order given.
+
+        The trait is age, or they begin with numbers.
 
         >>> PromptSet("decade", {"20s": "a photo of a young man", "70s": "a photo of an old man"}).ordered, SEX.ordered
         (True, False)

@@ -4,12 +4,12 @@ A row takes about half a kilobyte of memory, since millions of them are read at 
 rows is kept once.
 """
 
-import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stylewav_pl.runs.cells import Reader
 from stylewav_pl.runs.results import FIRST_COLUMNS, LAST_COLUMNS, SCORE_PREFIX
 from stylewav_pl.types import Clip, RunDirectoryError
 
@@ -57,7 +57,7 @@ def read_results(run_directory: Path) -> list[ResultRow]:
             "this --run first."
         )
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        lines = csv.reader(file)
+        lines = Reader(file)
         header = next(lines, [])
         columns = _Columns(header, _label_columns(header, path))
         return [_row(columns, cells, f"{path}, line {lines.line_num}") for cells in lines if cells]

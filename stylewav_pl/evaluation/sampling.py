@@ -9,13 +9,15 @@ Item = TypeVar("Item")
 GOLDEN = 0.6180339887498949  # its multiples modulo 1 fill the unit interval as evenly as can be
 
 
-def evenly(items: Sequence[Item], limit: int) -> list[Item]:
-    """At most ``limit`` items: one out of each of as many stretches of equal length, the first item of the first.
+def evenly_spaced(items: Sequence[Item], limit: int) -> list[Item]:
+    """At most ``limit`` items.
+
+    One out of each of as many stretches of equal length, the first item of the first.
 
     Not always the first of a stretch: populations take turns in a run, and every second clip would be one
     population.
 
-    >>> evenly("fmfmfmfmfmfm", 6)
+    >>> evenly_spaced("fmfmfmfmfmfm", 6)
     ['f', 'm', 'f', 'm', 'f', 'f']
     """
     count = min(limit, len(items))

@@ -77,7 +77,9 @@ def permute_labels(speakers: Speakers, seed: int) -> Speakers:
 def permutation_p(
     first: Sample, second: Sample, permutations: int = PERMUTATIONS, seed: int = 0
 ) -> float | NotComputable:
-    """Two-sided p value of Welch's t under random reassignment of the labels: :func:`contrast_p` of two populations.
+    """Two-sided p value of Welch's t under random reassignment of the labels.
+
+    :func:`contrast_p` of two populations.
 
     Args:
         first: ``[speaker]``.
@@ -131,7 +133,10 @@ def contrast_p(
 def _absolute_t(
     parts: Sequence[Float[np.ndarray, "permutation _"]], weights: Sequence[float]
 ) -> Float[np.ndarray, " permutation"]:
-    """The contrast's t without its sign for each row of the populations; without variance inf, or 0 where the means agree too."""
+    """The contrast's t without its sign for each row of the populations.
+
+    Without variance inf, or 0 where the means agree too.
+    """
     weighted = list(zip(parts, weights, strict=True))
     error = np.sqrt(sum(weight**2 * part.var(axis=1, ddof=1) / part.shape[1] for part, weight in weighted))
     difference = np.abs(sum(weight * part.mean(axis=1) for part, weight in weighted))

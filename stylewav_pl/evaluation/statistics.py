@@ -54,7 +54,9 @@ class Welch:
 
 
 def welch(first: Sample, second: Sample, confidence: float = 0.95) -> Welch | NotComputable:
-    """Tests whether two means differ without assuming equal variances: :func:`contrast` with the weights 1 and -1.
+    """Tests whether two means differ without assuming equal variances.
+
+    :func:`contrast` with the weights 1 and -1.
 
     Source: B. L. Welch (1947), The generalization of Student's problem, Biometrika 34.
 

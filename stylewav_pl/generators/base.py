@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import torch
@@ -11,6 +12,21 @@ from torch import Tensor, nn
 Noise = Literal["const", "none", "random"]
 Styles = Sequence[Float[Tensor, "clip _"]]
 Frozen = TypeVar("Frozen", bound="Generator")
+
+
+@dataclass(frozen=True)
+class StyleLayer:
+    """A modulated layer: what one tensor of :meth:`Generator.styles` belongs to.
+
+    Attributes:
+        ws_index: The w vector of a W+ latent that its style follows.
+        channels: Width of its style.
+        to_rgb: Whether it turns feature maps into colours.
+    """
+
+    ws_index: int
+    channels: int
+    to_rgb: bool = False
 
 
 class Generator(nn.Module, ABC):
@@ -31,8 +47,20 @@ class Generator(nn.Module, ABC):
     w_mean: Tensor
 
     @abstractmethod
-    def map(self, z: Float[Tensor, "clip z"], truncation: float = 1.0) -> Float[Tensor, "clip width"]:
-        """Maps noise to w and pulls it towards ``w_mean``: ``w_mean + truncation * (w - w_mean)``."""
+    def map(
+        self, z: Float[Tensor, "clip z"], truncation: float = 1.0, cutoff: int | None = None
+    ) -> Float[Tensor, "clip *layer width"]:
+        """Maps noise to w and pulls it towards ``w_mean``: ``w_mean + truncation * (w - w_mean)``.
+
+        Args:
+            z: Noise.
+            truncation: 1: w as it is, 0: the mean.
+            cutoff: How many layers, from coarse to fine, are pulled (NVIDIA's ``truncation_cutoff``);
+                ``None``: all.
+
+        Returns:
+            W ``[clip, w_dim]``; with a ``cutoff`` W+ ``[clip, num_ws, w_dim]``.
+        """
 
     @abstractmethod
     def styles(self, ws: Float[Tensor, "clip layer width"]) -> list[Float[Tensor, "clip _"]]:
@@ -56,6 +84,11 @@ class Generator(nn.Module, ABC):
 
     @property
     @abstractmethod
+    def style_layers(self) -> tuple[StyleLayer, ...]:
+        """The modulated layers, in the order of :meth:`styles`."""
+
+    @property
+    @abstractmethod
     def resolutions(self) -> tuple[int, ...]:
         """Heights in pixels at which it can render, from coarse to full."""
 
@@ -65,7 +98,9 @@ class Generator(nn.Module, ABC):
         float32_up_to: int = 0,
         recompute_from: int | None = None,
     ) -> Frozen:
-        """Turns off the gradients of all weights and prepares for rendering; gradients towards the latents still flow.
+        """Turns off the gradients of all weights and prepares for rendering.
+
+        Gradients towards the latents still flow.
 
         Args:
             dtype: Precision of the feature maps above ``float32_up_to``; ``float16`` and ``bfloat16`` are for
@@ -88,6 +123,33 @@ class Generator(nn.Module, ABC):
                 f"Expected a resolution of {', '.join(map(str, self.resolutions))}; found {resolution}."
             )
         return resolution or self.resolution
+
+    def truncated(
+        self, w: Float[Tensor, "clip width"], truncation: float, cutoff: int | None
+    ) -> Float[Tensor, "clip *layer width"]:
+        """Pulls w towards ``w_mean``, in the first ``cutoff`` layers or in all; see :meth:`map`.
+
+        Raises:
+            ValueError: There are not so many layers.
+        """
+        pulled = torch.lerp(self.w_mean, w, truncation)
+        if cutoff is None:
+            return pulled
+        coarse = torch.arange(self.num_ws, device=w.device) < self.checked_cutoff(cutoff)
+        return torch.where(coarse[:, None], pulled[:, None], w[:, None])
+
+    def checked_cutoff(self, cutoff: int) -> int:
+        """Returns the number of layers that truncation is for.
+
+        Raises:
+            ValueError: There are not so many.
+        """
+        if not 0 <= cutoff <= self.num_ws:
+            raise ValueError(
+                f"Expected a truncation cutoff from 0 to {self.num_ws}, the layers of this generator; "
+                f"found {cutoff}."
+            )
+        return cutoff
 
     def broadcast(self, latents: Float[Tensor, "clip ..."]) -> Float[Tensor, "clip layer width"]:
         """W repeated for every layer; W+ as it is.

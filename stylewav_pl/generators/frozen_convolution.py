@@ -23,7 +23,7 @@ EPSILON = 1e-8
 HALF = (torch.float16, torch.bfloat16)
 
 
-class Folded(NamedTuple):
+class FrozenWeights(NamedTuple):
     """What a frozen modulated convolution computes with; its gains are multiplied in.
 
     Attributes:
@@ -42,21 +42,21 @@ class Folded(NamedTuple):
     clamp: float | None
 
     def convolve(self, x: Tensor) -> Tensor:
-        """The convolution alone."""
+        """The convolution alone, ``[clip, in, h, w]`` to ``[clip, out, h, w]`` or ``[clip, out, 2 h, 2 w]``."""
         if self.filter is None:
             return functional.conv2d(x, self.weight, padding=1)
-        stamped = functional.conv_transpose2d(x, self.weight, stride=2)
-        return functional.conv2d(stamped, self.filter, padding=self._border, groups=len(self.filter))
+        enlarged = functional.conv_transpose2d(x, self.weight, stride=2)  # [clip, out, 2 h + 1, 2 w + 1]
+        return functional.conv2d(enlarged, self.filter, padding=self._border, groups=len(self.filter))
 
     def convolve_back(self, gradient: Tensor, x: Tensor) -> Tensor:
         """The adjoint of :meth:`convolve`; of ``x``, its input, only the shape counts."""
-        if (
-            self.filter is not None
-        ):  # the filter's adjoint is the mirrored filter, a transposed convolution's an ordinary one
+        if self.filter is not None:
+            # the filter's adjoint is the mirrored filter, a transposed convolution's an ordinary one
+            mirrored = self.filter.flip(2, 3)
             gradient = functional.conv2d(
-                gradient, self.filter.flip(2, 3), padding=self._border + 1, groups=len(self.filter)
-            )
-            return functional.conv2d(gradient, self.weight, stride=2)
+                gradient, mirrored, padding=self._border + 1, groups=len(self.filter)
+            )  # [clip, out, 2 h + 1, 2 w + 1]
+            return functional.conv2d(gradient, self.weight, stride=2)  # [clip, in, h, w]
         arguments = ([1, 1], [1, 1], [1, 1], False, [0, 0], 1, [True, False, False])
         return torch.ops.aten.convolution_backward(gradient, x, self.weight, None, *arguments)[0]  # type: ignore[no-any-return]
 
@@ -83,15 +83,18 @@ class FrozenConvolution(torch.autograd.Function):
     """``leaky_relu(demodulation * convolve(style * x) + shift)``, differentiable once, in ``x``, ``style`` and ``demodulation``."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, style: Tensor, demodulation: Tensor, *folded: Any) -> Tensor:
-        """``x`` ``[clip, in, h, w]`` is kept as it comes: it is the output that the layer before keeps, too."""
-        layer = Folded(*folded)
-        y = layer.convolve(x * _over_pixels(style, x))
+    def forward(ctx: Any, x: Tensor, style: Tensor, demodulation: Tensor, *weights: Any) -> Tensor:
+        """``x`` ``[clip, in, h, w]`` is kept as it comes.
+
+        It is the output that the layer before keeps, too.
+        """
+        layer = FrozenWeights(*weights)
+        y = layer.convolve(x * _over_pixels(style, x))  # [clip, out, height, width]
         y = torch.addcmul(layer.shift(y.dtype), y, _over_pixels(demodulation, y), out=y)
         y = functional.leaky_relu_(y, SLOPE)
         if layer.clamp is not None:
             y.clamp_(-layer.clamp, layer.clamp)
-        tensors = [part if isinstance(part, Tensor) else None for part in folded]
+        tensors = [part if isinstance(part, Tensor) else None for part in weights]
         ctx.save_for_backward(x, y, style, demodulation, *tensors)
         ctx.clamp = layer.clamp
         return y
@@ -102,21 +105,28 @@ class FrozenConvolution(torch.autograd.Function):
         """See the module's docstring; ``style`` and ``demodulation`` get sums over the pixels."""
         x, y, style, demodulation, *tensors = ctx.saved_tensors
         weight, bias, noise, taps, _ = tensors
-        layer = Folded(weight, bias, noise, taps, ctx.clamp)
-        gradient = gradients[0]
+        layer = FrozenWeights(weight, bias, noise, taps, ctx.clamp)
+        grad_y = gradients[0]  # [clip, out, height, width]
         if layer.clamp is not None:
-            gradient = gradient.masked_fill(y.abs() >= layer.clamp, 0)
-        inner = torch.ops.aten.leaky_relu_backward(gradient, y, SLOPE, True)
-        of_demodulation = (_pixel_sums(gradient, y) - layer.shift_sums(inner)) / demodulation
-        of_input = layer.convolve_back(inner.mul_(_over_pixels(demodulation, inner)), x)
-        del inner, gradient
-        of_style = _pixel_sums(of_input, x)
-        of_x = of_input.mul_(_over_pixels(style, of_input)) if ctx.needs_input_grad[0] else None
-        return of_x, of_style, of_demodulation, *(None for _ in Folded._fields)
+            grad_y = grad_y.masked_fill(y.abs() >= layer.clamp, 0)
+        grad_preactivation = torch.ops.aten.leaky_relu_backward(grad_y, y, SLOPE, True)
+        # sum(g y) - sum(h t), see the module's docstring: [clip, out]
+        grad_demodulation = (_pixel_sums(grad_y, y) - layer.shift_sums(grad_preactivation)) / demodulation
+        # in place: from here on it is the gradient of the convolution's output
+        grad_convolved = grad_preactivation.mul_(_over_pixels(demodulation, grad_preactivation))
+        grad_scaled = layer.convolve_back(grad_convolved, x)  # of style * x: [clip, in, h, w]
+        del grad_preactivation, grad_convolved, grad_y  # feature maps that nothing needs any more
+        grad_style = _pixel_sums(grad_scaled, x)  # [clip, in]
+        grad_x = None
+        if ctx.needs_input_grad[0]:
+            grad_x = grad_scaled.mul_(_over_pixels(style, grad_scaled))
+        return grad_x, grad_style, grad_demodulation, *(None for _ in FrozenWeights._fields)
 
 
 def demodulation(style: Tensor, squares: Tensor) -> Tensor:
-    """The factor ``[clip, out]`` that brings each output channel back to unit variance: ``1 / sqrt(sum_ik (s_i w_oik)^2 + 1e-8)``.
+    """The factor ``[clip, out]`` that brings each output channel back to unit variance.
+
+    ``1 / sqrt(sum_ik (s_i w_oik)^2 + 1e-8)``.
 
     Args:
         style: ``[clip, in]``.
@@ -125,19 +135,19 @@ def demodulation(style: Tensor, squares: Tensor) -> Tensor:
     return (style.square() @ squares + EPSILON).rsqrt()
 
 
-def frozen_convolution(x: Tensor, style: Tensor, squares: Tensor, folded: Folded) -> Tensor:
+def frozen_convolution(x: Tensor, style: Tensor, squares: Tensor, weights: FrozenWeights) -> Tensor:
     """A whole layer: the demodulation ``sqrt(2) / sqrt(style^2 @ squares + 1e-8)``, then :class:`FrozenConvolution`.
 
     Args:
         x: ``[clip, in, h, w]``, in any precision.
         style: ``[clip, in]``, in float32 whatever the precision of the feature maps is.
         squares: See :func:`demodulation`.
-        folded: The constants; the feature maps have the precision of their weight.
+        weights: The constants; the feature maps have the precision of their weight.
     """
-    x = x.to(folded.weight.dtype)
+    x = x.to(weights.weight.dtype)
     if x.dtype in HALF:  # the demodulation undoes any factor of the style, and large styles would overflow
         style = style / style.detach().abs().amax(dim=1, keepdim=True).clamp(min=EPSILON)
-    return FrozenConvolution.apply(x, style, GAIN * demodulation(style, squares), *folded)  # type: ignore[no-any-return]
+    return FrozenConvolution.apply(x, style, GAIN * demodulation(style, squares), *weights)  # type: ignore[no-any-return]
 
 
 class FrozenToRGB(torch.autograd.Function):

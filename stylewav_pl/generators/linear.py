@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from stylewav_pl.generators.base import Generator, Noise, Styles
+from stylewav_pl.generators.base import Generator, Noise, StyleLayer, Styles
 
 
 class LinearGenerator(Generator):
@@ -25,7 +25,7 @@ class LinearGenerator(Generator):
         seed: Seed of the matrices.
     """
 
-    architecture: ClassVar[str] = "linear"
+    family: ClassVar[str] = "linear"
     z_to_w: Tensor
     w_to_image: Tensor
 
@@ -40,11 +40,13 @@ class LinearGenerator(Generator):
         pixels = torch.randn(num_ws, w_dim, 3 * resolution**2, generator=random)
         self.register_buffer("w_to_image", pixels / math.sqrt(num_ws * w_dim))
 
-    def map(self, z: Float[Tensor, "clip ..."], truncation: float = 1.0) -> Float[Tensor, "clip width"]:
-        """``w_mean + truncation * z @ A``."""
+    def map(
+        self, z: Float[Tensor, "clip ..."], truncation: float = 1.0, cutoff: int | None = None
+    ) -> Float[Tensor, "clip *layer width"]:
+        """``w_mean + truncation * z @ A``; see :meth:`Generator.map`."""
         if z.ndim != 2 or z.shape[1] != self.z_dim:
             raise ValueError(f"Expected z of shape [clip, {self.z_dim}], found {list(z.shape)}.")
-        return self.w_mean + truncation * (z @ self.z_to_w)
+        return self.truncated(self.w_mean + z @ self.z_to_w, truncation, cutoff)
 
     def styles(self, ws: Float[Tensor, "clip ..."]) -> list[Float[Tensor, "clip _"]]:
         """The w vector of each layer."""
@@ -53,6 +55,11 @@ class LinearGenerator(Generator):
                 f"Expected ws of shape [clip, {self.num_ws}, {self.w_dim}], found {list(ws.shape)}."
             )
         return list(ws.unbind(dim=1))
+
+    @property
+    def style_layers(self) -> tuple[StyleLayer, ...]:
+        """One for each w vector; none of them makes colours of feature maps."""
+        return tuple(StyleLayer(index, self.w_dim) for index in range(self.num_ws))
 
     @property
     def resolutions(self) -> tuple[int, ...]:

@@ -12,10 +12,14 @@ from stylewav_pl.generators.base import Generator
 from stylewav_pl.generators.formats import Published, read_published
 from stylewav_pl.generators.linear import LinearGenerator
 from stylewav_pl.generators.stylegan2 import StyleGAN2
+from stylewav_pl.generators.stylegan2_names import layer_names, to_network_names, to_stored_names
 from stylewav_pl.weights.registry import resolve
 
 MEAN_SAMPLES = 10_000
 """How many w make the mean where a file has none: as many as in the projector of StyleGAN2."""
+
+LARGEST_IMAGE = 4096
+"""Pixels. Noise maps that a file lacks are made, and nothing else in a small file bounds their size."""
 
 MEAN = "w_mean"
 NOISE_MAP = ".noise_const"
@@ -35,7 +39,7 @@ def load_generator(source: str | Path, device: torch.device | str = "cpu") -> Ge
     Raises:
         WeightsError: There is no such name or file, or the file holds something else.
     """
-    if source == LinearGenerator.architecture:
+    if source == LinearGenerator.family:
         generator: Generator = LinearGenerator()
     else:
         path = resolve(source, "generator")
@@ -44,15 +48,19 @@ def load_generator(source: str | Path, device: torch.device | str = "cpu") -> Ge
 
 
 def build(path: Path, published: Published) -> StyleGAN2:
-    """Builds the network that a file holds; a mean w or noise maps that it lacks are made from a fixed seed, and said.
+    """Builds the network that a file holds.
+
+    A mean w or noise maps that it lacks are made from a fixed seed, and said.
 
     Raises:
         WeightsError: See :func:`check`.
     """
     check(path, published)
     generator = StyleGAN2.from_config(published.config)
-    missing = generator.state_dict().keys() - published.tensors.keys()
-    generator.load_state_dict(published.tensors, strict=False)  # strict in effect: check compares every name
+    blocks = len(generator.channels), generator.architecture
+    missing = to_stored_names(generator.state_dict(), *blocks).keys() - published.tensors.keys()
+    # strict in effect: check compares every name
+    generator.load_state_dict(to_network_names(published.tensors, *blocks), strict=False)
     noise_maps = sorted(name for name in missing if name.endswith(NOISE_MAP))
     if noise_maps:
         logger.warning(
@@ -71,13 +79,13 @@ def check(path: Path, published: Published) -> None:
     """Compares what a file announces with what it holds, without building the network.
 
     Raises:
-        WeightsError: It is of another architecture, or configuration and tensors do not make one network of
+        WeightsError: It is of another family, or configuration and tensors do not make one network of
             finite numbers.
     """
-    if published.architecture != StyleGAN2.architecture:
+    if published.family != StyleGAN2.family:
         raise WeightsError(
-            f"{path} holds a generator of architecture {published.architecture!r}; this version knows "
-            f"{StyleGAN2.architecture!r}. Upgrade it."
+            f"{path} holds a generator of the family {published.family!r}; this version knows "
+            f"{StyleGAN2.family!r}. Upgrade it."
         )
     try:
         expected = _expected_shapes(published)
@@ -90,10 +98,12 @@ def check(path: Path, published: Published) -> None:
 
 
 def _draw(generator: StyleGAN2, noise_maps: Sequence[str]) -> None:
-    """Fills buffers with noise, the same every time."""
+    """Fills buffers, given by their names in files, with noise: the same every time."""
     random = torch.Generator().manual_seed(0)
+    layers = layer_names(len(generator.channels), generator.architecture)
     for name in noise_maps:
-        generator.get_buffer(name).normal_(generator=random)
+        layer = layers[name.removesuffix(NOISE_MAP)]
+        generator.get_buffer(layer + NOISE_MAP).normal_(generator=random)
 
 
 def estimated_mean(generator: StyleGAN2) -> Tensor:
@@ -108,11 +118,12 @@ def _expected_shapes(published: Published) -> dict[str, torch.Size]:
     layers = int(published.config["mapping_depth"]) + len(published.config["channels"])
     if layers > len(published.tensors):  # before a damaged number costs hours
         raise ValueError(f"it announces {layers:,} layers for {len(published.tensors)} tensors")
+    if (resolution := max(map(int, published.config["channels"]))) > LARGEST_IMAGE:
+        raise ValueError(f"it announces images of {resolution:,} px, and {LARGEST_IMAGE:,} is the limit")
     with torch.device("meta"):
-        return {
-            name: tensor.shape
-            for name, tensor in StyleGAN2.from_config(published.config).state_dict().items()
-        }
+        network = StyleGAN2.from_config(published.config)
+    tensors = to_stored_names(network.state_dict(), len(network.channels), network.architecture)
+    return {name: tensor.shape for name, tensor in tensors.items()}
 
 
 def _check_shapes(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, torch.Size]) -> None:

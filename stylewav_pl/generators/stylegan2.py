@@ -1,4 +1,4 @@
-"""StyleGAN2: mapping network, modulated convolutions, skip ToRGB; any resolution and any channel table.
+"""StyleGAN2: mapping network, blocks of modulated convolutions, ToRGB; any resolution and any channel table.
 
 Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), configuration F without
 path regularisation.
@@ -6,8 +6,6 @@ path regularisation.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
-from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
@@ -17,20 +15,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from stylewav_pl.generators.base import Generator, Noise, Styles
+from stylewav_pl.generators.base import Generator, Noise, StyleLayer, Styles
 from stylewav_pl.generators.frozen_convolution import GAIN, SLOPE
+from stylewav_pl.generators.stylegan2_block import Block
 from stylewav_pl.generators.stylegan2_layers import (
     BINOMIAL,
     EqualizedLinear,
     ModulatedConvolution,
-    Shortcut,
     ToRGB,
-    Upsample,
     normalize_second_moment,
 )
+from stylewav_pl.generators.stylegan2_names import to_stored_names
 from stylewav_pl.weights.store import save_weights
 
-DESIGNS = ("skip", "resnet", "orig")
+ARCHITECTURES = ("skip", "resnet", "orig")
 
 
 class MappingNetwork(nn.Module):
@@ -63,13 +61,7 @@ class MappingNetwork(nn.Module):
 
 
 class StyleGAN2(Generator):
-    """The generator of StyleGAN2.
-
-    Layers lie in two flat lists, from coarse to fine: ``convolutions`` (one at 4 px, then two per resolution,
-    the first of which doubles the resolution) and ``to_rgbs`` (one per resolution, or the last alone: see
-    ``design``). Convolution ``i`` reads w vector
-    ``i``; the ToRGB of block ``k`` reads vector ``2 k + 1``, which it shares with the first convolution of
-    the next block.
+    """The generator of StyleGAN2: a block per resolution, from coarse to fine.
 
     Args:
         channels: Feature channels at each resolution, for every power of two from 4 to the image's.
@@ -81,17 +73,16 @@ class StyleGAN2(Generator):
             pass, too).
         conv_clamp: Bound of every layer's output; ``None`` for no bound.
         resample_taps: The filter of all upsampling in one dimension, of any scale.
-        design: How the paper's figure 7 joins the blocks, by NVIDIA's names: ``skip`` sums the colours of all
-            resolutions (configuration F);
-            ``resnet`` sums the features of a block and of a shortcut, ``orig`` nothing, and both have colours
-            at the last resolution only.
+        architecture: How the paper's figure 7 joins the blocks, by NVIDIA's names: ``skip`` sums the colours of
+            all resolutions (configuration F); ``resnet`` sums the features of a block and of a shortcut,
+            ``orig`` nothing, and both have colours at the last resolution only.
 
     Raises:
         ValueError: ``channels`` lacks a resolution or holds one that is no power of two, the filter has an
-            odd number of taps, or there is no such design.
+            odd number of taps, or there is no such architecture.
     """
 
-    architecture: ClassVar[str] = "stylegan2"
+    family: ClassVar[str] = "stylegan2"
 
     def __init__(
         self,
@@ -104,54 +95,85 @@ class StyleGAN2(Generator):
         mapping_learning_rate_multiplier: float = 0.01,
         conv_clamp: float | None = None,
         resample_taps: Sequence[float] = BINOMIAL,
-        design: str = "skip",
+        architecture: str = "skip",
     ) -> None:
         super().__init__()
-        if design not in DESIGNS:
-            raise ValueError(f"Expected a design of {', '.join(DESIGNS)}; found {design!r}.")
-        self.design = design
+        if architecture not in ARCHITECTURES:
+            known = ", ".join(ARCHITECTURES)
+            raise ValueError(f"Expected an architecture of {known}; found {architecture!r}.")
         self.channels = _checked(channels)
         self.resolution = max(self.channels)
-        self.z_dim, self.w_dim, self.conv_clamp = z_dim, w_dim, conv_clamp
-        self.num_ws = 2 * len(self.channels)
-        self.mapping_depth, self.mapping_learning_rate_multiplier = (
-            mapping_depth,
-            mapping_learning_rate_multiplier,
+        self.z_dim, self.w_dim, self.num_ws = z_dim, w_dim, 2 * len(self.channels)
+        self.mapping_depth = mapping_depth
+        self.mapping_width = mapping_width or w_dim
+        self.mapping_learning_rate_multiplier = mapping_learning_rate_multiplier
+        self.conv_clamp, self.resample_taps, self.architecture = (
+            conv_clamp,
+            tuple(resample_taps),
+            architecture,
         )
-        self.mapping_width, self.resample_taps = mapping_width or w_dim, tuple(resample_taps)
         self.mapping = MappingNetwork(
             z_dim, w_dim, self.mapping_width, mapping_depth, mapping_learning_rate_multiplier
         )
         self.register_buffer("w_mean", torch.zeros(w_dim))
         self.constant = nn.Parameter(torch.randn(self.channels[4], 4, 4))
-        self.convolutions = nn.ModuleList(self._convolutions())
-        widths = list(self.channels.values())
-        self.to_rgbs = nn.ModuleList(
-            ToRGB(width, w_dim, clamp=conv_clamp) for width in (widths if design == "skip" else widths[-1:])
-        )
-        self.shortcuts = nn.ModuleList(
-            Shortcut(*ends, self.resample_taps) for ends in pairwise(widths) if design == "resnet"
-        )
-        self.upsample = Upsample(self.resample_taps)
-        self._recompute_from = math.inf
+        self.blocks = nn.ModuleList(self._make_blocks())
+
+    def _make_blocks(self) -> Iterator[Block]:
+        in_channels = self.channels[4]
+        for resolution, out_channels in self.channels.items():
+            yield Block(
+                in_channels,
+                out_channels,
+                resolution,
+                self.w_dim,
+                has_rgb=self.architecture == "skip" or resolution == self.resolution,
+                has_shortcut=self.architecture == "resnet" and resolution > 4,
+                clamp=self.conv_clamp,
+                taps=self.resample_taps,
+            )
+            in_channels = out_channels
+
+    def __iter__(self) -> Iterator[Block]:
+        """Iterates over the blocks, from 4 px to the full resolution."""
+        yield from self.blocks  # type: ignore[misc]  # nn.ModuleList forgets its element type
+
+    @property
+    def convolutions(self) -> list[ModulatedConvolution]:
+        """The 3x3 convolutions of all blocks, from coarse to fine."""
+        found: list[ModulatedConvolution] = []
+        for block in self:
+            found += block.convolutions
+        return found
+
+    @property
+    def to_rgbs(self) -> list[ToRGB]:
+        """The ToRGB layers, from coarse to fine."""
+        return [block.to_rgb for block in self if block.to_rgb is not None]
 
     @property
     def resolutions(self) -> tuple[int, ...]:
-        """Every power of two from 4 to the image's; without skip connections there are no colours before the last."""
-        return tuple(self.channels)[-len(self.to_rgbs) :]
+        """Every power of two from 4 to the image's.
+
+        Without skip connections there are no colours before the last.
+        """
+        return tuple(block.resolution for block in self if block.to_rgb is not None)
 
     def freeze(
         self, dtype: torch.dtype = torch.float32, float32_up_to: int = 0, recompute_from: int | None = None
     ) -> "StyleGAN2":
-        """See :meth:`Generator.freeze`; what does not depend on the latent is computed once, so the weights must stay as they are.
+        """See :meth:`Generator.freeze`.
+
+        What does not depend on the latent is computed once, so the weights must stay as they are.
 
         ``requires_grad_(True)`` and ``load_state_dict`` undo it.
         """
         super().freeze()
-        self._recompute_from = recompute_from or math.inf
-        for layer in self._modulated():
-            fine = layer.noise_const.shape[0] > float32_up_to
-            layer.freeze(dtype if fine and dtype != torch.float32 else None)
+        for block in self:
+            block.recompute = recompute_from is not None and block.resolution >= recompute_from
+            is_half = block.resolution > float32_up_to and dtype != torch.float32
+            for layer in block.convolutions:
+                layer.freeze(dtype if is_half else None)
         return self
 
     def requires_grad_(self, requires_grad: bool = True) -> "StyleGAN2":
@@ -167,23 +189,10 @@ class StyleGAN2(Generator):
 
     def thaw(self) -> None:
         """Forgets what :meth:`freeze` has computed and chosen."""
-        self._recompute_from = math.inf
-        for layer in self._modulated():
-            layer.thaw()
-
-    def _modulated(self) -> Iterator[ModulatedConvolution]:
-        yield from self.convolutions  # type: ignore[misc]  # nn.ModuleList forgets its element type
-
-    def _convolutions(self) -> Iterator[ModulatedConvolution]:
-        previous = self.channels[4]
-        layer = partial(
-            ModulatedConvolution, w_dim=self.w_dim, clamp=self.conv_clamp, taps=self.resample_taps
-        )
-        for resolution, width in self.channels.items():
-            if resolution > 4:
-                yield layer(previous, width, resolution=resolution, upsample=True)
-            yield layer(width, width, resolution=resolution, upsample=False)
-            previous = width
+        for block in self:
+            block.recompute = False
+            for layer in block.convolutions:
+                layer.thaw()
 
     @property
     def config(self) -> dict[str, Any]:
@@ -197,7 +206,7 @@ class StyleGAN2(Generator):
             "mapping_learning_rate_multiplier": self.mapping_learning_rate_multiplier,
             "conv_clamp": self.conv_clamp,
             "resample_taps": list(self.resample_taps),
-            "design": self.design,
+            "architecture": self.architecture,
         }
 
     @classmethod
@@ -211,24 +220,29 @@ class StyleGAN2(Generator):
         save_weights(
             path,
             kind="generator",
-            architecture=self.architecture,
+            architecture=self.family,
             config=self.config,
-            tensors=self.state_dict(),
+            tensors=to_stored_names(self.state_dict(), len(self.channels), self.architecture),
             dtype=dtype,
         )
 
-    def map(self, z: Float[Tensor, "clip ..."], truncation: float = 1.0) -> Float[Tensor, "clip width"]:
-        """Maps noise to w and pulls it towards ``w_mean``: ``w_mean + truncation * (w - w_mean)``.
+    def map(
+        self, z: Float[Tensor, "clip ..."], truncation: float = 1.0, cutoff: int | None = None
+    ) -> Float[Tensor, "clip *layer width"]:
+        """Maps noise to w and pulls it towards ``w_mean``; see :meth:`Generator.map`.
 
         Raises:
-            ValueError: ``z`` is not ``[clip, z_dim]``.
+            ValueError: ``z`` is not ``[clip, z_dim]``, or there are fewer layers than ``cutoff``.
         """
         if z.ndim != 2 or z.shape[1] != self.z_dim:
             raise ValueError(f"Expected z of shape [clip, {self.z_dim}], found {list(z.shape)}.")
-        return torch.lerp(self.w_mean, self.mapping(z), truncation)
+        return self.truncated(self.mapping(z), truncation, cutoff)
 
     def styles(self, ws: Float[Tensor, "clip ..."]) -> list[Float[Tensor, "clip _"]]:
-        """The style of each layer: convolution and ToRGB at 4 px, then convolution, convolution, ToRGB per resolution (of the ToRGBs there are).
+        """The style of each layer.
+
+        Convolution and ToRGB at 4 px, then convolution, convolution, ToRGB per resolution (of the ToRGBs
+        there are).
 
         Raises:
             ValueError: ``ws`` is not ``[clip, num_ws, w_dim]``.
@@ -239,25 +253,18 @@ class StyleGAN2(Generator):
                 "Give one W+ latent its clip axis with ws[None]; repeat W over the layers with w[:, "
                 "None].expand(-1, num_ws, -1)."
             )
-        return [layer.affine(ws[:, index]) for layer, index in self._layers()]
+        styles: list[Tensor] = []
+        for block in self:
+            styles += block.styles(ws)
+        return styles
 
-    def _layers(self) -> Iterator[tuple[ModulatedConvolution | ToRGB, int]]:
-        """Every modulated layer in StyleCLIP's order, with the index of its w vector."""
-        for block in range(len(self.channels)):
-            for index in self._indices(block):
-                yield self.convolutions[index], index  # type: ignore[misc]  # nn.ModuleList forgets its element type
-            if (to_rgb := self._to_rgb(block)) is not None:
-                yield to_rgb, 2 * block + 1
-
-    def _indices(self, block: int) -> range:
-        """The convolutions of one resolution."""
-        return range(max(2 * block - 1, 0), 2 * block + 1)
-
-    def _to_rgb(self, block: int) -> ToRGB | None:
-        """The ToRGB of one resolution, if its colours count."""
-        found = self.to_rgbs[block - len(self.channels)] if 4 << block in self.resolutions else None
-        assert found is None or isinstance(found, ToRGB)
-        return found
+    @property
+    def style_layers(self) -> tuple[StyleLayer, ...]:
+        """See :meth:`Generator.style_layers`."""
+        layers: list[StyleLayer] = []
+        for block in self:
+            layers += block.style_layers
+        return tuple(layers)
 
     def synthesize(
         self,
@@ -276,61 +283,41 @@ class StyleGAN2(Generator):
             ValueError: The latents have another shape, ``noise`` is another word, or there is no such
                 resolution.
         """
-        last = self.resolutions.index(self.checked_resolution(resolution))
-        with torch.autocast(
-            self.constant.device.type, enabled=False
-        ):  # precision is chosen in freeze, resolution by resolution
-            return next(islice(self.stages(ws_or_styles, noise), last, None))
+        resolution = self.checked_resolution(resolution)
+        # precision is chosen in freeze, resolution by resolution
+        with torch.autocast(self.constant.device.type, enabled=False):
+            return next(image for image in self.stages(ws_or_styles, noise) if image.shape[-1] == resolution)
 
     def stages(
         self, ws_or_styles: Float[Tensor, "clip ..."] | Styles, noise: Noise = "const"
     ) -> Iterator[Float[Tensor, "clip 3 _ _"]]:
-        """The image at 4 px, at 8 px, and so on to the full resolution, or the last alone; arguments as in :meth:`synthesize`."""
+        """The image at 4 px, at 8 px, and so on to the full resolution, or the last alone.
+
+        Arguments as in :meth:`synthesize`.
+        """
         if noise not in get_args(Noise):
             raise ValueError(f"Expected noise to be one of {', '.join(get_args(Noise))}; found {noise!r}.")
-        styles = iter(self._as_styles(ws_or_styles))
-        x: Tensor = self.constant
-        image: Tensor | None = None
-        for block in range(len(self.channels)):
-            count = len(self._indices(block)) + (self._to_rgb(block) is not None)
-            x, colours = self._block(block, x, list(islice(styles, count)), noise)
-            if colours is not None:
-                image = colours if image is None else self.upsample(image) + colours
+        styles = self._as_styles(ws_or_styles)
+        x = self.constant.expand(len(styles[0]), -1, -1, -1)  # [clip, channels, 4, 4]
+        image = None
+        for block in self:
+            own, styles = styles[: len(block.layers)], styles[len(block.layers) :]
+            if block.recompute and torch.is_grad_enabled():
+                x, image = checkpoint(
+                    block, x, image, own, noise, use_reentrant=False, preserve_rng_state=noise == "random"
+                )
+            else:
+                x, image = block(x, image, own, noise)
+            if image is not None:
                 yield image
-
-    def _block(self, block: int, x: Tensor, styles: Styles, noise: Noise) -> tuple[Tensor, Tensor | None]:
-        """One resolution: its feature maps, and the colours that it adds to the image."""
-        x = x if block else x.expand(len(styles[0]), -1, -1, -1)
-        if 4 << block < self._recompute_from or not torch.is_grad_enabled():
-            return self._layers_of(block, x, noise, *styles)
-        again = partial(checkpoint, use_reentrant=False, preserve_rng_state=noise == "random")
-        return again(self._layers_of, block, x, noise, *styles)  # type: ignore[no-any-return]
-
-    def _layers_of(
-        self, block: int, x: Tensor, noise: Noise, *styles: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        before, rest = x, iter(styles)
-        for index in self._indices(block):
-            layer = self.convolutions[index]
-            maps = {"const": layer.noise_const, "none": None}
-            if noise == "random":
-                size: int = layer.noise_const.shape[0]  # type: ignore[index,assignment]
-                maps["random"] = torch.randn(len(x), 1, size, size, device=x.device, dtype=x.dtype)
-            x = layer(x, next(rest), maps[noise])
-        if block and self.shortcuts:
-            x = (x + self.shortcuts[block - 1](before)) * math.sqrt(0.5)
-        to_rgb = self._to_rgb(block)
-        return x, None if to_rgb is None else to_rgb(x, next(rest))
 
     def _as_styles(self, latents: Tensor | Styles) -> Styles:
         if isinstance(latents, Tensor):
             return self.styles(self.broadcast(latents))
-        expected = [layer.affine.weight.shape[0] for layer, _ in self._layers()]
+        expected = [layer.channels for layer in self.style_layers]
         found = [list(style.shape) for style in latents]
-        if (
-            any(len(shape) != 2 or shape[0] != found[0][0] for shape in found)
-            or [shape[1] for shape in found] != expected
-        ):
+        clips = found[0][0] if found and found[0] else 0
+        if found != [[clips, width] for width in expected]:
             raise ValueError(
                 f"Expected {len(expected)} styles [clip, channels] with channels {expected}, found shapes "
                 f"{found}."

@@ -18,20 +18,15 @@ from stylewav_pl.generators.frozen_convolution import (
     EPSILON,
     GAIN,
     SLOPE,
-    Folded,
+    FrozenWeights,
     demodulation,
     frozen_convolution,
     frozen_to_rgb,
 )
 
 BINOMIAL = (1.0, 3.0, 3.0, 1.0)
-FROZEN = (
-    "frozen_weight",
-    "frozen_squares",
-    "frozen_filter",
-    "frozen_bias",
-    "frozen_noise",
-)  # buffers that hold what does not depend on the latent
+# buffers that hold what does not depend on the latent
+FROZEN = ("frozen_weight", "frozen_squares", "frozen_filter", "frozen_bias", "frozen_noise")
 
 
 def normalize_second_moment(z: Float[Tensor, "clip z"]) -> Float[Tensor, "clip z"]:
@@ -167,15 +162,13 @@ class ModulatedConvolution(nn.Module):
         noise: Float[Tensor, "... height2 width2"] | None,
     ) -> Float[Tensor, "clip out height2 width2"]:
         """``noise`` is added to all channels with the learned strength; ``None`` adds nothing."""
-        if (
-            self.frozen_weight is not None
-            and self.frozen_bias is not None
-            and (noise is None or noise is self.noise_const)
-        ):
+        if self.frozen_weight is not None and (noise is None or noise is self.noise_const):
+            assert self.frozen_bias is not None and self.frozen_squares is not None
             shift = None if noise is None else self.frozen_noise
-            folded = Folded(self.frozen_weight, self.frozen_bias, shift, self.frozen_filter, self.clamp)
-            assert self.frozen_squares is not None
-            return frozen_convolution(x, style, self.frozen_squares, folded)
+            frozen = FrozenWeights(
+                self.frozen_weight, self.frozen_bias, shift, self.frozen_filter, self.clamp
+            )
+            return frozen_convolution(x, style, self.frozen_squares, frozen)
         weight = self.weight * self.weight_gain
         x = self._convolve(x * style[:, :, None, None], weight)
         shift = self.bias[:, None, None]
@@ -239,7 +232,7 @@ class ToRGB(nn.Module):
 
 
 class Shortcut(nn.Module):
-    """The path beside a block of the residual design: 1x1 convolution without bias, then twice the resolution.
+    """The path beside a block of the residual architecture: 1x1 convolution without bias, then twice the resolution.
 
     Args:
         in_channels: Channels of the block's input.

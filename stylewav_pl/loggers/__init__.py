@@ -1,4 +1,7 @@
-"""Where a run shows how it goes: a table in its directory, TensorBoard, Weights & Biases. What is shown, and when, is not decided here."""
+"""Where a run shows how it goes.
+
+A table in its directory, TensorBoard, Weights & Biases. What is shown, and when, is not decided here.
+"""
 
 from stylewav_pl.loggers.base import Cell, RunLogger
 from stylewav_pl.loggers.csv_file import CsvLog

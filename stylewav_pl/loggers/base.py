@@ -81,7 +81,10 @@ class RunLogger(Logger, ABC):
         """Keeps a table."""
 
     def log_summary(self, facts: Mapping[str, str | int | float], step: int) -> None:
-        """Keeps what is known about the whole run; later facts replace earlier ones. Only numbers, where there is no form for text."""
+        """Keeps what is known about the whole run.
+
+        Later facts replace earlier ones. Only numbers, where there is no form for text.
+        """
         self.log_metrics(
             {name: float(value) for name, value in facts.items() if not isinstance(value, str)}, step
         )

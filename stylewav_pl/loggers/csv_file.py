@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stylewav_pl.loggers.base import RunLogger
+from stylewav_pl.runs.cells import guard
 
 
 class CsvLog(RunLogger):
@@ -27,7 +28,7 @@ class CsvLog(RunLogger):
                 self.path
             ):  # a killed process was writing: the next row stands on a line of its own
                 file.write("\n")
-            rows.writerows([step or 0, name, f"{value:.6g}"] for name, value in metrics.items())
+            rows.writerows([step or 0, guard(name), f"{value:.6g}"] for name, value in metrics.items())
 
 
 def _ends_with_a_line(path: Path) -> bool:

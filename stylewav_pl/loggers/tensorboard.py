@@ -23,7 +23,10 @@ MOST_ROWS = 50
 
 
 class TensorBoardLog(RunLogger):
-    """Writes ``tensorboard/`` of the run; a resumed run adds a file there, which TensorBoard joins to the earlier ones."""
+    """Writes ``tensorboard/`` of the run.
+
+    A resumed run adds a file there, which TensorBoard joins to the earlier ones.
+    """
 
     def __init__(self) -> None:
         """Checks that TensorBoard is there.

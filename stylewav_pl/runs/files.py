@@ -16,7 +16,9 @@ SCRATCH = ".writing"
 
 @contextmanager
 def whole_file(path: Path, scratch: Path | None = None) -> Iterator[IO[bytes]]:
-    """Opens ``path`` for writing; it appears under its name, on disk, only when the block ends without an error.
+    """Opens ``path`` for writing.
+
+    It appears under its name, on disk, only when the block ends without an error.
 
     Args:
         path: The file.
@@ -65,7 +67,9 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def append_durably(path: Path, data: bytes) -> int:
-    """Appends ``data`` and waits until it is on disk; a torn last line is closed first, so that it stays a line of its own.
+    """Appends ``data`` and waits until it is on disk.
+
+    A torn last line is closed first, so that it stays a line of its own.
 
     Processes that append to one file at the same time (one of them outlived its job) wait for each other.
 
@@ -89,7 +93,10 @@ def append_durably(path: Path, data: bytes) -> int:
 
 
 def remove_litter(directory: Path) -> None:
-    """Removes what killed processes left half-written in a run directory; folders with a file for each clip never hold any."""
+    """Removes what killed processes left half-written in a run directory.
+
+    Folders with a file for each clip never hold any.
+    """
     shutil.rmtree(directory / SCRATCH, ignore_errors=True)
     for folder in (directory, directory / "journal"):
         for path in folder.glob(f"{TEMPORARY_PREFIX}*"):

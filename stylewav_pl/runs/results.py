@@ -1,6 +1,5 @@
 """The tables of a run: merged from the journals of all ranks into plan order, so that they compare byte for byte."""
 
-import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -9,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
+from stylewav_pl.runs.cells import Writer, read_mappings
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.files import whole_file
 from stylewav_pl.runs.journal import ClipRecord, CohortRecord
@@ -144,28 +144,13 @@ def _result_row(clip: ClipRecord, columns: _Columns, scores: Mapping[str, float]
     return [*facts, *("" if number is None else f"{number:.6f}" for number in numbers)]
 
 
-class _Table:
-    """Rows of CSV. A lone carriage return needs quotes, which ``csv`` forgets before Python 3.13: its own reader would end the row there."""
-
-    def __init__(self, text: io.TextIOWrapper) -> None:
-        self._plain = csv.writer(text, lineterminator="\n")
-        self._quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-
-    def writerow(self, cells: Sequence[str]) -> None:
-        (self._quoted if any("\r" in cell for cell in cells) else self._plain).writerow(cells)
-
-    def writerows(self, rows: Iterable[Sequence[str]]) -> None:
-        for row in rows:
-            self.writerow(row)
-
-
-def _table(files: ExitStack, path: Path) -> _Table:
+def _table(files: ExitStack, path: Path) -> Writer:
     """A writer of rows into a file that appears when all of ``files`` are closed."""
     text = io.TextIOWrapper(
         files.enter_context(whole_file(path)), encoding="utf-8", errors="surrogateescape", newline=""
     )
     files.callback(text.detach)  # flushes, and leaves the file to be closed by its owner
-    return _Table(text)
+    return Writer(text)
 
 
 def read_skips(run: RunDirectory) -> list[Skip]:
@@ -176,5 +161,5 @@ def read_skips(run: RunDirectory) -> list[Skip]:
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         return [
             Skip(row["id"], row["path"], SkipReason(row["reason"]), row["detail"])
-            for row in csv.DictReader(file)
+            for row in read_mappings(file)
         ]

@@ -1,4 +1,6 @@
-"""Trains the pocket audio encoder: Wav2CLIP's distillation (Wu et al. 2022, arXiv:2110.11499) from the frozen pocket CLIP model.
+"""Trains the pocket audio encoder.
+
+Wav2CLIP's distillation (Wu et al. 2022, arXiv:2110.11499) from the frozen pocket CLIP model.
 
 An image encoder that is already in CLIP space teaches an audio encoder to put a sound where the image beside
 it lies. Here the "image beside" a voice is a face of the same sex and decile of age; with videos it is a

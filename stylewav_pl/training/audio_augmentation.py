@@ -1,4 +1,6 @@
-"""Recording conditions, applied to power spectrograms: what a microphone, a room, a telephone and an editor do to a voice.
+"""Recording conditions, applied to power spectrograms.
+
+What a microphone, a room, a telephone and an editor do to a voice.
 
 The training voices are synthesised; without this the encoder would learn their perfect recording along with
 them.
@@ -8,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stylewav_pl.embedders.wav2clip import FFT_SIZE, SAMPLE_RATE
+from stylewav_pl.embedders.front_end import SAMPLE_RATE
+from stylewav_pl.embedders.wav2clip import FFT_SIZE
 
 Power = Float[Tensor, "clip frequency frame"]
 
@@ -55,7 +58,10 @@ def equaliser(power: Power, rng: torch.Generator) -> Float[Tensor, "clip frequen
 
 
 def room(power: Power, rng: torch.Generator) -> Power:
-    """Echoes that decay exponentially: each frame gets a share of the power of the eight before it (22 ms each)."""
+    """Echoes that decay exponentially.
+
+    Each frame gets a share of the power of the eight before it (22 ms each).
+    """
     decay, level = _uniform(power, 0.2, 0.75, rng), 10 ** _uniform(power, -1.6, -0.3, rng)
     echo = torch.zeros_like(power)
     for delay in range(1, min(9, power.shape[2])):
@@ -64,7 +70,10 @@ def room(power: Power, rng: torch.Generator) -> Power:
 
 
 def add_noise(power: Power, rng: torch.Generator) -> Power:
-    """Stationary coloured noise 8 to 55 decibels under the clip's mean power; noise power is exponentially distributed."""
+    """Stationary coloured noise 8 to 55 decibels under the clip's mean power.
+
+    Noise power is exponentially distributed.
+    """
     colour = 10 ** (_uniform(power, -0.9, 0.15, rng) * (_octaves(power) - 3.5) / 2)
     grains = -torch.log(torch.rand(power.shape, generator=rng).clamp(min=1e-6))
     ratio = 10 ** _uniform(power, -5.5, -0.8, rng)

@@ -1,4 +1,7 @@
-"""How well the audio encoder tells sex and age of voices it has never heard, asked in words: nearest text prompt."""
+"""How well the audio encoder tells sex and age of voices it has never heard, asked in words.
+
+Nearest text prompt.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""What an audio encoder is asked for when it is distilled from an image encoder; each loss can be plugged into ``AudioDistillation``.
+"""What an audio encoder is asked for when it is distilled from an image encoder.
+
+Each loss can be plugged into ``AudioDistillation``.
 
 All get three things per clip: the audio features before the projection, the projected audio embedding (the
 one used at inference) and the image embedding to reach. What is used at inference must itself be compared
@@ -16,7 +18,10 @@ TEMPERATURE = 0.07
 
 
 class DistillationLoss(nn.Module, ABC):
-    """Scores a batch of (audio, image) pairs; may have parameters of its own, which are trained along and thrown away."""
+    """Scores a batch of (audio, image) pairs.
+
+    May have parameters of its own, which are trained along and thrown away.
+    """
 
     @abstractmethod
     def forward(
@@ -39,7 +44,9 @@ def contrastive(
     second: Float[Tensor, "clip width"],
     temperature: float | Float[Tensor, ""] = TEMPERATURE,
 ) -> Float[Tensor, ""]:
-    """Symmetric InfoNCE (Radford et al. 2021, arXiv:2103.00020, figure 3): each row should pick its partner, in both directions.
+    """Symmetric InfoNCE (Radford et al. 2021, arXiv:2103.00020, figure 3).
+
+    Each row should pick its partner, in both directions.
 
     >>> round(float(contrastive(torch.eye(2), torch.eye(2), temperature=1.0)), 4)  # log(1 + 1/e)
     0.3133
@@ -77,7 +84,9 @@ class InfoNCE(DistillationLoss):
 
 
 class CrossProjectionLoss(DistillationLoss):
-    """The CXLoss of Wav2CLIP (Wu et al. 2022, arXiv:2110.11499): ``contrastive(a, f(image)) + contrastive(g(a), image)``.
+    """The CXLoss of Wav2CLIP (Wu et al. 2022, arXiv:2110.11499).
+
+    ``contrastive(a, f(image)) + contrastive(g(a), image)``.
 
     ``a`` are the audio features and ``g`` is the encoder's own projection, so that ``g(a)`` is what inference
     uses; ``f`` lives here.

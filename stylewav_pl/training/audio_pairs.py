@@ -1,4 +1,7 @@
-"""Pairs of a voice and a face that share sex and decile of age: what the pocket audio encoder is distilled on."""
+"""Pairs of a voice and a face that share sex and decile of age.
+
+What the pocket audio encoder is distilled on.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -70,7 +73,10 @@ def make_face_bank(
 
 
 class VoiceFacePairs(Dataset[AudioImageBatch]):
-    """The batches of one epoch; batch ``i`` depends on seed and ``i`` only, so a resumed training sees what it would have seen."""
+    """The batches of one epoch.
+
+    Batch ``i`` depends on seed and ``i`` only, so a resumed training sees what it would have seen.
+    """
 
     def __init__(
         self, voices: VoiceBank, faces: FaceBank, *, batch_size: int, seconds: float, seed: int, steps: range
@@ -134,7 +140,10 @@ class VoiceFaceData(pl.LightningDataModule):
         self.steps_per_epoch, self.steps = steps_per_epoch, steps
 
     def train_dataloader(self) -> DataLoader[AudioImageBatch]:
-        """The batches from the current step on; counted in steps because a resumed training may be within an epoch."""
+        """The batches from the current step on.
+
+        Counted in steps because a resumed training may be within an epoch.
+        """
         first = self.trainer.global_step if self.trainer is not None else 0
         steps = range(first, min(self.steps, first + self.steps_per_epoch))
         pairs = VoiceFacePairs(

@@ -124,16 +124,16 @@ class AudioTuning(audio.AudioDistillation):
         self, network: AudioNetwork, prompts: Prompts, *, bfloat16: bool = False, **settings: Any
     ) -> None:
         super().__init__(network, InfoNCE(), **settings)
-        self.prompts, self.bfloat16 = prompts, bfloat16
+        self.prompts, self.in_bfloat16 = prompts, bfloat16
 
-    def training_step(self, batch: PeopleBatch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: PeopleBatch, batch_idx: int) -> Tensor:  # type: ignore[override]
         """Spectrogram, augmentation, embedding, loss."""
         seed = self.seed * 1_000_003 + self.global_step
         torch.manual_seed(seed)
         power = power_spectrogram(batch.waveforms)
         if self.augment:
             power = augment_power(power.cpu(), torch.Generator().manual_seed(seed)).to(power.device)
-        with torch.autocast(power.device.type, torch.bfloat16, enabled=self.bfloat16):
+        with torch.autocast(power.device.type, torch.bfloat16, enabled=self.in_bfloat16):
             embedded = self.network(log_power(power))
         heard = F.normalize(embedded.float(), dim=-1)
         cosine = (heard * batch.targets).sum(dim=-1).mean()

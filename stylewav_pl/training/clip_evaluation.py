@@ -55,7 +55,10 @@ def evaluate(
 def zero_shot(
     embedder: ImageTextEmbedder, images: Float[Tensor, "face 3 height width"], facts: Int[Tensor, "face fact"]
 ) -> dict[str, float]:
-    """Balanced accuracy for each prompt set: the prompt nearest to the image against the fact, where the fact is clear."""
+    """Balanced accuracy for each prompt set.
+
+    The prompt nearest to the image against the fact, where the fact is clear.
+    """
     embedded = torch.cat([embedder.embed_image(images[i : i + 100]) for i in range(0, len(images), 100)])
     men = facts[:, FACT_NAMES.index("sex")] == 0
     accuracies = {}

@@ -1,4 +1,6 @@
-"""Training voices made with the program espeak-ng, where it is installed: other languages, other synthesisers, other habits.
+"""Training voices made with the program espeak-ng, where it is installed.
+
+Other languages, other synthesisers, other habits.
 
 The built-in voices share one construction, so an encoder trained on them alone may learn that construction.
 espeak-ng brings two synthesis methods (``klatt`` and its own), about thirty languages and fifty speaker
@@ -207,7 +209,10 @@ def _with_true_length(data: bytes) -> bytes:
 
 
 def median_pitch(wave: Wave, sample_rate: int) -> float:
-    """Median fundamental frequency in Hz of the periodic frames (autocorrelation, 55 to 450 Hz); 0 when there are none."""
+    """Median fundamental frequency in Hz of the periodic frames (autocorrelation, 55 to 450 Hz).
+
+    0 when there are none.
+    """
     size, hop = int(0.045 * sample_rate), int(0.03 * sample_rate)
     if len(wave) < 4 * size:
         return 0.0

@@ -140,7 +140,7 @@ def pretrain_mapping(network: StyleGAN2, seed: int, iterations: int, progress: b
 
 def make_optimisers(network: StyleGAN2) -> list[Optimizer]:
     """Muon for the 3x3 kernels, Adam for the rest; each group remembers its full learning rate as ``peak``."""
-    kernels = [parameter for parameter in network.convolutions.parameters() if parameter.ndim == 4]
+    kernels = [layer.weight for layer in network.convolutions]
     mapping = list(network.mapping.parameters())
     special = {id(parameter) for parameter in [*kernels, *mapping]}
     rest = [parameter for parameter in network.parameters() if id(parameter) not in special]

@@ -115,8 +115,16 @@ def median_pitch(wave: Wave) -> float:
     """Median fundamental frequency in Hz of the voiced frames; NaN without any."""
     low, high = PITCH_RANGE
     # half semitones and 30 thresholds: ten times faster than the defaults, and 1 % apart
-    settings = {"frame_length": 1024, "hop_length": 512, "resolution": 0.5, "n_thresholds": 30}
-    pitch, voiced, _ = librosa.pyin(wave, fmin=low, fmax=high, sr=SAMPLE_RATE, **settings)
+    pitch, voiced, _ = librosa.pyin(
+        wave,
+        fmin=low,
+        fmax=high,
+        sr=SAMPLE_RATE,
+        frame_length=1024,
+        hop_length=512,
+        resolution=0.5,
+        n_thresholds=30,
+    )
     return float(np.median(pitch[voiced])) if voiced.any() else math.nan
 
 

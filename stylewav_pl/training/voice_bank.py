@@ -1,4 +1,7 @@
-"""The voices that the audio encoder learns from: a folder of synthesised clips with sex and age, made once, resumable."""
+"""The voices that the audio encoder learns from.
+
+A folder of synthesised clips with sex and age, made once, resumable.
+"""
 
 import json
 from collections.abc import Callable, Iterator
@@ -157,7 +160,9 @@ def _one_clip(seed: int, i: int, *, voices: Voices, split: Split) -> Clip:
 
 
 def in_some_mood(speaker: Speaker, random: np.random.Generator) -> Speaker:
-    """The same person calm or lively: announcers and actors speak up to six semitones higher, with twice the range.
+    """The same person calm or lively.
+
+    Announcers and actors speak up to six semitones higher, with twice the range.
 
     The vocal tract stays, so an encoder that sees this learns not to judge by pitch alone.
     """

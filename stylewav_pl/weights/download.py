@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from stylewav_pl import __version__
 from stylewav_pl.weights.confirmation import confirmed_url
+from stylewav_pl.weights.network import told
 
 BLOCK = 1 << 14  # bytes; what a broken connection loses at most
 PASSING = (408, 425, 429, 500, 502, 503, 504)  # statuses that may be gone a moment later
@@ -88,23 +89,40 @@ def _attempt(url: str, part: Path, label: str, patience: Patience) -> None:
     headers = HEADERS | ({"Range": f"bytes={offset}-", "If-Range": validator} if offset else {})
     with requests.Session() as session:
         try:
-            response = _file_response(session, url, headers, patience.silence)
+            response = _response(session, url, headers, patience.silence)
             with response:
                 _save(response, url, part, offset, label)
+        except requests.exceptions.SSLError as error:  # no connection error that may be gone a moment later
+            raise UnavailableError(told(error, url)) from error
         except (
             requests.ConnectionError,
             requests.Timeout,
             requests.exceptions.ChunkedEncodingError,
         ) as error:
-            raise InterruptedDownloadError(_innermost(error)) from error
+            raise InterruptedDownloadError(told(error, url)) from error
         except requests.RequestException as error:
-            raise UnavailableError(_innermost(error)) from error
+            raise UnavailableError(told(error, url)) from error
+
+
+def _response(
+    session: requests.Session, url: str, headers: dict[str, str], silence: float
+) -> requests.Response:
+    """The answer; a setting of this machine that prevents any, such as certificates that are not there, is no full disk."""
+    try:
+        return _file_response(session, url, headers, silence)
+    except requests.RequestException:
+        raise
+    except (OSError, ValueError) as error:
+        raise UnavailableError(told(error, url)) from error
 
 
 def _file_response(
     session: requests.Session, url: str, headers: dict[str, str], silence: float
 ) -> requests.Response:
-    """The answer that carries the file; a page that only asks to confirm a large download is confirmed once."""
+    """The answer that carries the file.
+
+    A page that only asks to confirm a large download is confirmed once.
+    """
     response = session.get(url, headers=headers, stream=True, timeout=silence)
     if response.ok and _is_page(response):
         confirmed = confirmed_url(
@@ -180,7 +198,10 @@ def _validator(response: requests.Response) -> str:
 
 
 def _begun(part: Path, url: str) -> tuple[int, str]:
-    """Bytes that can be continued, and the validator of the file they are from; (0, "") if there is no telling that it is the same file."""
+    """Bytes that can be continued, and the validator of the file they are from.
+
+    (0, "") if there is no telling that it is the same file.
+    """
     try:
         note = json.loads(_note(part).read_text("utf-8"))
         validator = str(note["validator"]) if note["url"] == url else ""
@@ -195,10 +216,3 @@ def _note(part: Path) -> Path:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _innermost(error: BaseException) -> str:
-    """What really happened, below the layers of the HTTP libraries."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

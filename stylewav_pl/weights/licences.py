@@ -1,4 +1,6 @@
-"""Licences that must be accepted before a download, and how that is done: in advance, so that a job never waits for an answer.
+"""Licences that must be accepted before a download, and how that is done.
+
+In advance, so that a job never waits for an answer.
 
 A licence is accepted once, by ``--accept-licence NAME`` of ``stylewav-pl weights fetch`` or by naming it in
 ``STYLEWAV_ACCEPT_LICENCE`` (several with commas); the cache remembers it. Licences that allow any use, such

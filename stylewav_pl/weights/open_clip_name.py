@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from stylewav_pl.errors import WeightsError, one_line
+from stylewav_pl.weights.network import told
 from stylewav_pl.weights.offline import is_offline
 
 PREFIX = "open_clip:"
@@ -48,7 +49,10 @@ class OpenClipName:
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What ``open_clip`` knows about the published weights: activation, normalisation, where from; nothing about others."""
+        """What ``open_clip`` knows about the published weights: activation, normalisation, where from.
+
+        Nothing about others.
+        """
         from open_clip.pretrained import get_pretrained_cfg  # takes seconds
 
         facts: Mapping[str, Any] = get_pretrained_cfg(self.model, self.tag) if self.tag else {}
@@ -107,7 +111,7 @@ class OpenClipName:
             except (
                 Exception
             ) as error:  # the hub's, the HTTP client's and the operating system's errors have no common base
-                reason = one_line(error, 160)
+                reason = one_line(ValueError(told(error, page)), 300)
         raise WeightsError(
             f"The CLIP model {self.model}/{self.tag} is not in {constants.HF_HUB_CACHE} and cannot be "
             f"fetched ({reason}). "

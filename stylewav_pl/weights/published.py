@@ -1,4 +1,6 @@
-"""Facts about weights that others publish: where they lie, how large they are, which hash and licence they have.
+"""Facts about weights that others publish.
+
+Where they lie, how large they are, which hash and licence they have.
 
 Only what was seen is stated. A hash is binding (``sha256``) where it was seen in several independent places,
 or where the publisher's own address contains it; seen once, or in copies alone, it is a report

@@ -112,7 +112,10 @@ class RemoteWeights(Entry):
         return self.path.is_file() and bool(self.expected) and sha256_of(self.path) == self.expected
 
     def _adopted(self) -> bool:
-        """Whether the file in the cache may be used; its hash is recorded at the first use, and a wrong file is put aside."""
+        """Whether the file in the cache may be used.
+
+        Its hash is recorded at the first use, and a wrong file is put aside.
+        """
         if not self.path.is_file():
             return False
         if self.expected and sha256_of(self.path) != self.expected:

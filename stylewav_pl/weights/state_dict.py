@@ -31,7 +31,9 @@ BUILD_ERRORS = (
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file; of nested dictionaries the one called ``state_dict``, without the prefix of parallel training.
+    """The tensors of a file.
+
+    Of nested dictionaries the one called ``state_dict``, without the prefix of parallel training.
 
     Raises:
         WeightsError: The file is damaged, asks for code to be run, is of another kind, or holds no tensors by

@@ -44,7 +44,10 @@ def save_weights(
     tensors: Mapping[str, Tensor],
     dtype: torch.dtype = torch.float32,
 ) -> None:
-    """Writes tensors and the facts needed to rebuild their network; floating tensors are stored as ``dtype``."""
+    """Writes tensors and the facts needed to rebuild their network.
+
+    Floating tensors are stored as ``dtype``.
+    """
     stored = {
         name: tensor.detach().cpu().to(dtype if tensor.is_floating_point() else tensor.dtype).contiguous()
         for name, tensor in tensors.items()

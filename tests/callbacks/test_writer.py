@@ -4,7 +4,6 @@ import io
 import os
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -16,9 +15,9 @@ from PIL import Image
 from safetensors import safe_open
 
 from stylewav_pl.callbacks import ResultsWriter
-from stylewav_pl.callbacks.images import NOT_A_PORTRAIT, to_bytes
 from stylewav_pl.callbacks.writer import cohort_record
-from stylewav_pl.evaluation.starts import read_tile
+from stylewav_pl.pictures.images import IMAGE_NOTICE, to_bytes
+from stylewav_pl.pictures.sheets import read_tile
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import all_embeddings
 from stylewav_pl.runs.plan import stem_of
@@ -26,7 +25,7 @@ from stylewav_pl.runs.stores import STRIP
 from stylewav_pl.types import Clip, CohortResult, ConfigError, OutputError, ScoreRow, Skip, SkipReason
 
 TRAINER = Mock(Trainer, global_rank=3)
-MODULE = Mock(LightningModule, latent_space=SimpleNamespace(name="WPlus"))
+MODULE = Mock(LightningModule, latent_metadata={"space": "WPlus"})
 SKIP = Skip("c", "c.wav", SkipReason.EMPTY, "nothing in it")
 
 
@@ -72,7 +71,7 @@ def test_images_are_those_of_the_result_and_say_what_they_are(tmp_path: Path) ->
     for index, id in enumerate(("a", "Ä/b")):
         with Image.open(run.image_path(id)) as picture:
             assert np.array_equal(np.asarray(picture), to_bytes(result().images[index]).numpy())
-            assert picture.info["Comment"] == NOT_A_PORTRAIT
+            assert picture.info["Comment"] == IMAGE_NOTICE
             assert (picture.info["Clip"], picture.info["Seed"]) == (id, str(11 + index))
 
 
@@ -91,7 +90,7 @@ def test_what_is_not_wanted_is_not_written(tmp_path: Path) -> None:
     assert not (tmp_path / "lean" / "strips").exists()
     run = write(tmp_path / "rich", {"result": result()}, strips=True)
     with Image.open(io.BytesIO(run.store.read("a", STRIP))) as picture:
-        assert picture.info["Comment"] == NOT_A_PORTRAIT
+        assert picture.info["Comment"] == IMAGE_NOTICE
         assert picture.width > picture.height
 
 

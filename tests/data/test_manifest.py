@@ -11,7 +11,7 @@ from stylewav_pl.types import ConfigError, Skip, SkipReason
 ROWS = [
     {"path": "x/a.wav", "id": "first", "speaker": "Anna", "sex": "female", "age": "030"},
     {"path": "/abs/b.c.mp3", "id": "", "speaker": "", "sex": "", "age": ""},
-    {"path": 'ü, "q"\n.ogg', "id": "", "speaker": " Bo ", "sex": "male", "age": "41"},
+    {"path": 'ü, "q".ogg', "id": "", "speaker": " Bo ", "sex": "male", "age": "41"},
 ]
 
 
@@ -20,7 +20,8 @@ def write(path: Path, rows: list[dict[str, str]] = ROWS) -> Path:
     if path.suffix == ".parquet":
         table.write_parquet(path)
     else:
-        table.write_csv(path, separator="\t" if path.suffix == ".tsv" else ",")
+        tabs = path.suffix == ".tsv"
+        table.write_csv(path, separator="\t" if tabs else ",", quote_style="never" if tabs else None)
     return path
 
 
@@ -30,7 +31,7 @@ def test_rows_are_clips(tmp_path: Path, suffix: str) -> None:
     assert [(clip.id, clip.path, clip.speaker, clip.labels) for clip in clips] == [
         ("first", f"{tmp_path}/x/a.wav", "Anna", {"sex": "female", "age": "030"}),
         ("abs/b.c", "/abs/b.c.mp3", "", {}),
-        ('ü, "q"\n', f'{tmp_path}/ü, "q"\n.ogg', "Bo", {"sex": "male", "age": "41"}),
+        ('ü, "q"', f'{tmp_path}/ü, "q".ogg', "Bo", {"sex": "male", "age": "41"}),
     ]
 
 
@@ -48,12 +49,14 @@ def test_columns_of_any_type(tmp_path: Path) -> None:
             "words": [["a", "b"]],
             "bytes": [b"x"],
             "nul": ["a\0b"],
+            "lines": ["a\nb\tc"],
         }
     ).write_parquet(tmp_path / "t.parquet")
     assert Manifest(tmp_path / "t.parquet").list_clips()[0].labels == {
         "age": "30",
         "tall": "true",
         "nul": "ab",
+        "lines": "a\nb\tc",
     }
 
 
@@ -68,10 +71,11 @@ def test_missing_files_rows_without_a_path_and_repeated_ids_are_skips(
 ) -> None:
     good = str(spoken["male.wav"])
     rows = [
-        {"path": good, "id": "a"},
-        {"path": "gone.wav", "id": "b"},
-        {"path": "", "id": ""},
-        {"path": good, "id": "a"},
+        {"path": good, "id": "a", "sex": ""},
+        {"path": "gone.wav", "id": "b", "sex": ""},
+        {"path": "", "id": "", "sex": "male"},
+        {"path": "", "id": "", "sex": ""},
+        {"path": good, "id": "a", "sex": ""},
     ]
     data = ClipDataModule([Manifest(write(tmp_path / "t.csv", rows))])
     loaded = {clip.id: data.load(clip.id) for clip in data.list_clips()}
@@ -86,10 +90,10 @@ def test_missing_files_rows_without_a_path_and_repeated_ids_are_skips(
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("t.csv", b"", r"has the columns \(none\); expected path, too"),
-        ("t.csv", b"file;sex\na.wav;male\n", "has the columns file;sex; expected path, too"),
-        ("t.csv", b"path,sex\ncaf\xe9.wav,male\n", "cannot be read as a table"),
-        ("t.csv", b"path,sex\na.wav,male,30\n", "cannot be read as a table"),
+        ("t.csv", b"", "is empty"),
+        ("t.csv", b"file;sex\na.wav;male\n", "has the columns file, sex; expected path, too"),
+        ("t.csv", b"path,sex\ncaf\xe9.wav,male\n", "line 2 has the byte 0xE9"),
+        ("t.csv", b"path,sex\na.wav,male,30\n", "line 2: cells: 3 instead of 2"),
         ("t.parquet", b"path,sex\n", "cannot be read as a table"),
     ],
 )
@@ -102,7 +106,7 @@ def test_a_wrong_table_stops_at_once(tmp_path: Path, name: str, content: bytes, 
 def test_a_missing_table_and_a_missing_trait(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="found nothing"):
         Manifest(tmp_path / "t.csv").list_clips()
-    with pytest.raises(ConfigError, match="found something else"):
+    with pytest.raises(ConfigError, match="found a folder"):
         Manifest(tmp_path).list_clips()
     with pytest.raises(ConfigError, match="expected accent, too"):
         Manifest(write(tmp_path / "t.csv"), traits=["accent"]).list_clips()

@@ -41,7 +41,9 @@ def test_labels_from_a_table(folder: Path) -> None:
         ("name,sex\nx,male\n", "expected `id` or `path`"),
         ("id,sex\nx,male\nx,male\n", "'x' more than once"),
         (None, "found nothing"),
-        ("", r"\(none\)"),
+        ("", "is empty"),
+        ("id,sex\nx,male\n,female\n", "line 3: no file is named"),
+        ("id,sex\nx,male\ny,female,z\n", "line 3: cells: 3 instead of 2"),
     ],
 )
 def test_a_wrong_table_is_refused(tmp_path: Path, table: str | None, message: str) -> None:
@@ -49,6 +51,18 @@ def test_a_wrong_table_is_refused(tmp_path: Path, table: str | None, message: st
         (tmp_path / "labels.csv").write_text(table)
     with pytest.raises(ConfigError, match=message):
         Folder(tmp_path, labels="csv").list_clips()
+
+
+def test_a_table_of_labels_as_a_spreadsheet_writes_it(tmp_path: Path) -> None:
+    for name in ("a.wav", "ä, b.wav"):
+        (tmp_path / name).touch()
+    text = 'id\tspeaker \tsex\r\n"ä, b"\tbo\tmale\r\na.wav\tann\t female\r\n'
+    (tmp_path / "labels.csv").write_bytes(text.encode("utf-16"))
+    clips = Folder(tmp_path, labels="csv").list_clips()
+    assert [(clip.id, clip.speaker, clip.labels) for clip in clips] == [
+        ("a", "ann", {"sex": "female"}),
+        ("ä, b", "bo", {"sex": "male"}),
+    ]
 
 
 def test_a_sample_of_a_folder(folder: Path) -> None:
@@ -148,10 +162,23 @@ def test_vggsound_splits_and_names(sounds: VggSound, tmp_path: Path) -> None:
 
 
 def test_what_is_no_vggsound_is_named(sounds: VggSound, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"vggsound\.csv at .*none"):
+    with pytest.raises(ConfigError, match=r"Expected a table at .*none, found nothing"):
         VggSound(tmp_path / "none", sounds.path).list_clips()
     with pytest.raises(ConfigError, match="folder with sounds"):
         VggSound(sounds.table, tmp_path / "none").list_clips()
-    (tmp_path / "header.csv").write_text("id,start,label,split\n")
-    with pytest.raises(ConfigError, match="without a header"):
-        VggSound(tmp_path / "header.csv", sounds.path).list_clips()
+    for text, message in (
+        ("id,start,label,split\n", "line 1: found .*'start'.* has no header"),
+        ("a,1,thunder,test\nb,1,people laughing, giggling,test\n", "line 2: cells: 5 instead of 4"),
+        ("a,1,thunder,test\nb,soon,thunder,test\n", "line 2: found .*'soon'"),
+    ):
+        (tmp_path / "other.csv").write_text(text)
+        with pytest.raises(ConfigError, match=message):
+            VggSound(tmp_path / "other.csv", sounds.path).list_clips()
+
+
+def test_a_table_of_vggsound_with_a_byte_order_mark_keeps_its_first_row(
+    sounds: VggSound, tmp_path: Path
+) -> None:
+    text = sounds.table.read_text()
+    sounds.table.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", " \r").encode())
+    assert [clip.speaker for clip in sounds.list_clips()] == ["-aB", "-aB", "xyz"]

@@ -1,4 +1,5 @@
-"""Writers of small StyleGAN2 files as their publishers write them, with stand-ins for the publishers' classes.
+"""Writers of small StyleGAN2 files as their publishers write them, with stand-ins for the publishers'
+classes.
 
 The stand-ins are importable under the published names only while a file is written, so that reading cannot
 depend on them.
@@ -135,7 +136,8 @@ def _shortcut(values, weight):
 
 
 def nvidia_generator(values, newer=False, source=SOURCE, **attributes):
-    """The generator of stylegan2-ada-pytorch; ``newer``: as the StyleGAN3 code base writes it, with a frozen mapping layer."""
+    """The generator of stylegan2-ada-pytorch; ``newer``: as the StyleGAN3 code base writes it, with a frozen
+    mapping layer."""
     blocks = {}
     last = len(values.convolutions) // 2
     for level in range(last + 1):

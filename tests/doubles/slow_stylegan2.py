@@ -1,4 +1,5 @@
-"""StyleGAN2 as the paper writes it, slowly: weights modulated for each sample, zeros inserted, every sum by its definition.
+"""StyleGAN2 as the paper writes it, slowly: weights modulated for each sample, zeros inserted, every sum by
+its definition.
 
 Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), section 2 and appendix
 B. Nothing here is shared with the package. Works in any precision; tests use float64.
@@ -56,7 +57,8 @@ def random_values(
     seed=0,
     design="skip",
 ):
-    """A network of feature channels ``channels`` from 4 px up; everything that starts at zero is made to count."""
+    """A network of feature channels ``channels`` from 4 px up; everything that starts at zero is made to
+    count."""
     random = torch.Generator().manual_seed(seed)
 
     def normal(*shape):
@@ -105,7 +107,8 @@ def filtered(image, taps, gain):
 
 
 def filtered_up(image, taps=BINOMIAL):
-    """Zeros between the pixels and behind the last, a border, then the filter with gain 4; odd filters have more border in front."""
+    """Zeros between the pixels and behind the last, a border, then the filter with gain 4; odd filters have
+    more border in front."""
     size = image.shape[-1]
     zeros = image.new_zeros(*image.shape[:-2], 2 * size, 2 * size)
     zeros[..., ::2, ::2] = image
@@ -126,7 +129,8 @@ def correlated(image, weight):
 
 
 def convolved_up(image, weight, taps=BINOMIAL):
-    """The weights stamped at every other pixel, then the filter: a transposed convolution by its definition."""
+    """The weights stamped at every other pixel, then the filter: a transposed convolution by its
+    definition."""
     size = image.shape[-1]
     stamped = image.new_zeros(weight.shape[0], 2 * size + 1, 2 * size + 1)
     for row in range(3):
@@ -149,19 +153,33 @@ def slow_style(layer, w):
     return layer.style_weight @ w / layer.style_weight.shape[1] ** 0.5 + layer.style_bias
 
 
+def slow_styles(values, ws):
+    """The styles of ws [layer, w_dim]: convolution and ToRGB at 4 px, then two convolutions and a ToRGB per
+    resolution."""
+    styles, last = [], len(values.convolutions) // 2
+    for block in range(last + 1):
+        for index in [0] if block == 0 else [2 * block - 1, 2 * block]:
+            styles.append(slow_style(values.convolutions[index], ws[index]))
+        if values.design == "skip" or block == last:
+            to_rgb = values.to_rgbs[block if values.design == "skip" else 0]
+            styles.append(slow_style(to_rgb, ws[2 * block + 1]))
+    return styles
+
+
 def slow_image(values, ws, noise):
     """One image [3, R, R] from ws [layer, w_dim]."""
-    x, image = values.constant, None
+    return slow_image_of_styles(values, slow_styles(values, ws), noise)
+
+
+def slow_image_of_styles(values, styles, noise):
+    """One image [3, R, R] from the styles of all layers."""
+    x, image, styles = values.constant, None, iter(styles)
     last = len(values.convolutions) // 2
     for block in range(last + 1):
         before = x
         for index in [0] if block == 0 else [2 * block - 1, 2 * block]:
             layer = values.convolutions[index]
-            weight = (
-                layer.weight
-                / (9 * layer.weight.shape[1]) ** 0.5
-                * slow_style(layer, ws[index])[None, :, None, None]
-            )
+            weight = layer.weight / (9 * layer.weight.shape[1]) ** 0.5 * next(styles)[None, :, None, None]
             weight = weight / (weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
             x = (
                 convolved_up(x, weight, values.taps)
@@ -177,9 +195,7 @@ def slow_image(values, ws, noise):
         if values.design != "skip" and block < last:
             continue
         to_rgb = values.to_rgbs[block if values.design == "skip" else 0]
-        weight = (
-            to_rgb.weight[:, :, 0, 0] / to_rgb.weight.shape[1] ** 0.5 * slow_style(to_rgb, ws[2 * block + 1])
-        )
+        weight = to_rgb.weight[:, :, 0, 0] / to_rgb.weight.shape[1] ** 0.5 * next(styles)
         colours = bounded(torch.einsum("oi,ihw->ohw", weight, x) + to_rgb.bias[:, None, None], values.clamp)
         image = colours if image is None else filtered_up(image, values.taps) + colours
     return image
@@ -210,4 +226,23 @@ def doubled(values):
         values.clamp,
         values.design,
         [weight.double() for weight in values.shortcuts],
+    )
+
+
+def values_of(network):
+    """The values of the package's own network of skip design."""
+
+    def layer(one):
+        noise = (one.noise_strength, one.noise_const) if hasattr(one, "noise_const") else ()
+        return Modulated(one.weight, one.bias, one.affine.weight, one.affine.bias, *noise)
+
+    return Values(
+        [(one.weight, one.bias) for one in network.mapping.layers],
+        network.mapping_learning_rate_multiplier,
+        network.w_mean,
+        network.constant,
+        [layer(one) for one in network.convolutions],
+        [layer(one) for one in network.to_rgbs],
+        network.resample_taps,
+        network.conv_clamp,
     )

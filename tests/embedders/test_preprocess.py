@@ -29,7 +29,8 @@ SIZES = [224, 288, 336, 384, 448]
 
 
 def _naive(size: int, image_size: int) -> tuple[nn.Module, nn.Module]:
-    """StyleCLIP's two steps; 336 is no multiple of 32, but 21 times enlarged and averaged over size / 16 is the same scale."""
+    """StyleCLIP's two steps; 336 is no multiple of 32, but 21 times enlarged and averaged over size / 16 is
+    the same scale."""
     grid = 32 if image_size % 32 == 0 else 16
     return nn.Upsample(scale_factor=image_size // grid), nn.AvgPool2d(size // grid)
 

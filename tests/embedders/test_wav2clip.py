@@ -40,7 +40,8 @@ class _Spectrogram(nn.Module):
 
 @pytest.fixture
 def authors(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The authors' ``wav2clip.model.resnet``, loaded by its path: the package itself imports much more than is needed."""
+    """The authors' ``wav2clip.model.resnet``, loaded by its path: the package itself imports much more than
+    is needed."""
     stub = ModuleType("torchaudio")
     transforms = ModuleType("torchaudio.transforms")
     transforms.Spectrogram = _Spectrogram  # type: ignore[attr-defined]

@@ -18,7 +18,8 @@ from stylewav_pl.types import AudioError, SkipReason, WeightsError
 
 @pytest.fixture(scope="module")
 def tensors() -> dict[str, Tensor]:
-    """Random weights with the names and shapes of ``Wav2CLIP.pt``; the statistics of its normalisations are not those of a fresh network."""
+    """Random weights with the names and shapes of ``Wav2CLIP.pt``; the statistics of its normalisations are
+    not those of a fresh network."""
     torch.manual_seed(0)
     parts = {"audio_encoder": ResNetExtractor(scenario="supervise").encoder, "audio_transform": MLPLayers()}
     named = {

@@ -42,10 +42,10 @@ def test_the_view_holds_cosines_of_targets_and_images_over_all_cohorts(tmp_path:
     view = read_guide_view(tmp_path)
     assert isinstance(view, GuideView) and view.prompts == ("boy", "girl")
     for id, (target, image) in clips.items():
-        assert view.heard[view.rows[id]] == pytest.approx(
+        assert view.audio_similarities[view.rows[id]] == pytest.approx(
             [float(target @ prompt) for prompt in prompts.values()], abs=1e-6
         )
-        assert view.seen[view.rows[id]] == pytest.approx(
+        assert view.image_similarities[view.rows[id]] == pytest.approx(
             [float(image @ prompt) for prompt in prompts.values()], abs=1e-6
         )
 

@@ -1,4 +1,5 @@
-"""The mean score of populations: the same over clips, batches, processes with a group and processes without."""
+"""The mean score of populations: the same over clips, batches, processes with a group and processes
+without."""
 
 import json
 import os
@@ -11,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stylewav_pl.evaluation.experiment import evaluate
+from stylewav_pl.evaluation.evaluate import evaluate
 from stylewav_pl.evaluation.population_score import PopulationScore
 from stylewav_pl.evaluation.prompts import PromptSet
 from stylewav_pl.evaluation.results import read_results
@@ -26,7 +27,8 @@ AGES = {"young": "a child", "grown": "an adult", "old": "an old person"}
 
 
 def clips(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Scores with three prompts, and to which of three populations each clip belongs; every fourth to none."""
+    """Scores with three prompts, and to which of three populations each clip belongs; every fourth to
+    none."""
     random = torch.Generator().manual_seed(seed)
     members = torch.nn.functional.one_hot(torch.randint(4, (count,), generator=random), 4)[:, :3].bool()
     return torch.rand(count, 3, generator=random) * 2 - 1, members

@@ -5,14 +5,14 @@ from itertools import pairwise
 
 import pytest
 
-from stylewav_pl.evaluation.sampling import evenly
+from stylewav_pl.evaluation.sampling import evenly_spaced
 
 
 @pytest.mark.parametrize("kinds", [2, 4, 5])
 @pytest.mark.parametrize("total", [400, 1000, 4000, 100_000])
 def test_kinds_that_take_turns_are_all_there(total: int, kinds: int) -> None:
     """A run of two populations alternates between them: every second clip would be one of the two."""
-    shares = Counter(item % kinds for item in evenly(range(total), 200))
+    shares = Counter(item % kinds for item in evenly_spaced(range(total), 200))
     assert len(shares) == kinds
     assert max(shares.values()) - min(shares.values()) <= 20
 
@@ -21,7 +21,7 @@ def test_kinds_that_take_turns_are_all_there(total: int, kinds: int) -> None:
     ("total", "limit"), [(0, 3), (1, 3), (3, 3), (7, 3), (201, 200), (399, 200), (100_000, 24)]
 )
 def test_one_out_of_each_stretch(total: int, limit: int) -> None:
-    found = evenly(range(total), limit)
+    found = evenly_spaced(range(total), limit)
     assert len(found) == min(total, limit)
     assert found == sorted(set(found))
     gaps = [after - before for before, after in pairwise(found)]
@@ -29,5 +29,5 @@ def test_one_out_of_each_stretch(total: int, limit: int) -> None:
 
 
 def test_few_are_all() -> None:
-    assert evenly("abc", 5) == ["a", "b", "c"]
-    assert evenly("abc", 0) == []
+    assert evenly_spaced("abc", 5) == ["a", "b", "c"]
+    assert evenly_spaced("abc", 0) == []

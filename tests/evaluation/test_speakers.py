@@ -110,7 +110,8 @@ def test_recorded_scores_have_a_strong_effect() -> None:
 
 @pytest.mark.parametrize("column", range(2), ids=SEX.sentences)
 def test_the_control_is_uniform_over_200_seeds_on_recorded_scores(column: int) -> None:
-    """Labels shuffled between speakers: both the permutation test and Welch's find exactly as much as chance allows."""
+    """Labels shuffled between speakers: both the permutation test and Welch's find exactly as much as chance
+    allows."""
     by_permutation, by_welch = [], []
     for seed in range(200):
         shuffled = permute_labels(recorded(), seed)

@@ -117,7 +117,8 @@ def test_auc_agrees_with_counting_and_scipy(sizes: tuple[int, int]) -> None:
 @pytest.mark.parametrize("shift", [-0.2, 0.0, 0.05, 9.0])
 @pytest.mark.parametrize("sizes", SIZES)
 def test_the_ends_of_aucs_interval_solve_its_equation(sizes: tuple[int, int], shift: float) -> None:
-    """Each end is as far from the value as its own standard error says, which for equal sizes is that of Hanley and McNeil (1982)."""
+    """Each end is as far from the value as its own standard error says, which for equal sizes is that of
+    Hanley and McNeil (1982)."""
     result = auc(*samples(sizes, shift))
     assert isinstance(result, Interval) and 0 <= result.low <= result.value <= result.high <= 1
     pairs, others = sizes[0] * sizes[1], (sizes[0] + sizes[1]) / 2 - 1

@@ -1,4 +1,5 @@
-"""Small files of each published format against the slow implementation, computed from the values that were written."""
+"""Small files of each published format against the slow implementation, computed from the values that were
+written."""
 
 import argparse
 import json
@@ -304,7 +305,7 @@ def test_inspect_tells_every_dimension(write, path, capsys):
         for line in capsys.readouterr().out.splitlines()[1:]
         if not line.startswith(" ")
     )
-    assert (facts["architecture"], facts["design"]) == ("stylegan2", "skip")
+    assert (facts["family"], facts["architecture"]) == ("stylegan2", "skip")
     assert (
         facts["resolution"],
         facts["z_dim"],

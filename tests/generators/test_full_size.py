@@ -1,4 +1,5 @@
-"""The architecture of FFHQ at 1024 px, with random weights, in a process of its own whose memory is measured."""
+"""The architecture of FFHQ at 1024 px, with random weights, in a process of its own whose memory is
+measured."""
 
 import subprocess
 import sys

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from stylewav_pl.generators import LinearGenerator, StyleGAN2, load_generator
+from stylewav_pl.generators.stylegan2_names import to_stored_names
 from stylewav_pl.types import WeightsError
 from stylewav_pl.weights.store import save_weights
 
@@ -84,7 +85,7 @@ def test_a_configuration_that_does_not_fit_is_named(network, tmp_path, change):
         kind="generator",
         architecture="stylegan2",
         config={**network.config, **change},
-        tensors=network.state_dict(),
+        tensors=to_stored_names(network.state_dict(), len(network.channels), network.architecture),
     )
     with pytest.raises(WeightsError, match="damaged"):
         load_generator(path)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from slow_stylegan2 import Modulated, Values, slow_image, slow_map
+from slow_stylegan2 import slow_image, slow_map, values_of
 
 from stylewav_pl.generators import StyleGAN2
 
@@ -23,23 +23,6 @@ def generator():
                 parameter.add_(0.3 * torch.randn_like(parameter))
         network.w_mean.copy_(torch.randn(9))
     return network
-
-
-def values_of(network):
-    def layer(one):
-        noise = (one.noise_strength, one.noise_const) if hasattr(one, "noise_const") else ()
-        return Modulated(one.weight, one.bias, one.affine.weight, one.affine.bias, *noise)
-
-    return Values(
-        [(one.weight, one.bias) for one in network.mapping.layers],
-        network.mapping_learning_rate_multiplier,
-        network.w_mean,
-        network.constant,
-        [layer(one) for one in network.convolutions],
-        [layer(one) for one in network.to_rgbs],
-        network.resample_taps,
-        network.conv_clamp,
-    )
 
 
 @pytest.mark.parametrize("noise", ["const", "none"])
@@ -149,3 +132,10 @@ def test_frozen_weights_cost_no_gradient(generator):
     generator.synthesize(w).sum().backward()
     assert w.grad is not None and w.grad.abs().min() > 0
     assert all(parameter.grad is None for parameter in generator.parameters())
+
+
+@pytest.mark.parametrize(("architecture", "colours"), [("skip", [1, 4, 7]), ("resnet", [5]), ("orig", [5])])
+def test_the_colours_layers_are_those_that_styleclip_leaves_alone(architecture, colours):
+    """The second style and every third from there on; with one ToRGB layer, the last."""
+    layers = StyleGAN2(CHANNELS, architecture=architecture).style_layers
+    assert [index for index, layer in enumerate(layers) if layer.to_rgb] == colours

@@ -1,4 +1,5 @@
-"""TensorBoard: what was logged can be read back by TensorBoard's own reader, also when the run came in two pieces."""
+"""TensorBoard: what was logged can be read back by TensorBoard's own reader, also when the run came in two
+pieces."""
 
 import csv
 from collections.abc import Callable

@@ -1,4 +1,5 @@
-"""Weights & Biases, offline: what a run recorded is read back from its file, and no trouble with the service reaches the job."""
+"""Weights & Biases, offline: what a run recorded is read back from its file, and no trouble with the service
+reaches the job."""
 
 import json
 from collections.abc import Callable, Iterator

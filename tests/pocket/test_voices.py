@@ -10,7 +10,8 @@ RATE = 16000
 
 
 def measured_pitch(wave: np.ndarray) -> float:
-    """Median over frames of 40 ms of the autocorrelation's best lag between 60 and 500 Hz, in Hz; periodic frames only."""
+    """Median over frames of 40 ms of the autocorrelation's best lag between 60 and 500 Hz, in Hz; periodic
+    frames only."""
     frames = np.lib.stride_tricks.sliding_window_view(wave, 640)[::320]
     frames = frames[frames.std(axis=1) > 0.7 * wave.std()]
     spectra = np.abs(np.fft.rfft(frames * np.hanning(640), 2048, axis=1)) ** 2

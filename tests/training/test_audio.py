@@ -1,4 +1,5 @@
-"""The recipe of the audio encoder: pairs that fit, losses checked by hand, augmentation that stays sane, training that resumes exactly."""
+"""The recipe of the audio encoder: pairs that fit, losses checked by hand, augmentation that stays sane,
+training that resumes exactly."""
 
 import importlib.util
 import sys

@@ -1,4 +1,5 @@
-"""Published weights as a user meets them: accepted, fetched, listed, verified, and named in a configuration."""
+"""Published weights as a user meets them: accepted, fetched, listed, verified, and named in a
+configuration."""
 
 import json
 import subprocess

@@ -15,9 +15,10 @@ from stylewav_pl.callbacks.clip_score import ClipScore
 from stylewav_pl.callbacks.dashboard import names
 from stylewav_pl.callbacks.dashboard.ending import Ending
 from stylewav_pl.callbacks.dashboard.window import Window, deserves_a_look, deserves_a_row, memory
-from stylewav_pl.callbacks.images import to_bytes
-from stylewav_pl.evaluation.grid import picture_grid
 from stylewav_pl.loggers import RunLogger
+from stylewav_pl.pictures.grid import picture_grid
+from stylewav_pl.pictures.images import to_bytes
+from stylewav_pl.ranges import check_number
 from stylewav_pl.types import CohortResult, ScoreRow
 
 MOST_POPULATIONS = 8
@@ -42,7 +43,12 @@ class Dashboard(Callback):
             faces: Most faces of a population in one picture while the run works; 0: no pictures.
             table_rows: Most clips in the table at the end.
             every_rank: Every process shows its own numbers and faces; otherwise only the first.
+
+        Raises:
+            ConfigError: A number is out of its range.
         """
+        check_number("dashboard.faces", faces, least=0)
+        check_number("dashboard.table_rows", table_rows, least=0)
         self.faces = faces
         self.table_rows = table_rows
         self.every_rank = every_rank
@@ -81,7 +87,7 @@ class Dashboard(Callback):
             return
         module: Any = pl_module
         rate = trainer.optimizers[0].param_groups[0]["lr"]
-        rates = [rate * module.schedule.factor(step / module.num_steps) for step in range(module.num_steps)]
+        rates = [rate * factor for factor in module.recipe.learning_rate_factors]
         first = self.clips_done == 0  # a resumed run has its curve
         self._tell(trainer.loggers, lambda logger: _open(logger, self._settings, rates if first else []))
 

@@ -1,6 +1,5 @@
 """What a dashboard shows of a run that is done, read from the files of its directory."""
 
-import csv
 import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -12,13 +11,14 @@ from jaxtyping import Float
 from PIL import Image
 
 from stylewav_pl.callbacks.dashboard import names
-from stylewav_pl.evaluation.grid import load_face
 from stylewav_pl.evaluation.populations import group
 from stylewav_pl.evaluation.results import ResultRow, read_results
-from stylewav_pl.evaluation.sampling import evenly
-from stylewav_pl.evaluation.statistics_file import FILE as STATISTICS
-from stylewav_pl.evaluation.statistics_file import read_settings
+from stylewav_pl.evaluation.sampling import evenly_spaced
+from stylewav_pl.evaluation.settings import STATISTICS_FILE as STATISTICS
+from stylewav_pl.evaluation.settings import read_settings
 from stylewav_pl.loggers import Cell, RunLogger
+from stylewav_pl.report.run_pictures import load_face
+from stylewav_pl.runs.cells import Reader
 from stylewav_pl.runs.directory import RunDirectory
 
 THUMBNAIL_PIXELS = 96
@@ -131,7 +131,7 @@ class Ending:
                 row.similarity_end,
                 *(row.scores.get(prompt) for prompt in prompts),
             ]
-            for row in evenly(self.rows, self.table_rows)
+            for row in evenly_spaced(self.rows, self.table_rows)
         ]
 
 
@@ -139,7 +139,7 @@ def read_curves(path: Path) -> Iterator[tuple[str, Float[np.ndarray, " step"]]]:
     """Id and similarity curve of each clip, one after the other; none where the file is missing."""
     if path.is_file():
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            lines = csv.reader(file)
+            lines = Reader(file)
             next(lines, None)
             yield from (
                 (cells[0], np.array([float(cell) for cell in cells[1:]]))

@@ -51,7 +51,9 @@ def memory(device: torch.device) -> dict[str, float]:
 
 
 def deserves_a_row(cohorts: int) -> bool:
-    """Whether numbers are logged after so many cohorts: after each of the first 1000, then 500 times for each doubling.
+    """Whether numbers are logged after so many cohorts.
+
+    After each of the first 1000, then 500 times for each doubling.
 
     >>> [cohorts for cohorts in (1, 999, 1001, 1002, 2001, 2004) if deserves_a_row(cohorts)]
     [1, 999, 1002, 2004]

@@ -1,4 +1,6 @@
-"""NVIDIA's PyTorch pickles: stylegan2-ada-pytorch, and the StyleGAN2 networks written by the code base of StyleGAN3.
+"""NVIDIA's PyTorch pickles.
+
+Stylegan2-ada-pytorch, and the StyleGAN2 networks written by the code base of StyleGAN3.
 
 Each network is an object stored with its attributes; both code bases use the same names. The values are taken
 from the layers themselves, not from the constructor's arguments, whose defaults differ between the two
@@ -14,8 +16,8 @@ from torch import Tensor
 
 from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators.formats.base import Format, Published, as_tensor, common, require, taps_of
-from stylewav_pl.generators.stylegan2 import DESIGNS
-from stylewav_pl.weights.pickles import Record
+from stylewav_pl.generators.stylegan2 import ARCHITECTURES
+from stylewav_pl.weights.pickles import Record, brief
 
 
 class PersistentPickle(Format):
@@ -30,7 +32,7 @@ class PersistentPickle(Format):
             return None
         _check_architecture(generator)
         mapping, synthesis = Layer(generator, "mapping"), Layer(generator, "synthesis")
-        design = _design(synthesis)
+        architecture = _architecture(synthesis)
         tensors: dict[str, Tensor] = {}
         layers = [mapping.child(f"fc{index}") for index in range(len(mapping.children))]
         for index, layer in enumerate(layers):
@@ -54,7 +56,7 @@ class PersistentPickle(Format):
                 {layer.name: layer.attribute("conv_clamp") for layer, _ in _modulated(synthesis)},
                 "conv_clamp",
             ),
-            design=design,
+            architecture=architecture,
             **_resampling(synthesis),
         )
 
@@ -103,12 +105,17 @@ class Layer:
         return {f"{prefix}.{name}": self.tensor(name) for name in names}
 
     def attribute(self, name: str) -> Any:
-        """A setting of the layer."""
+        """A setting of the layer: a number, a text, or none; larger values could take forever to compare."""
         if name not in self.record.state:
             raise WeightsError(
                 f"Its layer {self.name} does not tell its {name}. Expected a StyleGAN2 network."
             )
-        return self.record.state[name]
+        value = self.record.state[name]
+        if not isinstance(value, int | float | str | None):
+            raise WeightsError(
+                f"Its layer {self.name} has {brief(value)} as {name}. Expected a StyleGAN2 network."
+            )
+        return value
 
 
 def _dictionary(record: Record, name: str) -> dict[str, Any]:
@@ -135,7 +142,7 @@ def _check_architecture(generator: Record) -> None:
     labels = generator.state.get("c_dim", 0)
     if labels or "embed" in Layer(generator, "mapping").children:
         raise WeightsError(
-            f"It holds a conditional StyleGAN2 (labels of width {labels}). Expected a network without labels."
+            f"It holds a conditional StyleGAN2 (labels of width {brief(labels)}). Expected a network without labels."
         )
     require(generator.state.get("img_channels", 3), 3, "image channels")
 
@@ -150,23 +157,23 @@ def _blocks(synthesis: Layer) -> list[Layer]:
     return [synthesis.child(name) for name in names]
 
 
-def _design(synthesis: Layer) -> str:
+def _architecture(synthesis: Layer) -> str:
     """How the blocks are joined.
 
     Raises:
         WeightsError: In a way that this version cannot use.
     """
     blocks = _blocks(synthesis)
-    design = common({block.name: block.attribute("architecture") for block in blocks}, "architecture")
-    if design not in DESIGNS:
+    architecture = common({block.name: block.attribute("architecture") for block in blocks}, "architecture")
+    if architecture not in ARCHITECTURES:
         raise WeightsError(
-            f"It is a StyleGAN2 with architecture = {design!r}; this version can use {', '.join(DESIGNS)}."
+            f"It is a StyleGAN2 with architecture = {brief(architecture)}; this version can use {', '.join(ARCHITECTURES)}."
         )
     for block in blocks:
-        colours = {"torgb"} if design == "skip" or block.name == blocks[-1].name else set()
-        shortcut = {"skip"} if design == "resnet" and block.name != blocks[0].name else set()
+        colours = {"torgb"} if architecture == "skip" or block.name == blocks[-1].name else set()
+        shortcut = {"skip"} if architecture == "resnet" and block.name != blocks[0].name else set()
         require(set(block.children) - {"conv0", "conv1"} - colours - shortcut, set(), "further layers")
-    return str(design)
+    return str(architecture)
 
 
 def _modulated(synthesis: Layer) -> Iterator[tuple[Layer, str]]:
@@ -176,14 +183,14 @@ def _modulated(synthesis: Layer) -> Iterator[tuple[Layer, str]]:
         if level:
             yield block.child("conv0"), f"convolutions.{2 * level - 1}"
         yield block.child("conv1"), f"convolutions.{2 * level}"
-    coloured = blocks if _design(synthesis) == "skip" else blocks[-1:]
+    coloured = blocks if _architecture(synthesis) == "skip" else blocks[-1:]
     for level, block in enumerate(coloured):
         yield block.child("torgb"), f"to_rgbs.{level}"
 
 
 def _shortcuts(synthesis: Layer) -> Iterator[Layer]:
     """The layers beside the blocks, if the network has any."""
-    if _design(synthesis) == "resnet":
+    if _architecture(synthesis) == "resnet":
         for block in _blocks(synthesis)[1:]:
             layer = block.child("skip")
             require(

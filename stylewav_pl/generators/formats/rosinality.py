@@ -1,4 +1,6 @@
-"""Rosinality's checkpoints of StyleGAN2: ``{"g_ema": state, "latent_avg": mean w}``, the file that StyleCLIP and StyleWav use.
+"""Rosinality's checkpoints of StyleGAN2.
+
+``{"g_ema": state, "latent_avg": mean w}``, the file that StyleCLIP and StyleWav use.
 
 The mapping network's learning-rate multiplier is not in the file; it is 0.01 wherever this format is written.
 """
@@ -37,7 +39,7 @@ class Rosinality(Format):
             tensors,
             mapping_learning_rate_multiplier=MAPPING_LEARNING_RATE_MULTIPLIER,
             conv_clamp=None,
-            design="skip",
+            architecture="skip",
             **({"resample_taps": taps} if taps else {}),
         )
 

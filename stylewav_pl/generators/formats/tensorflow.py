@@ -12,9 +12,9 @@ from torch import Tensor
 
 from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators.formats.base import Format, Published, as_tensor, require, taps_of
-from stylewav_pl.generators.stylegan2 import DESIGNS
+from stylewav_pl.generators.stylegan2 import ARCHITECTURES
 from stylewav_pl.generators.stylegan2_layers import BINOMIAL
-from stylewav_pl.weights.pickles import Record
+from stylewav_pl.weights.pickles import Record, brief
 
 SETTINGS = {
     "num_channels": (3, "image channels"),
@@ -47,10 +47,10 @@ class TensorFlowPickle(Format):
             settings |= _dictionary(part, "static_kwargs")
             variables |= _variables(part)
         _check_architecture(network, settings, variables)
-        design = settings.get("architecture", "skip")
+        architecture = settings.get("architecture", "skip")
         return self.published(
-            Reader(variables, settings.get("use_noise", True), design).tensors(),
-            design=design,
+            Reader(variables, settings.get("use_noise", True), architecture).tensors(),
+            architecture=architecture,
             mapping_learning_rate_multiplier=settings.get("mapping_lrmul", 0.01),
             conv_clamp=settings.get("conv_clamp"),
             resample_taps=taps_of(
@@ -65,13 +65,13 @@ class Reader:
     Args:
         variables: By name, such as ``8x8/Conv0_up/weight``.
         use_noise: Whether its layers add noise.
-        design: How the blocks are joined, see :class:`StyleGAN2`.
+        architecture: How the blocks are joined, see :class:`StyleGAN2`.
     """
 
-    def __init__(self, variables: Mapping[str, Any], use_noise: bool, design: str) -> None:
+    def __init__(self, variables: Mapping[str, Any], use_noise: bool, architecture: str) -> None:
         self.variables = dict(variables)
         self.use_noise = use_noise
-        self.design = design
+        self.architecture = architecture
 
     def tensors(self) -> dict[str, Tensor]:
         """All of them.
@@ -91,7 +91,7 @@ class Reader:
         levels = sum(name.endswith(("/Conv/weight", "/Conv1/weight")) for name in self.variables)
         for level in range(levels):
             tensors |= self.block(level)
-        for index, level in enumerate(range(levels) if self.design == "skip" else [levels - 1]):
+        for index, level in enumerate(range(levels) if self.architecture == "skip" else [levels - 1]):
             tensors |= self.layer(f"{4 << level}x{4 << level}/ToRGB", f"to_rgbs.{index}")
         if self.variables:
             raise WeightsError(
@@ -103,7 +103,7 @@ class Reader:
         """The layers of one resolution."""
         scope = f"{4 << level}x{4 << level}"
         tensors: dict[str, Tensor] = {}
-        if level and self.design == "resnet":
+        if level and self.architecture == "resnet":
             tensors[f"shortcuts.{level - 1}.weight"] = (
                 self.take(f"{scope}/Skip/weight").permute(3, 2, 0, 1).contiguous()
             )
@@ -164,24 +164,24 @@ def _variables(network: Record) -> dict[str, Any]:
 
 
 def _check_architecture(network: Record, settings: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
-    function = network.state.get("build_func_name")
+    function = brief(network.state.get("build_func_name")).strip("'")
     if any("/StyleMod/" in name for name in variables):
         raise WeightsError(
             f"It holds a StyleGAN generator of 2018 (built by {function}). Expected StyleGAN2."
         )
     if "4x4/Const/const" not in variables:
         raise WeightsError(
-            f"It holds a TensorFlow network built by {function}, with the variables {list(variables)[:5]}. "
+            f"It holds a TensorFlow network built by {function}, with the variables {brief(list(variables))}. "
             "Expected a StyleGAN2 generator."
         )
     labels = settings.get("label_size") or 0
     if labels or any(name.startswith(("LabelConcat/", "LabelEmbed/")) for name in variables):
         raise WeightsError(
-            f"It holds a conditional StyleGAN2 (labels of width {labels}). Expected a network without labels."
+            f"It holds a conditional StyleGAN2 (labels of width {brief(labels)}). Expected a network without labels."
         )
-    if (design := settings.get("architecture", "skip")) not in DESIGNS:
+    if (architecture := settings.get("architecture", "skip")) not in ARCHITECTURES:
         raise WeightsError(
-            f"It is a StyleGAN2 with architecture = {design!r}; this version can use {', '.join(DESIGNS)}."
+            f"It is a StyleGAN2 with architecture = {brief(architecture)}; this version can use {', '.join(ARCHITECTURES)}."
         )
     for name, (usable, what) in SETTINGS.items():
         require(settings.get(name, usable), usable, what)

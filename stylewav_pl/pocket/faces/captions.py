@@ -185,7 +185,10 @@ class Caption:
 
 
 def facts_of(a: Attributes) -> Int[Tensor, "face fact"]:
-    """What is clearly true of each face: an index into each of :data:`FACTS`, or ``UNCLEAR`` too near to a border."""
+    """What is clearly true of each face.
+
+    An index into each of :data:`FACTS`, or ``UNCLEAR`` too near to a border.
+    """
     hairless = a.baldness > 0.5
     columns = {
         "sex": _either(a.sex > 0.35, a.sex < -0.35),

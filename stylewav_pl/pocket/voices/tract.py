@@ -22,7 +22,9 @@ def tract_response(
     tilt: float,
     sample_rate: int,
 ) -> Complex[np.ndarray, "frame bin"]:
-    """Response of the tract to the source: moving formants, fixed higher ones, the nose, and the source's spectral tilt.
+    """Response of the tract to the source.
+
+    Moving formants, fixed higher ones, the nose, and the source's spectral tilt.
 
     Args:
         formants: First three formants in Hz.

@@ -1,0 +1,94 @@
+"""Where the latents of a cohort begin."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from stylewav_pl.errors import ConfigError
+from stylewav_pl.generators.base import Generator
+from stylewav_pl.optimisation.latents import LatentSpace
+from stylewav_pl.ranges import check_number
+
+MOST_CANDIDATES = 10_000
+Score = Callable[[Tensor], Tensor]  # latents [cohort, ...] to similarities [cohort]
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a clip's latent begins.
+
+    Attributes:
+        truncation: 0: every clip starts at the mean w, as in the paper; above 0, at most 1: at a sample of its
+            own, drawn from the clip's seed and pulled towards the mean by this factor, so that what the voice
+            does not say varies.
+        candidates: How many such samples each clip draws; it starts at the one most similar to its target (the
+            search before the optimisation of FuseDream, Liu et al. 2021, arXiv:2112.01573). Each costs about a
+            third of a step.
+
+    Raises:
+        ConfigError: A value is out of its range.
+    """
+
+    truncation: float = 0.0
+    candidates: int = 1
+
+    def __post_init__(self) -> None:
+        """Checks the values."""
+        check_number("model.start.truncation", self.truncation, least=0, most=1)
+        check_number("model.start.candidates", self.candidates, least=1, most=MOST_CANDIDATES)
+        if self.candidates > 1 and not self.truncation:
+            raise ConfigError(
+                "Expected model.start.candidates of 1 where every clip starts at the mean (truncation: 0), "
+                f"found {self.candidates}. Correct one of the two."
+            )
+
+
+@torch.no_grad()
+def initial_latents(
+    start: Start,
+    seeds: Sequence[int | None],
+    mean: Float[Tensor, "*latent"],
+    space: LatentSpace,
+    generator: Generator,
+    score: Score,
+) -> Float[Tensor, "cohort *latent"]:
+    """Returns where each slot's latent begins: at the mean, or at the best of the clip's own samples.
+
+    Args:
+        start: What to do.
+        seeds: The seed of the clip in each slot; ``None`` for padding, which stays at the mean.
+        mean: The latent of the mean w.
+        space: The latents' space.
+        generator: Maps noise to w.
+        score: Tells candidates apart; asked once for each candidate of the whole cohort.
+    """
+    means = mean.repeat(len(seeds), *(1 for _ in mean.shape))  # [cohort, *latent]
+    live = [slot for slot, seed in enumerate(seeds) if seed is not None]
+    if not start.truncation or not live:
+        return means
+    best, highest = means.clone(), mean.new_full((len(seeds),), -torch.inf)
+    for z in _candidate_noise(seeds, start.candidates, generator.z_dim):  # [clip, z]
+        candidates = means.clone()
+        w = generator.map(z.to(mean), truncation=start.truncation)
+        candidates[live] = space.from_w(w, generator)
+        if start.candidates == 1:
+            return candidates
+        similarities = score(candidates)
+        better = similarities > highest
+        best[better], highest[better] = candidates[better], similarities[better]
+    return best
+
+
+def _candidate_noise(seeds: Sequence[int | None], count: int, width: int) -> Iterator[Tensor]:
+    """The noise of each candidate, of all clips together."""
+    noise = [sample_noise(seed, count, width) for seed in seeds if seed is not None]
+    yield from torch.stack(noise, dim=1)
+
+
+def sample_noise(seed: int, count: int, width: int) -> Float[Tensor, "candidate z"]:
+    """Draws Gaussian noise that depends on the seed alone; the first rows are the same for every ``count``."""
+    rng = torch.Generator().manual_seed(seed)
+    return torch.stack([torch.randn(width, generator=rng) for _ in range(count)])

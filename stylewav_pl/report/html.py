@@ -1,0 +1,128 @@
+"""``report.html``: one self-contained page about a run, from its files alone."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stylewav_pl.evaluation.findings import Findings
+from stylewav_pl.evaluation.prompts import SEX
+from stylewav_pl.evaluation.results import ResultRow
+from stylewav_pl.evaluation.statistics import Interval, NotComputable
+from stylewav_pl.report.page import MOST_SKIPS, SPARK_HEIGHT, SPARK_WIDTH, Sounds, gather
+from stylewav_pl.report.tables import anova_text, means_differ
+from stylewav_pl.report.verdict import (
+    p_text,
+    retrieval_sentence,
+    shown,
+    trend_sentence,
+    verdict,
+    where_lost,
+)
+from stylewav_pl.runs.files import write_whole
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+# J. Ngo, StyleWav: Guiding Image Synthesis Using Audio; 100 + 100 Common Voice clips, FFHQ 1024.
+PAPER = {
+    "this is a photo of a boy": {"male": 0.26, "female": 0.241},
+    "this is a photo of a girl": {"male": 0.252, "female": 0.256},
+}
+
+
+def write_report(
+    run_directory: Path,
+    findings: Findings | None = None,
+    sounds: Sounds = lambda _: None,
+    rows: Sequence[ResultRow] | None = None,
+) -> Path:
+    """Writes ``report.html`` into a run directory of any age and returns its path.
+
+    Only ``results.csv`` must be there. Ids, labels, prompts and all other text are escaped, and the page's
+    Content-Security-Policy lets no script and no style work but its own, and nothing be loaded from anywhere.
+
+    Args:
+        run_directory: The run.
+        findings: What was computed about it; computed here when None.
+        sounds: Where the clips' audio is to be had.
+        rows: The records, where they were read already.
+
+    Raises:
+        RunDirectoryError: If there are no results, or a file that is there is damaged.
+    """
+    script, style = ((TEMPLATES / name).read_text("utf-8") for name in ("report.js", "report.css"))
+    html = _template().render(
+        page=gather(run_directory, findings, sounds, rows),
+        paper=PAPER,
+        paper_prompts=SEX,
+        spark_size=(SPARK_WIDTH, SPARK_HEIGHT),
+        most_skips=MOST_SKIPS,
+        script=script,
+        script_hash=_hash(script),
+        style=style,
+        style_hash=_hash(style),
+    )
+    path = run_directory / "report.html"
+    write_whole(path, lambda file: file.write(html.encode("utf-8", "replace")))
+    return path
+
+
+def _hash(text: str) -> str:
+    """As a Content-Security-Policy names what it allows."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+def _template() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # here, since only the report needs it
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    sentences = {
+        "verdict": verdict,
+        "where_lost": where_lost,
+        "trend": trend_sentence,
+        "retrieval": retrieval_sentence,
+        "shown": shown,
+    }
+    numbers = {"number": _number, "interval": _interval, "p": _p, "share": _share, "anova": anova_text}
+    environment.filters.update(**sentences, **numbers, means_differ=means_differ)
+    environment.tests["missing"] = _is_missing
+    return environment.get_template("report.html.j2")
+
+
+def _is_missing(value: object) -> bool:
+    return isinstance(value, NotComputable)
+
+
+def _number(value: float | NotComputable | None, digits: int = 3) -> str:
+    if value is None or isinstance(value, NotComputable):
+        return "–"  # noqa: RUF001 - a dash
+    return f"{value:.{digits}f}".replace("-", "−")  # noqa: RUF001 - a minus sign
+
+
+def _interval(value: Interval | NotComputable, digits: int = 2) -> str:
+    if isinstance(value, NotComputable):
+        return f"not computable: {value.reason}"
+    return f"{_number(value.value, digits)} [{_number(value.low, digits)}, {_number(value.high, digits)}]"
+
+
+def _share(value: Interval | NotComputable) -> str:
+    return (
+        f"not computable: {value.reason}"
+        if isinstance(value, NotComputable)
+        else f"{value.value:.0%} [{value.low:.0%}, {value.high:.0%}]"
+    )
+
+
+def _p(value: float | NotComputable) -> str:
+    return (
+        "not computable"
+        if isinstance(value, NotComputable)
+        else p_text(value).removeprefix("p ").removeprefix("= ")
+    )

@@ -1,0 +1,82 @@
+"""Pictures and sounds as data URIs, small enough that a page holds hundreds of them."""
+
+import base64
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import soundfile
+from jaxtyping import Float
+from numpy import ndarray
+from PIL import Image
+
+from stylewav_pl.pictures.sheets import read_tile
+from stylewav_pl.report.run_pictures import load_face
+from stylewav_pl.runs.directory import RunDirectory
+from stylewav_pl.runs.embeddings import all_embeddings
+
+THUMBNAIL_PIXELS = 128
+LONGEST_SECONDS = 8
+
+
+def face_uri(run_directory: Path, id: str) -> str | None:
+    """The thumbnail of a clip's image, None where it is missing or damaged."""
+    face = load_face(run_directory, id)
+    return None if face is None else picture_uri(face)
+
+
+def start_uris(run_directory: Path, wanted: Iterable[str]) -> dict[str, str]:
+    """The thumbnails of the start images of some clips, those that were recorded.
+
+    Sheets without any of them are not opened.
+    """
+    missing, found = set(wanted), dict[str, str]()
+    for cohort, ids in _recorded_ids(run_directory):
+        here = [(index, id) for index, id in enumerate(ids) if id in missing]
+        with suppress(
+            OSError, SyntaxError, ValueError
+        ):  # no sheet, or what PIL raises for one that is damaged
+            if here:
+                with Image.open(RunDirectory(run_directory).starts_path(cohort)) as sheet:
+                    found |= {id: picture_uri(read_tile(sheet, index)) for index, id in here}
+    return found
+
+
+def picture_uri(picture: Image.Image) -> str:
+    """A JPEG of at most 128 pixels."""
+    small = picture.convert("RGB")
+    small.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    small.save(buffer, format="JPEG", quality=85)
+    return _uri("image/jpeg", buffer.getvalue())
+
+
+def sound_uri(waveform: Float[ndarray, " time"], sample_rate: int) -> str:
+    """A mono MP3 of about 3 kB per second, which every browser plays; the first 8 seconds of longer sounds.
+
+    Args:
+        waveform: In [-1, 1].
+        sample_rate: In Hz, one that MP3 knows: 8 to 48 kHz.
+    """
+    buffer = io.BytesIO()
+    sound = waveform[: LONGEST_SECONDS * sample_rate]
+    soundfile.write(
+        buffer,
+        sound,
+        sample_rate,
+        format="MP3",
+        subtype="MPEG_LAYER_III",
+        bitrate_mode="CONSTANT",
+        compression_level=0.9,
+    )
+    return _uri("audio/mpeg", buffer.getvalue())
+
+
+def _recorded_ids(run_directory: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
+    for cohort, embeddings in all_embeddings(run_directory):
+        yield cohort, embeddings.ids
+
+
+def _uri(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"

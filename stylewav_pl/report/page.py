@@ -1,0 +1,249 @@
+"""What the report shows, gathered from the files of a run; whatever is missing is left out."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from jaxtyping import Float
+from numpy import ndarray
+
+from stylewav_pl.data.funnel import Stage
+from stylewav_pl.evaluation.findings import Findings, find_again
+from stylewav_pl.evaluation.populations import group
+from stylewav_pl.evaluation.prompts import REPORT_NOTICE
+from stylewav_pl.evaluation.records import Evaluation
+from stylewav_pl.evaluation.results import ResultRow, read_results
+from stylewav_pl.evaluation.sampling import evenly_spaced
+from stylewav_pl.report.figures import distributions, forest_plot
+from stylewav_pl.report.media import face_uri, sound_uri, start_uris
+from stylewav_pl.report.tables import caveats
+from stylewav_pl.runs.cells import Reader, read_mappings
+from stylewav_pl.runs.directory import RunDirectory
+from stylewav_pl.runs.identity import flatten
+from stylewav_pl.types import RunDirectoryError
+
+MOST_FACES = 24
+MOST_CLIPS = 200
+MOST_SKIPS = 500
+SPARK_WIDTH, SPARK_HEIGHT = 120, 32
+
+Sound: TypeAlias = tuple[Float[ndarray, " time"], int]
+Sounds: TypeAlias = Callable[[str], Sound | None]
+"""Waveform in [-1, 1] and sample rate in Hz of a clip, None where its audio cannot be had any more."""
+
+
+@dataclass(frozen=True)
+class TraitSection:
+    """One trait: its evaluation and figures (data URIs, None where there is nothing to draw)."""
+
+    evaluation: Evaluation
+    forest: str | None
+    distributions: str | None
+
+
+@dataclass(frozen=True)
+class ClipEntry:
+    """One clip of the list; pictures and sound are data URIs, None where there is none.
+
+    Attributes:
+        spark: Points of the similarity curve for an SVG polyline, empty without a curve.
+        keys: What the list can be sorted by, in the order of :attr:`Page.sort_names`; empty where the clip
+            has none.
+    """
+
+    row: ResultRow
+    start: str | None
+    face: str | None
+    sound: str | None
+    spark: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything the template needs.
+
+    Attributes:
+        faces: Population to clips shown, each id with its start and its final image.
+        sort_names: What the list of clips can be sorted by.
+    """
+
+    title: str
+    findings: Findings
+    traits: tuple[TraitSection, ...]
+    notes: tuple[str, ...]
+    faces: Mapping[str, tuple[tuple[str, str | None, str], ...]]
+    population_sizes: Mapping[str, int]
+    sort_names: tuple[str, ...]
+    clips: tuple[ClipEntry, ...]
+    done: int
+    funnel: tuple[Stage, ...]
+    skipped: tuple[Mapping[str, str], ...]
+    facts: Mapping[str, str]
+    config: str
+
+
+def gather(
+    run_directory: Path,
+    findings: Findings | None = None,
+    sounds: Sounds = lambda _: None,
+    rows: Sequence[ResultRow] | None = None,
+) -> Page:
+    """Reads a run.
+
+    Args:
+        run_directory: Of any age.
+        findings: What was computed about it; computed here when None.
+        sounds: Where the clips' audio is to be had.
+        rows: The records, where they were read already.
+
+    Raises:
+        RunDirectoryError: If there are no results, or a file that is there is damaged.
+    """
+    rows = read_results(run_directory) if rows is None else rows
+    done = [row for row in rows if row.done]
+    found = findings or find_again(run_directory, rows)
+    populations = group(run_directory, rows)
+    groups = {label: evenly_spaced(ids, MOST_FACES) for label, ids in populations.items()}
+    listed = evenly_spaced(done, MOST_CLIPS)
+    starts = start_uris(
+        run_directory, [*(row.clip.id for row in listed), *(id for ids in groups.values() for id in ids)]
+    )
+    faces = {id: uri for ids in groups.values() for id in ids if (uri := face_uri(run_directory, id))}
+    labels = tuple(dict.fromkeys(name for row in done for name in row.clip.labels))
+    prompts = tuple(dict.fromkeys(prompt for row in done for prompt in row.scores))
+    return Page(
+        title=run_directory.resolve().name,
+        findings=found,
+        traits=tuple(
+            TraitSection(one, forest_plot(one), distributions(one, rows)) for one in found.evaluations
+        ),
+        notes=tuple(
+            dict.fromkeys([REPORT_NOTICE, *(note for one in found.evaluations for note in caveats(one))])
+        ),
+        faces={
+            label: tuple((id, starts.get(id), faces[id]) for id in ids if id in faces)
+            for label, ids in groups.items()
+        },
+        population_sizes={label: len(ids) for label, ids in populations.items()},
+        sort_names=("id", *labels, "similarity at the end", "similarity gained", *prompts),
+        clips=_clips(run_directory, listed, starts, faces, sounds, labels, prompts),
+        done=len(done),
+        funnel=_funnel(run_directory / "funnel.json"),
+        skipped=_skipped(run_directory),
+        facts={name: str(value) for name, value in flatten(_short_manifest(run_directory)).items()},
+        config=_text(run_directory / "config.yaml"),
+    )
+
+
+def _clips(
+    run_directory: Path,
+    rows: Sequence[ResultRow],
+    starts: Mapping[str, str],
+    faces: Mapping[str, str],
+    sounds: Sounds,
+    labels: Sequence[str],
+    prompts: Sequence[str],
+) -> tuple[ClipEntry, ...]:
+    curves = _curves(run_directory / "curves.csv", {row.clip.id for row in rows})
+    values = [value for curve in curves.values() for value in curve]
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    entries = []
+    for row in rows:
+        id = row.clip.id
+        sound = sounds(id)
+        entries.append(
+            ClipEntry(
+                row=row,
+                start=starts.get(id),
+                face=faces.get(id) or face_uri(run_directory, id),
+                sound=sound_uri(*sound) if sound else None,
+                spark=spark(curves.get(id, ()), low, high),
+                keys=_keys(row, labels, prompts),
+            )
+        )
+    return tuple(entries)
+
+
+def _keys(row: ResultRow, labels: Sequence[str], prompts: Sequence[str]) -> tuple[str, ...]:
+    gain = (
+        None
+        if row.similarity_end is None or row.similarity_start is None
+        else row.similarity_end - row.similarity_start
+    )
+    numbers = [row.similarity_end, gain, *(row.scores.get(prompt) for prompt in prompts)]
+    return (
+        row.clip.id,
+        *(row.clip.labels.get(name, "") for name in labels),
+        *("" if number is None else f"{number:.6f}" for number in numbers),
+    )
+
+
+def spark(curve: Sequence[float], low: float, high: float) -> str:
+    """A curve as polyline points; all clips share the scale from ``low`` (bottom) to ``high`` (top).
+
+    >>> spark([0.0, 0.5, 1.0], 0.0, 1.0)
+    '2.0,30.0 60.0,16.0 118.0,2.0'
+    """
+    if len(curve) < 2:
+        return ""
+    across, up = (SPARK_WIDTH - 4) / (len(curve) - 1), (SPARK_HEIGHT - 4) / ((high - low) or 1.0)
+    return " ".join(
+        f"{2 + index * across:.1f},{SPARK_HEIGHT - 2 - (value - low) * up:.1f}"
+        for index, value in enumerate(curve)
+    )
+
+
+def _curves(path: Path, wanted: set[str]) -> dict[str, tuple[float, ...]]:
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        lines = Reader(file)
+        next(lines, None)
+        return {
+            cells[0]: tuple(float(cell) for cell in cells[1:] if cell)
+            for cells in lines
+            if cells and cells[0] in wanted
+        }
+
+
+def _funnel(path: Path) -> tuple[Stage, ...]:
+    if not path.is_file():
+        return ()
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        return tuple(
+            Stage(str(one["source"]), str(one["population"]), str(one["stage"]), int(one["count"]))
+            for one in found
+        )
+    except (ValueError, KeyError, TypeError) as problem:
+        raise RunDirectoryError(
+            f"Expected a list of source, population, stage and count in {path}, found something else "
+            f"({problem}). Delete it."
+        ) from problem
+
+
+def _skipped(run_directory: Path) -> tuple[Mapping[str, str], ...]:
+    path = run_directory / "skipped.csv"
+    if not path.is_file():
+        return ()
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        return tuple(
+            {name: line.get(name) or "" for name in ("id", "path", "reason", "detail")}
+            for line in read_mappings(file)
+        )
+
+
+def _short_manifest(run_directory: Path) -> Mapping[str, object]:
+    """The manifest without the plan and without what it notes about this page itself."""
+    return {
+        name: value
+        for name, value in RunDirectory(run_directory).read_manifest().items()
+        if name not in ("plan", "settled")
+    }
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8", "replace") if path.is_file() else ""
