@@ -32,7 +32,7 @@ from stylewav_pl.commands.finish import (
     record_prompts,
     sounds_of,
 )
-from stylewav_pl.commands.first_start import AUTO, plan_so_far, threads_of
+from stylewav_pl.commands.first_start import AUTO, ear_of, plan_so_far, threads_of
 from stylewav_pl.commands.mend import mend, told
 from stylewav_pl.commands.parsing import MODE, parse_settings
 from stylewav_pl.commands.render import Rendering, render_again
@@ -155,6 +155,11 @@ class ExperimentCLI(LightningCLI):
         """
         options = self._subcommand_parsers[self.command]
         self.config = parse_settings(parser, [self.command, *self.words], options, read_configs(self.words))
+
+    def before_instantiate_classes(self) -> None:
+        """Writes the audio encoder that ``pocket-auto`` means into the configuration, which the run keeps."""
+        model = self._get(self.config, "model")
+        model["audio"] = ear_of(self.run_directory, model["audio"], anew=self.restarts)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Builds the trainer with the loggers that the configuration names, and the run's own log file beside them."""

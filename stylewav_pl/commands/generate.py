@@ -61,7 +61,8 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--audio-encoder",
         metavar="SOURCE",
-        help="registry name or weight file (Wav2CLIP.pt) of the audio encoder (default: pocket)",
+        help="registry name or weight file (Wav2CLIP.pt) of the audio encoder (default: "
+        "pocket-speaker where its weights are installed, else pocket)",
     )
     options.add_argument(
         "--guide",
@@ -184,7 +185,8 @@ def _files_of(run: "RunDirectory") -> dict[str, str]:
     for cohort in journals:
         with suppress(DamageError):  # the start that follows makes it again, or says why it cannot
             record = journals[cohort]
-            done |= {row.id: row.path for row in (*record.clips, *record.skips)}
+            done |= {clip.id: clip.path for clip in record.clips}
+            done |= {skip.id: skip.path for skip in record.skips}
     return {id: path for id, path in done.items() if _is_utf8(id + path)}
 
 
