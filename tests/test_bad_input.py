@@ -343,14 +343,15 @@ def test_three_hours_take_no_more_memory_than_five_seconds(tmp_path: Path, place
         file.seek(44 + 2 * (middle - 8000 * 5))
         file.write(sound)
         file.truncate(44 + 4 * middle)
-    before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     if place == "first":
         with pytest.raises(AudioError, match="silent"):
             decode(path, RATE, Window(place=place))
     else:
         assert len(decode(path, RATE, Window(place=place))) == 5 * RATE
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000, "KB"
-    assert time.monotonic() - begin < (60 if place == "loudest" else 5)
+    # of computing, so that it does not matter what else the machine does; all of it decoded takes minutes
+    assert time.process_time() - begin < (120 if place == "loudest" else 20)
 
 
 def test_where_nothing_can_be_listed_the_reasons_are_told(

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -95,17 +94,13 @@ def test_the_command_answers_at_once(word: str, expected: str, repository: Path,
         f"import sys; from stylewav_pl.cli import main; code = main([{word!r}]); print(*sys.modules, "
         "file=sys.stderr); sys.exit(code)"
     )
-    seconds = []
-    for _ in range(3):  # the fastest counts: the machine may be busy with something else
-        began = time.monotonic()
-        done = run_python("-c", program, cwd=tmp_path, path=repository)
-        seconds.append(time.monotonic() - began)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.startswith(expected)
-        assert not set(HEAVY) & set(done.stderr.split())
-        if seconds[-1] < 2:
-            break
-    assert min(seconds) < 2
+    done = run_python("-c", program, cwd=tmp_path, path=repository)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(expected)
+    modules = done.stderr.split()
+    assert not set(HEAVY) & set(modules)
+    # imports are what takes time: Python's own 0.1 s are some 150 modules, torch's 5 s are 2,000
+    assert len(modules) < 400
 
 
 @pytest.mark.parametrize("command", ["generate", "report", "weights", "pocket"])
