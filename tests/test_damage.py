@@ -103,7 +103,16 @@ class Run:
 
     def results(self) -> dict[str, bytes]:
         """What does not depend on how often and when it was made."""
-        told_apart = ("journal/rank-", "journal/manifest", "manifest", "config", "report", "log", ".lock")
+        told_apart = (
+            "journal/rank-",
+            "journal/manifest",
+            "manifest",
+            "config",
+            "report",
+            "log",
+            ".lock",
+            ".job",
+        )
         files = {
             path.relative_to(self.path).as_posix(): path for path in self.path.rglob("*") if path.is_file()
         }

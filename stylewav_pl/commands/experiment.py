@@ -427,7 +427,7 @@ class ExperimentCLI(LightningCLI):
         self.job.wait(self.missing, self.check, say, patience)
         run, data, early = self.run_directory, self.datamodule, self.datamodule.early_skips
         totals = finished_before(run, self.scoring, early) or finish_run(
-            run, self.plan, self.scoring, early, sounds_of(data)
+            run, self.plan, self.scoring, early, sounds_of(data), self.lost
         )
         self.dashboard.finish(self.trainer.loggers, self.run_directory.path)
         self.job.close(self.check, patience)
