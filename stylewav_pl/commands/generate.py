@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``generate``."""
     options = argparse.ArgumentParser(
         prog="stylewav-pl generate",
-        description="Makes one face for each audio file (wav, mp3, flac, ogg, opus, ...).",
+        description="Makes one face for each audio file (wav, mp3, flac, m4a, webm, amr, ...).",
     )
     options.add_argument(
         "files",
