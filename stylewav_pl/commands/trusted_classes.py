@@ -161,7 +161,7 @@ def check_classes(value: Any, name: str = "") -> None:
     elif isinstance(value, list | tuple | set | frozenset):
         for index, below in enumerate(value):
             check_classes(below, f"{name}.{index}")
-    elif callable(value) and not isinstance(value, type | jsonargparse.Path):
+    elif callable(value) and not isinstance(value, type | os.PathLike):
         raise _no_class(name, getattr(value, "__qualname__", type(value).__qualname__))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from stylewav_pl.data.folder import SUFFIXES
+from stylewav_pl.data.ignored import SUFFIXES, Ignored
 from stylewav_pl.data.tar_members import Damage, Member, list_members
 from stylewav_pl.errors import one_line
 from stylewav_pl.types import NO_LABELS, SkipReason
@@ -57,10 +57,17 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a shard holds, in its order."""
+    """What a shard holds, in its order.
+
+    Attributes:
+        entries: The clips.
+        refusals: What is no clip though it should be one.
+        ignored: How many other members there are, of which kind.
+    """
 
     entries: Sequence[Entry]
     refusals: Sequence[Refusal]
+    ignored: Mapping[str, int]
 
 
 def search(shard: Path) -> Contents:
@@ -72,6 +79,7 @@ def search(shard: Path) -> Contents:
     sounds: list[Member] = []
     facts: dict[str, Member] = {}
     refusals: list[Refusal] = []
+    ignored = Ignored(shard.name, "member")
     for found in list_members(shard):
         if isinstance(found, Damage):
             refusals.append(Refusal("", SkipReason.UNREADABLE, _damage(found, shard)))
@@ -81,6 +89,8 @@ def search(shard: Path) -> Contents:
             sounds.append(found)
         elif _suffix(found.name) == ".json":
             facts[key_of(found.name)] = found
+        elif found.is_file:
+            ignored.add(found.name)
     with shard.open("rb") as file:
         reader = _Reader(file, facts)
         grouped = [reader.entry(sound) for sound in sounds]
@@ -93,7 +103,8 @@ def search(shard: Path) -> Contents:
     ]
     if not shard.stat().st_size:
         refusals.append(Refusal("", SkipReason.EMPTY, "The shard has 0 bytes."))
-    return Contents([entry for entry in grouped if isinstance(entry, Entry)], refusals)
+    entries = [entry for entry in grouped if isinstance(entry, Entry)]
+    return Contents(entries, refusals, dict(ignored.counts))
 
 
 def key_of(name: str) -> str:

@@ -27,7 +27,7 @@ def check_places(run: Path) -> None:
             f"Expected a folder, or nothing, at {run}; found {_described(run)}. Remove it, or choose another "
             "directory with --run."
         )
-    for place in (run / name for name in FOLDERS):
+    for place in (*(run / name for name in FOLDERS), *run.glob("rendered*")):
         if not os.path.lexists(place):
             continue
         if not place.is_dir():

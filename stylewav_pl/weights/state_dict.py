@@ -100,10 +100,17 @@ def check_finite(network: nn.Module, path: Path) -> None:
     Raises:
         WeightsError: A weight is not finite.
     """
+    check_finite_tensors(network.state_dict(), path)
+
+
+def check_finite_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Refuses tensors of a file that would spread NaN or infinity.
+
+    Raises:
+        WeightsError: One is not finite.
+    """
     broken = [
-        name
-        for name, tensor in network.state_dict().items()
-        if tensor.is_floating_point() and not tensor.isfinite().all()
+        name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()
     ]
     if broken:
         raise WeightsError(f"{path} holds numbers that are not finite in {_list(broken)}. Fetch it again.")

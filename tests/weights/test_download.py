@@ -12,8 +12,9 @@ import pytest
 from stylewav_pl.weights.download import BLOCK, Patience, UnavailableError, download
 
 CONTENT = bytes(range(251)) * (20 * BLOCK // 251)
-QUICK = Patience(silence=0.3, attempts=3, pause=0.01)
-ONCE = Patience(silence=0.3, attempts=1, pause=0.01)
+# Servers of tests answer at once or close the connection; a loaded machine may take its time over either.
+QUICK = Patience(silence=300.0, attempts=3, pause=0.01)
+ONCE = Patience(silence=300.0, attempts=1, pause=0.01)
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_the_part_of_another_address_is_not_continued(site, url, part):
 def test_a_part_that_is_whole_is_not_fetched_again(site, url, part):
     site.cuts = [len(CONTENT) - 1, 0]
     with pytest.raises(UnavailableError):
-        download(url, part, "file", Patience(0.3, 2, 0.01))
+        download(url, part, "file", Patience(300.0, 2, 0.01))
     part.write_bytes(CONTENT)  # the last byte came, then the process was killed
     download(url, part, "file", ONCE)
     assert part.read_bytes() == CONTENT
@@ -127,17 +128,17 @@ def test_a_busy_server_is_asked_again_and_that_is_said(site, url, part, capsys):
 
 
 def test_a_silent_server_is_given_up(site, url, part):
-    site.pause = 60
-    began = time.monotonic()
+    site.pause = 3600
     with pytest.raises(UnavailableError, match=r"(?i)timed? ?out"):
         download(url, part, "file", Patience(silence=0.1, attempts=2, pause=0.01))
-    assert time.monotonic() - began < 10
+    while len(site.asked) < 2:  # the server's threads may be slower than the patience
+        time.sleep(0.01)
     assert len(site.asked) == 2
 
 
 def test_nobody_there(part):
     with pytest.raises(UnavailableError, match="refused"):
-        download("http://127.0.0.1:9/file", part, "file", Patience(0.3, 2, 0.01))
+        download("http://127.0.0.1:9/file", part, "file", Patience(300.0, 2, 0.01))
 
 
 @pytest.mark.parametrize(
