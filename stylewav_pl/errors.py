@@ -3,6 +3,7 @@
 Imports nothing heavy: the command line reports an error without loading torch.
 """
 
+import re
 from pathlib import Path
 
 
@@ -41,6 +42,28 @@ class OutputError(StyleWavError):
         )
 
 
+class DecodingProcessError(StyleWavError):
+    """A process that decodes audio is gone."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"A process that decodes audio was ended from outside ({reason}), as systems do that run out of "
+            "memory. What was finished is safe; the same command continues. If it happens again, take fewer of "
+            "them: --data.num_workers 0."
+        )
+
+
+class MemoryShortageError(StyleWavError):
+    """The memory of the device or of the machine does not suffice."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The memory does not suffice ({reason}). Optimise fewer clips side by side (--data.cohort_size N, or "
+            "auto, with --restart for a run that has begun), or recompute feature maps "
+            "(--model.speed.recompute_from 256)."
+        )
+
+
 class ProcessError(StyleWavError):
     """Another process of the job failed; this one ends with its exit code."""
 
@@ -70,11 +93,25 @@ class StrictError(StyleWavError):
     exit_code = 3
 
 
-def one_line(error: Exception, longest: int = 300) -> str:
+def one_line(error: Exception | str, longest: int = 300) -> str:
     """The beginning of an error's text in one line, without codes that a terminal would obey; its type where it has no text."""
     text = " ".join(str(error).split()) or type(error).__name__
     text = printable(text)
     return text if len(text) <= longest else f"{text[:longest]} ..."
+
+
+def shortened(text: str, longest: int = 200) -> str:
+    """The text with the middle of words left out that no terminal shows whole, paths of thousands of letters say.
+
+    >>> shortened("no file " + "x" * 5000, longest=12)
+    'no file xxxxxx...xxx (5,000 characters)'
+    """
+    long_words = rf"\S{{{longest},}}[^\s:;,.'\")]"
+    return re.sub(long_words, lambda word: _without_middle(word[0], longest), text)
+
+
+def _without_middle(word: str, longest: int) -> str:
+    return f"{word[: longest // 2]}...{word[-longest // 4 :]} ({len(word):,} characters)"
 
 
 def printable(text: str) -> str:

@@ -1,6 +1,6 @@
 """The system: frozen networks wired around one trainable tensor, the latents of a cohort."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 import torch
@@ -23,15 +23,15 @@ from stylewav_pl.optimisation.convergence import EarlyStop
 from stylewav_pl.optimisation.hardware import Speed
 from stylewav_pl.optimisation.latents import LatentSpace, W
 from stylewav_pl.optimisation.objective import Objective
+from stylewav_pl.optimisation.optimizer_trial import OptimizerFactory, try_optimizer
 from stylewav_pl.optimisation.phases import Refinement, phases_of
 from stylewav_pl.optimisation.rendering import Renderer
 from stylewav_pl.optimisation.schedules import RampUpCosineDown, Schedule
 from stylewav_pl.optimisation.start import Start, initial_latents
-from stylewav_pl.optimisation.targets import embed_targets
+from stylewav_pl.optimisation.targets import drop_diverged, embed_targets
+from stylewav_pl.ranges import check_number
 from stylewav_pl.runs.plan import clip_seed
 from stylewav_pl.types import ClipBatch, CohortResult, ConfigError
-
-OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
 class StyleWav(LightningModule):
@@ -171,9 +171,18 @@ class StyleWav(LightningModule):
         """Prepares the device.
 
         Raises:
-            ConfigError: It cannot work in the precision that was asked for.
+            ConfigError: It cannot work in the precision that was asked for, or with the optimiser.
         """
         self.speed.apply(self.device)
+        self.check_optimizer(self.device)
+
+    def check_optimizer(self, device: torch.device) -> None:
+        """Tries the optimiser on ``device``.
+
+        Raises:
+            ConfigError: It cannot be built, or cannot move this module's latents.
+        """
+        try_optimizer(self.optimizer_factory, self.mean_latent[None].to(device))
 
     def configure_optimizers(self) -> Optimizer:
         """Makes one optimiser for the one parameter."""
@@ -193,7 +202,8 @@ class StyleWav(LightningModule):
             self.descend,
             self.held,
         )
-        return {"result": self.collect(batch, targets, optimized)}
+        finite = optimized.is_finite & self.latents.detach().flatten(start_dim=1).isfinite().all(dim=1)
+        return {"result": self.collect(drop_diverged(batch, finite), targets, optimized)}
 
     def initial_latents(
         self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"]
@@ -258,11 +268,8 @@ def check_counts(num_steps: int, cohort_size: int | Literal["auto"]) -> None:
     Raises:
         ConfigError: One is out of it.
     """
-    if num_steps < 1 or (cohort_size != "auto" and cohort_size < 1):
-        raise ConfigError(
-            f"Expected num_steps and cohort_size of at least 1, found {num_steps} and {cohort_size}. "
-            "Correct the configuration."
-        )
+    check_number("model.num_steps", num_steps, least=1)
+    check_number("data.cohort_size", None if cohort_size == "auto" else cohort_size, least=1)
 
 
 def check_spaces(guide: ImageTextEmbedder, audio: AudioEmbedder) -> None:

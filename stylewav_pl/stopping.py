@@ -1,6 +1,6 @@
 """Signals that ask a run to stop.
 
-SIGTERM, and SIGUSR1, which SLURM can be told to send before it takes a machine away.
+SIGTERM, SIGUSR1, which SLURM can be told to send before it takes a machine away, and Ctrl-C.
 
 A run loses nothing but the cohort in flight when it dies, so there is nothing to save: it stops at the next
 step, and where the next step is too far away it is ended. Nothing heavy is imported here: signals are heeded
@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+INTERRUPTED = 130  # exit code: Ctrl-C, as shells say it
 STOPPED = 75  # exit code: stopped, and the same command continues (EX_TEMPFAIL of sysexits.h)
 GRACE_SECONDS = 15.0
 
 _asked = threading.Event()
+_was_asked = threading.Event()  # the same, until the command has ended
 _followers: list[Callable[[], None]] = []
 
 
@@ -67,6 +69,50 @@ def heeded(grace_seconds: float = GRACE_SECONDS) -> Iterator[None]:
         _followers.clear()
 
 
+@contextmanager
+def interruptible(grace_seconds: float = GRACE_SECONDS, for_good: bool = False) -> Iterator[None]:
+    """Lets the first Ctrl-C inside the block raise ``KeyboardInterrupt``, and those after it do nothing.
+
+    While things are put in order a second one would raise anywhere, in clean-up code above all. A Ctrl-C after a
+    signal does nothing either: the process is ending, and says that it was stopped.
+
+    Args:
+        grace_seconds: After this time the process ends in any case, with exit code 130.
+        for_good: Whether the process ends after the block: then no Ctrl-C disturbs that either.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or before is not signal.default_int_handler:  # a shell's background jobs ignore it
+        yield
+        return
+    interrupt = _Interrupt(grace_seconds)
+    _was_asked.clear()
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        ends = for_good and (interrupt.timer is not None or _was_asked.is_set())
+        signal.signal(signal.SIGINT, signal.SIG_IGN if ends else before)
+        if interrupt.timer is not None:
+            interrupt.timer.cancel()
+
+
+class _Interrupt:
+    """The handler of Ctrl-C."""
+
+    def __init__(self, grace_seconds: float) -> None:
+        self.grace_seconds = grace_seconds
+        self.timer: threading.Timer | None = None
+
+    def __call__(self, number: int, frame: object) -> None:
+        if self.timer is not None or _was_asked.is_set():
+            return
+        self.timer = threading.Timer(self.grace_seconds, os._exit, (INTERRUPTED,))
+        self.timer.daemon = True
+        self.timer.start()
+        raise KeyboardInterrupt
+
+
 def _leave_to_the_watcher(number: int, frame: object) -> None:
     """Does nothing: it is there so that the signal does not kill."""
 
@@ -77,6 +123,7 @@ def _watch(reading: int, grace_seconds: float, timers: list[threading.Timer]) ->
             if _asked.is_set() or not any(number in data for number in SIGNALS):
                 continue
             _asked.set()
+            _was_asked.set()
             timer = threading.Timer(grace_seconds, os._exit, (STOPPED,))
             timer.daemon = True
             timer.start()
@@ -102,6 +149,8 @@ def _go_on() -> None:
 
 def _forget() -> None:
     """In a forked process (one that decodes audio): the signals are its own, and kill."""
+    if isinstance(signal.getsignal(signal.SIGINT), _Interrupt):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if _heeding():
         signal.set_wakeup_fd(-1)
         for number in SIGNALS:

@@ -19,6 +19,7 @@ from stylewav_pl.cli import main
 from stylewav_pl.data import Window
 from stylewav_pl.data.audio import decode
 from stylewav_pl.evaluation.results import read_results
+from stylewav_pl.runs.cells import read_mappings
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.results import read_skips
 from stylewav_pl.runs.stores import IMAGE
@@ -266,7 +267,7 @@ def test_nothing_was_written_elsewhere(wild: Wild) -> None:
 
 def test_tables_and_report_hold_every_name(wild: Wild) -> None:
     with (wild.run / "curves.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        assert {row["id"] for row in csv.DictReader(file)} == {
+        assert {row["id"] for row in read_mappings(file)} == {
             row.clip.id for row in read_results(wild.run) if row.done
         }
     labelled = {row.clip.id: row.clip.labels.get("sex") for row in read_results(wild.run)}

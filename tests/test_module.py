@@ -183,6 +183,29 @@ def test_padding_may_lie_anywhere() -> None:
     torch.testing.assert_close(first[0].latents, last[0].latents, atol=1e-5, rtol=0)
 
 
+def test_a_clip_that_diverges_becomes_a_skip_and_harms_no_other() -> None:
+    class Overflows(Objective):
+        """For the clip in the middle slot alone."""
+
+        def __call__(self, similarities, latents, start):
+            return super().__call__(similarities, latents, start) * torch.tensor([1.0, float("nan"), 1.0])
+
+    clips = batch(0, "a", "b", "c")
+    (alone,), _ = fit(module(num_steps=4), [batch(0, "a", None, "c")])
+    (result,), _ = fit(module(num_steps=4, objective=Overflows(), frame_steps=(0, 4)), [clips])
+    assert [clip.id for clip in result.clips] == ["a", "c"]
+    (skip,) = result.skips
+    assert (skip.id, skip.reason) == ("b", SkipReason.NOT_FINITE)
+    assert "Lower the learning rate" in skip.detail
+    assert torch.equal(result.latents, alone.latents)
+    assert result.curves.isfinite().all() and result.frames.shape[0] == 2
+
+
+def test_an_optimiser_that_wants_a_closure_is_refused_before_a_step() -> None:
+    with pytest.raises(ConfigError, match="LBFGS computes the loss several times"):
+        fit(module(optimizer=torch.optim.LBFGS), [batch(0, "a", "b", "c")])
+
+
 def test_a_clip_without_finite_embedding_becomes_a_skip() -> None:
     broken = torch.full((800,), 9.0)
     (result,), _ = fit(module(audio=BrokenFor()), [batch(0, "a", "bad", "b", bad=broken)])

@@ -1,12 +1,49 @@
 """What a person sees while a run works: clips done, similarity, time left."""
 
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from tqdm import tqdm
 
 from stylewav_pl.types import CohortResult
+
+
+class _Lines:
+    """Lets a bar write whole lines: what redraws a line on a terminal is one long line in a file."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> None:
+        """Writes a state of the bar, if it is one."""
+        if shown := text.strip():
+            self.stream.write(f"{shown}\n")
+
+    def flush(self) -> None:
+        """Passes it on."""
+        self.stream.flush()
+
+
+def progress_bar(total: int, title: str, enabled: bool | None = None) -> "tqdm[Any]":
+    """A bar over clips on standard error: live on a terminal, a line every few seconds elsewhere.
+
+    Args:
+        total: Number of clips.
+        title: What is made of each.
+        enabled: False: silence.
+    """
+    live = sys.stderr.isatty()
+    return tqdm(
+        total=total,
+        desc=title,
+        unit="clip",
+        mininterval=0.1 if live else 5.0,
+        ascii=not live,
+        dynamic_ncols=live,
+        disable=enabled is False,
+        file=sys.stderr if live else _Lines(sys.stderr),
+    )
 
 
 class ClipProgress(Callback):
@@ -31,15 +68,7 @@ class ClipProgress(Callback):
         if self.enabled is False or trainer.global_rank != 0 or not self.total:
             return
         title = "faces" if trainer.world_size == 1 else f"faces (process 1 of {trainer.world_size})"
-        live = sys.stderr.isatty()
-        self._bar = tqdm(
-            total=self.total,
-            desc=title,
-            unit="clip",
-            mininterval=0.1 if live else 5.0,
-            ascii=not live,
-            dynamic_ncols=live,
-        )
+        self._bar = progress_bar(self.total, title)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from stylewav_pl.commands.configuration import Document, read_configuration
+from stylewav_pl.commands.nearest import did_you_mean
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.installed import configs_directory
 
@@ -31,24 +33,28 @@ def _find(name: str) -> str:
     return name  # the parser says that it is missing
 
 
-def check_configs(words: Sequence[str]) -> None:
-    """Refuses what cannot be a configuration; mistakes inside one are the parser's to tell.
+def read_configs(words: Sequence[str]) -> list[Document]:
+    """Reads every configuration named on the command line; mistakes in its settings are the parser's to tell.
+
+    Args:
+        words: What :func:`expand_configs` gave.
 
     Raises:
-        ConfigError: One is missing, a folder, or empty.
+        ConfigError: One is missing, a folder, or no configuration.
     """
-    for path in map(Path, config_names(words)):
-        if path.is_dir():
-            raise ConfigError(f"Expected a configuration, found the folder {path}. Name a YAML file in it.")
-        if not path.exists():
-            raise ConfigError(
-                f"There is no configuration {path}, neither here nor in the package, which has: "
-                f"{', '.join(shipped_configs())}."
-            )
-        if path.is_file() and not path.read_bytes().strip():
-            raise ConfigError(
-                f"{path} is empty. Expected a YAML file with settings, such as those of demo.yaml."
-            )
+    return [_read(Path(name)) for name in config_names(words)]
+
+
+def _read(path: Path) -> Document:
+    if path.is_dir():
+        raise ConfigError(f"Expected a configuration, found the folder {path}. Name a YAML file in it.")
+    if not path.exists():
+        shipped = shipped_configs()
+        raise ConfigError(
+            f"There is no configuration {path}, neither here nor in the package, which has: "
+            f"{', '.join(shipped)}.{did_you_mean(path.name, shipped)}"
+        )
+    return read_configuration(path)
 
 
 def shipped_configs() -> list[str]:

@@ -1,6 +1,5 @@
 """``fit``, ``validate``, ``test`` and ``predict``: one experiment from one YAML, through LightningCLI."""
 
-import errno
 import logging
 import platform
 import signal
@@ -14,19 +13,19 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
-from jsonargparse import ArgumentError
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from stylewav_pl import __version__, stopping
 from stylewav_pl.callbacks import ClipProgress, ClipScore, Dashboard, ResultsWriter, Watch
 from stylewav_pl.commands.again import score_again
-from stylewav_pl.commands.arguments import check_configs, config_names, expand_configs, run_name
+from stylewav_pl.commands.arguments import expand_configs, read_configs, run_name
+from stylewav_pl.commands.failures import in_words
 from stylewav_pl.commands.finish import (
     Scoring,
     check_fraction,
     check_skips,
+    counted,
     finish_run,
     finished_before,
     nothing_listed,
@@ -34,39 +33,33 @@ from stylewav_pl.commands.finish import (
     sounds_of,
 )
 from stylewav_pl.commands.first_start import AUTO, plan_so_far, threads_of
+from stylewav_pl.commands.mend import mend, told
+from stylewav_pl.commands.parsing import MODE, parse_settings
 from stylewav_pl.commands.render import Rendering, render_again
+from stylewav_pl.commands.trainer_settings import FORCED
+from stylewav_pl.commands.trainer_settings import in_words as trainer_error
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.funnel import table
 from stylewav_pl.loggers import CsvLog
 from stylewav_pl.module import StyleWav
+from stylewav_pl.runs.damage import DamageError
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.files import remove_litter, write_json
+from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.job import PATIENCE_SECONDS, Leader, Member
+from stylewav_pl.runs.places import check_places
 from stylewav_pl.runs.plan import cohorts_of_rank
 from stylewav_pl.runs.results import merge
-from stylewav_pl.strategies import IndependentStrategy, Launcher, name_of_launch, started_again, use_threads
-from stylewav_pl.types import ConfigError, OutputError, Skip, Stopped, StyleWavError
+from stylewav_pl.runs.verification import check_cohorts
+from stylewav_pl.strategies import Launcher, started_again, use_threads
+from stylewav_pl.types import ConfigError, Skip, Stopped, StyleWavError
 from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import sha256_of
 
 INTERRUPTED = 130
-FAILURES_OF_A_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN}
-
-# What one pass over cohorts of independent clips means in Lightning's terms; anything else is refused.
-FORCED: dict[str, Any] = {
-    "max_epochs": 1,
-    "log_every_n_steps": 1,
-    "use_distributed_sampler": False,
-    "enable_checkpointing": False,
-    "enable_progress_bar": False,
-    "enable_model_summary": False,
-    "strategy": IndependentStrategy.strategy_name,
-    "num_sanity_val_steps": 0,
-}
 build_module = (
     StyleWav.from_sources
 )  # one object: each access makes another, and jsonargparse takes a second one for a clash of names
-CHANGEABLE = frozenset({"enable_checkpointing", "enable_model_summary"})  # harmless when somebody wants them
 
 
 class ExperimentCLI(LightningCLI):
@@ -82,16 +75,15 @@ class ExperimentCLI(LightningCLI):
                 ClipDataModule,
                 # it aborts on a second start; the run directory keeps the configuration
                 save_config_callback=None,
-                seed_everything_default=0,
                 trainer_defaults=FORCED,
                 args=[command, *self.words],
-                parser_kwargs={"prog": "stylewav-pl", "exit_on_error": False},
+                parser_kwargs={"prog": "stylewav-pl", "exit_on_error": False, "parser_mode": MODE},
                 auto_configure_optimizers=False,
                 load_from_checkpoint_support=False,
             )
             self.failed = False
         except BaseException as error:
-            told = self.in_words(error)
+            told = in_words(error, self.run_directory.path) if "config" in self.__dict__ else error
             self.leave(told)
             if told is error:
                 raise
@@ -103,6 +95,15 @@ class ExperimentCLI(LightningCLI):
                 "run_directory" in self.__dict__
             ):  # parsing came far enough; after an error the same process may want to continue
                 self.run_directory.release()
+
+    def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds the seed; Lightning's may also be true, for one that nobody knows."""
+        parser.add_argument(
+            "--seed_everything",
+            type=int,
+            default=0,
+            help="Seed of the run, from which each clip's own seed follows; 0 to 4294967295.",
+        )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the run's own options and the callbacks that are always there, each working on what those before it have done."""
@@ -152,40 +153,8 @@ class ExperimentCLI(LightningCLI):
             ConfigError: An option or a configuration is wrong; the parser's own way prints a page of every
                 option before it says what.
         """
-        if not {"-h", "--help"} & set(self.words):
-            check_configs(self.words)
-        try:
-            self.config = parser.parse_args(args)  # type: ignore[arg-type]
-        except ArgumentError as error:
-            named = any(config_names(self.words))
-            told = (
-                "Correct the option or the configuration"
-                if named
-                else "Name an experiment with --config, e.g. --config demo.yaml"
-            )
-            told += f"; `stylewav-pl {self.command} --help` tells every setting."
-            raise ConfigError(f"{str(error).rstrip()}\n{told}") from error
-
-    def before_instantiate_classes(self) -> None:
-        """Refuses settings that contradict what a run is.
-
-        Raises:
-            ConfigError: A trainer setting cannot work here.
-        """
-        share = self._get(self.config, "max_skipped_fraction")
-        if not 0 <= share <= 1:
-            raise ConfigError(
-                f"Expected max_skipped_fraction in [0, 1], found {share}. Correct it; 1 allows every clip "
-                "to be skipped."
-            )
-        trainer = self._get(self.config, "trainer")
-        for name, value in FORCED.items():
-            if name not in CHANGEABLE and trainer[name] != value:
-                raise ConfigError(
-                    f"trainer.{name} must be {value!r} here (each clip is optimised once, by independent "
-                    f"processes), found {trainer[name]!r}. "
-                    f"Remove trainer.{name} from the configuration."
-                )
+        options = self._subcommand_parsers[self.command]
+        self.config = parse_settings(parser, [self.command, *self.words], options, read_configs(self.words))
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Builds the trainer with the loggers that the configuration names, and the run's own log file beside them."""
@@ -196,11 +165,10 @@ class ExperimentCLI(LightningCLI):
         kwargs["default_root_dir"] = str(self.run_directory.path)
         try:
             return super().instantiate_trainer(**kwargs)
-        except MisconfigurationException as error:  # for example a GPU that is not there
-            raise ConfigError(
-                f"The trainer cannot work as configured: {error} Correct trainer.* (or --device); `cpu` is "
-                "always there."
-            ) from error
+        except StyleWavError:
+            raise
+        except Exception as error:  # a GPU that is not there, a plugin outside its launcher: each has its own
+            raise trainer_error(error) from error
 
     @cached_property
     def run_directory(self) -> RunDirectory:
@@ -218,6 +186,12 @@ class ExperimentCLI(LightningCLI):
         """The callback that shows how the run goes."""
         callback: Dashboard = self._get(self.config_init, "dashboard")
         return callback
+
+    @property
+    def progress(self) -> bool | None:
+        """Whether progress is shown: None where a terminal decides how."""
+        enabled: bool | None = self._get(self.config_init, "progress").enabled
+        return enabled
 
     @property
     def scoring(self) -> Scoring:
@@ -247,6 +221,8 @@ class ExperimentCLI(LightningCLI):
         # before anything is written: a wrong judge, prompt, precision or folder must not become part of the
         # run
         self.model.speed.check(self.trainer.strategy.root_device)
+        self.model.check_optimizer(self.trainer.strategy.root_device)
+        check_places(run.path)
         self.clip_score.setup(self.trainer, self.model, "fit")
         ids = self.listed_ids()
         self._dump_config()
@@ -271,11 +247,18 @@ class ExperimentCLI(LightningCLI):
         """The first process: claims the directory, writes the plan, and lets the others in."""
         run = self.run_directory
         self.claim()
-        run.write_plan(
-            plan_so_far(run, self.datamodule.cohort_size, len(ids), self.model, self.trainer).extended(ids)
-        )
+        for ignored in self.datamodule.ignored:
+            print(ignored, flush=True)
+        if run.restore_plan(ids):
+            say(
+                f"The plan of {run.path} was damaged or missing and is written again: the same clips give the same."
+            )
+        plan = plan_so_far(run, self.datamodule.cohort_size, len(ids), self.model, self.trainer).extended(ids)
+        self.datamodule.leave_out(plan.left_out(ids))
+        run.write_plan(plan)
+        self.lost = mend(FinishedRun(run.path), plan, self.datamodule, say)
         record_prompts(run, self.model.guide, self.clip_score.texts)
-        return Leader(run.path, 0, self.trainer.world_size, name_of_launch(), self.children).open()
+        return Leader(run.path, 0, self.trainer.world_size, self.launcher.name, self.children).open()
 
     def follow(self) -> Member:
         """Every other process: waits until the first one has opened the directory."""
@@ -283,7 +266,7 @@ class ExperimentCLI(LightningCLI):
             self.run_directory.path,
             self.trainer.global_rank,
             self.trainer.world_size,
-            name_of_launch(),
+            self.launcher.name,
             self.children,
         )
         return member.join(self.check_before_joining, say, self._get(self.config, "patience"))
@@ -298,7 +281,7 @@ class ExperimentCLI(LightningCLI):
         if stopping.asked():
             raise Stopped
         if not self.restarts:
-            self.run_directory.check_configuration(self.identity)
+            self.run_directory.configuration.check(self.identity)
 
     def check(self) -> None:
         """Whether this process may go on.
@@ -331,19 +314,6 @@ class ExperimentCLI(LightningCLI):
         if len(done) < len(cohorts) and skipped > limit * total:
             merge(self.run_directory, self.plan, done, early)
             check_fraction(skipped, total, limit)
-
-    def in_words(self, error: BaseException) -> BaseException:
-        """The error that a person should read: a failing disk and a signal surface in many forms."""
-        if isinstance(error, StyleWavError | KeyboardInterrupt) or "run_directory" not in self.__dict__:
-            return error
-        if stopping.asked():  # Lightning looks for the signal too; or it reached a process that decodes audio
-            return Stopped()
-        path = self.run_directory.path
-        if isinstance(error, OSError) and (
-            error.errno in FAILURES_OF_A_DISK or str(error.filename or "").startswith(str(path))
-        ):
-            return OutputError(path, error)
-        return error
 
     def leave(self, error: BaseException) -> None:
         """Tells the other processes what ended this one, and ends those that it started."""
@@ -379,7 +349,7 @@ class ExperimentCLI(LightningCLI):
         """
         ids = [clip.id for clip in self.datamodule.list_clips()]
         if not ids and (self.restarts or "plan" not in self.run_directory.read_manifest()):
-            raise ConfigError(nothing_listed(self.datamodule.early_skips))
+            raise ConfigError(nothing_listed(self.datamodule.early_skips, self.datamodule.ignored))
         return ids
 
     def claim(self) -> None:
@@ -390,7 +360,12 @@ class ExperimentCLI(LightningCLI):
             run.release()
             print(f"The earlier run was moved to {run.move_aside()}.")
         run.acquire()
-        run.adopt(self.identity)
+        if wrong := run.manifest.damage():
+            say(f"{run.manifest_path} {wrong}: its copy is used, and put in its place.")
+        if wrong := run.configuration.adopt(self.identity):
+            say(
+                f"{run.config_path} {wrong}: it is written again, since this configuration is that of the run."
+            )
         if funnel := self.datamodule.funnel:
             write_json(run.path / "funnel.json", [asdict(stage) for stage in funnel])
         facts = {
@@ -452,6 +427,8 @@ class ExperimentCLI(LightningCLI):
         self.dashboard.finish(self.trainer.loggers, self.run_directory.path)
         self.job.close(self.check, patience)
         remove_litter(self.run_directory.path)
+        if self.lost:
+            raise DamageError(run.path, self.lost)
         check_skips(
             totals.skips,
             totals.done,
@@ -468,10 +445,15 @@ class ExperimentCLI(LightningCLI):
         """Decodes every clip and prints the plan and the skips; optimises nothing."""
         data = self.datamodule
         data.sample_rate = model.audio.sample_rate
+        model.check_optimizer(self.trainer.strategy.root_device)
+        check_places(self.run_directory.path)
+        self.listed_ids()
         clips = data.list_clips()
         plan = plan_so_far(self.run_directory, data.cohort_size, len(clips), model, self.trainer).extended(
             clip.id for clip in clips
         )
+        data.leave_out(plan.left_out(clip.id for clip in clips))
+        clips = data.list_clips()
         skips = [
             *data.early_skips,
             *(loaded for clip in clips if isinstance(loaded := data.load(clip.id), Skip)),
@@ -486,10 +468,15 @@ class ExperimentCLI(LightningCLI):
             f"plan: {len(plan.ids)} clips in {cohorts}, {model.recipe.num_steps} steps, into "
             f"{self.run_directory.path}"
         )
-        print(f"finished already: {len(self.run_directory.finished())} cohorts")
+        finished = FinishedRun(self.run_directory.path)
+        print(f"finished already: {len(finished.journals)} cohorts")
+        for line in told(check_cohorts(finished), finished.journals, plan):
+            print(line)
         print(f"cannot be used: {len(skips)} clips")
         for skip in skips:
             print(f"  {skip}")
+        for ignored in data.ignored:
+            print(ignored)
         check_skips(
             skips,
             len(clips) - len(skips),
@@ -502,20 +489,25 @@ class ExperimentCLI(LightningCLI):
         self.clip_score.setup(self.trainer, model, "test")
         self.datamodule.sample_rate = model.audio.sample_rate
         device, sounds = self.trainer.strategy.root_device, sounds_of(self.datamodule)
-        score_again(self.run_directory, model.guide, self.clip_score, self.scoring, device, sounds)
+        score_again(
+            self.run_directory, model.guide, self.clip_score, self.scoring, device, sounds, self.progress
+        )
         self.dashboard.bind(self.trainer.loggers, self.run_directory.path, self.trainer.global_rank)
         self.dashboard.finish(self.trainer.loggers, self.run_directory.path)
 
     def predict(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Renders the latents of the run again into ``rendered/``."""
+        check_places(self.run_directory.path)
         rendering = Rendering(*(self._get(self.config, field.name) for field in fields(Rendering)))
-        count = render_again(self.run_directory, model, self.generator_sha256, rendering)
-        print(f"{count} images in {self.run_directory.path / rendering.folder}")
+        finished = FinishedRun(self.run_directory.path)
+        count = render_again(finished, model, self.generator_sha256, rendering, self.progress)
+        made = counted(count, "image") + (f" and {counted(count, 'video')}" if rendering.video else "")
+        print(f"{made} in {self.run_directory.path / rendering.folder}")
 
 
 def versions() -> dict[str, str]:
     """What computed the run."""
-    packages = ("torch", "lightning", "open_clip_torch", "torchmetrics", "soundfile", "soxr")
+    packages = ("torch", "lightning", "open_clip_torch", "torchmetrics", "soundfile", "av", "scipy", "soxr")
     return {
         "stylewav-pl": __version__,
         "python": platform.python_version(),

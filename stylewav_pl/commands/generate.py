@@ -2,30 +2,41 @@
 
 import argparse
 import json
+import os
 import sys
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stylewav_pl.commands.arguments import config_names
+from stylewav_pl.commands.options import Options
 from stylewav_pl.errors import ConfigError
 
 if TYPE_CHECKING:
     from stylewav_pl.runs.directory import RunDirectory
 
 SIDE_BY_SIDE = 8
+WILD = frozenset("*?[{")  # a pattern may match; the module that knows is slow to import
+# Options of every experiment, beside those with a dot in their name.
+SETTINGS = ("--config", "-c", "--max_skipped_fraction", "--patience", "--seed_everything", "--threads")
+SWITCHES = ("--strict",)
 ACCELERATORS = {"auto": "auto", "cpu": "cpu", "cuda": "gpu"}
 
 
 def parser() -> argparse.ArgumentParser:
     """The options of ``generate``."""
-    options = argparse.ArgumentParser(
+    options = Options(
         prog="stylewav-pl generate",
         description="Makes one face for each audio file (wav, mp3, flac, ogg, opus, ...).",
+        epilog="Every setting of an experiment can follow, too: --model.latent_space S --writer.image webp; "
+        "stylewav-pl fit --help tells them.",
     )
     options.add_argument(
         "files",
         nargs="+",
         metavar="FILE",
-        help="audio files; of longer recordings 5 seconds are used, see --window",
+        help="audio files, folders and patterns; of longer recordings 5 seconds are used, see --window",
     )
     options.add_argument(
         "-o",
@@ -73,22 +84,62 @@ def run(command: str, options: list[str]) -> int:
     Raises:
         ConfigError: No file exists, or the device is not there.
     """
-    asked = parser().parse_args(options)
-    if not any(Path(name).expanduser().is_file() for name in asked.files):
-        folder = next((name for name in asked.files if Path(name).expanduser().is_dir()), None)
-        hint = f" (all files of a folder: {Path(folder) / '*'})" if folder else ""
-        raise ConfigError(
-            f"None of these is a file: {', '.join(asked.files)}. Expected the paths of audio files{hint}."
-        )
+    own, passed = split(options)
+    asked = parser().parse_args(own)
+    if not any(_exists(name) or WILD & set(name) for name in asked.files):
+        raise ConfigError(_none_is_there(asked.files))
 
     from stylewav_pl.commands import experiment
+    from stylewav_pl.commands.finish import nothing_listed
+    from stylewav_pl.commands.places import files_of
 
-    done = experiment.run("fit", _words(asked))
+    asked.files, ignored = files_of(asked.files)
+    if not asked.files:
+        raise ConfigError(nothing_listed((), ignored))
+    if not any(map(_exists, asked.files)):
+        raise ConfigError(_none_is_there(asked.files))
+    for one in ignored:
+        print(one, flush=True)
+
+    done = experiment.run("fit", _words(asked, passed))
     print("A generated face is not a portrait of the speaker.", file=sys.stderr)
     return done
 
 
-def _words(asked: argparse.Namespace) -> list[str]:
+def _exists(name: str) -> bool:
+    return os.path.exists(os.path.expanduser(name))
+
+
+def _none_is_there(names: Sequence[str]) -> str:
+    return f"None of these is there: {', '.join(names)}. Expected audio files, folders or patterns."
+
+
+def split(options: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The command's own options, and those that every experiment has: ``--model.num_steps 40``, ``--threads 2``.
+
+    Raises:
+        ConfigError: Other sources than the files are asked for.
+
+    >>> split(["a.wav", "--model.num_steps", "40", "-o", "out", "--strict", "--writer.image=webp"])
+    (['a.wav', '-o', 'out'], ['--model.num_steps', '40', '--strict', '--writer.image=webp'])
+    """
+    own: list[str] = []
+    passed: list[str] = []
+    words = iter(options)
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if name.startswith("--data.sources"):
+            raise ConfigError("The files are the sources of generate. Remove --data.sources, or use fit.")
+        if name in SWITCHES or name in SETTINGS or (name.startswith("--") and "." in name):
+            passed += [word] if equals or name in SWITCHES else [word, *islice(words, 1)]
+        else:
+            own.append(word)
+    return own, passed
+
+
+def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
+    overlays = [f"--config={name}" for name in config_names(passed)]
+    others = [word for index, word in enumerate(passed) if not _of_config(passed, index)]
     from stylewav_pl.embedders import matching_guide
     from stylewav_pl.runs.directory import RunDirectory
 
@@ -101,7 +152,9 @@ def _words(asked: argparse.Namespace) -> list[str]:
         }
     ]
     guide = asked.guide or (asked.audio_encoder and matching_guide(asked.audio_encoder))
-    words = ["--config", "generate.yaml", "--run", asked.output, "--data.sources", json.dumps(sources)]
+    # an overlay may have sources of its own, and comes before the files
+    words = ["--config", "generate.yaml", *overlays, "--run", asked.output]
+    words += ["--data.sources", json.dumps(sources)]
     # Empty slots cost as much as faces; but a run keeps the cohorts that it began with.
     side_by_side = min(SIDE_BY_SIDE, len(asked.files))
     cohort_size = side_by_side if asked.restart else run.read_plan(side_by_side).cohort_size
@@ -114,7 +167,12 @@ def _words(asked: argparse.Namespace) -> list[str]:
     if asked.steps is not None:
         frames = sorted({round(asked.steps * share / 5) for share in range(6)})
         words += ["--model.num_steps", str(asked.steps), "--model.frame_steps", json.dumps(frames)]
-    return words
+    return [*words, *others]
+
+
+def _of_config(words: Sequence[str], index: int) -> bool:
+    flags = ("--config", "-c")
+    return words[index].partition("=")[0] in flags or (index > 0 and words[index - 1] in flags)
 
 
 def _files_of(run: "RunDirectory") -> dict[str, str]:
@@ -127,7 +185,7 @@ def _files_of(run: "RunDirectory") -> dict[str, str]:
 
 def _named(name: str) -> str:
     """The file as a configuration can name it."""
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     return str(path) if _is_utf8(name) else path.absolute().as_uri()
 
 

@@ -17,15 +17,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
+from stylewav_pl.callbacks.progress import progress_bar
 from stylewav_pl.commands.again import batches, finished_clips
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.latents import pulled_to_mean
 from stylewav_pl.pictures.images import IMAGE_NOTICE, encode, exif_metadata, to_picture
-from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.files import SCRATCH, whole_file
+from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.journal import ClipRecord
 from stylewav_pl.runs.plan import stem_of
-from stylewav_pl.runs.stores import LATENT, Store
 from stylewav_pl.types import ConfigError, RunDirectoryError
 
 VideoFormat: TypeAlias = Literal["auto", "mp4", "webp", "gif"]
@@ -89,8 +89,21 @@ class Rendering:
         return "-".join(["rendered", *parts])
 
 
-def render_again(run: RunDirectory, module: StyleWav, generator_sha256: str, rendering: Rendering) -> int:
+def render_again(
+    run: FinishedRun,
+    module: StyleWav,
+    generator_sha256: str,
+    rendering: Rendering,
+    progress: bool | None = None,
+) -> int:
     """Renders every stored latent of a run into its folder ``rendered``; returns how many.
+
+    Args:
+        run: A run with finished clips.
+        module: Renders them.
+        generator_sha256: Of the generator's weights.
+        rendering: How.
+        progress: False: silence.
 
     Raises:
         ConfigError: The latents belong to another generator or latent space, or the generator has fewer
@@ -98,26 +111,36 @@ def render_again(run: RunDirectory, module: StyleWav, generator_sha256: str, ren
         RunDirectoryError: The run has no finished clip, or a latent is gone.
     """
     check_cutoff(module, rendering.truncation_cutoff)
-    store, count = run.store, 0
-    for batch in batches(finished_clips(run)):
-        latents = torch.stack(
-            [read_latent(store, record.id, module, generator_sha256) for record in batch]
-        ).to(module.device)
-        images = render(module, latents, rendering)
-        for record, latent, image in zip(batch, latents, images, strict=True):
-            picture = resized(to_picture(image), rendering.resolution)
-            place = run.path / rendering.folder / stem_of(record.id)
-            write(run, place.with_name(f"{place.name}.png"), encode(picture, "png", record.id, record.seed))
-            if rendering.video:
-                write(
-                    run,
-                    place.with_name(f"{place.name}.{rendering.suffix}"),
-                    film(module, latent, record, rendering),
-                )
-            count += 1
+    clips, count = finished_clips(run), run.journals.number_of_clips
+    with progress_bar(count, "videos" if rendering.video else "images", progress) as bar:
+        for batch in batches(clips):
+            latents = torch.stack(
+                [read_latent(run, record.id, module, generator_sha256) for record in batch]
+            ).to(module.device)
+            images = render(module, latents, rendering)
+            for record, latent, image in zip(batch, latents, images, strict=True):
+                write_clip(run, module, rendering, record, latent, image)
+                bar.update()
     with suppress(OSError):  # a run may be at work in it
         (run.path / SCRATCH).rmdir()
     return count
+
+
+def write_clip(
+    run: FinishedRun,
+    module: StyleWav,
+    rendering: Rendering,
+    record: ClipRecord,
+    latent: Float[Tensor, "*latent"],
+    image: Float[Tensor, "3 height width"],
+) -> None:
+    """Writes the picture of one clip, and its film where one is wanted."""
+    picture = resized(to_picture(image), rendering.resolution)
+    place = run.path / rendering.folder / stem_of(record.id)
+    write(run, place.with_name(f"{place.name}.png"), encode(picture, "png", record.id, record.seed))
+    if rendering.video:
+        name = f"{place.name}.{rendering.suffix}"
+        write(run, place.with_name(name), film(module, latent, record, rendering))
 
 
 def check_cutoff(module: StyleWav, cutoff: int | None) -> None:
@@ -247,14 +270,16 @@ def resized(picture: Image.Image, resolution: int | None) -> Image.Image:
     )
 
 
-def write(run: RunDirectory, path: Path, data: bytes) -> None:
+def write(run: FinishedRun, path: Path, data: bytes) -> None:
     """Writes a file of the run, whole or not at all."""
     path.parent.mkdir(exist_ok=True)
     with whole_file(path, scratch=run.path / SCRATCH) as file:
         file.write(data)
 
 
-def read_latent(store: Store, id: str, module: StyleWav, generator_sha256: str) -> Float[Tensor, "*latent"]:
+def read_latent(
+    run: FinishedRun, id: str, module: StyleWav, generator_sha256: str
+) -> Float[Tensor, "*latent"]:
     """A written latent, checked to belong to the module's generator and latent space.
 
     Raises:
@@ -262,22 +287,22 @@ def read_latent(store: Store, id: str, module: StyleWav, generator_sha256: str) 
         RunDirectoryError: It is missing or damaged.
     """
     try:
-        data = store.read(id, LATENT)
+        data = run.latent(id)
         latent, found = load(data)["latent"], metadata_of(data)
     except (FileNotFoundError, KeyError) as error:
         raise RunDirectoryError(
-            f"The latent of {id} in {store.run} is missing. It is written when writer.latents is true."
+            f"The latent of {id} in {run.path} is missing. It is written when writer.latents is true."
         ) from error
     except (SafetensorError, ValueError) as error:
         raise RunDirectoryError(
-            f"The latent of {id} in {store.run} is damaged ({error}). Restore it, or run fit again with "
+            f"The latent of {id} in {run.path} is damaged ({error}). Restore it, or run fit again with "
             "--restart."
         ) from error
     expected = {"space": module.latent_space.name, "generator_sha256": generator_sha256}
     for name, value in expected.items():
         if found.get(name) != value:
             raise ConfigError(
-                f"The latent of {id} in {store.run} has {name} {found.get(name)!r}, the configuration means "
+                f"The latent of {id} in {run.path} has {name} {found.get(name)!r}, the configuration means "
                 f"{value!r}. "
                 "Use the configuration of the run (config.yaml in it)."
             )

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from stylewav_pl.commands.options import Options
 from stylewav_pl.errors import WeightsError
 from stylewav_pl.weights import cache, licences
 from stylewav_pl.weights.digest import sha256_of
@@ -16,7 +17,7 @@ from stylewav_pl.weights.remote import RemoteWeights
 
 def parser() -> argparse.ArgumentParser:
     """The actions and their options."""
-    options = argparse.ArgumentParser(
+    options = Options(
         prog="stylewav-pl weights",
         description="Lists, fetches, verifies, inspects and converts network weights.",
     )

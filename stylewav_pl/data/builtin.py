@@ -7,7 +7,8 @@ from stylewav_pl.data.audio import finish
 from stylewav_pl.data.base import ClipSource
 from stylewav_pl.data.window import Window
 from stylewav_pl.pocket.voices import Speaker, held_out_speakers, speak
-from stylewav_pl.types import Clip, ConfigError
+from stylewav_pl.ranges import check_number
+from stylewav_pl.types import Clip
 
 NATIVE_RATE = 16_000
 
@@ -24,11 +25,8 @@ class BuiltinVoices(ClipSource):
     """
 
     def __init__(self, per_sex: int = 40, seed: int = 0, seconds: float = 5.25) -> None:
-        if per_sex < 1 or not 0.5 <= seconds <= 60:
-            raise ConfigError(
-                f"BuiltinVoices needs per_sex of at least 1 and 0.5 to 60 seconds, found {per_sex} and "
-                f"{seconds}."
-            )
+        check_number("BuiltinVoices.per_sex", per_sex, least=1)
+        check_number("BuiltinVoices.seconds", seconds, least=0.5, most=60)
         self.seconds = seconds
         self.seed = seed
         self.speakers = {

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from itertools import islice, zip_longest
 
 from stylewav_pl.data.funnel import Funnel
+from stylewav_pl.ranges import check_number
 from stylewav_pl.types import ConfigError
 
 # One meaning, several spellings: Common Voice renamed its genders with release 17 and misspells the forties.
@@ -16,6 +17,7 @@ SPELLINGS = (
 )
 
 SAMPLED = "sampled"
+MOST_CLIPS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,14 @@ class Populations:
     def __init__(
         self, trait: str, populations: Mapping[str, Population], clips_per_speaker: int = 1, seed: int = 0
     ) -> None:
-        counts = [population.count for population in populations.values()]
-        if not trait or not counts or min([*counts, clips_per_speaker]) < 1:
+        if not trait or not populations:
             raise ConfigError(
-                "Expected a trait, at least one population with a count of at least 1, and "
-                "clips_per_speaker of at least 1; "
-                f"found trait {trait!r}, counts {counts} and clips_per_speaker {clips_per_speaker}."
+                f"Expected a trait and at least one population, found trait {trait!r} and "
+                f"{len(populations)} populations. Name them in the data source."
             )
+        for label, population in populations.items():
+            check_number(f"populations.{label}.count", population.count, least=1, most=MOST_CLIPS)
+        check_number("clips_per_speaker", clips_per_speaker, least=1)
         self.trait = trait
         self.counts = {label: population.count for label, population in populations.items()}
         self.clips_per_speaker = clips_per_speaker

@@ -9,7 +9,7 @@ from stylewav_pl.embedders.wav2clip import Wav2ClipEmbedder, build_audio_network
 from stylewav_pl.types import WeightsError
 from stylewav_pl.weights.open_clip_name import parse_open_clip
 from stylewav_pl.weights.registry import resolve
-from stylewav_pl.weights.state_dict import read_state_dict
+from stylewav_pl.weights.state_dict import check_finite_tensors, read_state_dict
 from stylewav_pl.weights.store import WeightFile, is_own_format, read_weights
 
 __all__ = [
@@ -96,4 +96,5 @@ def _read(path: Path, kind: str, architecture: str) -> WeightFile:
         raise WeightsError(
             f"{file.path} holds the architecture {file.architecture!r}, but {architecture!r} is needed here."
         )
+    check_finite_tensors(file.tensors, path)
     return file

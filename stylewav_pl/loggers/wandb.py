@@ -14,6 +14,7 @@ from numpy import ndarray
 from PIL import Image
 
 from stylewav_pl.loggers.base import Cell, RunLogger
+from stylewav_pl.ranges import check_number
 from stylewav_pl.runs.files import write_text
 
 CLIPS, STEP = "clips_done", "optimisation_step"  # the two x-axes
@@ -48,8 +49,13 @@ class WandbLog(RunLogger):
             connect_seconds: How long to wait for the service at the start before going offline.
             upload_seconds: How long to wait at the end for data to be sent; what is left stays on disk for
                 ``wandb sync``.
+
+        Raises:
+            ConfigError: A time is out of its range.
         """
         super().__init__()
+        check_number("WandbLog.connect_seconds", connect_seconds, least=0)
+        check_number("WandbLog.upload_seconds", upload_seconds, least=0)
         self.project = project
         self.entity = entity
         self.run_name = name

@@ -88,6 +88,12 @@ class OptimizedCohort:
     frames: dict[int, Tensor]
     start_thumbnails: Tensor
 
+    @property
+    def is_finite(self) -> Bool[Tensor, " cohort"]:
+        """Whether each clip's image and similarities are finite numbers."""
+        images, curves = (part.flatten(start_dim=1).isfinite() for part in (self.images, self.curves))
+        return images.all(dim=1) & curves.all(dim=1)
+
 
 def optimize_cohort(
     latents: nn.Parameter,

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from stylewav_pl.errors import ConfigError
+from stylewav_pl.ranges import check_number
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class EarlyStop:
 
     Attributes:
         patience: Steps without such a rise, at least 1.
-        min_gain: The rise of the cosine that counts, at least 0.
+        min_gain: The rise of the cosine that counts, in [0, 2].
 
     Raises:
         ConfigError: A value is out of its range.
@@ -26,12 +26,8 @@ class EarlyStop:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        if self.patience < 1 or self.min_gain < 0:
-            raise ConfigError(
-                "Expected early_stop.patience of at least 1 and min_gain of at least 0, found "
-                f"{self.patience} and {self.min_gain}. "
-                "Correct model.early_stop."
-            )
+        check_number("model.early_stop.patience", self.patience, least=1)
+        check_number("model.early_stop.min_gain", self.min_gain, least=0, most=2)
 
 
 class Convergence:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 
 from stylewav_pl.errors import ConfigError, one_line
+from stylewav_pl.ranges import check_number
 from stylewav_pl.weights.cache import cache_directory
 
 Precision = Literal["float32", "tfloat32", "bfloat16", "float16"]
@@ -40,6 +41,10 @@ class Speed:
     precision: Precision = "float32"
     recompute_from: int | None = None
     compile: Compile = False
+
+    def __post_init__(self) -> None:
+        """Checks the values that need no device."""
+        check_number("model.speed.recompute_from", self.recompute_from, least=1)
 
     @property
     def dtype(self) -> torch.dtype:

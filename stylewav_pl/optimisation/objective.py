@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
+from stylewav_pl.ranges import check_number
+
 
 def cosine_similarity(
     embeddings: Float[Tensor, "clip embed"], targets: Float[Tensor, "clip embed"]
@@ -52,6 +54,12 @@ class Objective:
     similarity: float = 1.0
     distance_to_start: float = 0.0
     logit_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Checks the weights: what overflows would be noticed only after the first cohort."""
+        check_number("model.objective.similarity", self.similarity)
+        check_number("model.objective.distance_to_start", self.distance_to_start, least=0)
+        check_number("model.objective.logit_scale", self.logit_scale)
 
     def __call__(
         self,

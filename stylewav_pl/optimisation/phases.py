@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.optimisation.schedules import Schedule
+from stylewav_pl.ranges import check_number
 
 REFINEMENT_FACTOR = 0.5
 
@@ -19,7 +20,7 @@ class Refinement:
         full_steps: With a coarse resolution: how many of the last steps are at full resolution.
 
     Raises:
-        ConfigError: ``full_steps`` is negative.
+        ConfigError: ``full_steps`` is out of its range.
     """
 
     coarse_resolution: int | None = None
@@ -27,10 +28,7 @@ class Refinement:
 
     def __post_init__(self) -> None:
         """Checks the values that need no generator."""
-        if self.full_steps < 0:
-            raise ConfigError(
-                f"Expected full_steps of at least 0, found {self.full_steps}. Correct model.refinement."
-            )
+        check_number("model.refinement.full_steps", self.full_steps, least=0)
 
     def check(self, resolutions: tuple[int, ...]) -> None:
         """Compares the coarse resolution with those that a generator has.

@@ -4,6 +4,8 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from stylewav_pl.ranges import check_number
+
 
 class Schedule(ABC):
     """A factor on the learning rate that depends on progress alone."""
@@ -21,12 +23,20 @@ class RampUpCosineDown(Schedule):
     0.
 
     Attributes:
-        ramp_up: Share of the steps spent rising.
-        ramp_down: Share of the steps spent falling.
+        ramp_up: Share of the steps spent rising, in (0, 1].
+        ramp_down: Share of the steps spent falling, in (0, 1].
+
+    Raises:
+        ConfigError: A share is out of its range.
     """
 
     ramp_up: float = 0.05
     ramp_down: float = 0.25
+
+    def __post_init__(self) -> None:
+        """Checks the shares."""
+        check_number("model.schedule.ramp_up", self.ramp_up, above=0, most=1)
+        check_number("model.schedule.ramp_down", self.ramp_down, above=0, most=1)
 
     def factor(self, progress: float) -> float:
         """The factor at ``progress``.

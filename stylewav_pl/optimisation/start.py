@@ -10,7 +10,9 @@ from torch import Tensor
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.latents import LatentSpace
+from stylewav_pl.ranges import check_number
 
+MOST_CANDIDATES = 10_000
 Score = Callable[[Tensor], Tensor]  # latents [cohort, ...] to similarities [cohort]
 
 
@@ -35,14 +37,12 @@ class Start:
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        if not 0 <= self.truncation <= 1:
+        check_number("model.start.truncation", self.truncation, least=0, most=1)
+        check_number("model.start.candidates", self.candidates, least=1, most=MOST_CANDIDATES)
+        if self.candidates > 1 and not self.truncation:
             raise ConfigError(
-                f"Expected a truncation in [0, 1], found {self.truncation}. Correct model.start.truncation."
-            )
-        if self.candidates < 1 or (self.candidates > 1 and not self.truncation):
-            raise ConfigError(
-                "Expected candidates of at least 1, and 1 where every clip starts at the mean (truncation: "
-                f"0); found {self.candidates} with truncation {self.truncation}. Correct model.start."
+                "Expected model.start.candidates of 1 where every clip starts at the mean (truncation: 0), "
+                f"found {self.candidates}. Correct one of the two."
             )
 
 

@@ -4,12 +4,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from stylewav_pl.data.window import windows_of
 from stylewav_pl.embedders.base import AudioEmbedder
 from stylewav_pl.types import ClipBatch, Skip, SkipReason
+
+NOT_EMBEDDABLE = "the audio encoder gave numbers that are not finite"
+DIVERGED = (
+    "The optimisation left the finite numbers. Lower the learning rate of model.optimizer or the weights of "
+    "model.objective, or compute in float32 (model.speed.precision)."
+)
 
 
 @torch.no_grad()
@@ -33,7 +39,7 @@ def embed_targets(
             targets[list(batch.live)] = _embed(batch, audio).to(targets)
     lost = [slot for slot in batch.live if not targets[slot].isfinite().all()]
     targets[lost] = 0.0
-    return drop_clips(batch, lost), targets
+    return drop_clips(batch, lost, SkipReason.NOT_EMBEDDABLE, NOT_EMBEDDABLE), targets
 
 
 def _embed(batch: ClipBatch, audio: AudioEmbedder) -> Float[Tensor, "clip embed"]:
@@ -42,11 +48,16 @@ def _embed(batch: ClipBatch, audio: AudioEmbedder) -> Float[Tensor, "clip embed"
     return audio.embed_windows([windows_of(waveform, batch.averaged) for waveform in batch.waveforms])
 
 
-def drop_clips(batch: ClipBatch, lost: Sequence[int]) -> ClipBatch:
+def drop_diverged(batch: ClipBatch, finite: Bool[Tensor, " cohort"]) -> ClipBatch:
+    """Returns the batch without the clips whose result is no finite number: nothing of theirs can be written."""
+    lost = [slot for slot in batch.live if not finite[slot]]
+    return drop_clips(batch, lost, SkipReason.NOT_FINITE, DIVERGED)
+
+
+def drop_clips(batch: ClipBatch, lost: Sequence[int], reason: SkipReason, detail: str) -> ClipBatch:
     """Returns the batch with the clips of the ``lost`` slots turned into skips."""
-    reason = "the audio encoder gave numbers that are not finite"
     clips = [clip for slot in lost if (clip := batch.slots[slot]) is not None]
-    skips = [Skip(clip.id, clip.path, SkipReason.NOT_EMBEDDABLE, reason) for clip in clips]
+    skips = [Skip(clip.id, clip.path, reason, detail) for clip in clips]
     pairs = zip(batch.live, batch.waveforms, strict=True)
     waveforms = tuple(waveform for slot, waveform in pairs if slot not in lost)
     slots = tuple(None if slot in lost else clip for slot, clip in enumerate(batch.slots))

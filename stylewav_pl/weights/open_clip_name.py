@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from stylewav_pl.errors import WeightsError, one_line
+from stylewav_pl.weights.network import told
 from stylewav_pl.weights.offline import is_offline
 
 PREFIX = "open_clip:"
@@ -110,7 +111,7 @@ class OpenClipName:
             except (
                 Exception
             ) as error:  # the hub's, the HTTP client's and the operating system's errors have no common base
-                reason = one_line(error, 160)
+                reason = one_line(ValueError(told(error, page)), 300)
         raise WeightsError(
             f"The CLIP model {self.model}/{self.tag} is not in {constants.HF_HUB_CACHE} and cannot be "
             f"fetched ({reason}). "

@@ -1,12 +1,17 @@
 """Names of weights: from ``pocket`` to the file that holds them."""
 
 import os
+import re
 from pathlib import Path
 
 from stylewav_pl.errors import WeightsError
 from stylewav_pl.weights.entry import Entry, PackagedWeights
 from stylewav_pl.weights.open_clip_name import FORMS, parse_open_clip
 from stylewav_pl.weights.published import PUBLISHED
+
+_CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+WEIGHT_SUFFIXES = frozenset({".pt", ".pth", ".pkl", ".safetensors", ".ckpt", ".bin"})
+SETTINGS = {"generator": "--model.generator", "image_text": "--model.guide", "audio": "--model.audio"}
 
 ENTRIES: tuple[Entry, ...] = (
     PackagedWeights(
@@ -54,6 +59,11 @@ def resolve(source: str | Path, kind: str) -> Path:
     if path.is_file():
         check_readable(path)
         return path
+    if _CLASS_PATH.fullmatch(str(source)) and path.suffix not in WEIGHT_SUFFIXES and kind in SETTINGS:
+        raise WeightsError(
+            f"{source} is no weight name of kind {kind!r} and no file. If it is a class, say so: "
+            f"{SETTINGS[kind]}.class_path {source} (in a configuration: {{class_path: {source}}})."
+        )
     names = ", ".join(sorted(named)) or "there is none"
     also = f", or {FORMS}" if kind == "image_text" else ""
     found = f"the folder {source}" if path.is_dir() else f"{str(source)!r}, which is neither"

@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from stylewav_pl.errors import WeightsError, one_line
-from stylewav_pl.weights.contents import ZIP_START, is_safetensors, read_contents, readable_errors
+from stylewav_pl.weights.contents import is_safetensors, read_contents, readable_errors
+from stylewav_pl.weights.marks import ZIP_START
 from stylewav_pl.weights.torchscript import is_torchscript, read_torchscript
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -99,10 +100,17 @@ def check_finite(network: nn.Module, path: Path) -> None:
     Raises:
         WeightsError: A weight is not finite.
     """
+    check_finite_tensors(network.state_dict(), path)
+
+
+def check_finite_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Refuses tensors of a file that would spread NaN or infinity.
+
+    Raises:
+        WeightsError: One is not finite.
+    """
     broken = [
-        name
-        for name, tensor in network.state_dict().items()
-        if tensor.is_floating_point() and not tensor.isfinite().all()
+        name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()
     ]
     if broken:
         raise WeightsError(f"{path} holds numbers that are not finite in {_list(broken)}. Fetch it again.")

@@ -22,10 +22,20 @@ from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import all_embeddings
 from stylewav_pl.runs.plan import stem_of
 from stylewav_pl.runs.stores import STRIP
-from stylewav_pl.types import Clip, CohortResult, ConfigError, OutputError, ScoreRow, Skip, SkipReason
+from stylewav_pl.types import (
+    Clip,
+    ClipBatch,
+    CohortResult,
+    ConfigError,
+    OutputError,
+    ScoreRow,
+    Skip,
+    SkipReason,
+)
 
 TRAINER = Mock(Trainer, global_rank=3)
 MODULE = Mock(LightningModule, latent_metadata={"space": "WPlus"})
+BATCH = ClipBatch(5, (), ())
 SKIP = Skip("c", "c.wav", SkipReason.EMPTY, "nothing in it")
 
 
@@ -52,7 +62,7 @@ def write(path: Path, outputs: dict[str, Any], **settings: Any) -> RunDirectory:
     path.mkdir(exist_ok=True)
     writer, run = ResultsWriter(**settings), RunDirectory(path)
     writer.bind(run, "abc123")
-    writer.on_train_batch_end(TRAINER, MODULE, outputs, None, 0)
+    writer.on_train_batch_end(TRAINER, MODULE, outputs, BATCH, 0)
     writer.on_train_end(TRAINER, MODULE)
     return run
 
@@ -63,7 +73,7 @@ def latent_path(run: RunDirectory, id: str) -> Path:
 
 def test_a_writer_without_a_place_says_what_to_do() -> None:
     with pytest.raises(ConfigError, match="call bind"):
-        ResultsWriter().on_train_batch_end(TRAINER, MODULE, {"result": result()}, None, 0)
+        ResultsWriter().on_train_batch_end(TRAINER, MODULE, {"result": result()}, BATCH, 0)
 
 
 def test_images_are_those_of_the_result_and_say_what_they_are(tmp_path: Path) -> None:
@@ -136,7 +146,7 @@ def test_the_journal_says_how_long_a_cohort_took(tmp_path: Path, monkeypatch: py
     writer.bind(run, "abc123")
     writer.on_train_batch_start(TRAINER, MODULE, None, 0)
     clock.monotonic.return_value = 107.25
-    writer.on_train_batch_end(TRAINER, MODULE, {"result": result()}, None, 0)
+    writer.on_train_batch_end(TRAINER, MODULE, {"result": result()}, BATCH, 0)
     writer.on_train_end(TRAINER, MODULE)
     assert run.finished()[5].seconds == 7.25
 

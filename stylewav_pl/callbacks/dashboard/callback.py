@@ -18,6 +18,7 @@ from stylewav_pl.callbacks.dashboard.window import Window, deserves_a_look, dese
 from stylewav_pl.loggers import RunLogger
 from stylewav_pl.pictures.grid import picture_grid
 from stylewav_pl.pictures.images import to_bytes
+from stylewav_pl.ranges import check_number
 from stylewav_pl.types import CohortResult, ScoreRow
 
 MOST_POPULATIONS = 8
@@ -42,7 +43,12 @@ class Dashboard(Callback):
             faces: Most faces of a population in one picture while the run works; 0: no pictures.
             table_rows: Most clips in the table at the end.
             every_rank: Every process shows its own numbers and faces; otherwise only the first.
+
+        Raises:
+            ConfigError: A number is out of its range.
         """
+        check_number("dashboard.faces", faces, least=0)
+        check_number("dashboard.table_rows", table_rows, least=0)
         self.faces = faces
         self.table_rows = table_rows
         self.every_rank = every_rank

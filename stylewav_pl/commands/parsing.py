@@ -1,0 +1,55 @@
+"""Words and configurations to settings, through jsonargparse: what it refuses is told in a sentence."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jsonargparse
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
+
+from stylewav_pl import bounded_yaml
+from stylewav_pl.commands.configuration import Document
+from stylewav_pl.commands.refusals import Refusal
+from stylewav_pl.commands.settings import check_settings
+from stylewav_pl.errors import ConfigError, one_line
+
+MODE = "bounded-yaml"  # of our parsers alone: a program that imports this one keeps jsonargparse as it is
+
+
+def _load(text: str) -> Any:
+    """Reads as jsonargparse does, but not what its checks would have no end with."""
+    bounded_yaml.compose(text)
+    return jsonargparse.get_loader("yaml")(text)
+
+
+jsonargparse.set_loader(MODE, _load, (yaml.YAMLError,))
+
+
+def parse_settings(
+    parser: ArgumentParser, words: Sequence[str], options: ArgumentParser, documents: Sequence[Document]
+) -> Namespace:
+    """Parses a command line with a sub-command.
+
+    Args:
+        parser: The whole parser.
+        words: Sub-command and options.
+        options: The parser of the sub-command.
+        documents: The configurations that the words name.
+
+    Returns:
+        What the parser gave; that of the sub-command is checked.
+
+    Raises:
+        ConfigError: A word or a configuration is wrong.
+    """
+    try:
+        parsed = parser.parse_args(list(words))
+    except ArgumentError as error:
+        told = Refusal(str(error), options, words, documents).sentence()
+        raise ConfigError(f"{told} `stylewav-pl {words[0]} --help-all` tells every setting.") from error
+    except (UnicodeDecodeError, RecursionError) as error:  # a file that another configuration names
+        raise ConfigError(
+            f"A file of settings that the configuration names cannot be read: {one_line(error)}. Expected UTF-8 YAML."
+        ) from error
+    check_settings(parsed[words[0]], options)
+    return parsed
