@@ -21,6 +21,7 @@ from stylewav_pl.commands.help import short_help
 from stylewav_pl.commands.nearest import did_you_mean
 from stylewav_pl.commands.terminal import spelled_out
 from stylewav_pl.errors import StyleWavError, shortened
+from stylewav_pl.processes.parent import follow_parent
 from stylewav_pl.stopping import INTERRUPTED, heeded, interruptible
 from stylewav_pl.weights.offline import OFFLINE, is_offline
 
@@ -50,6 +51,7 @@ COMMANDS = {
     "predict": ("experiment", "render the latents of a finished run again"),
     "generate": ("generate", "a face for each audio file: generate voice.wav -o out/"),
     "report": ("report", "write statistics, picture grid and report.html of a run again"),
+    "verify": ("verify", "compare every file of a run with what was written; damaged ones are named"),
     "weights": ("weights", "list, fetch, verify, inspect and convert network weights"),
     "data": (
         "data",
@@ -96,6 +98,7 @@ def main(args: list[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    follow_parent()
     given = sys.argv[1:] if args is None else list(args)
     words = [word for word in given if word != OFFLINE_FLAG]
     with spelled_out():

@@ -93,7 +93,7 @@ class StrictError(StyleWavError):
     exit_code = 3
 
 
-def one_line(error: Exception, longest: int = 300) -> str:
+def one_line(error: Exception | str, longest: int = 300) -> str:
     """The beginning of an error's text in one line, without codes that a terminal would obey; its type where it has no text."""
     text = " ".join(str(error).split()) or type(error).__name__
     text = printable(text)

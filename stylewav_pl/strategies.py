@@ -9,7 +9,6 @@ and turn one slow disk into a time-out.
 import os
 import signal
 import subprocess
-import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -25,6 +24,9 @@ from lightning.pytorch.strategies.launchers.subprocess_script import _Subprocess
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
+from stylewav_pl.processes.launch import LAUNCH, name_of_launch
+from stylewav_pl.processes.parent import PARENT, follow_parent
+
 LAUNCHED_WITH = (
     "MASTER_ADDR",
     "MASTER_PORT",
@@ -33,8 +35,6 @@ LAUNCHED_WITH = (
     "WORLD_SIZE",
 )  # set by Lightning's launcher
 COUNTS_OF_RESTARTS = ("SLURM_RESTART_COUNT", "TORCHELASTIC_RESTART_COUNT")
-# What torchrun and SLURM call a job; a process of another job must not be taken for one of this.
-NAMES_OF_A_LAUNCH = ("TORCHELASTIC_RUN_ID", "SLURM_JOB_ID", "SLURM_STEP_ID", *COUNTS_OF_RESTARTS)
 
 
 class Launcher(_SubprocessScriptLauncher):
@@ -42,7 +42,15 @@ class Launcher(_SubprocessScriptLauncher):
 
     Lightning's own observer kills everybody, the first process included, as soon as one fails; then nobody
     can say why.
+
+    Attributes:
+        name: What this launch is called.
     """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        starts_here = not self.cluster_environment.creates_processes_externally
+        self.name = name_of_launch(starts_them_all=starts_here and self.num_nodes == 1)
 
     def launch(
         self, function: Callable[..., Any], *args: Any, trainer: Trainer | None = None, **kwargs: Any
@@ -52,6 +60,17 @@ class Launcher(_SubprocessScriptLauncher):
         if not self.cluster_environment.creates_processes_externally:
             self._call_children_scripts()
         return function(*args, **kwargs)
+
+    def _call_children_scripts(self) -> None:
+        """Starts the processes, and tells them who started them and what the launch is called."""
+        before = {name: os.environ.get(name) for name in (LAUNCH, PARENT)}
+        os.environ.update({LAUNCH: self.name, PARENT: str(os.getpid())})
+        try:
+            super()._call_children_scripts()
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name)
+                os.environ.update({name: value} if value is not None else {})
 
     def end(self, grace_seconds: float = 5.0) -> None:
         """Ends the processes that are still there: asked first, killed after ``grace_seconds``."""
@@ -83,8 +102,7 @@ class IndependentStrategy(DDPStrategy):
         """Learns this process's rank; no process group is made."""
         self.set_world_ranks()
         rank_zero_only.rank = self.global_rank  # type: ignore[attr-defined]  # lightning keeps the rank on the function
-        if isinstance(self.cluster_environment, LightningEnvironment) and self.local_rank > 0:
-            end_with_parent(os.getppid())
+        follow_parent()  # for programs that are not ours; the command line has done so at its start
         # A rank may have nothing left to do; Lightning believes that to be a mistake.
         warnings.filterwarnings("ignore", message="Total length of .* across ranks is zero")
 
@@ -121,22 +139,6 @@ class IndependentStrategy(DDPStrategy):
     def all_gather(self, tensor: Tensor, group: Any = None, sync_grads: bool = False) -> Tensor:
         """Nothing is shared: the tensor itself."""
         return tensor
-
-
-def end_with_parent(parent: int, period_seconds: float = 1.0) -> None:
-    """Ends this process once its parent is gone, so that a killed job leaves nobody writing into its run directory."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(period_seconds)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
-
-
-def name_of_launch() -> str:
-    """What the launcher of this process calls the job; empty without one, or where Lightning itself starts the processes."""
-    return " ".join(f"{name}={os.environ[name]}" for name in NAMES_OF_A_LAUNCH if name in os.environ)
 
 
 def started_again() -> bool:

@@ -7,6 +7,7 @@ Axis names used in every shape of this project:
 layer * ``rgb height width`` - image, RGB, about [-1, 1]
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -46,6 +47,21 @@ class Clip:
     path: str
     speaker: str = ""
     labels: Mapping[str, str] = field(default_factory=lambda: NO_LABELS)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The file that a clip was when it was decoded.
+
+    Attributes:
+        path: Of the file.
+        size: In bytes.
+        modified: When it was last changed, in nanoseconds since 1970.
+    """
+
+    path: str
+    size: int
+    modified: int
 
 
 class SkipReason(str, Enum):
@@ -90,6 +106,7 @@ class ClipBatch:
         skips: Clips of this cohort that were skipped.
         averaged: Length in samples of the windows in which longer waveforms are embedded and averaged;
             ``None``: never.
+        recordings: The files that were decoded; clips that are no file have none.
     """
 
     cohort: int
@@ -97,6 +114,7 @@ class ClipBatch:
     waveforms: tuple[Tensor, ...]
     skips: tuple[Skip, ...] = ()
     averaged: int | None = None
+    recordings: tuple[Recording, ...] = ()
 
     @property
     def live(self) -> tuple[int, ...]:
@@ -170,5 +188,5 @@ class AudioError(StyleWavError):
 
 
 def as_path(source: str | Path) -> Path:
-    """``source`` as a path with ``~`` expanded."""
-    return Path(source).expanduser()
+    """``source`` as a path with ``~`` expanded; as it is where there is no such user."""
+    return Path(os.path.expanduser(source))

@@ -19,6 +19,7 @@ from stylewav_pl.cli import main
 from stylewav_pl.data import Window
 from stylewav_pl.data.audio import decode
 from stylewav_pl.evaluation.results import read_results
+from stylewav_pl.runs.cells import read_mappings
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.results import read_skips
 from stylewav_pl.runs.stores import IMAGE
@@ -266,7 +267,7 @@ def test_nothing_was_written_elsewhere(wild: Wild) -> None:
 
 def test_tables_and_report_hold_every_name(wild: Wild) -> None:
     with (wild.run / "curves.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        assert {row["id"] for row in csv.DictReader(file)} == {
+        assert {row["id"] for row in read_mappings(file)} == {
             row.clip.id for row in read_results(wild.run) if row.done
         }
     labelled = {row.clip.id: row.clip.labels.get("sex") for row in read_results(wild.run)}
@@ -342,14 +343,15 @@ def test_three_hours_take_no_more_memory_than_five_seconds(tmp_path: Path, place
         file.seek(44 + 2 * (middle - 8000 * 5))
         file.write(sound)
         file.truncate(44 + 4 * middle)
-    before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     if place == "first":
         with pytest.raises(AudioError, match="silent"):
             decode(path, RATE, Window(place=place))
     else:
         assert len(decode(path, RATE, Window(place=place))) == 5 * RATE
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000, "KB"
-    assert time.monotonic() - begin < (60 if place == "loudest" else 5)
+    # of computing, so that it does not matter what else the machine does; all of it decoded takes minutes
+    assert time.process_time() - begin < (120 if place == "loudest" else 20)
 
 
 def test_where_nothing_can_be_listed_the_reasons_are_told(

@@ -114,7 +114,13 @@ class Launchpad:
         return answer
 
     def start(
-        self, *options: str, rank: int = 0, world_size: int = 1, launch: str = "a", prelude: str = ""
+        self,
+        *options: str,
+        rank: int = 0,
+        world_size: int = 1,
+        launch: str = "a",
+        prelude: str = "",
+        port: int = 29517,
     ) -> Started:
         """One process, told what torchrun tells the processes that it starts."""
         log = self.folder / f"log-{len(self.processes)}.txt"
@@ -128,7 +134,11 @@ class Launchpad:
                 "GROUP_RANK": 0,
             }
             environment |= {name: str(value) for name, value in names.items()}
-            environment |= {"TORCHELASTIC_RUN_ID": launch, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29517"}
+            environment |= {
+                "TORCHELASTIC_RUN_ID": launch,
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": str(port),
+            }
         words = [
             "fit",
             "--config",
@@ -147,7 +157,13 @@ class Launchpad:
         return self.processes[-1]
 
     def job(
-        self, run: str, world_size: int, *options: str, launch: str = "a", preludes: Sequence[str] = ()
+        self,
+        run: str,
+        world_size: int,
+        *options: str,
+        launch: str = "a",
+        preludes: Sequence[str] = (),
+        port: int = 29517,
     ) -> list[Started]:
         """All processes of a job; ``preludes`` by rank."""
         return [
@@ -159,6 +175,7 @@ class Launchpad:
                 world_size=world_size,
                 launch=launch,
                 prelude="".join(preludes[rank : rank + 1]),
+                port=port,
             )
             for rank in range(world_size)
         ]
@@ -312,18 +329,24 @@ def test_a_process_that_never_appears_is_named(place: Path, launchpad: Launchpad
     assert "Process 0 has not opened" in orphan.said
 
 
+@pytest.mark.parametrize(
+    ("launch", "other", "port"), [("a", "b", 29517), ("none", "none", 29518)], ids=["names", "addresses"]
+)
 def test_a_second_job_on_the_directory_is_refused_whole_and_the_first_is_not_disturbed(
-    place: Path, launchpad: Launchpad, whole: Path
+    place: Path, launchpad: Launchpad, whole: Path, launch: str, other: str, port: int
 ) -> None:
-    job = launchpad.job("taken", 2, preludes=[GATE, GATE])
-    wait_until(lambda: (place / "taken" / "plan.jsonl").exists(), 60, lambda: job[0].said)
+    """Also where torchrun was given no name for either of them."""
+    run = place / f"taken-{launch}"
+    (place / "gate").unlink(missing_ok=True)
+    job = launchpad.job(run.name, 2, launch=launch, preludes=[GATE, GATE])
+    wait_until(lambda: (run / "plan.jsonl").exists(), 60, lambda: job[0].said)
     for options in ((), ("--restart",)):
-        for process in launchpad.job("taken", 2, *options, launch="b"):
+        for process in launchpad.job(run.name, 2, *options, launch=other, port=port):
             assert process.wait() == 5, process.said
             assert "in use by another" in process.said
     (place / "gate").touch()
     end_well(job)
-    assert_same(place / "taken", whole)
+    assert_same(run, whole)
 
 
 def test_another_configuration_is_refused_by_every_process_and_restart_begins_anew(

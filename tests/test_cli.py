@@ -134,6 +134,7 @@ def test_fit_writes_every_file_of_a_run(finished: Project) -> None:
     names = {
         "config.yaml",
         "manifest.json",
+        "journal/manifest.json",
         "statistics.json",
         "grid.png",
         "report.html",
@@ -262,6 +263,23 @@ def test_a_file_that_appears_later_is_appended(finished: Project, tmp_path: Path
     assert project.rows()[3]["id"] == "a"
     assert {name: project.pictures()[name] for name in pictures} == pictures
     assert project.plan() == [["b", "c"], ["d"], ["a"]]
+
+
+def test_clips_with_confusable_names_have_a_picture_each_or_a_reason(tmp_path: Path) -> None:
+    """An id that looks like the file name of another one; and two whose file names cannot be told apart."""
+    names = ("voice 1.2", "voice-1-2-1b00bb88ed", "v#^<^#", "v'=:~&")
+    project = Project(tmp_path, names)
+    for _ in range(2):
+        assert project.main("fit", "--max_skipped_fraction", "0.3") == 0
+        assert [row["id"] for row in project.rows()] == ["v#^<^#", "voice 1.2", "voice-1-2-1b00bb88ed"]
+        assert {path.stem for path in (project.run / "images").iterdir()} == {
+            "v-8220e4aee3",
+            "voice-1-2-1b00bb88ed",
+            "voice-1-2-1b00bb88ed-734a25a99b",
+        }
+        (skip,) = project.rows("skipped.csv")
+        assert (skip["id"], skip["reason"]) == ("v'=:~&", "duplicate-id") and "v#^<^#" in skip["detail"]
+    assert project.main("validate") == 4, "it is told beforehand"
 
 
 def test_a_file_that_is_gone_changes_nothing(tmp_path: Path) -> None:
@@ -623,9 +641,9 @@ def test_predict_refuses_latents_of_another_space(
 
 def tear(run: Path, keep_lines: int, extra: bytes) -> None:
     """Leaves the directory as a process that was killed leaves it."""
-    for name in ("rank-00000.jsonl", "rank-00000.index"):
+    for name, lines in (("rank-00000.jsonl", 2 * keep_lines), ("rank-00000.index", keep_lines)):
         path = run / "journal" / name
-        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:keep_lines]) + extra)
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:lines]) + extra)
     (run / ".writing").mkdir(exist_ok=True)
     (run / ".writing" / "male-v2.png").write_bytes(b"half")
     (run / ".writing-1-manifest.json").write_bytes(b"half")
@@ -692,14 +710,14 @@ def test_a_full_disk_is_named_and_what_was_done_is_kept(
     assert project.tables() == finished.tables()
 
 
-def failing_after(calls: int, function: Callable[..., None]) -> Callable[..., None]:
+def failing_after(calls: int, function: Callable[..., object]) -> Callable[..., object]:
     remaining = [calls]
 
-    def limited(*args: object, **kwargs: object) -> None:
+    def limited(*args: object, **kwargs: object) -> object:
         remaining[0] -= 1
         if remaining[0] < 0:
             raise OSError(28, "No space left on device")
-        function(*args, **kwargs)
+        return function(*args, **kwargs)
 
     return limited
 

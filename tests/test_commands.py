@@ -1,9 +1,9 @@
 """The commands beside the experiment: one line for one face, reports, weights, voices, trainings."""
 
-import csv
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from stylewav_pl.cli import main
-from stylewav_pl.weights.registry import ENTRIES
+from stylewav_pl.runs.cells import read_mappings
+from stylewav_pl.weights.registry import ENTRIES, choose_ear
 
 RATE = 16_000
 LINEAR = ("--generator", "linear", "--guide", "linear", "--audio-encoder", "linear", "--device", "cpu")
@@ -29,9 +30,9 @@ def write_voice(path: Path, seed: int = 0) -> Path:
     return path
 
 
-def rows(path: Path) -> list[dict[str, str]]:
+def rows(path: Path) -> list[Mapping[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+        return list(read_mappings(file))
 
 
 def generate(*words: str | Path) -> int:
@@ -123,12 +124,30 @@ def test_generate_begins_anew_when_asked(tmp_path: Path, capsys: pytest.CaptureF
     assert (tmp_path / "out.old-1" / "results.csv").is_file()
 
 
-def test_generate_tells_how_to_name_the_files_of_a_folder(
+def test_generate_takes_files_folders_and_patterns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for seed, name in enumerate(("folder/deep/a.wav", "home/b.wav", "home/c.flac", "alone.wav")):
+        write_voice(tmp_path / name, seed)
+    (tmp_path / "home" / "notes.txt").write_text("no sound")
+    words = (tmp_path / "folder", "~/home/*", tmp_path / "alone.wav", tmp_path / "home" / "b.wav")
+    assert generate(*words, "-o", tmp_path / "out") == 0
+    assert [row["id"] for row in rows(tmp_path / "out/results.csv")] == ["a", "b", "c", "alone"]
+    assert "~/home/*: ignored 1 file (1 .txt)" in capsys.readouterr().out
+
+
+def test_generate_of_a_folder_without_sounds_ends_with_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_voice(tmp_path / "voices" / "a.wav")
-    assert generate(tmp_path / "voices", "-o", tmp_path / "out") == 2
-    assert f"all files of a folder: {tmp_path / 'voices' / '*'}" in capsys.readouterr().err
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "voices.zip").write_bytes(b"PK")
+    assert generate(tmp_path / "texts", "-o", tmp_path / "out") == 2
+    told = capsys.readouterr().err
+    assert "No audio was found" in told and "ignored 1 file (1 .zip)" in told and "unpack them" in told
+    assert generate(tmp_path / "*.ogg", "-o", tmp_path / "out") == 2
+    assert "Nothing matches" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_generate_computes_no_more_slots_than_files(tmp_path: Path) -> None:
@@ -189,7 +208,7 @@ def test_generate_without_any_existing_file_ends_with_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert generate(tmp_path / "gone.wav", "-o", tmp_path / "out") == 2
-    assert "None of these is a file" in capsys.readouterr().err
+    assert "None of these is there" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -445,7 +464,7 @@ def test_every_command_has_help_and_refuses_to_guess(
 
 def test_an_unknown_network_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["pocket", "train", "voices"]) == 2
-    assert "'faces', 'clip', 'audio'" in capsys.readouterr().err
+    assert "'faces', 'adversarial', 'clip', 'judge', 'audio'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -486,6 +505,20 @@ def test_a_training_goes_on_with_its_own_settings_alone(
     ]
 
 
+@pytest.mark.parametrize("network", ["clip", "judge"])
+def test_guide_and_judge_have_a_recipe_each(
+    network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stylewav_pl.training import clip
+
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(clip, "train", lambda output, **settings: given.update(settings, output=output))
+    assert main(["pocket", "train", network, "-o", str(tmp_path), "--precision", "bfloat16"]) == 0
+    assert given["recipe"] is {"clip": clip.GUIDE, "judge": clip.JUDGE}[network]
+    assert given["output"] == tmp_path / f"{network}.safetensors"
+    assert (given["precision"], given["generator"]) == ("bfloat16", "pocket")
+
+
 def test_a_training_names_a_wrong_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
     assert main(["pocket", "train", "faces", "-o", str(tmp_path / "file")]) == 2
@@ -516,9 +549,11 @@ def test_the_manifest_of_generate_names_its_weights(tmp_path: Path) -> None:
         == 0
     )
     weights = json.loads((tmp_path / "out/manifest.json").read_text())["weights"]
-    assert {name: facts["source"] for name, facts in weights.items()} == dict.fromkeys(
-        ("generator", "guide", "audio"), "pocket"
-    )
+    assert {name: facts["source"] for name, facts in weights.items()} == {
+        "generator": "pocket",
+        "guide": "pocket",
+        "audio": choose_ear("pocket-auto"),
+    }
     assert all(len(facts["sha256"]) == 64 for facts in weights.values())
     with Image.open(tmp_path / "out/images/a.png") as face:
         assert face.size == (64, 64)

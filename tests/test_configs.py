@@ -143,7 +143,19 @@ def test_the_notebook_overlay_differs_from_the_text_where_it_says() -> None:
     )
     (told,), (changed,) = text["data"]["sources"], notebook["data"]["sources"]
     assert told["init_args"] | {"min_words": 5} == changed["init_args"]
-    assert (told["init_args"]["min_words"], notebook["model"]) == (7, {"latent_space": "S", "num_steps": 61})
+    assert told["init_args"]["min_words"] == 7
+    assert notebook["model"] == {
+        "latent_space": {"class_path": "S", "init_args": {"to_rgb": False}},
+        "num_steps": 61,
+        "objective": {"logit_scale": 0.142857},
+    }
+
+
+def test_what_differs_from_the_authors_runs_is_said() -> None:
+    said = " ".join(opening(configs_directory() / "sex.yaml").split())
+    for difference in ("4096", "rosinality", "float16", "80 steps", "30 women", "one clip each", "teens"):
+        assert difference in said
+    assert "sex.yaml" in opening(configs_directory() / "overlays" / "notebook.yaml")
 
 
 @pytest.mark.parametrize("path", OVERLAYS, ids=lambda path: path.name)

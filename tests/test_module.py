@@ -8,13 +8,14 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 from torch.nn import functional as F
-from torch.optim import SGD
+from torch.optim import SGD, AdamW
 
 from stylewav_pl.commands.experiment import FORCED
 from stylewav_pl.embedders.base import Space
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
 from stylewav_pl.generators.linear import LinearGenerator
 from stylewav_pl.module import StyleWav
+from stylewav_pl.optimisation.convergence import EarlyStop
 from stylewav_pl.optimisation.latents import S, W, WPlus
 from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.optimisation.rendering import thumbnails
@@ -273,6 +274,39 @@ def test_of_several_starts_the_most_similar_one_is_taken() -> None:
         torch.testing.assert_close(result.curves[row, 0], similarities.max())
         assert similarities.max() - similarities.min() > 0.01
     torch.testing.assert_close(other.latents[1], result.latents[1], atol=1e-5, rtol=0)
+
+
+def test_what_a_space_holds_stays_although_weight_decay_pulls_at_it() -> None:
+    model = StyleWav.from_sources(
+        cohort_size=2,
+        num_steps=4,
+        latent_space=S(to_rgb=False),
+        start=Start(0.5),
+        optimizer=lambda parameters: AdamW(parameters, lr=0.1, weight_decay=0.5),
+    )
+    cohort = batch(0, "a", "b")
+    (result,), _ = fit(model, [cohort])
+    starts = model.initial_latents(cohort, result.targets)
+    assert torch.equal(result.latents[:, model.held], starts[:, model.held])
+    assert not torch.equal(starts[0, model.held], starts[1, model.held]), "each its own"
+    assert ((result.latents - starts)[:, ~model.held].abs() > 1e-4).all()
+
+
+def test_a_cohort_whose_clips_were_all_skipped_ends_at_once_under_early_stop() -> None:
+    model = module(num_steps=20, early_stop=EarlyStop(patience=3), frame_steps=(0, 20))
+    cohorts = [batch(0, None, None, None), batch(1, "a", None, "b")]
+    (nothing, something), _ = fit(model, cohorts)
+    assert nothing.clips == () and len(nothing.images) == len(nothing.curves) == len(nothing.starts) == 0
+    assert nothing.frames.shape[:2] == (0, 2) and nothing.frame_steps == (0, 20)
+    assert nothing.curves.shape == (0, 21) and something.curves.shape == (2, 21)
+    assert (something.curves[:, -1] > something.curves[:, 0]).all()
+
+
+def test_a_cohort_whose_clips_cannot_be_embedded_ends_at_once_under_early_stop() -> None:
+    broken = torch.full((800,), 9.0)
+    model = module(cohort_size=1, audio=BrokenFor(), early_stop=EarlyStop())
+    (result,), _ = fit(model, [batch(0, "a", a=broken)])
+    assert result.clips == () and [skip.reason for skip in result.skips] == [SkipReason.NOT_EMBEDDABLE]
 
 
 def test_embedders_of_different_width_are_refused() -> None:

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -55,7 +54,8 @@ def test_the_wheel_holds_the_data_files(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     weights = {
-        f"stylewav_pl/pocket/weights/{network}.safetensors" for network in ("generator", "clip", "audio")
+        f"stylewav_pl/pocket/weights/{network}.safetensors"
+        for network in ("generator", "clip", "audio", "speaker")
     }
     templates = {
         f"stylewav_pl/report/templates/{path.name}" for path in TEMPLATES.iterdir() if path.is_file()
@@ -94,17 +94,13 @@ def test_the_command_answers_at_once(word: str, expected: str, repository: Path,
         f"import sys; from stylewav_pl.cli import main; code = main([{word!r}]); print(*sys.modules, "
         "file=sys.stderr); sys.exit(code)"
     )
-    seconds = []
-    for _ in range(3):  # the fastest counts: the machine may be busy with something else
-        began = time.monotonic()
-        done = run_python("-c", program, cwd=tmp_path, path=repository)
-        seconds.append(time.monotonic() - began)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.startswith(expected)
-        assert not set(HEAVY) & set(done.stderr.split())
-        if seconds[-1] < 2:
-            break
-    assert min(seconds) < 2
+    done = run_python("-c", program, cwd=tmp_path, path=repository)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(expected)
+    modules = done.stderr.split()
+    assert not set(HEAVY) & set(modules)
+    # imports are what takes time: Python's own 0.1 s are some 150 modules, torch's 5 s are 2,000
+    assert len(modules) < 400
 
 
 @pytest.mark.parametrize("command", ["generate", "report", "weights", "pocket"])

@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 from PIL import ExifTags, Image, ImageSequence
+from safetensors import safe_open
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from stylewav_pl.cli import main
-from stylewav_pl.pictures.images import IMAGE_NOTICE, encode
+from stylewav_pl.generators import load_generator
+from stylewav_pl.pictures.images import IMAGE_NOTICE, encode, to_picture
 
 CONFIG = """
 model: {{generator: linear, guide: linear, audio: linear, num_steps: 3, latent_space: {space}}}
@@ -116,6 +119,47 @@ def test_truncation_leads_to_the_mean_face(voices: Path, tmp_path: Path, space: 
     assert 0 < np.abs(half - mean).mean() < np.abs(full - mean).mean()
 
 
+@pytest.mark.parametrize("space", ["W", "WPlus", "S"])
+def test_truncation_with_a_cutoff_pulls_the_coarse_layers_alone(
+    voices: Path, tmp_path: Path, space: str
+) -> None:
+    """Of four layers none, two, all: each in a folder of its own."""
+    run = tmp_path / "run"
+    words = fit(voices, run, space=space)
+    assert main(["predict", *words, "--truncation", "0.3"]) == 0
+    for cutoff in ("0", "2", "4"):
+        assert main(["predict", *words, "--truncation", "0.3", "--truncation_cutoff", cutoff]) == 0
+    full, pulled, none, half, every = (
+        pixels(run / folder / "v0.png")
+        for folder in (
+            "images",
+            "rendered-truncation0.3",
+            "rendered-truncation0.3-cutoff0",
+            "rendered-truncation0.3-cutoff2",
+            "rendered-truncation0.3-cutoff4",
+        )
+    )
+    assert np.array_equal(none, full) and np.abs(every - pulled).max() <= 1
+    assert 0 < np.abs(half - full).mean() < np.abs(pulled - full).mean()
+
+
+def test_styles_are_stored_whole_with_the_places_to_cut_them(voices: Path, tmp_path: Path) -> None:
+    """Whoever knows the file alone can render it, whichever styles were optimised."""
+    generator = load_generator("pocket")
+    options = ["--model.generator", "pocket", "--model.latent_space.to_rgb", "false"]
+    run = tmp_path / "run"
+    words = fit(voices, run, *options, space="S")
+    path = run / "latents" / "v0.safetensors"
+    with safe_open(path, framework="pt") as file:
+        latent, about = file.get_tensor("latent"), file.metadata()
+    assert (about["id"], about["space"]) == ("v0", "s")
+    styles = torch.split(latent[None], [int(size) for size in about["sizes"].split(",")], dim=1)
+    rendered = to_picture(generator.synthesize(styles)[0].detach())
+    assert np.abs(np.asarray(rendered, dtype=float) - pixels(run / "images" / "v0.png")).max() <= 1
+    assert main(["predict", *words]) == 0
+    assert np.array_equal(pixels(run / "rendered" / "v0.png"), pixels(run / "images" / "v0.png"))
+
+
 @pytest.mark.parametrize("format", ["webp", "gif"])
 def test_a_film_leads_from_the_mean_face_to_the_clips(files, format: str) -> None:
     run, words = files
@@ -145,7 +189,17 @@ def test_a_film_as_mp4(files) -> None:
         assert picture.size == (64, 64)
 
 
-@pytest.mark.parametrize("options", [["--resolution", "0"], ["--truncation", "3"], ["--video", "avi"]])
+REFUSED = [
+    ["--resolution", "0"],
+    ["--truncation", "3"],
+    ["--video", "avi"],
+    ["--truncation_cutoff", "2"],  # of what?
+    ["--truncation_cutoff", "5", "--truncation", "0.7"],
+    ["--truncation_cutoff", "-1", "--truncation", "0.7"],
+]
+
+
+@pytest.mark.parametrize("options", REFUSED, ids=" ".join)
 def test_what_cannot_be_is_refused(files, options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", *files[1], *options]) == 2
     assert options[0].removeprefix("--") in capsys.readouterr().err

@@ -195,6 +195,47 @@ def test_a_signal_to_the_first_process_stops_all_and_leaves_none(place: Path, tm
     assert not (place / "stopped" / "results.csv").exists()
 
 
+# The first process that is started as process 1 stops there, before a line of the program, until there is a gate.
+HELD = """
+import os, pathlib, time
+held = pathlib.Path("held")
+if os.environ.get("LOCAL_RANK") == "1" and not held.exists():
+    held.write_text(str(os.getpid()))
+    while not pathlib.Path("gate").exists():
+        time.sleep(0.02)
+"""
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(600)
+def test_a_child_whose_leader_was_killed_while_it_started_takes_no_place_in_the_next_start(
+    place: Path, alone: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(HELD)
+    with start(place, "orphaned", devices=2, path=str(tmp_path)) as leader:
+        while not (place / "held").exists() or not (place / "held").read_text():
+            assert leader.poll() is None
+            time.sleep(0.02)
+        leader.kill()
+        leader.wait()
+    orphan = int((place / "held").read_text())
+    assert is_alive(orphan), "it has not come to its first line"
+    (place / "gate").touch()
+    while is_alive(orphan):  # it does not wait for the next start, of which it would take itself for a part
+        time.sleep(0.02)
+    again = fit(place, "orphaned", devices=2, path=str(tmp_path))
+    assert again.returncode == 0, again.stderr
+    assert_same_bytes(place / "orphaned", alone)
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process runs; one that has ended may keep its number until somebody asks for its exit code."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
 def children_of(parent: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
 

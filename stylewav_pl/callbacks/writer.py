@@ -21,11 +21,12 @@ from stylewav_pl.pictures.images import encode, readable, to_bytes, to_picture
 from stylewav_pl.pictures.sheets import write_sheet
 from stylewav_pl.ranges import check_number
 from stylewav_pl.runs import journal
+from stylewav_pl.runs.digests import CohortFiles, Digest
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import CohortEmbeddings, write_embeddings
 from stylewav_pl.runs.journal import ClipRecord, CohortRecord
 from stylewav_pl.runs.stores import IMAGE, LATENT, RECORD, STRIP, Member, Output
-from stylewav_pl.types import CohortResult, ConfigError, OutputError, ScoreRow
+from stylewav_pl.types import CohortResult, ConfigError, OutputError, Recording, ScoreRow
 
 PATIENCE_SECONDS = 10.0
 MOST_WORKERS = 256
@@ -114,7 +115,14 @@ class ResultsWriter(Callback):
         about: Mapping[str, str] = getattr(pl_module, "latent_metadata")  # noqa: B009 - typed as Module
         self._background.add(
             partial(
-                self._write, self.run, trainer.global_rank, off_the_device(result), pictures, record, about
+                self._write,
+                self.run,
+                trainer.global_rank,
+                off_the_device(result),
+                pictures,
+                record,
+                about,
+                batch.recordings,
             )
         )
 
@@ -142,6 +150,7 @@ class ResultsWriter(Callback):
         pictures: UInt8[np.ndarray, "clip height width 3"],
         record: CohortRecord,
         about: Mapping[str, str],
+        recordings: tuple[Recording, ...],
     ) -> None:
         try:
             run.check_place()
@@ -150,10 +159,11 @@ class ResultsWriter(Callback):
                     lambda index: list(self._members(result, pictures[index], index, record, about)),
                     range(len(result.clips)),
                 )
-                run.store.write(result.cohort, [member for part in parts for member in part], pool)
-            write_evidence(run, result, sheet=self.output.image != "none")
+                stored = run.store.write(result.cohort, [member for part in parts for member in part], pool)
+            evidence = write_evidence(run, result, sheet=self.output.image != "none")
             run.check_place()
-            journal.append(run.journal_path, rank, record)
+            files = CohortFiles({**stored.files, **evidence}, stored.members, recordings)
+            journal.append(run.journal_path, rank, record, files)
         except OSError as error:
             raise OutputError(run.path, error) from error
 
@@ -191,16 +201,27 @@ def off_the_device(result: CohortResult) -> CohortResult:
     return replace(result, images=torch.zeros(()).expand(result.images.shape), **tensors)
 
 
-def write_evidence(run: RunDirectory, result: CohortResult, sheet: bool) -> None:
-    """Writes what the report needs to say where a trait gets lost: targets, embedded images, and (``sheet``) how the images began."""
-    if result.clips:
-        targets, images = result.targets.float().numpy(), result.embeddings.float().numpy()
-        write_embeddings(
-            run.embeddings_path(result.cohort),
-            CohortEmbeddings(tuple(clip.id for clip in result.clips), targets, images),
-        )
-        if sheet:
-            write_sheet(run.starts_path(result.cohort), list(to_bytes(result.starts).numpy()))
+def write_evidence(run: RunDirectory, result: CohortResult, sheet: bool) -> dict[str, Digest]:
+    """Writes what the report needs to say where a trait gets lost: targets, embedded images, and how the images began.
+
+    Args:
+        run: Where to write.
+        result: A finished cohort.
+        sheet: Whether the images at the start are wanted.
+
+    Returns:
+        What was written, by path in the run directory.
+    """
+    if not result.clips:
+        return {}
+    targets, images = result.targets.float().numpy(), result.embeddings.float().numpy()
+    embeddings = CohortEmbeddings(tuple(clip.id for clip in result.clips), targets, images)
+    path = run.embeddings_path(result.cohort)
+    written = {path: write_embeddings(path, embeddings)}
+    path = run.starts_path(result.cohort)
+    if sheet and (drawn := write_sheet(path, list(to_bytes(result.starts).numpy()))):
+        written[path] = drawn
+    return {path.relative_to(run.path).as_posix(): digest for path, digest in written.items()}
 
 
 def in_one_order(data: bytes) -> bytes:

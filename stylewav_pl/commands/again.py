@@ -16,9 +16,8 @@ from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.pictures.images import from_picture
 from stylewav_pl.report.page import Sounds
 from stylewav_pl.runs.directory import RunDirectory
+from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.journal import ClipRecord
-from stylewav_pl.runs.results import read_skips
-from stylewav_pl.runs.stores import IMAGE, Store
 from stylewav_pl.types import Clip, ConfigError, RunDirectoryError, SkipReason
 
 BATCH = 64
@@ -51,40 +50,38 @@ def score_again(
     if not clip_score.texts:
         raise ConfigError("No prompts to score with: set clip_score.prompts in the configuration.")
     scores: dict[str, dict[str, float]] = {}
-    clips = finished_clips(run)
+    finished = FinishedRun(run.path)
+    clips = finished_clips(finished)
     run.acquire()
-    store = run.store
-    with progress_bar(run.finished().number_of_clips, "scores", progress) as bar:
+    planned = frozenset(finished.plan.ids)
+    # in no journal: they never were in the plan
+    early = [
+        skip for skip in finished.skips if skip.reason is SkipReason.DUPLICATE_ID or skip.id not in planned
+    ]
+    with progress_bar(finished.journals.number_of_clips, "scores", progress) as bar:
         for batch in batches(clips):
-            images = torch.stack([read_image(store, record.id) for record in batch]).to(device)
+            images = torch.stack([read_image(finished, record.id) for record in batch]).to(device)
             rows = clip_score.score(images, tuple(Clip(record.id, record.path) for record in batch))
             scores |= {row.id: dict(row.scores) for row in rows}
             bar.update(len(batch))
     run.write_scores(scores)
     record_prompts(run, guide, clip_score.texts)
-    plan = run.read_plan(1)
-    planned = frozenset(plan.ids)
-    # in no journal: they never were in the plan
-    early = [
-        skip for skip in read_skips(run) if skip.reason is SkipReason.DUPLICATE_ID or skip.id not in planned
-    ]
-    finish_run(run, plan, scoring, early, sounds)
+    finish_run(run, finished.plan, scoring, early, sounds)
     run.release()
 
 
-def finished_clips(run: RunDirectory) -> Iterator[ClipRecord]:
+def finished_clips(run: FinishedRun) -> Iterator[ClipRecord]:
     """The clips that have a face, in plan order.
 
     Raises:
         RunDirectoryError: There is none.
     """
-    records = run.finished()
-    if not records.number_of_clips:
+    if not run.journals.number_of_clips:
         raise RunDirectoryError(
             f"{run.path} has no finished clips. Expected the directory of an earlier `stylewav-pl fit`; "
             "name it with --run DIR."
         )
-    return (clip for index in sorted(records) for clip in records[index].clips)
+    return run.records()
 
 
 def batches(clips: Iterable[ClipRecord], size: int = BATCH) -> Iterator[list[ClipRecord]]:
@@ -94,18 +91,18 @@ def batches(clips: Iterable[ClipRecord], size: int = BATCH) -> Iterator[list[Cli
         yield batch
 
 
-def read_image(store: Store, id: str) -> Float[Tensor, "3 height width"]:
+def read_image(run: FinishedRun, id: str) -> Float[Tensor, "3 height width"]:
     """A written image, RGB in [-1, 1].
 
     Raises:
         RunDirectoryError: It is missing or damaged.
     """
     try:
-        with Image.open(io.BytesIO(store.read(id, IMAGE))) as picture:
+        with Image.open(io.BytesIO(run.image(id))) as picture:
             return from_picture(picture)
     except OSError as error:
         raise RunDirectoryError(
-            f"The image of {id} in {store.run} cannot be read ({error}). Restore it, or run fit again with "
+            f"The image of {id} in {run.path} cannot be read ({error}). Restore it, or run fit again with "
             "--restart. "
             "A run with writer.image none has latents only."
         ) from error

@@ -78,7 +78,9 @@ def script_for(shell: str) -> str:
         shell: As shtab calls it.
     """
     whole: ArgumentParser = _Parsers().parser
-    for options in whole._subcommands_action._name_parser_map.values():
+    subcommands = whole._subcommands_action
+    assert subcommands is not None  # the experiment commands are sub-commands of it
+    for options in subcommands._name_parser_map.values():
         _limit(options)
     for name in OTHERS:
         _add(whole, name, import_module(f"stylewav_pl.commands.{name}").parser())

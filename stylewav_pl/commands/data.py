@@ -11,14 +11,15 @@ import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
 from stylewav_pl.commands.arguments import expand_configs
+from stylewav_pl.commands.finish import nothing_listed
 from stylewav_pl.commands.options import Options
-from stylewav_pl.data import BuiltinVoices, ClipDataModule, ClipSource, CommonVoice, Folder, Manifest, Shards
+from stylewav_pl.commands.places import sources_of
+from stylewav_pl.data import BuiltinVoices, ClipDataModule, CommonVoice
 from stylewav_pl.data.funnel import table
 from stylewav_pl.data.shard_writer import write_shards
-from stylewav_pl.types import ConfigError, Skip
+from stylewav_pl.types import ConfigError, Skip, TooManySkipsError
 
 SAMPLE_RATE = 16_000
-TABLES = (".csv", ".tsv", ".parquet")
 
 
 def run(command: str, options: list[str]) -> int:
@@ -50,7 +51,8 @@ def parser() -> argparse.ArgumentParser:
         "sources",
         nargs="*",
         metavar="SOURCE",
-        help="folder, table (.csv, .tsv, .parquet), or shards (.tar, with braces or http)",
+        help="audio file, folder, table (.csv, .tsv, .parquet) or shards (.tar, with braces or http); "
+        "patterns, too",
     )
     check.add_argument("--config", action="append", metavar="YAML", help="experiment: its sources instead")
     release = actions.add_parser(
@@ -94,6 +96,8 @@ def show_funnel(root: Path, configs: Sequence[str]) -> None:
 def shards(configs: Sequence[str], output: Path, clips_per_shard: int) -> None:
     """Writes the clips of a configuration as webdataset shards and says what was left out."""
     data = load_data(configs)
+    if not data.list_clips():
+        raise ConfigError(nothing_listed(data.early_skips, data.ignored))
     skips = write_shards(data, output, clips_per_shard)
     for skip in skips:
         print(f"  left out: {skip}")
@@ -126,7 +130,7 @@ def write_voices(output: Path, per_sex: int) -> None:
     """Writes held-out built-in voices to ``female/`` and ``male/`` below ``output``, 16 kHz, 16 bit."""
     import soundfile
 
-    data = ClipDataModule([BuiltinVoices(per_sex)], num_workers=0)
+    data = ClipDataModule([BuiltinVoices(per_sex)], num_workers=0, high_pass=None)
     for clip in data.list_clips():
         waveform = data.load(clip.id)
         assert not isinstance(waveform, Skip)  # built-in voices are always whole
@@ -140,15 +144,22 @@ def check(sources: Sequence[str], configs: Sequence[str]) -> None:
     """Prints how many clips there are, their labels, and the reason of each that a run would skip.
 
     Raises:
-        ConfigError: There is neither a source nor a configuration, or there are both, or one is wrong.
+        ConfigError: There is neither a source nor a configuration, or there are both, or one is wrong, or
+            there is no clip.
+        TooManySkipsError: None of the clips can be used.
     """
     if bool(sources) == bool(configs):
         raise ConfigError(
-            "Expected sources to check (folders, tables, shards), or the --config of an experiment, and not "
-            "both."
+            "Expected sources to check (files, folders, tables, shards), or the --config of an experiment, "
+            "and not both."
         )
-    data = load_data(configs) if configs else ClipDataModule([source_of(name) for name in sources])
-    clips = data.list_clips()
+    named, ignored = sources_of(sources) if sources else ([], [])
+    if sources and not named:
+        raise ConfigError(nothing_listed((), ignored))
+    data = load_data(configs) if configs else ClipDataModule(named)
+    clips, ignored = data.list_clips(), [*ignored, *data.ignored]
+    if not clips and not data.early_skips:
+        raise ConfigError(nothing_listed((), ignored))
     labels = Counter(clip.labels.get("sex", "unlabelled") for clip in clips)
     print(
         f"{len(clips)} clips: "
@@ -160,17 +171,10 @@ def check(sources: Sequence[str], configs: Sequence[str]) -> None:
     ):
         reasons[skip.reason.value] += 1
         print(f"  cannot use {skip}")
+    for one in ignored:
+        print(f"  {one}")
     total = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-    print(
-        f"{len(clips) + len(data.early_skips) - reasons.total()} can be used, {reasons.total()} would be "
-        f"skipped{f' ({total})' if total else ''}"
-    )
-
-
-def source_of(name: str) -> ClipSource:
-    """The data source that a word of the command line means."""
-    if Path(name).suffix.lower() in TABLES:
-        return Manifest(name)
-    if ".tar" in name or "://" in name or any(Path(name).glob("*.tar")):
-        return Shards(name)
-    return Folder(name)
+    usable = len(clips) + len(data.early_skips) - reasons.total()
+    print(f"{usable} can be used, {reasons.total()} would be skipped{f' ({total})' if total else ''}")
+    if not usable:
+        raise TooManySkipsError("None of the clips can be used: a run would end with this exit code.")

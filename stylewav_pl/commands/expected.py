@@ -75,10 +75,11 @@ def classes_described(kinds: Sequence[type]) -> str:
 
 def members_of(base: type) -> dict[str, type]:
     """Concrete classes of a kind that are known by now, by the name that a configuration may use."""
-    found = {} if inspect.isabstract(base) else {base.__name__: base}
-    for kind in base.__subclasses__():
-        found |= members_of(kind)
-    return {name: kind for name, kind in found.items() if not name.startswith("_")}
+    found: dict[str, type] = {} if inspect.isabstract(base) else {base.__name__: base}
+    subclasses: list[type] = base.__subclasses__()
+    for subclass in subclasses:
+        found |= members_of(subclass)
+    return {name: member for name, member in found.items() if not name.startswith("_")}
 
 
 def classes_in(hint: Any) -> Iterator[type]:

@@ -32,7 +32,8 @@ from stylewav_pl.commands.finish import (
     record_prompts,
     sounds_of,
 )
-from stylewav_pl.commands.first_start import AUTO, plan_so_far, threads_of
+from stylewav_pl.commands.first_start import AUTO, ear_of, plan_so_far, threads_of
+from stylewav_pl.commands.mend import mend, told
 from stylewav_pl.commands.parsing import MODE, parse_settings
 from stylewav_pl.commands.render import Rendering, render_again
 from stylewav_pl.commands.trainer_settings import FORCED
@@ -41,13 +42,16 @@ from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.funnel import table
 from stylewav_pl.loggers import CsvLog
 from stylewav_pl.module import StyleWav
+from stylewav_pl.runs.damage import DamageError
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.files import remove_litter, write_json
+from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.job import PATIENCE_SECONDS, Leader, Member
 from stylewav_pl.runs.places import check_places
 from stylewav_pl.runs.plan import cohorts_of_rank
 from stylewav_pl.runs.results import merge
-from stylewav_pl.strategies import Launcher, name_of_launch, started_again, use_threads
+from stylewav_pl.runs.verification import check_cohorts
+from stylewav_pl.strategies import Launcher, started_again, use_threads
 from stylewav_pl.types import ConfigError, Skip, Stopped, StyleWavError
 from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import sha256_of
@@ -152,6 +156,11 @@ class ExperimentCLI(LightningCLI):
         options = self._subcommand_parsers[self.command]
         self.config = parse_settings(parser, [self.command, *self.words], options, read_configs(self.words))
 
+    def before_instantiate_classes(self) -> None:
+        """Writes the audio encoder that ``pocket-auto`` means into the configuration, which the run keeps."""
+        model = self._get(self.config, "model")
+        model["audio"] = ear_of(self.run_directory, model["audio"], anew=self.restarts)
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Builds the trainer with the loggers that the configuration names, and the run's own log file beside them."""
         named = self._get(self.config_init, "trainer").logger
@@ -243,11 +252,18 @@ class ExperimentCLI(LightningCLI):
         """The first process: claims the directory, writes the plan, and lets the others in."""
         run = self.run_directory
         self.claim()
-        run.write_plan(
-            plan_so_far(run, self.datamodule.cohort_size, len(ids), self.model, self.trainer).extended(ids)
-        )
+        for ignored in self.datamodule.ignored:
+            print(ignored, flush=True)
+        if run.restore_plan(ids):
+            say(
+                f"The plan of {run.path} was damaged or missing and is written again: the same clips give the same."
+            )
+        plan = plan_so_far(run, self.datamodule.cohort_size, len(ids), self.model, self.trainer).extended(ids)
+        self.datamodule.leave_out(plan.left_out(ids))
+        run.write_plan(plan)
+        self.lost = mend(FinishedRun(run.path), plan, self.datamodule, say)
         record_prompts(run, self.model.guide, self.clip_score.texts)
-        return Leader(run.path, 0, self.trainer.world_size, name_of_launch(), self.children).open()
+        return Leader(run.path, 0, self.trainer.world_size, self.launcher.name, self.children).open()
 
     def follow(self) -> Member:
         """Every other process: waits until the first one has opened the directory."""
@@ -255,7 +271,7 @@ class ExperimentCLI(LightningCLI):
             self.run_directory.path,
             self.trainer.global_rank,
             self.trainer.world_size,
-            name_of_launch(),
+            self.launcher.name,
             self.children,
         )
         return member.join(self.check_before_joining, say, self._get(self.config, "patience"))
@@ -270,7 +286,7 @@ class ExperimentCLI(LightningCLI):
         if stopping.asked():
             raise Stopped
         if not self.restarts:
-            self.run_directory.check_configuration(self.identity)
+            self.run_directory.configuration.check(self.identity)
 
     def check(self) -> None:
         """Whether this process may go on.
@@ -338,7 +354,7 @@ class ExperimentCLI(LightningCLI):
         """
         ids = [clip.id for clip in self.datamodule.list_clips()]
         if not ids and (self.restarts or "plan" not in self.run_directory.read_manifest()):
-            raise ConfigError(nothing_listed(self.datamodule.early_skips))
+            raise ConfigError(nothing_listed(self.datamodule.early_skips, self.datamodule.ignored))
         return ids
 
     def claim(self) -> None:
@@ -349,7 +365,12 @@ class ExperimentCLI(LightningCLI):
             run.release()
             print(f"The earlier run was moved to {run.move_aside()}.")
         run.acquire()
-        run.adopt(self.identity)
+        if wrong := run.manifest.damage():
+            say(f"{run.manifest_path} {wrong}: its copy is used, and put in its place.")
+        if wrong := run.configuration.adopt(self.identity):
+            say(
+                f"{run.config_path} {wrong}: it is written again, since this configuration is that of the run."
+            )
         if funnel := self.datamodule.funnel:
             write_json(run.path / "funnel.json", [asdict(stage) for stage in funnel])
         facts = {
@@ -406,11 +427,13 @@ class ExperimentCLI(LightningCLI):
         self.job.wait(self.missing, self.check, say, patience)
         run, data, early = self.run_directory, self.datamodule, self.datamodule.early_skips
         totals = finished_before(run, self.scoring, early) or finish_run(
-            run, self.plan, self.scoring, early, sounds_of(data)
+            run, self.plan, self.scoring, early, sounds_of(data), self.lost
         )
         self.dashboard.finish(self.trainer.loggers, self.run_directory.path)
         self.job.close(self.check, patience)
         remove_litter(self.run_directory.path)
+        if self.lost:
+            raise DamageError(run.path, self.lost)
         check_skips(
             totals.skips,
             totals.done,
@@ -429,10 +452,13 @@ class ExperimentCLI(LightningCLI):
         data.sample_rate = model.audio.sample_rate
         model.check_optimizer(self.trainer.strategy.root_device)
         check_places(self.run_directory.path)
+        self.listed_ids()
         clips = data.list_clips()
         plan = plan_so_far(self.run_directory, data.cohort_size, len(clips), model, self.trainer).extended(
             clip.id for clip in clips
         )
+        data.leave_out(plan.left_out(clip.id for clip in clips))
+        clips = data.list_clips()
         skips = [
             *data.early_skips,
             *(loaded for clip in clips if isinstance(loaded := data.load(clip.id), Skip)),
@@ -447,10 +473,15 @@ class ExperimentCLI(LightningCLI):
             f"plan: {len(plan.ids)} clips in {cohorts}, {model.recipe.num_steps} steps, into "
             f"{self.run_directory.path}"
         )
-        print(f"finished already: {len(self.run_directory.finished())} cohorts")
+        finished = FinishedRun(self.run_directory.path)
+        print(f"finished already: {len(finished.journals)} cohorts")
+        for line in told(check_cohorts(finished), finished.journals, plan):
+            print(line)
         print(f"cannot be used: {len(skips)} clips")
         for skip in skips:
             print(f"  {skip}")
+        for ignored in data.ignored:
+            print(ignored)
         check_skips(
             skips,
             len(clips) - len(skips),
@@ -473,14 +504,15 @@ class ExperimentCLI(LightningCLI):
         """Renders the latents of the run again into ``rendered/``."""
         check_places(self.run_directory.path)
         rendering = Rendering(*(self._get(self.config, field.name) for field in fields(Rendering)))
-        count = render_again(self.run_directory, model, self.generator_sha256, rendering, self.progress)
+        finished = FinishedRun(self.run_directory.path)
+        count = render_again(finished, model, self.generator_sha256, rendering, self.progress)
         made = counted(count, "image") + (f" and {counted(count, 'video')}" if rendering.video else "")
         print(f"{made} in {self.run_directory.path / rendering.folder}")
 
 
 def versions() -> dict[str, str]:
     """What computed the run."""
-    packages = ("torch", "lightning", "open_clip_torch", "torchmetrics", "soundfile", "soxr")
+    packages = ("torch", "lightning", "open_clip_torch", "torchmetrics", "soundfile", "av", "scipy", "soxr")
     return {
         "stylewav-pl": __version__,
         "python": platform.python_version(),

@@ -8,23 +8,27 @@ import torch
 
 from stylewav_pl.commands.settled import basis_of, settle, settled
 from stylewav_pl.data import ClipDataModule
+from stylewav_pl.data.ignored import Ignored
 from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.evaluation.findings import Findings, find
 from stylewav_pl.evaluation.prompts import REPORT_NOTICE, PromptSet, judge_note
-from stylewav_pl.evaluation.results import read_results
 from stylewav_pl.report.html import write_report
 from stylewav_pl.report.page import Sound, Sounds
 from stylewav_pl.report.run_pictures import save_grid
 from stylewav_pl.report.statistics_file import write_statistics
 from stylewav_pl.report.tables import summary, wrapped
 from stylewav_pl.report.verdict import retrieval_sentence
-from stylewav_pl.runs.directory import RunDirectory
+from stylewav_pl.runs.damage import Damage, DamageError
+from stylewav_pl.runs.digests import Digest, digest_of_file
+from stylewav_pl.runs.directory import PROMPTS, RunDirectory
 from stylewav_pl.runs.embeddings import write_prompts
+from stylewav_pl.runs.finished import TABLES, FinishedRun
 from stylewav_pl.runs.plan import Plan
 from stylewav_pl.runs.results import Totals, merge, read_skips
-from stylewav_pl.types import ConfigError, Skip, StrictError, TooManySkipsError
+from stylewav_pl.types import ConfigError, RunDirectoryError, Skip, StrictError, TooManySkipsError
 
 MOST_SKIPS_TOLD = 5
+MADE = ("statistics.json", "grid.png", "report.html")
 
 
 @dataclass(frozen=True)
@@ -52,18 +56,35 @@ def finish_run(
     scoring: Scoring,
     early_skips: Sequence[Skip] = (),
     sounds: Sounds = lambda _: None,
+    lost: Sequence[Damage] = (),
 ) -> Totals:
-    """Writes everything that exists once per run, and says where it is."""
+    """Writes everything that exists once per run, and says where it is.
+
+    Args:
+        run: The run directory, claimed by this process.
+        plan: Of the run.
+        scoring: How the clips were scored.
+        early_skips: Clips that are in no plan.
+        sounds: Where the clips' audio is to be had.
+        lost: What is known to be damaged, and why it cannot be made again.
+
+    Raises:
+        DamageError: A file of the run is not what was written; where it is an image, the report lacks it.
+    """
     totals = merge(run, plan, run.finished(), early_skips, run.read_scores())
     counts = {"done": totals.done, "skipped": len(totals.skips)}
     seconds = round(totals.seconds, 3)  # of all processes and starts together
     # `scored_with` lets a report be made again from the directory alone
-    run.write_manifest(
-        {"counts": counts, "timing": {"cohort_seconds": seconds}, "scored_with": asdict(scoring)}
-    )
-    said = statistics_text(evaluate_run(run, scoring, sounds))
-    settle(run, basis_of(run, early_skips, asdict(scoring)), said, totals.seconds)
+    facts = {"counts": counts, "timing": {"cohort_seconds": seconds}, "scored_with": asdict(scoring)}
+    run.manifest.record({name: digest_of_file(run.path / name) for name in TABLES}, facts)
+    finished = FinishedRun(run.path)
+    said = statistics_text(evaluate_run(finished, scoring, sounds))
+    run.manifest.record(made_of(run))
     print_end(run, said, totals)
+    told = {damage.path for damage in lost}
+    if damages := [*lost, *(damage for damage in finished.damages if damage.path not in told)]:
+        raise DamageError(run.path, damages)
+    settle(run, basis_of(run, early_skips, asdict(scoring)), said, totals.seconds)
     return totals
 
 
@@ -92,20 +113,41 @@ def record_prompts(run: RunDirectory, guide: ImageTextEmbedder, texts: Sequence[
             vectors = guide.embed_text(list(texts)).cpu().numpy() if texts else ()
     except ConfigError:
         vectors = ()
-    write_prompts(run.prompts_path, dict(zip(texts, vectors, strict=bool(len(vectors)))))
+    written = write_prompts(run.prompts_path, dict(zip(texts, vectors, strict=bool(len(vectors)))))
+    run.manifest.record({PROMPTS: written})
 
 
-def evaluate_run(run: RunDirectory, scoring: Scoring, sounds: Sounds = lambda _: None) -> Findings:
-    """Writes ``statistics.json``, ``grid.png`` and ``report.html`` from the tables and images of a run."""
-    rows = read_results(run.path)
+def evaluate_run(run: FinishedRun, scoring: Scoring, sounds: Sounds = lambda _: None) -> Findings:
+    """Writes ``statistics.json``, ``grid.png`` and ``report.html`` from the tables and images of a run.
+
+    Raises:
+        RunDirectoryError: What the numbers are made of is damaged; images that are stand in ``run.damages``.
+    """
+    rows = run.rows
     notes = [REPORT_NOTICE, judge_note(scoring.guide, scoring.judge)]
     sets = [PromptSet(trait, dict(by_label)) for trait, by_label in scoring.prompts.items()]
-    findings = find(run.path, rows, sets, scoring.seed, notes)
+    findings = find(run, rows, sets, scoring.seed, notes)
     write_statistics(run.path, findings.evaluations, findings.retrieval)
     if any(row.done for row in rows) and run.store.output.image != "none":
-        save_grid(run.path, rows=rows)
-    write_report(run.path, findings, sounds, rows)
+        save_grid(run, rows=rows)
+    write_report(run, findings, sounds, rows)
     return findings
+
+
+def record_report(run: RunDirectory) -> None:
+    """Notes what :func:`evaluate_run` has written, unless a run is at work in the directory, which will note its own."""
+    try:
+        run.acquire()
+    except RunDirectoryError:
+        return
+    run.manifest.record(made_of(run))
+    run.release()
+
+
+def made_of(run: RunDirectory) -> dict[str, Digest | None]:
+    """What :func:`evaluate_run` has written, for the manifest."""
+    paths = [run.path / name for name in MADE]
+    return {path.name: digest_of_file(path) if path.is_file() else None for path in paths}
 
 
 def sounds_of(data: ClipDataModule) -> Sounds:
@@ -153,17 +195,19 @@ def print_end(run: RunDirectory, said: str, totals: Totals) -> None:
             print(f"  {title:<9}{run.path / name}")
 
 
-def nothing_listed(skips: Sequence[Skip]) -> str:
-    """Why there is no clip at all: nothing was there, or what was there is damaged or refused."""
+def nothing_listed(skips: Sequence[Skip], ignored: Sequence[Ignored] = ()) -> str:
+    """Why there is no clip at all: nothing was there, or what was there is damaged, refused or no sound."""
+    rest = "".join(f"\n{one}" for one in ignored[:MOST_SKIPS_TOLD])
     if not skips:
-        return (
-            "No audio was found: every source of data.sources is empty. Put audio files there, or "
-            "correct the paths."
-        )
+        why = "nothing that is there is a sound" if ignored else "every source of data is empty"
+        return f"No audio was found: {why}. Put audio files there, or correct the paths.{rest}"
     others = f"\n({len(skips) - MOST_SKIPS_TOLD} more like these)" if len(skips) > MOST_SKIPS_TOLD else ""
     return (
-        "\n".join(["Nothing of what data.sources name can be used:", *map(str, skips[:MOST_SKIPS_TOLD])])
+        "\n".join(
+            ["Nothing of what the sources of data name can be used:", *map(str, skips[:MOST_SKIPS_TOLD])]
+        )
         + others
+        + rest
     )
 
 

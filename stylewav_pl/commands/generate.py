@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from stylewav_pl.runs.directory import RunDirectory
 
 SIDE_BY_SIDE = 8
+WILD = frozenset("*?[{")  # a pattern may match; the module that knows is slow to import
 # Options of every experiment, beside those with a dot in their name.
 SETTINGS = ("--config", "-c", "--max_skipped_fraction", "--patience", "--seed_everything", "--threads")
 SWITCHES = ("--strict",)
@@ -34,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
         "files",
         nargs="+",
         metavar="FILE",
-        help="audio files; of longer recordings 5 seconds are used, see --window",
+        help="audio files, folders and patterns; of longer recordings 5 seconds are used, see --window",
     )
     options.add_argument(
         "-o",
@@ -58,7 +61,8 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--audio-encoder",
         metavar="SOURCE",
-        help="registry name or weight file (Wav2CLIP.pt) of the audio encoder (default: pocket)",
+        help="registry name or weight file (Wav2CLIP.pt) of the audio encoder (default: "
+        "pocket-speaker where its weights are installed, else pocket)",
     )
     options.add_argument(
         "--guide",
@@ -84,18 +88,32 @@ def run(command: str, options: list[str]) -> int:
     """
     own, passed = split(options)
     asked = parser().parse_args(own)
-    if not any(Path(name).expanduser().is_file() for name in asked.files):
-        folder = next((name for name in asked.files if Path(name).expanduser().is_dir()), None)
-        hint = f" (all files of a folder: {Path(folder) / '*'})" if folder else ""
-        raise ConfigError(
-            f"None of these is a file: {', '.join(asked.files)}. Expected the paths of audio files{hint}."
-        )
+    if not any(_exists(name) or WILD & set(name) for name in asked.files):
+        raise ConfigError(_none_is_there(asked.files))
 
     from stylewav_pl.commands import experiment
+    from stylewav_pl.commands.finish import nothing_listed
+    from stylewav_pl.commands.places import files_of
+
+    asked.files, ignored = files_of(asked.files)
+    if not asked.files:
+        raise ConfigError(nothing_listed((), ignored))
+    if not any(map(_exists, asked.files)):
+        raise ConfigError(_none_is_there(asked.files))
+    for one in ignored:
+        print(one, flush=True)
 
     done = experiment.run("fit", _words(asked, passed))
     print("A generated face is not a portrait of the speaker.", file=sys.stderr)
     return done
+
+
+def _exists(name: str) -> bool:
+    return os.path.exists(os.path.expanduser(name))
+
+
+def _none_is_there(names: Sequence[str]) -> str:
+    return f"None of these is there: {', '.join(names)}. Expected audio files, folders or patterns."
 
 
 def split(options: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -161,15 +179,20 @@ def _of_config(words: Sequence[str], index: int) -> bool:
 
 def _files_of(run: "RunDirectory") -> dict[str, str]:
     """The files of earlier starts by id: a file of the same name that lies elsewhere is another clip."""
-    records = list(run.finished().values())
-    done = {clip.id: clip.path for record in records for clip in record.clips}
-    done |= {skip.id: skip.path for record in records for skip in record.skips}
+    from stylewav_pl.runs.damage import DamageError
+
+    journals, done = run.finished(), dict[str, str]()
+    for cohort in journals:
+        with suppress(DamageError):  # the start that follows makes it again, or says why it cannot
+            record = journals[cohort]
+            done |= {clip.id: clip.path for clip in record.clips}
+            done |= {skip.id: skip.path for skip in record.skips}
     return {id: path for id, path in done.items() if _is_utf8(id + path)}
 
 
 def _named(name: str) -> str:
     """The file as a configuration can name it."""
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     return str(path) if _is_utf8(name) else path.absolute().as_uri()
 
 

@@ -22,11 +22,10 @@ from stylewav_pl.commands.again import batches, finished_clips
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.latents import pulled_to_mean
 from stylewav_pl.pictures.images import IMAGE_NOTICE, encode, exif_metadata, to_picture
-from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.files import SCRATCH, whole_file
+from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.journal import ClipRecord
 from stylewav_pl.runs.plan import stem_of
-from stylewav_pl.runs.stores import LATENT, Store
 from stylewav_pl.types import ConfigError, RunDirectoryError
 
 VideoFormat: TypeAlias = Literal["auto", "mp4", "webp", "gif"]
@@ -91,7 +90,7 @@ class Rendering:
 
 
 def render_again(
-    run: RunDirectory,
+    run: FinishedRun,
     module: StyleWav,
     generator_sha256: str,
     rendering: Rendering,
@@ -112,12 +111,11 @@ def render_again(
         RunDirectoryError: The run has no finished clip, or a latent is gone.
     """
     check_cutoff(module, rendering.truncation_cutoff)
-    store, clips = run.store, finished_clips(run)
-    count = run.finished().number_of_clips
+    clips, count = finished_clips(run), run.journals.number_of_clips
     with progress_bar(count, "videos" if rendering.video else "images", progress) as bar:
         for batch in batches(clips):
             latents = torch.stack(
-                [read_latent(store, record.id, module, generator_sha256) for record in batch]
+                [read_latent(run, record.id, module, generator_sha256) for record in batch]
             ).to(module.device)
             images = render(module, latents, rendering)
             for record, latent, image in zip(batch, latents, images, strict=True):
@@ -129,7 +127,7 @@ def render_again(
 
 
 def write_clip(
-    run: RunDirectory,
+    run: FinishedRun,
     module: StyleWav,
     rendering: Rendering,
     record: ClipRecord,
@@ -272,14 +270,16 @@ def resized(picture: Image.Image, resolution: int | None) -> Image.Image:
     )
 
 
-def write(run: RunDirectory, path: Path, data: bytes) -> None:
+def write(run: FinishedRun, path: Path, data: bytes) -> None:
     """Writes a file of the run, whole or not at all."""
     path.parent.mkdir(exist_ok=True)
     with whole_file(path, scratch=run.path / SCRATCH) as file:
         file.write(data)
 
 
-def read_latent(store: Store, id: str, module: StyleWav, generator_sha256: str) -> Float[Tensor, "*latent"]:
+def read_latent(
+    run: FinishedRun, id: str, module: StyleWav, generator_sha256: str
+) -> Float[Tensor, "*latent"]:
     """A written latent, checked to belong to the module's generator and latent space.
 
     Raises:
@@ -287,22 +287,22 @@ def read_latent(store: Store, id: str, module: StyleWav, generator_sha256: str) 
         RunDirectoryError: It is missing or damaged.
     """
     try:
-        data = store.read(id, LATENT)
+        data = run.latent(id)
         latent, found = load(data)["latent"], metadata_of(data)
     except (FileNotFoundError, KeyError) as error:
         raise RunDirectoryError(
-            f"The latent of {id} in {store.run} is missing. It is written when writer.latents is true."
+            f"The latent of {id} in {run.path} is missing. It is written when writer.latents is true."
         ) from error
     except (SafetensorError, ValueError) as error:
         raise RunDirectoryError(
-            f"The latent of {id} in {store.run} is damaged ({error}). Restore it, or run fit again with "
+            f"The latent of {id} in {run.path} is damaged ({error}). Restore it, or run fit again with "
             "--restart."
         ) from error
     expected = {"space": module.latent_space.name, "generator_sha256": generator_sha256}
     for name, value in expected.items():
         if found.get(name) != value:
             raise ConfigError(
-                f"The latent of {id} in {store.run} has {name} {found.get(name)!r}, the configuration means "
+                f"The latent of {id} in {run.path} has {name} {found.get(name)!r}, the configuration means "
                 f"{value!r}. "
                 "Use the configuration of the run (config.yaml in it)."
             )

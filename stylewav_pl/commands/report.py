@@ -9,7 +9,7 @@ from stylewav_pl.errors import RunDirectoryError
 
 if TYPE_CHECKING:
     from stylewav_pl.data import ClipDataModule
-    from stylewav_pl.runs.directory import RunDirectory
+    from stylewav_pl.runs.finished import FinishedRun
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,7 +29,7 @@ def run(command: str, options: list[str]) -> int:
     """Makes the report of one run again.
 
     Raises:
-        RunDirectoryError: The directory is not that of a run.
+        RunDirectoryError: The directory is not that of a run, or what is read of it is damaged.
     """
     asked = parser().parse_args(options)
     directory: Path = asked.directory
@@ -38,16 +38,23 @@ def run(command: str, options: list[str]) -> int:
             f"{directory} has no results.csv. Expected the directory of a finished `stylewav-pl fit`."
         )
 
-    from stylewav_pl.commands.finish import Scoring, evaluate_run, print_end, sounds_of, statistics_text
-    from stylewav_pl.evaluation.results import read_results
-    from stylewav_pl.runs.directory import RunDirectory
-    from stylewav_pl.runs.results import Totals, read_skips
+    from stylewav_pl.commands.finish import (
+        Scoring,
+        evaluate_run,
+        print_end,
+        record_report,
+        sounds_of,
+        statistics_text,
+    )
+    from stylewav_pl.runs.damage import DamageError
+    from stylewav_pl.runs.finished import FinishedRun
+    from stylewav_pl.runs.results import Totals
 
-    finished = RunDirectory(directory)
-    facts = finished.read_manifest().get("scored_with")
+    finished = FinishedRun(directory)
+    facts = finished.manifest.get("scored_with")
     if facts is None:
         raise RunDirectoryError(
-            f"{finished.manifest_path} does not say how the run was scored. Score it: `stylewav-pl test "
+            f"{finished.directory.manifest_path} does not say how the run was scored. Score it: `stylewav-pl test "
             f"--config X --run {directory}`."
         )
     data = None if asked.no_audio else data_of(finished)
@@ -56,27 +63,29 @@ def run(command: str, options: list[str]) -> int:
         if data
         else evaluate_run(finished, Scoring(**facts))
     )
-    done = sum(row.done for row in read_results(directory))
-    print_end(finished, statistics_text(findings), Totals(done, tuple(read_skips(finished)), 0.0))
+    record_report(finished.directory)
+    done = sum(row.done for row in finished.rows)
+    print_end(finished.directory, statistics_text(findings), Totals(done, finished.skips, 0.0))
+    if finished.damages:
+        raise DamageError(directory, finished.damages)
     return 0
 
 
-def data_of(run: "RunDirectory") -> "ClipDataModule | None":
+def data_of(run: "FinishedRun") -> "ClipDataModule | None":
     """The clips as the run's configuration names them.
 
     None, with a word about it, where they cannot be had any more.
     """
-    import yaml
     from jsonargparse import ArgumentParser
 
     from stylewav_pl.data import ClipDataModule
 
-    if not run.config_path.is_file():
+    if not run.directory.config_path.is_file() and not run.manifest.get("identity"):
         return None
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(ClipDataModule, "data")
     try:
-        settings = yaml.safe_load(run.config_path.read_text("utf-8", "surrogateescape"))["data"]
+        settings = run.configuration["data"]
         data: ClipDataModule = parser.instantiate_classes(parser.parse_object({"data": settings})).data
         data.list_clips()
     # sources are anybody's classes, on files that may be gone: a page without sound is still a page

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stylewav_pl.data.funnel import Stage
+from stylewav_pl.data.ignored import Ignored
 from stylewav_pl.data.window import Window
 from stylewav_pl.types import Clip, Skip
 
@@ -41,6 +42,11 @@ class ClipSource(ABC):
 
         Clips that turn out bad when they are read are not here.
         """
+        return ()
+
+    @property
+    def ignored(self) -> Sequence[Ignored]:
+        """What the source found and did not look at, because it is no sound."""
         return ()
 
     @abstractmethod

@@ -32,13 +32,13 @@ def to_mono(block: Block, rate: int, high_pass: float | None) -> Samples:
     [0.5, -0.5, 0.25, -0.25]
     """
     cleaned = block if high_pass is None else remove_below(block, rate, high_pass)
-    mean = cleaned.mean(axis=1, dtype=np.float64)
+    mean: Samples = cleaned.mean(axis=1, dtype=np.float64)
     channels = block.shape[1]
     if channels == 1 or len(block) == 0:
         return mean
     energies = cleaned.var(axis=0, dtype=np.float64)
     if mean.var() < CANCELLING * energies.sum() / channels**2:
-        return cleaned[:, energies.argmax()].astype(np.float64)
+        mean = cleaned[:, energies.argmax()].astype(np.float64)
     return mean
 
 
@@ -56,7 +56,7 @@ def remove_below(block: Block, rate: int, frequency: float) -> Block:
     True
     """
     if len(block) < 2:
-        return block - block.mean(axis=0)
+        return np.zeros_like(block)
     edge = min(round(EDGE_SECONDS * rate), len(block) - 1)
     filtered: Block = signal.sosfiltfilt(
         _sections(rate, frequency), block.astype(np.float64), axis=0, padlen=edge

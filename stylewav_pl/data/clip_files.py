@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from stylewav_pl.data.folder import SUFFIXES
+from stylewav_pl.data.ignored import SUFFIXES
 
 LOOKED_AT = (
     10_000  # names of a folder that tell its suffixes; listing millions would take minutes on some disks

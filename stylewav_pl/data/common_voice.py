@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import polars as pl
-import soundfile
 from tqdm import tqdm
 
+from stylewav_pl.data.audio import seconds_of
 from stylewav_pl.data.clip_files import ClipFiles
 from stylewav_pl.data.common_voice_tables import find_locales, read_clips, tables_of
 from stylewav_pl.data.folder import FileSource
@@ -16,7 +16,7 @@ from stylewav_pl.data.funnel import Funnel, Stage
 from stylewav_pl.data.populations import Population, Populations, spellings
 from stylewav_pl.data.tables import collect
 from stylewav_pl.ranges import check_number
-from stylewav_pl.types import Clip, ConfigError, as_path
+from stylewav_pl.types import AudioError, Clip, ConfigError, as_path
 
 # What every clip is labelled with beside the trait, where its speaker told.
 SEXES = {value: label for label in ("female", "male") for value in spellings([label])}
@@ -26,6 +26,8 @@ DECADES = {
 }
 MOST_VALUES_SHOWN = 12
 MOST_LINES_SHOWN = 3
+# Seconds by which a table of durations and a decoder may differ: what a codec puts before and after the sound.
+TABLE_TOLERANCE = 0.1
 
 
 class CommonVoice(FileSource):
@@ -36,9 +38,9 @@ class CommonVoice(FileSource):
     Values of the trait that no population accepts are left out and counted, and so are rows of the tables that
     are not whole. A clip whose file is absent or empty is replaced by another of its population; files with
     another suffix than the table's (.wav, .opus, .flac) are found. Where the folders of clips hold no file at
-    all, the sample is drawn from the tables alone. Where the release has no table of
-    durations (before the 14th), files are opened one by one in the order of the draw until the sample is
-    complete.
+    all, the sample is drawn from the tables alone. Files are opened one by one in the order of the draw until
+    the sample is complete: where the release has no table of durations (before the 14th) for their length,
+    elsewhere to check the table, which may stem from headers that guess.
 
     Args:
         root: The folder that unpacking gave, with a folder per locale; a single locale's folder works too.
@@ -260,7 +262,7 @@ def _ids(clips: pl.DataFrame) -> list[str]:
 
 
 class _Lengths:
-    """Says whether a candidate's file is there and its duration fits, and opens the file where no table tells.
+    """Says whether a candidate's file is there and its duration fits; without any files the table alone counts.
 
     Attributes:
         files: What was found on disk, and what was not.
@@ -284,12 +286,14 @@ class _Lengths:
         if path is None:
             return False
         self.found[position] = path
-        return self.known[position] or self._measure(path)
+        if not self.known[position]:
+            return self._measure(Path(path), 0.0)
+        return not Path(path).is_file() or self._measure(Path(path), TABLE_TOLERANCE)
 
-    def _measure(self, path: str) -> bool:
+    def _measure(self, path: Path, tolerance: float) -> bool:
         self.opened += 1
         self.progress.update()
         try:
-            return self.seconds[0] <= float(soundfile.info(path).duration) <= self.seconds[1]
-        except (OSError, RuntimeError):
-            return False  # a file that cannot be opened is not drawn
+            return self.seconds[0] - tolerance <= seconds_of(path) <= self.seconds[1] + tolerance
+        except AudioError:
+            return False  # a file that cannot be read is not drawn

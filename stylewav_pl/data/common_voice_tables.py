@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from stylewav_pl.data.table_text import LINE, TEXT, open_text
-from stylewav_pl.data.tables import FAULT, open_table
+from stylewav_pl.data.tables import FAULT, listed, open_table
 from stylewav_pl.types import ConfigError
 
 # The names of a trait's column over the releases; any other trait is a column of its own name.
@@ -122,7 +122,7 @@ def _read_split(locale: Locale, split: str, wanted: Sequence[str]) -> pl.LazyFra
     missing = [name for name in REQUIRED if name not in names]
     if missing:
         raise ConfigError(
-            f"{path} lacks the columns {', '.join(missing)}; found {', '.join(names)}. Expected a table of "
+            f"{path} lacks the columns {', '.join(missing)}; found {listed(names)}. Expected a table of "
             "clips."
         )
     # whatever is in front of it: all sounds are in clips/
@@ -152,7 +152,7 @@ def _value(trait: str, names: Sequence[str], path: Path, locale: Locale) -> pl.E
     column = next((name for name in COLUMNS.get(trait, (trait,)) if name in names), None)
     if column is None:
         raise ConfigError(
-            f"{path} has no column for the trait {trait!r}; found {', '.join(names)}. Choose one of these "
+            f"{path} has no column for the trait {trait!r}; found {listed(names)}. Choose one of these "
             "as trait."
         )
     return pl.col(column).str.to_lowercase()

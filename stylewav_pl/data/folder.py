@@ -11,16 +11,12 @@ from torch import Tensor
 
 from stylewav_pl.data.audio import decode
 from stylewav_pl.data.base import ClipSource
+from stylewav_pl.data.ignored import Ignored, is_sound
 from stylewav_pl.data.labels import read_labels
 from stylewav_pl.data.window import Window
 from stylewav_pl.types import NO_LABELS, Clip, ConfigError, as_path
 
 LABELS = "labels.csv"
-
-SUFFIXES = frozenset(
-    {".wav", ".wave", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".mp4", ".webm", ".mka"}
-    | {".wma", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64", ".sph", ".amr"}
-)
 
 
 class FileSource(ClipSource):
@@ -36,7 +32,7 @@ class FileSource(ClipSource):
 
 
 class Folder(FileSource):
-    """Every audio file below a folder, found by suffix; hidden files and other suffixes are ignored.
+    """Every audio file below a folder, found by suffix; what has another one is ignored, and told.
 
     A file's id is its path relative to the folder without suffix. The nearest folder above it that is called
     like one of the label values (``voices/male/me.wav``) is its label; files elsewhere have none.
@@ -67,6 +63,7 @@ class Folder(FileSource):
         self.trait = trait
         self.values = tuple(values)
         self.prefix = prefix
+        self._ignored: Ignored | None = None
 
     def list_clips(self) -> list[Clip]:
         """See :meth:`ClipSource.list_clips`; sorted by relative path.
@@ -83,12 +80,21 @@ class Folder(FileSource):
                 f"Expected a folder with audio files at {self.path}, found {found}. Correct the path of the "
                 "data source."
             )
-        paths = sorted(audio_files(self.path), key=lambda path: path.relative_to(self.path).as_posix())
-        return (
-            self._told(paths)
-            if self.labels == "csv"
-            else [self._clip(path, labels=self._folder_label(path)) for path in paths]
-        )
+        self._ignored = Ignored(str(self.path))
+        listed = audio_files(self.path, self._ignored)
+        paths = sorted(listed, key=lambda path: path.relative_to(self.path).as_posix())
+        if self.labels == "csv":
+            self._ignored.counts.subtract({".csv": 1})  # the table of labels is read
+            self._ignored.counts = +self._ignored.counts
+            return self._told(paths)
+        return [self._clip(path, labels=self._folder_label(path)) for path in paths]
+
+    @property
+    def ignored(self) -> Sequence[Ignored]:
+        """See :attr:`ClipSource.ignored`."""
+        if self._ignored is None:
+            self.list_clips()
+        return [self._ignored] if self._ignored else []
 
     def _told(self, paths: Sequence[Path]) -> list[Clip]:
         """Every file with what the table says.
@@ -182,16 +188,28 @@ def _free(name: str, taken: Collection[str]) -> str:
     )
 
 
-def audio_files(folder: Path) -> Iterator[Path]:
-    """Files with a suffix of audio below a folder, links to folders followed once."""
+def audio_files(folder: Path, ignored: Ignored) -> Iterator[Path]:
+    """Yields files with a suffix of audio below a folder, links to folders followed once.
+
+    Args:
+        folder: Where to look; hidden folders in it are left alone.
+        ignored: Gets the files of other kinds and what cannot be read. Hidden files count where they look like
+            sounds.
+    """
     seen: set[str] = set()
-    for parent, folders, files in os.walk(folder, followlinks=True):
+
+    def refused(error: OSError) -> None:
+        ignored.counts["folders that cannot be read"] += 1
+
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=refused):
         real = os.path.realpath(parent)
-        folders[:] = [] if real in seen else sorted(name for name in folders if not name.startswith("."))
-        if real not in seen:
-            yield from (
-                Path(parent, name)
-                for name in files
-                if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
-            )
+        if real in seen:
+            folders.clear()
+            continue
         seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in files:
+            if is_sound(name):
+                yield Path(parent, name)
+            elif not name.startswith(".") or is_sound(name.lstrip("._")):
+                ignored.add(name)

@@ -111,7 +111,7 @@ def _lacks_samples(file: BufferedReader, size: int) -> bool:
         kind, length = _unpacked(">4sq", file)
         position += 12
         if kind == b"data":
-            return size - position < COMPLETE_SAMPLES * length
+            return bool(size - position < COMPLETE_SAMPLES * length)
         if length < 0:
             return False
         position += length

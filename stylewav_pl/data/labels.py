@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from stylewav_pl.data.table_text import LINE
-from stylewav_pl.data.tables import open_table
+from stylewav_pl.data.tables import listed, open_table
 from stylewav_pl.types import ConfigError
 
 NAME_COLUMNS = ("path", "id")
@@ -45,7 +45,7 @@ def read_labels(path: Path) -> list[Row]:
     key = next((name for name in NAME_COLUMNS if name in table.columns), None)
     if key is None:
         raise ConfigError(
-            f"{path} has the columns {', '.join(table.columns)}; expected `id` or `path`, and one for each "
+            f"{path} has the columns {listed(table.columns)}; expected `id` or `path`, and one for each "
             "trait."
         )
     traits = [name for name in table.columns if name not in (*NAME_COLUMNS, SPEAKER_COLUMN)]

@@ -89,12 +89,12 @@ class SndfileRecording(Recording):
 
     def _check_size(self) -> None:
         short = _SHORT.search(self.file.extra_info)
-        if short is None:
+        if short is None or self.file.frames == 0:
             return
         promised, found = int(short[1]), int(short[2])
         if found < COMPLETE_SAMPLES * promised and promised < STREAMED_SIZE:
             seconds = self.file.frames / self.rate
-            raise cut_off(seconds, seconds * promised / max(1, found))
+            raise cut_off(seconds, seconds * promised / found)
 
     def _read(self, count: int) -> Block:
         block: Block = self.file.read(count, dtype="float32", always_2d=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from stylewav_pl.data.folder import FileSource
-from stylewav_pl.data.tables import open_table
+from stylewav_pl.data.tables import listed, open_table
 from stylewav_pl.types import Clip, ConfigError, as_path
 
 PATH, ID, SPEAKER = "path", "id", "speaker"
@@ -43,7 +43,7 @@ class Manifest(FileSource):
         missing = [name for name in (PATH, *(self.traits or ())) if name not in table.columns]
         if missing:
             raise ConfigError(
-                f"{self.path} has the columns {', '.join(table.columns)}; expected {', '.join(missing)}, too. "
+                f"{self.path} has the columns {listed(table.columns)}; expected {', '.join(missing)}, too. "
                 "`path` names the recordings; `id`, `speaker` and one column per trait may stand beside it."
             )
         traits = [name for name in table.columns if self._is_trait(name)]

@@ -4,21 +4,23 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import islice, zip_longest
+from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from stylewav_pl.data.base import ClipSource
 from stylewav_pl.data.funnel import Stage
-from stylewav_pl.data.window import Window
+from stylewav_pl.data.ignored import Ignored
+from stylewav_pl.data.sound import ClipReader, Sound
+from stylewav_pl.data.window import HIGH_PASS, Window
 from stylewav_pl.ranges import check_number
 from stylewav_pl.runs.plan import Cohort
-from stylewav_pl.types import AudioError, Clip, ClipBatch, ConfigError, Skip, SkipReason
+from stylewav_pl.types import Clip, ClipBatch, ConfigError, Skip, SkipReason
 
 FEW_CLIPS = 4
 MOST_WORKERS = 1024
@@ -40,6 +42,8 @@ class ClipDataModule(LightningDataModule):
         window: Which excerpt: ``center``, ``first``, ``loudest``, or ``mean-of-windows``: all of it (at most
             the central five minutes), embedded window by window, and the unit vectors averaged.
         min_seconds: Shorter recordings are skipped.
+        high_pass: In Hz: what lies below is removed before anything is judged or embedded (an offset, rumble,
+            steps on the floor), without moving the rest in time; ``null`` leaves recordings as they are.
         max_clips: Takes only so many clips, from all sources in turn; for quick runs.
 
     Sources that choose among their clips say how in :attr:`funnel`; ``fit`` writes it to ``funnel.json`` in
@@ -60,6 +64,7 @@ class ClipDataModule(LightningDataModule):
         seconds: float = 5.0,
         window: str = "center",
         min_seconds: float = 0.5,
+        high_pass: float | None = HIGH_PASS,
         max_clips: int | None = None,
     ) -> None:
         super().__init__()
@@ -72,7 +77,7 @@ class ClipDataModule(LightningDataModule):
         self.max_clips = max_clips
         self.cohort_size = cohort_size
         self.num_workers = num_workers
-        self.window = Window(seconds, window, min_seconds)
+        self.window = Window(seconds, window, min_seconds, high_pass)
         self.sample_rate = 16_000
         self.cohorts: tuple[Cohort, ...] = ()
         self._listed: dict[str, tuple[ClipSource, Clip]] | None = None
@@ -95,6 +100,32 @@ class ClipDataModule(LightningDataModule):
         """What never reaches the plan: clips whose id was taken, and what a source could not list as a clip."""
         self._index()
         return tuple(self._early_skips)
+
+    def lists(self, id: str) -> bool:
+        """Whether a source lists the clip."""
+        return id in self._index()
+
+    def file_of(self, id: str) -> Path | None:
+        """The file that a listed clip is; none where it is no file."""
+        source, clip = self._index()[id]
+        return source.file_of(clip)
+
+    def leave_out(self, clashing: Mapping[str, str]) -> None:
+        """Takes clips off the list because their files would have the names of others'; they become early skips.
+
+        Args:
+            clashing: Id of each of them, and of the clip that has the name.
+        """
+        for id, first in clashing.items():
+            detail = f"The files of {first} have the name that its files would get. Rename one of them."
+            path = self._index().pop(id)[1].path
+            self._early_skips.append(Skip(id, path, SkipReason.DUPLICATE_ID, detail))
+
+    @property
+    def ignored(self) -> list[Ignored]:
+        """What the sources found and did not look at."""
+        self._index()
+        return [one for source in self.sources for one in source.ignored]
 
     @property
     def funnel(self) -> list[Stage]:
@@ -130,8 +161,8 @@ class ClipDataModule(LightningDataModule):
 
     def load(self, id: str) -> Float[Tensor, " time"] | Skip:
         """Decodes one clip, or says why it cannot be used."""
-        waveform = self._reader([id])[0]
-        return waveform if isinstance(waveform, Skip) else torch.from_numpy(waveform)
+        sound = self._reader([id])[0]
+        return sound if isinstance(sound, Skip) else torch.from_numpy(sound.waveform)
 
     def train_dataloader(self) -> "CohortLoader":
         """One :class:`ClipBatch` for each assigned cohort."""
@@ -185,44 +216,6 @@ def _digest(text: str) -> str:
     return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-class ClipReader(Dataset["np.ndarray | Skip"]):
-    """Clips by position: a waveform, or the skip that it becomes. Runs in worker processes.
-
-    Waveforms are numpy arrays here: tensors would each hold a file descriptor on their way between processes.
-    """
-
-    def __init__(
-        self, ids: Sequence[str], clips: dict[str, tuple[ClipSource, Clip]], sample_rate: int, window: Window
-    ) -> None:
-        self.ids = ids
-        self.clips = clips
-        self.sample_rate = sample_rate
-        self.window = window
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @property
-    def averaged(self) -> int | None:
-        """See :meth:`Window.averaged`."""
-        return self.window.averaged(self.sample_rate)
-
-    def __getitem__(self, position: int) -> np.ndarray | Skip:
-        id = self.ids[position]
-        if id not in self.clips:
-            return Skip(
-                id,
-                "",
-                SkipReason.MISSING,
-                "The clip is in the plan of this run, but no data source lists it any more.",
-            )
-        source, clip = self.clips[id]
-        try:
-            return source.read(clip, self.sample_rate, self.window).numpy()
-        except AudioError as error:
-            return Skip(clip.id, clip.path, error.reason, error.detail)
-
-
 class CohortLoader:
     """Iterates over cohorts while workers decode the clips of the next one.
 
@@ -249,7 +242,7 @@ class CohortLoader:
         for cohort in self.cohorts:
             yield assemble(cohort, self.clips, [next(sounds) for _ in cohort.ids], self.reader.averaged)
 
-    def _decoded(self) -> DataLoader[np.ndarray | Skip]:
+    def _decoded(self) -> DataLoader[Sound | Skip]:
         """Clip by clip and in order, one cohort ahead, so that all workers share the first cohort."""
         largest = max(len(cohort.ids) for cohort in self.cohorts)
         ahead = max(2, -(-largest // self.num_workers)) if self.num_workers else None
@@ -270,7 +263,7 @@ def _unchanged(item: Any) -> Any:
 
 
 def assemble(
-    cohort: Cohort, clips: dict[str, Clip], sounds: Sequence[np.ndarray | Skip], averaged: int | None = None
+    cohort: Cohort, clips: dict[str, Clip], sounds: Sequence[Sound | Skip], averaged: int | None = None
 ) -> ClipBatch:
     """One batch: a slot for each id in plan order, empty for skipped clips and beyond the last.
 
@@ -284,11 +277,12 @@ def assemble(
         None if isinstance(sound, Skip) else clips[id] for id, sound in zip(cohort.ids, sounds, strict=True)
     ]
     slots += [None] * (cohort.size - len(slots))
-    waveforms = tuple(torch.from_numpy(sound) for sound in sounds if not isinstance(sound, Skip))
+    heard = [sound for sound in sounds if not isinstance(sound, Skip)]
     return ClipBatch(
         cohort.index,
         tuple(slots),
-        waveforms,
+        tuple(torch.from_numpy(sound.waveform) for sound in heard),
         tuple(sound for sound in sounds if isinstance(sound, Skip)),
         averaged,
+        tuple(sound.recording for sound in heard if sound.recording),
     )

@@ -154,7 +154,7 @@ class _Process:
             return first
         report = self._report()
         if report["promised"]:
-            raise cut_off(0, report["promised"])
+            raise cut_off(0.0, report["promised"])
         if report["packets"] + report["failed"] == 0:
             raise AudioError(SkipReason.EMPTY, "The recording holds no samples.")
         raise AudioError(

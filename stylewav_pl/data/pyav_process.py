@@ -172,8 +172,11 @@ def _refuse(url: str, flags: int, options: dict[str, str]) -> None:
 def _decode(container: InputContainer, output: BufferedIOBase) -> dict[str, Any]:
     stream = container.streams.best("audio")
     if not isinstance(stream, av.AudioStream):
-        return {"error": "It holds no sound"}
-    stream.codec_context.thread_count = 1
+        return {"error": "it holds no sound"}
+    decoder: Any = stream.codec_context
+    if decoder is None:  # whatever PyAV's types say
+        return {"error": "the encoding of its sound is not known"}
+    decoder.thread_count = 1
     name = container.format.name.partition(",")[0]
     reader = Reader(container, stream)
     promised = _promised(container, stream) if name in LENGTH_IN_HEADER else None

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from stylewav_pl.data.base import ClipSource
 from stylewav_pl.data.funnel import Funnel, Stage
+from stylewav_pl.data.ignored import Ignored
 from stylewav_pl.data.populations import Population, Populations
 from stylewav_pl.data.window import Window
 from stylewav_pl.types import Clip, Skip
@@ -66,6 +67,11 @@ class Sample(ClipSource):
     def skips(self) -> Sequence[Skip]:
         """See :attr:`ClipSource.skips`."""
         return self.source.skips
+
+    @property
+    def ignored(self) -> Sequence[Ignored]:
+        """See :attr:`ClipSource.ignored`."""
+        return self.source.ignored
 
     def read(self, clip: Clip, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
         """See :meth:`ClipSource.read`."""

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from stylewav_pl.data.folder import SUFFIXES
+from stylewav_pl.data.ignored import SUFFIXES, Ignored
 from stylewav_pl.data.tar_members import Damage, Member, list_members
 from stylewav_pl.errors import one_line
 from stylewav_pl.types import NO_LABELS, SkipReason
 
 SOUNDS = SUFFIXES | {".audio"}  # what `data shards` calls a file without a suffix
 LARGEST_JSON = 1 << 20  # bytes
+LONGEST_NAME = 4096  # characters, as of a path
+LONGEST_TEXT = 10_000  # characters of an id, a speaker, a label
 COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
 NO_TEXT = "text that cannot be written to a table (NUL or half a character)"
 
@@ -55,10 +57,17 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a shard holds, in its order."""
+    """What a shard holds, in its order.
+
+    Attributes:
+        entries: The clips.
+        refusals: What is no clip though it should be one.
+        ignored: How many other members there are, of which kind.
+    """
 
     entries: Sequence[Entry]
     refusals: Sequence[Refusal]
+    ignored: Mapping[str, int]
 
 
 def search(shard: Path) -> Contents:
@@ -70,17 +79,21 @@ def search(shard: Path) -> Contents:
     sounds: list[Member] = []
     facts: dict[str, Member] = {}
     refusals: list[Refusal] = []
+    ignored = Ignored(shard.name, "member")
     for found in list_members(shard):
         if isinstance(found, Damage):
             refusals.append(Refusal("", SkipReason.UNREADABLE, _damage(found, shard)))
         elif why := _danger(found):
-            refusals.append(Refusal(found.name, SkipReason.UNSAFE, why))
+            refusals.append(Refusal(found.name[:LONGEST_NAME], SkipReason.UNSAFE, why))
         elif _suffix(found.name) in SOUNDS:
             sounds.append(found)
         elif _suffix(found.name) == ".json":
             facts[key_of(found.name)] = found
+        elif found.is_file:
+            ignored.add(found.name)
     with shard.open("rb") as file:
-        grouped = [_entry(file, sound, facts) for sound in sounds]
+        reader = _Reader(file, facts)
+        grouped = [reader.entry(sound) for sound in sounds]
     refusals += [entry for entry in grouped if isinstance(entry, Refusal)]
     silent = facts.keys() - {key_of(sound.name) for sound in sounds}
     refusals += [
@@ -90,7 +103,8 @@ def search(shard: Path) -> Contents:
     ]
     if not shard.stat().st_size:
         refusals.append(Refusal("", SkipReason.EMPTY, "The shard has 0 bytes."))
-    return Contents([entry for entry in grouped if isinstance(entry, Entry)], refusals)
+    entries = [entry for entry in grouped if isinstance(entry, Entry)]
+    return Contents(entries, refusals, dict(ignored.counts))
 
 
 def key_of(name: str) -> str:
@@ -116,6 +130,8 @@ def _danger(member: Member) -> str:
     if not member.is_file:
         return "This is a link, a device or another special entry; only files are read."
     parts = member.name.replace("\\", "/").split("/")
+    if len(member.name) > LONGEST_NAME:
+        return f"The name has {len(member.name):,} characters. Write the shard again with plain names."
     if "\0" in member.name:
         return f"The name is {NO_TEXT}. Write the shard again with plain names."
     if parts[0] == "" or ".." in parts or parts[0].endswith(":"):
@@ -148,36 +164,66 @@ def _damage(damage: Damage, shard: Path) -> str:
     )
 
 
-def _entry(file: BinaryIO, sound: Member, facts: Mapping[str, Member]) -> Entry | Refusal:
-    key = key_of(sound.name)
-    if not sound.is_whole:
-        return Refusal(
+class _Reader:
+    """Makes entries of sounds. A json is read once and counts for one sound, or many of one name would share a large one.
+
+    Args:
+        file: The shard.
+        facts: The json of each clip.
+    """
+
+    def __init__(self, file: BinaryIO, facts: Mapping[str, Member]) -> None:
+        self.file, self.facts = file, facts
+        self._taken: dict[str, str] = {}
+        self._problems: dict[str, str] = {}
+
+    def entry(self, sound: Member) -> Entry | Refusal:
+        """The clip that a sound is, or why it is none."""
+        key = key_of(sound.name)
+        if not sound.is_whole:
+            return Refusal(
+                sound.name,
+                SkipReason.UNREADABLE,
+                "The shard is cut off in the middle of this clip. Copy it again.",
+            )
+        if key in self._taken:
+            return Refusal(
+                sound.name,
+                SkipReason.DUPLICATE_ID,
+                f"The id is taken by {self._taken[key]}. Rename one of them.",
+            )
+        if self.facts and key not in self.facts:
+            return Refusal(
+                sound.name,
+                SkipReason.BAD_LABELS,
+                "It has no json, and other clips of the shard have one. Write or copy the shard again.",
+            )
+        told = self._told(key) if self.facts else {}
+        if told is None:
+            return Refusal(
+                sound.name,
+                SkipReason.BAD_LABELS,
+                f"Its json cannot be used: {self._problems[key]}. Write it again.",
+            )
+        self._taken[key] = sound.name
+        return Entry(
+            _text(told.get("id")) or key,
             sound.name,
-            SkipReason.UNREADABLE,
-            "The shard is cut off in the middle of this clip. Copy it again.",
+            sound.offset,
+            sound.size,
+            _text(told.get("speaker")),
+            _labels(told) or NO_LABELS,
         )
-    if not facts:
-        return Entry(key, sound.name, sound.offset, sound.size, "", NO_LABELS)
-    if key not in facts:
-        return Refusal(
-            sound.name,
-            SkipReason.BAD_LABELS,
-            "It has no json, and other clips of the shard have one. Write or copy the shard again.",
-        )
-    try:
-        told = _told(file, facts[key])
-    except (ValueError, RecursionError) as error:
-        return Refusal(
-            sound.name, SkipReason.BAD_LABELS, f"Its json cannot be used: {one_line(error)}. Write it again."
-        )
-    return Entry(
-        _text(told.get("id")) or key,
-        sound.name,
-        sound.offset,
-        sound.size,
-        _text(told.get("speaker")),
-        _labels(told),
-    )
+
+    def _told(self, key: str) -> dict[str, Any] | None:
+        """What the json of a clip says; None where it cannot be used."""
+        if key in self._problems:
+            return None
+        try:
+            return _told(self.file, self.facts[key])
+        except (ValueError, RecursionError) as error:
+            self._problems[key] = one_line(error)
+            return None
 
 
 def _told(file: BinaryIO, member: Member) -> dict[str, Any]:
@@ -201,6 +247,8 @@ def _told(file: BinaryIO, member: Member) -> dict[str, Any]:
     ):
         if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
             raise ValueError(NO_TEXT)
+        if len(text) > LONGEST_TEXT:
+            raise ValueError(f"a text of {len(text):,} characters; at most {LONGEST_TEXT:,} can be used")
     return told
 
 

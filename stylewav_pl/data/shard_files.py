@@ -11,12 +11,16 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from braceexpand import braceexpand
 from filelock import FileLock
 
+from stylewav_pl.data.ignored import Ignored
+from stylewav_pl.errors import printable
 from stylewav_pl.types import ConfigError, as_path
 from stylewav_pl.weights.cache import DIRECTORY, cache_directory
 from stylewav_pl.weights.download import Patience, UnavailableError, download
 from stylewav_pl.weights.offline import OFFLINE, is_offline
 
 FETCHED = ("http", "https")
+SHARD, INDEX = ".tar", "shards.json"  # the second is what `data shards` writes beside them
+LARGEST_SHARD = 16 << 30  # bytes, of a shard that is fetched
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: C: is a disk
 
 
@@ -55,11 +59,22 @@ def find_shards(patterns: Sequence[str | Path]) -> list[ShardFile]:
         shard for pattern in patterns for source in _expand(str(pattern)) for shard in _shards_of(source)
     ]
     if not found:
+        beside = "".join(f"\n{files}" for files in map(files_beside, patterns) if files)
         raise ConfigError(
             f"Expected shards (*.tar) in {', '.join(str(pattern) for pattern in patterns) or 'path'}, found "
-            "none. Correct `path`."
+            f"none. Correct `path`.{beside}"
         )
     return found
+
+
+def files_beside(pattern: str | Path) -> Ignored:
+    """Returns the files of a folder that are no shards; nothing for other patterns."""
+    folder, ignored = as_path(pattern), Ignored(str(pattern))
+    if not _scheme(str(pattern)) and folder.is_dir():
+        for path in folder.iterdir():
+            if path.suffix != SHARD and path.name[0] != "." and path.name != INDEX and path.is_file():
+                ignored.add(path.name)
+    return ignored
 
 
 def _expand(pattern: str) -> list[str]:
@@ -78,7 +93,7 @@ def _shards_of(source: str) -> list[ShardFile]:
     scheme = _scheme(source)
     if not scheme:
         path = as_path(source)
-        files = sorted(path.glob("[!.]*.tar")) if path.is_dir() else [path]
+        files = sorted(path.glob(f"[!.]*{SHARD}")) if path.is_dir() else [path]
         return [ShardFile(file.as_posix(), str(file)) for file in files]
     if scheme not in FETCHED:
         why = "it would run a program" if scheme == "pipe" else "only files and http(s) addresses are read"
@@ -120,9 +135,9 @@ def _fetch(url: str, shown: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):  # other processes of the job want it too
             if not path.is_file():
-                print(f"Fetching {shown} into {folder}", file=sys.stderr, flush=True)
+                print(printable(f"Fetching {shown} into {folder}"), file=sys.stderr, flush=True)
                 part = path.with_name(f"{path.name}.part")
-                download(url, part, path.name, Patience())
+                download(url, part, path.name, Patience(), LARGEST_SHARD)
                 part.replace(path)
     except UnavailableError as error:
         raise ConfigError(

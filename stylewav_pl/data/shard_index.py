@@ -51,6 +51,7 @@ def _to_json(contents: Contents, version: Sequence[object]) -> str:
             "version": version,
             "entries": entries,
             "refusals": [asdict(refusal) for refusal in contents.refusals],
+            "ignored": dict(contents.ignored),
         }
     )
 
@@ -61,4 +62,4 @@ def _from_json(kept: Any, version: Sequence[object]) -> Contents:
     refusals = [
         Refusal(**{**refusal, "reason": SkipReason(refusal["reason"])}) for refusal in kept["refusals"]
     ]
-    return Contents([Entry(*entry) for entry in kept["entries"]], refusals)
+    return Contents([Entry(*entry) for entry in kept["entries"]], refusals, dict(kept["ignored"]))

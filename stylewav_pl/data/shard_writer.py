@@ -11,12 +11,12 @@ import soundfile
 from webdataset import TarWriter
 
 from stylewav_pl.data.module import ClipDataModule
+from stylewav_pl.data.shard_files import INDEX
 from stylewav_pl.data.window import Window
 from stylewav_pl.runs.files import remove_litter, whole_file, write_json
-from stylewav_pl.runs.plan import stem_of
+from stylewav_pl.runs.plan import clashes, key_of
 from stylewav_pl.types import AudioError, Clip, ConfigError, Skip, SkipReason
 
-INDEX = "shards.json"
 SAMPLE_RATE = 16_000  # of sounds that are no file
 LONGEST_SECONDS = 3600.0
 
@@ -42,6 +42,7 @@ def write_shards(data: ClipDataModule, directory: Path, clips_per_shard: int = 1
         raise ConfigError(
             f"{directory} holds shards already ({INDEX}). Choose another directory, or remove it."
         )
+    data.leave_out(clashes(clip.id for clip in data.list_clips()))
     clips, skips = data.list_clips(), list(data.early_skips)
     if not clips or clips_per_shard < 1:
         raise ConfigError(
@@ -93,10 +94,8 @@ def _members(
         except AudioError as error:
             skips.append(Skip(clip.id, clip.path, error.reason, error.detail))
         else:
-            # webdataset takes what follows the first dot for the kind of member
-            key = stem_of(clip.id).replace(".", "-")
             yield {
-                "__key__": key,
+                "__key__": key_of(clip.id),
                 suffix: sound,
                 "json": json.dumps(facts, ensure_ascii=False, sort_keys=True).encode(
                     "utf-8", "surrogateescape"

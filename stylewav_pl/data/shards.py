@@ -1,5 +1,6 @@
 """Clips out of webdataset shards, read one by one from where they lie."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,18 +10,21 @@ from torch import Tensor
 from stylewav_pl.data.audio import decode
 from stylewav_pl.data.base import ClipSource
 from stylewav_pl.data.file_part import FilePart
+from stylewav_pl.data.ignored import Ignored
 from stylewav_pl.data.shard_contents import Refusal, key_of
-from stylewav_pl.data.shard_files import ShardFile, find_shards
+from stylewav_pl.data.shard_files import ShardFile, files_beside, find_shards
 from stylewav_pl.data.shard_index import contents_of
 from stylewav_pl.data.window import Window
 from stylewav_pl.types import Clip, Skip, SkipReason
+
+MOST_SHARDS_TOLD = 3
 
 
 class Shards(ClipSource):
     """Every sound in webdataset shards, be they from ``data shards`` or from elsewhere.
 
     Members of one name are one clip: a sound, and perhaps a ``json`` with ``id``, ``speaker`` and an object
-    ``labels``; without one the name to the first dot is the id. Other members are ignored. Shards are storage
+    ``labels``; without one the name to the first dot is the id. Other members are ignored, and told. Shards are storage
     only: clips are listed once, then each is read from its place, so their number and sizes have nothing to
         do with processes or cohorts.
     A clip that is damaged, or whose name is unsafe, becomes a skip and the rest of its shard is used; nothing
@@ -37,6 +41,8 @@ class Shards(ClipSource):
         self._clips: list[Clip] = []
         self._skips: list[Skip] = []
         self._places: dict[str, FilePart] = {}
+        self._ignored: list[Ignored] = []
+        self._is_listed = False
 
     def list_clips(self) -> list[Clip]:
         """See :meth:`ClipSource.list_clips`; in the order of the shards. Listed once and kept.
@@ -44,9 +50,11 @@ class Shards(ClipSource):
         Raises:
             ConfigError: There is no shard, one of them is missing, or the pattern is refused.
         """
-        if not self._clips and not self._skips:
+        if not self._is_listed:
             for shard in find_shards(self.patterns):
                 self._list(shard)
+            self._ignored = self._together()
+            self._is_listed = True
         return self._clips
 
     @property
@@ -54,6 +62,12 @@ class Shards(ClipSource):
         """See :attr:`ClipSource.skips`."""
         self.list_clips()
         return self._skips
+
+    @property
+    def ignored(self) -> Sequence[Ignored]:
+        """See :attr:`ClipSource.ignored`."""
+        self.list_clips()
+        return self._ignored
 
     def read(self, clip: Clip, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
         """See :meth:`ClipSource.read`."""
@@ -77,6 +91,18 @@ class Shards(ClipSource):
             self._clips.append(Clip(entry.id, f"{shard.shown}/{entry.member}", entry.speaker, entry.labels))
             self._places.setdefault(entry.id, FilePart(file, entry.offset, entry.size))
         self._skips += [_skip(refusal, shard) for refusal in contents.refusals]
+        self._ignored.append(Ignored(shard.shown, "member", Counter(contents.ignored)))
+
+    def _together(self) -> list[Ignored]:
+        """What was ignored, one entry where many shards hold the same kinds; and files beside the shards."""
+        members = [one for one in self._ignored if one]
+        if len(members) > MOST_SHARDS_TOLD:
+            total = sum((one.counts for one in members), Counter[str]())
+            members = [
+                Ignored(f"{len(members)} shards, the first of them {members[0].place}", "member", total)
+            ]
+        beside = [files_beside(pattern) for pattern in self.patterns]
+        return members + [one for one in beside if one]
 
 
 def _skip(refusal: Refusal, shard: ShardFile) -> Skip:

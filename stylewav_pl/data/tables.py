@@ -13,11 +13,13 @@ from pathlib import Path
 import polars as pl
 
 from stylewav_pl.data.table_text import LINE, PARQUET_MAGIC, TEXT, TableText, open_text, read_head, readable
+from stylewav_pl.errors import printable
 from stylewav_pl.types import ConfigError
 
 FAULT = " fault"  # names of columns are stripped, so that none of them is called so
 _CELLS = " cells"
 TAB = "\t"
+MOST_TOLD, LONGEST_TOLD = 20, 40
 PARQUET = ".parquet"
 _WHOLE_QUOTED = r'^"(?:[^"]|"")*"$'
 # How pandas calls a column that had no name, and the index in Parquet.
@@ -53,6 +55,16 @@ class Table:
         for line, fault in frame.filter(pl.col(FAULT).is_not_null()).select(LINE, FAULT).head(1).iter_rows():
             raise ConfigError(f"{self.path}, line {line}: {fault}. {_NEXT}")
         return frame.drop(FAULT)
+
+
+def listed(columns: Sequence[str]) -> str:
+    """Returns names of columns as a sentence can hold them: not too many, none too long.
+
+    >>> listed(["path", "sex"]), listed([])
+    ('path, sex', '(none)')
+    """
+    names = [printable(name)[:LONGEST_TOLD] for name in columns[:MOST_TOLD]]
+    return ", ".join(names + ["..."] * (len(columns) > MOST_TOLD)) or "(none)"
 
 
 def collect(frames: Sequence[pl.LazyFrame], paths: Sequence[Path]) -> list[pl.DataFrame]:

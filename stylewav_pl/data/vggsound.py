@@ -7,6 +7,7 @@ import polars as pl
 
 from stylewav_pl.data.folder import FileSource, audio_files
 from stylewav_pl.data.funnel import Funnel, Stage
+from stylewav_pl.data.ignored import Ignored
 from stylewav_pl.data.tables import open_table
 from stylewav_pl.types import Clip, ConfigError, as_path
 
@@ -40,6 +41,7 @@ class VggSound(FileSource):
         self.splits = tuple(splits)
         self.name = name
         self._funnel: Funnel | None = None
+        self._ignored = Ignored(str(self.path))
 
     def list_clips(self) -> list[Clip]:
         """See :meth:`ClipSource.list_clips`; in the order of the table.
@@ -48,13 +50,17 @@ class VggSound(FileSource):
             ConfigError: The table or the folder is missing or wrong.
         """
         rows = self._rows()
-        files = {file.stem: file for file in sorted(audio_files(self.path), reverse=True)}
+        self._ignored = Ignored(str(self.path))
+        found = sorted(audio_files(self.path, self._ignored), reverse=True)
+        files = {file.stem: file for file in found}
         named = [(self._file_name(id, start), id, sound) for id, start, sound in rows]
         clips = [
             Clip(name, files[name].as_posix(), speaker=id, labels={"sound": sound})
             for name, id, sound in named
             if name in files
         ]
+        if unnamed := len(files.keys() - {name for name, _, _ in named}):
+            self._ignored.counts[f"sounds that no chosen row of {self.table.name} names"] += unnamed
         self._funnel = Funnel(f"{self.table.name} ({', '.join(self.splits)})")
         self._funnel.add("rows", {"": len(rows)})
         self._funnel.add("with a file", {"": len(clips)})
@@ -66,6 +72,13 @@ class VggSound(FileSource):
         if self._funnel is None:
             self.list_clips()
         return self._funnel.stages if self._funnel else []
+
+    @property
+    def ignored(self) -> Sequence[Ignored]:
+        """See :attr:`ClipSource.ignored`."""
+        if self._funnel is None:
+            self.list_clips()
+        return [self._ignored] if self._ignored else []
 
     def _rows(self) -> list[tuple[str, int, str]]:
         if not self.path.is_dir():

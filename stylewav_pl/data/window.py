@@ -14,6 +14,7 @@ PLACES = get_args(Place)
 BLOCKS_PER_SECOND = 10
 AVERAGED_SECONDS = 300.0  # enough to know a voice, and hundreds of clips still fit in memory
 SILENCE_PEAK = 1e-3  # -60 dBFS
+HIGH_PASS = 40.0  # in Hz; voices begin at about 60, hum of the mains at 50
 LOWEST_HIGH_PASS, HIGHEST_HIGH_PASS = 1, 60
 
 

@@ -102,7 +102,7 @@ def warn_if_cut(text: str, tokenizer: Tokenizer) -> None:
         logger.warning(
             "The prompt %r has %s tokens, start and end included; this CLIP model reads %s, and nothing "
             "behind them. Shorten the prompt.",
-            text,
+            f"{text[:100]}..." if len(text) > 100 else text,
             count,
             context,
         )

@@ -12,6 +12,7 @@ from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.settings import read_settings
 from stylewav_pl.evaluation.speakers import PERMUTATIONS
 from stylewav_pl.evaluation.statistics import NotComputable
+from stylewav_pl.runs.finished import FinishedRun, opened
 from stylewav_pl.types import StyleWavError
 
 
@@ -31,7 +32,7 @@ class Findings:
 
 
 def find(
-    run_directory: Path,
+    run: FinishedRun | Path,
     rows: Sequence[ResultRow],
     prompt_sets: Sequence[PromptSet],
     seed: int,
@@ -43,20 +44,20 @@ def find(
         ConfigError: A trait was never scored.
         RunDirectoryError: A file that is there is damaged.
     """
-    view = read_guide_view(run_directory)
+    view = read_guide_view(run)
     evaluations = tuple(
         evaluate(rows, prompts, seed=seed, notes=notes, guide_view=view) for prompts in prompt_sets
     )
-    return Findings(evaluations, read_retrieval(run_directory, rows))
+    return Findings(evaluations, read_retrieval(run, rows))
 
 
-def find_again(run_directory: Path, rows: Sequence[ResultRow]) -> Findings:
+def find_again(run: FinishedRun | Path, rows: Sequence[ResultRow]) -> Findings:
     """The traits evaluated before, or those with default prompts; with what could not be evaluated and why.
 
     Raises:
         RunDirectoryError: A file that is there is damaged.
     """
-    view = read_guide_view(run_directory)
+    view = read_guide_view(run)
     scored = {prompt for row in rows for prompt in row.scores}
     defaults = [
         (prompts, 0, PERMUTATIONS, ())
@@ -64,11 +65,11 @@ def find_again(run_directory: Path, rows: Sequence[ResultRow]) -> Findings:
         if scored.issuperset(prompts.sentences)
     ]
     evaluations, problems = [], []
-    for prompts, seed, permutations, notes in read_settings(run_directory) or defaults:
+    for prompts, seed, permutations, notes in read_settings(opened(run).path) or defaults:
         try:
             evaluations.append(
                 evaluate(rows, prompts, seed=seed, permutations=permutations, notes=notes, guide_view=view)
             )
         except StyleWavError as problem:
             problems.append(str(problem))
-    return Findings(tuple(evaluations), read_retrieval(run_directory, rows), tuple(problems))
+    return Findings(tuple(evaluations), read_retrieval(run, rows), tuple(problems))

@@ -16,8 +16,7 @@ from jaxtyping import Float
 from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.sampling import evenly_spaced
 from stylewav_pl.evaluation.statistics import Interval, NotComputable, wilson
-from stylewav_pl.runs.directory import RunDirectory
-from stylewav_pl.runs.embeddings import all_embeddings, read_prompts
+from stylewav_pl.runs.finished import FinishedRun, opened
 
 NOT_RECORDED = NotComputable("the run recorded no targets")
 MOST_AUDIOS = 2000
@@ -65,19 +64,20 @@ class Retrieval:
     median_rank: float
 
 
-def read_guide_view(run_directory: Path) -> GuideView | NotComputable:
+def read_guide_view(run: FinishedRun | Path) -> GuideView | NotComputable:
     """Scores every recorded target and image with the recorded prompts, cohort by cohort.
 
     Raises:
         RunDirectoryError: A file is damaged.
     """
-    prompts = read_prompts(RunDirectory(run_directory).prompts_path)
+    run = opened(run)
+    prompts = run.prompts()
     if not prompts:
         return NotComputable("the run recorded no prompts that the guide knows")
     columns = np.stack(list(prompts.values())).T.astype(np.float64)
     ids: list[str] = []
     heard, seen = [], []
-    for _, cohort in all_embeddings(run_directory):
+    for _, cohort in run.embeddings():
         ids += cohort.ids
         heard.append(cohort.targets @ columns)
         seen.append(cohort.images @ columns)
@@ -89,7 +89,7 @@ def read_guide_view(run_directory: Path) -> GuideView | NotComputable:
 
 
 def read_retrieval(
-    run_directory: Path, rows: Sequence[ResultRow], most: int = MOST_AUDIOS
+    run: FinishedRun | Path, rows: Sequence[ResultRow], most: int = MOST_AUDIOS
 ) -> Retrieval | NotComputable:
     """Looks for each image's own audio among those of a run.
 
@@ -101,7 +101,7 @@ def read_retrieval(
     first = {row.voice: row.clip.id for row in reversed(rows) if row.done}
     wanted = set(evenly_spaced([row.clip.id for row in rows if first.get(row.voice) == row.clip.id], most))
     targets, images = [], []
-    for _, cohort in all_embeddings(run_directory):
+    for _, cohort in opened(run).embeddings():
         kept = [row for row, id in enumerate(cohort.ids) if id in wanted]
         targets.append(cohort.targets[kept])
         images.append(cohort.images[kept])

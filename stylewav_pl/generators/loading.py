@@ -18,6 +18,9 @@ from stylewav_pl.weights.registry import resolve
 MEAN_SAMPLES = 10_000
 """How many w make the mean where a file has none: as many as in the projector of StyleGAN2."""
 
+LARGEST_IMAGE = 4096
+"""Pixels. Noise maps that a file lacks are made, and nothing else in a small file bounds their size."""
+
 MEAN = "w_mean"
 NOISE_MAP = ".noise_const"
 
@@ -115,6 +118,8 @@ def _expected_shapes(published: Published) -> dict[str, torch.Size]:
     layers = int(published.config["mapping_depth"]) + len(published.config["channels"])
     if layers > len(published.tensors):  # before a damaged number costs hours
         raise ValueError(f"it announces {layers:,} layers for {len(published.tensors)} tensors")
+    if (resolution := max(map(int, published.config["channels"]))) > LARGEST_IMAGE:
+        raise ValueError(f"it announces images of {resolution:,} px, and {LARGEST_IMAGE:,} is the limit")
     with torch.device("meta"):
         network = StyleGAN2.from_config(published.config)
     tensors = to_stored_names(network.state_dict(), len(network.channels), network.architecture)

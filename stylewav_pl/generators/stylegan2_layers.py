@@ -177,7 +177,9 @@ class ModulatedConvolution(nn.Module):
         # leaky_relu(GAIN y) = GAIN leaky_relu(y), so the gain rides on the two small factors instead of on
         # the feature map.
         scale = GAIN * demodulation(style, squared_sums(weight))
-        x = functional.leaky_relu(torch.addcmul(GAIN * shift, x, scale[:, :, None, None]), SLOPE)
+        # Autocast leaves the sum to us: in the precision of the convolution feature maps stay half as large.
+        shift, scale = (GAIN * shift).to(x.dtype), scale.to(x.dtype)
+        x = functional.leaky_relu(torch.addcmul(shift, x, scale[:, :, None, None]), SLOPE)
         return x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
 
     def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:

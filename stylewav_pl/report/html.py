@@ -21,6 +21,7 @@ from stylewav_pl.report.verdict import (
     where_lost,
 )
 from stylewav_pl.runs.files import write_whole
+from stylewav_pl.runs.finished import FinishedRun, opened
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -32,7 +33,7 @@ PAPER = {
 
 
 def write_report(
-    run_directory: Path,
+    run: FinishedRun | Path,
     findings: Findings | None = None,
     sounds: Sounds = lambda _: None,
     rows: Sequence[ResultRow] | None = None,
@@ -43,7 +44,7 @@ def write_report(
     Content-Security-Policy lets no script and no style work but its own, and nothing be loaded from anywhere.
 
     Args:
-        run_directory: The run.
+        run: The run.
         findings: What was computed about it; computed here when None.
         sounds: Where the clips' audio is to be had.
         rows: The records, where they were read already.
@@ -53,7 +54,7 @@ def write_report(
     """
     script, style = ((TEMPLATES / name).read_text("utf-8") for name in ("report.js", "report.css"))
     html = _template().render(
-        page=gather(run_directory, findings, sounds, rows),
+        page=gather(opened(run), findings, sounds, rows),
         paper=PAPER,
         paper_prompts=SEX,
         spark_size=(SPARK_WIDTH, SPARK_HEIGHT),
@@ -63,7 +64,7 @@ def write_report(
         style=style,
         style_hash=_hash(style),
     )
-    path = run_directory / "report.html"
+    path = opened(run).path / "report.html"
     write_whole(path, lambda file: file.write(html.encode("utf-8", "replace")))
     return path
 

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,32 +13,31 @@ from PIL import Image
 
 from stylewav_pl.pictures.sheets import read_tile
 from stylewav_pl.report.run_pictures import load_face
-from stylewav_pl.runs.directory import RunDirectory
-from stylewav_pl.runs.embeddings import all_embeddings
+from stylewav_pl.runs.damage import DamageError
+from stylewav_pl.runs.finished import FinishedRun, opened
 
 THUMBNAIL_PIXELS = 128
 LONGEST_SECONDS = 8
 
 
-def face_uri(run_directory: Path, id: str) -> str | None:
+def face_uri(run: FinishedRun | Path, id: str) -> str | None:
     """The thumbnail of a clip's image, None where it is missing or damaged."""
-    face = load_face(run_directory, id)
+    face = load_face(run, id)
     return None if face is None else picture_uri(face)
 
 
-def start_uris(run_directory: Path, wanted: Iterable[str]) -> dict[str, str]:
+def start_uris(run: FinishedRun | Path, wanted: Iterable[str]) -> dict[str, str]:
     """The thumbnails of the start images of some clips, those that were recorded.
 
     Sheets without any of them are not opened.
     """
-    missing, found = set(wanted), dict[str, str]()
-    for cohort, ids in _recorded_ids(run_directory):
-        here = [(index, id) for index, id in enumerate(ids) if id in missing]
-        with suppress(
-            OSError, SyntaxError, ValueError
-        ):  # no sheet, or what PIL raises for one that is damaged
-            if here:
-                with Image.open(RunDirectory(run_directory).starts_path(cohort)) as sheet:
+    run, missing, found = opened(run), set(wanted), dict[str, str]()
+    for cohort, embeddings in run.embeddings():
+        here = [(index, id) for index, id in enumerate(embeddings.ids) if id in missing]
+        # no sheet; what PIL raises for one that is damaged; or a run that knows it to be damaged, and keeps that in mind
+        with suppress(OSError, SyntaxError, ValueError, DamageError):
+            if here and (data := run.start_sheet(cohort)):
+                with Image.open(io.BytesIO(data)) as sheet:
                     found |= {id: picture_uri(read_tile(sheet, index)) for index, id in here}
     return found
 
@@ -71,11 +70,6 @@ def sound_uri(waveform: Float[ndarray, " time"], sample_rate: int) -> str:
         compression_level=0.9,
     )
     return _uri("audio/mpeg", buffer.getvalue())
-
-
-def _recorded_ids(run_directory: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
-    for cohort, embeddings in all_embeddings(run_directory):
-        yield cohort, embeddings.ids
 
 
 def _uri(kind: str, data: bytes) -> str:

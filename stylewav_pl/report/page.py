@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -14,14 +15,16 @@ from stylewav_pl.evaluation.findings import Findings, find_again
 from stylewav_pl.evaluation.populations import group
 from stylewav_pl.evaluation.prompts import REPORT_NOTICE
 from stylewav_pl.evaluation.records import Evaluation
-from stylewav_pl.evaluation.results import ResultRow, read_results
+from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.sampling import evenly_spaced
 from stylewav_pl.report.figures import distributions, forest_plot
 from stylewav_pl.report.media import face_uri, sound_uri, start_uris
 from stylewav_pl.report.tables import caveats
-from stylewav_pl.runs.cells import Reader, read_mappings
-from stylewav_pl.runs.directory import RunDirectory
+from stylewav_pl.runs.cells import read_mappings
+from stylewav_pl.runs.damage import DamageError
+from stylewav_pl.runs.finished import SKIPPED, FinishedRun
 from stylewav_pl.runs.identity import flatten
+from stylewav_pl.runs.manifest import RECORDED
 from stylewav_pl.types import RunDirectoryError
 
 MOST_FACES = 24
@@ -86,7 +89,7 @@ class Page:
 
 
 def gather(
-    run_directory: Path,
+    run: FinishedRun,
     findings: Findings | None = None,
     sounds: Sounds = lambda _: None,
     rows: Sequence[ResultRow] | None = None,
@@ -94,7 +97,7 @@ def gather(
     """Reads a run.
 
     Args:
-        run_directory: Of any age.
+        run: Of any age.
         findings: What was computed about it; computed here when None.
         sounds: Where the clips' audio is to be had.
         rows: The records, where they were read already.
@@ -102,20 +105,20 @@ def gather(
     Raises:
         RunDirectoryError: If there are no results, or a file that is there is damaged.
     """
-    rows = read_results(run_directory) if rows is None else rows
+    rows = run.rows if rows is None else rows
     done = [row for row in rows if row.done]
-    found = findings or find_again(run_directory, rows)
-    populations = group(run_directory, rows)
+    found = findings or find_again(run, rows)
+    populations = group(run.path, rows)
     groups = {label: evenly_spaced(ids, MOST_FACES) for label, ids in populations.items()}
     listed = evenly_spaced(done, MOST_CLIPS)
     starts = start_uris(
-        run_directory, [*(row.clip.id for row in listed), *(id for ids in groups.values() for id in ids)]
+        run, [*(row.clip.id for row in listed), *(id for ids in groups.values() for id in ids)]
     )
-    faces = {id: uri for ids in groups.values() for id in ids if (uri := face_uri(run_directory, id))}
+    faces = {id: uri for ids in groups.values() for id in ids if (uri := face_uri(run, id))}
     labels = tuple(dict.fromkeys(name for row in done for name in row.clip.labels))
     prompts = tuple(dict.fromkeys(prompt for row in done for prompt in row.scores))
     return Page(
-        title=run_directory.resolve().name,
+        title=run.path.resolve().name,
         findings=found,
         traits=tuple(
             TraitSection(one, forest_plot(one), distributions(one, rows)) for one in found.evaluations
@@ -129,17 +132,17 @@ def gather(
         },
         population_sizes={label: len(ids) for label, ids in populations.items()},
         sort_names=("id", *labels, "similarity at the end", "similarity gained", *prompts),
-        clips=_clips(run_directory, listed, starts, faces, sounds, labels, prompts),
+        clips=_clips(run, listed, starts, faces, sounds, labels, prompts),
         done=len(done),
-        funnel=_funnel(run_directory / "funnel.json"),
-        skipped=_skipped(run_directory),
-        facts={name: str(value) for name, value in flatten(_short_manifest(run_directory)).items()},
-        config=_text(run_directory / "config.yaml"),
+        funnel=_funnel(run.path / "funnel.json"),
+        skipped=_skipped(run),
+        facts={name: str(value) for name, value in flatten(_short(run.manifest)).items()},
+        config=_config(run),
     )
 
 
 def _clips(
-    run_directory: Path,
+    run: FinishedRun,
     rows: Sequence[ResultRow],
     starts: Mapping[str, str],
     faces: Mapping[str, str],
@@ -147,7 +150,8 @@ def _clips(
     labels: Sequence[str],
     prompts: Sequence[str],
 ) -> tuple[ClipEntry, ...]:
-    curves = _curves(run_directory / "curves.csv", {row.clip.id for row in rows})
+    wanted = {row.clip.id for row in rows}
+    curves = {id: curve for id, curve in run.curves() if id in wanted}
     values = [value for curve in curves.values() for value in curve]
     low, high = min(values, default=0.0), max(values, default=1.0)
     entries = []
@@ -158,7 +162,7 @@ def _clips(
             ClipEntry(
                 row=row,
                 start=starts.get(id),
-                face=faces.get(id) or face_uri(run_directory, id),
+                face=faces.get(id) or face_uri(run, id),
                 sound=sound_uri(*sound) if sound else None,
                 spark=spark(curves.get(id, ()), low, high),
                 keys=_keys(row, labels, prompts),
@@ -196,19 +200,6 @@ def spark(curve: Sequence[float], low: float, high: float) -> str:
     )
 
 
-def _curves(path: Path, wanted: set[str]) -> dict[str, tuple[float, ...]]:
-    if not path.is_file():
-        return {}
-    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        lines = Reader(file)
-        next(lines, None)
-        return {
-            cells[0]: tuple(float(cell) for cell in cells[1:] if cell)
-            for cells in lines
-            if cells and cells[0] in wanted
-        }
-
-
 def _funnel(path: Path) -> tuple[Stage, ...]:
     if not path.is_file():
         return ()
@@ -225,8 +216,10 @@ def _funnel(path: Path) -> tuple[Stage, ...]:
         ) from problem
 
 
-def _skipped(run_directory: Path) -> tuple[Mapping[str, str], ...]:
-    path = run_directory / "skipped.csv"
+def _skipped(run: FinishedRun) -> tuple[Mapping[str, str], ...]:
+    """As the table has them: a newer version may know other reasons."""
+    run.check(SKIPPED)
+    path = run.path / SKIPPED
     if not path.is_file():
         return ()
     with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
@@ -236,14 +229,18 @@ def _skipped(run_directory: Path) -> tuple[Mapping[str, str], ...]:
         )
 
 
-def _short_manifest(run_directory: Path) -> Mapping[str, object]:
-    """The manifest without the plan and without what it notes about this page itself."""
+def _short(manifest: Mapping[str, object]) -> Mapping[str, object]:
+    """The manifest without the plan and without what it notes about the files of the run, this page among them."""
     return {
         name: value
-        for name, value in RunDirectory(run_directory).read_manifest().items()
-        if name not in ("plan", "settled")
+        for name, value in manifest.items()
+        if name not in ("plan", "settled", RECORDED, "identity")
     }
 
 
-def _text(path: Path) -> str:
-    return path.read_text("utf-8", "replace") if path.is_file() else ""
+def _config(run: FinishedRun) -> str:
+    path = run.directory.config_path
+    with suppress(DamageError):  # which the run keeps in mind
+        run.check(path.name)
+        return path.read_text("utf-8", "replace") if path.is_file() else ""
+    return ""

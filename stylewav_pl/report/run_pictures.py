@@ -7,21 +7,24 @@ from pathlib import Path
 from PIL import Image
 
 from stylewav_pl.evaluation.populations import Populations, group
-from stylewav_pl.evaluation.results import ResultRow, read_results
+from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.sampling import evenly_spaced
 from stylewav_pl.pictures.grid import Picture, picture_grid
-from stylewav_pl.runs.directory import RunDirectory
+from stylewav_pl.runs.damage import DamageError
 from stylewav_pl.runs.files import write_whole
-from stylewav_pl.runs.stores import IMAGE
+from stylewav_pl.runs.finished import FinishedRun, opened
 
 
 def save_grid(
-    run_directory: Path, trait: str | None = None, limit: int = 40, rows: Sequence[ResultRow] | None = None
+    run: FinishedRun | Path,
+    trait: str | None = None,
+    limit: int = 40,
+    rows: Sequence[ResultRow] | None = None,
 ) -> Path:
     """Draws the faces of a run by population and writes them as ``grid.png`` beside its results.
 
     Args:
-        run_directory: A run with ``results.csv`` and ``images/``; images that are missing or damaged are left
+        run: A run with ``results.csv`` and ``images/``; images that are missing or damaged are left
             out.
         trait: The label that makes the populations; by default the one that was evaluated.
         limit: Most faces of a population; of more an evenly spaced sample is shown.
@@ -33,28 +36,27 @@ def save_grid(
     Raises:
         RunDirectoryError: If there are no results.
     """
-    populations = group(run_directory, read_results(run_directory) if rows is None else rows, trait)
-    faces = {
-        title: _load(run_directory, evenly_spaced(ids, limit)) for title, ids in _titled(populations).items()
-    }
+    run = opened(run)
+    populations = group(run.path, run.rows if rows is None else rows, trait)
+    faces = {title: _load(run, evenly_spaced(ids, limit)) for title, ids in _titled(populations).items()}
     notes = {title: _counted(len(faces[title]), len(ids)) for title, ids in _titled(populations).items()}
     picture = picture_grid(faces, notes=notes)
-    path = run_directory / "grid.png"
+    path = run.path / "grid.png"
     write_whole(path, lambda file: picture.save(file, format="PNG", optimize=True))
     return path
 
 
-def load_face(run_directory: Path, id: str) -> Image.Image | None:
-    """The image of a clip, or None where it is missing or damaged."""
+def load_face(run: FinishedRun | Path, id: str) -> Image.Image | None:
+    """The image of a clip, or None where it is missing or damaged, which a run that is open keeps in mind."""
     try:
-        with Image.open(io.BytesIO(RunDirectory(run_directory).store.read(id, IMAGE))) as picture:
+        with Image.open(io.BytesIO(opened(run).image(id))) as picture:
             return picture.convert("RGB")
-    except (OSError, SyntaxError, ValueError, KeyError):
+    except (OSError, SyntaxError, ValueError, DamageError):
         return None  # what PIL raises for files that are no images, and stores for what they lack
 
 
-def _load(run_directory: Path, ids: Sequence[str]) -> list[Picture]:
-    return [face for id in ids if (face := load_face(run_directory, id)) is not None]
+def _load(run: FinishedRun, ids: Sequence[str]) -> list[Picture]:
+    return [face for id in ids if (face := load_face(run, id)) is not None]
 
 
 def _titled(populations: Populations) -> dict[str, tuple[str, ...]]:

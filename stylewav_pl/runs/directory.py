@@ -8,22 +8,28 @@ Layout: ``config.yaml``, ``manifest.json``, ``plan.jsonl``, ``images/``, ``laten
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import yaml
 from filelock import FileLock, Timeout
 
 from stylewav_pl.runs import plan_file
-from stylewav_pl.runs.files import remove_litter, write_json, write_text
-from stylewav_pl.runs.identity import differences
+from stylewav_pl.runs.configuration import ConfigurationFile
+from stylewav_pl.runs.damage import Damage, DamageError
+from stylewav_pl.runs.digests import digest_of_file
+from stylewav_pl.runs.files import remove_litter, write_json
 from stylewav_pl.runs.journal import Journals
+from stylewav_pl.runs.manifest import ManifestFile
 from stylewav_pl.runs.plan import Plan
 from stylewav_pl.runs.stores import IMAGE, FileStore, Output, Store, open_store
 from stylewav_pl.types import OutputError, RunDirectoryError
+
+PROMPTS, SCORES = "journal/prompts.safetensors", "journal/scores.json"
+
+Record = TypeVar("Record")
 
 
 class RunDirectory:
@@ -42,12 +48,12 @@ class RunDirectory:
     @property
     def config_path(self) -> Path:
         """The resolved configuration of the first start."""
-        return self.path / "config.yaml"
+        return self.configuration.path
 
     @property
     def manifest_path(self) -> Path:
         """Versions, weight hashes, seed, facts about the plan, and counts."""
-        return self.path / "manifest.json"
+        return self.manifest.path
 
     def image_path(self, id: str) -> Path:
         """Where the clip's image lies in a run of files."""
@@ -74,7 +80,7 @@ class RunDirectory:
     @property
     def prompts_path(self) -> Path:
         """The prompts as the guide embeds them."""
-        return self.path / "journal" / "prompts.safetensors"
+        return self.path / PROMPTS
 
     def acquire(self) -> None:
         """Claims the directory for this process until :meth:`release` or exit.
@@ -104,32 +110,17 @@ class RunDirectory:
             self._lock.release()
             self._lock = None
 
-    def adopt(self, config: Mapping[str, Any]) -> None:
-        """Makes ``config`` the directory's configuration, or checks that it is the one it was made with.
+    @cached_property
+    def configuration(self) -> ConfigurationFile:
+        """What the run was made with."""
+        return ConfigurationFile(self.manifest)
 
-        Raises:
-            RunDirectoryError: The directory was made with another configuration.
-        """
-        if self.config_path.exists():
-            self.check_configuration(config)
-        else:
-            write_text(self.config_path, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
-
-    def check_configuration(self, config: Mapping[str, Any]) -> None:
-        """Checks that the directory, if it has a configuration, was made with ``config``.
-
-        Raises:
-            RunDirectoryError: It was made with another.
-        """
-        if not self.config_path.exists():
-            return
-        changed = differences(yaml.safe_load(self.config_path.read_text("utf-8", "surrogateescape")), config)
-        if changed:
-            listed = "\n".join(f"  {line}" for line in changed)
-            raise RunDirectoryError(
-                f"{self.path} was made with another configuration:\n{listed}\n"
-                "Use another directory (--run DIR), or --restart to move the old one aside and begin anew."
-            )
+    def first_configuration(self) -> dict[str, Any]:
+        """Reads the configuration of the first start; empty before it, and where the file is damaged."""
+        try:
+            return self.configuration.read()
+        except RunDirectoryError:
+            return {}
 
     def move_aside(self) -> Path | None:
         """Renames an existing directory to ``<name>.old-N``; nothing is deleted. Returns the new place."""
@@ -144,21 +135,18 @@ class RunDirectory:
         """The manifest, empty before the first start.
 
         Raises:
-            RunDirectoryError: The file is not readable JSON.
+            RunDirectoryError: The file is not what was written, and neither is its copy.
         """
-        if not self.manifest_path.exists():
-            return {}
-        try:
-            manifest: dict[str, Any] = json.loads(self.manifest_path.read_text("utf-8", "surrogateescape"))
-        except ValueError as error:
-            raise RunDirectoryError(
-                f"{self.manifest_path} is damaged ({error}). Restore it, or begin anew with --restart."
-            ) from error
-        return manifest
+        return self.manifest.read()
 
     def write_manifest(self, facts: Mapping[str, Any]) -> None:
         """Adds facts to the manifest, replacing those of the same name."""
-        write_json(self.manifest_path, {**self.read_manifest(), **facts})
+        self.manifest.write({**self.read_manifest(), **facts})
+
+    @cached_property
+    def manifest(self) -> ManifestFile:
+        """The file behind :meth:`read_manifest`."""
+        return ManifestFile(self.path)
 
     def read_plan(self, cohort_size: int) -> Plan:
         """The plan of the first start, or an empty one with ``cohort_size``."""
@@ -172,13 +160,23 @@ class RunDirectory:
         if facts != before:
             self.write_manifest({"plan": {"file": plan_file.FILE, **asdict(facts)}})
 
+    def restore_plan(self, ids: Iterable[str]) -> bool:
+        """Writes a damaged plan again if the same clips give the same one; returns whether it did."""
+        facts = self._plan_facts()
+        return facts is not None and plan_file.restore(self._plan_path, facts, ids)
+
     def _plan_facts(self) -> plan_file.PlanFacts | None:
         stored = self.read_manifest().get("plan")
-        return (
-            plan_file.PlanFacts(**{name: value for name, value in stored.items() if name != "file"})
-            if stored
-            else None
-        )
+        return self._as(plan_file.PlanFacts, stored) if stored else None
+
+    def _as(self, record: type[Record], stored: Mapping[str, Any]) -> Record:
+        """A record from what the manifest says about it."""
+        try:
+            return record(**{name: value for name, value in stored.items() if name != "file"})
+        except (TypeError, AttributeError) as error:
+            raise RunDirectoryError(
+                f"{self.manifest_path} does not say what it should ({error}). Restore it, or begin anew with --restart."
+            ) from error
 
     @property
     def _plan_path(self) -> Path:
@@ -195,11 +193,15 @@ class RunDirectory:
     @property
     def store(self) -> Store:
         """Where the images and latents lie; what the manifest says nothing about is a PNG."""
-        return open_store(self.path, Output(**self.read_manifest().get("output", {})), self._cohort_of)
+        output = self._as(Output, self.read_manifest().get("output", {}))
+        cohorts = cache(lambda: self.cohorts_by_id)  # read once for all that is read through this store
+        return open_store(self.path, output, lambda id: cohorts()[id])
 
-    def _cohort_of(self, id: str) -> int:
+    @property
+    def cohorts_by_id(self) -> Mapping[str, int]:
+        """The cohort of every planned clip."""
         facts = self._plan_facts()
-        return plan_file.cohorts_by_id(self._plan_path, facts)[id] if facts else 0
+        return plan_file.cohorts_by_id(self._plan_path, facts) if facts else {}
 
     def check_place(self) -> None:
         """Checks that the directory is still the one that was there at the first call.
@@ -216,18 +218,29 @@ class RunDirectory:
             raise OutputError(self.path, "another directory lies in its place; was a disk unmounted?")
 
     def read_scores(self) -> dict[str, dict[str, float]]:
-        """Scores that a later ``test`` gave, by clip and prompt; empty when there was none."""
+        """Scores that a later ``test`` gave, by clip and prompt; empty when there was none.
+
+        Raises:
+            RunDirectoryError: They are not what was written.
+        """
+        remedy = "Score again with the same `test` command."
+        if wrong := self.manifest.wrong_with(SCORES):
+            raise DamageError(self.path, [Damage(SCORES, wrong, remedy=remedy)])
         if not self._scores_path.exists():
             return {}
-        scores: dict[str, dict[str, float]] = json.loads(
-            self._scores_path.read_text("utf-8", "surrogateescape")
-        )
-        return scores
+        try:
+            scores = json.loads(self._scores_path.read_text("utf-8", "surrogateescape"))
+            return {id: {prompt: float(score) for prompt, score in one.items()} for id, one in scores.items()}
+        except (ValueError, AttributeError, TypeError) as error:
+            raise RunDirectoryError(
+                f"Expected scores by clip and prompt in {self._scores_path}, found something else. {remedy}"
+            ) from error
 
     def write_scores(self, scores: Mapping[str, Mapping[str, float]]) -> None:
         """Keeps scores of a later ``test``; they replace those of the journal in every table made from now on."""
         write_json(self._scores_path, {id: dict(by_prompt) for id, by_prompt in scores.items()})
+        self.manifest.record({SCORES: digest_of_file(self._scores_path)})
 
     @property
     def _scores_path(self) -> Path:
-        return self.path / "journal" / "scores.json"
+        return self.path / SCORES

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
+from stylewav_pl.runs.digests import Digest, digest_of
 from stylewav_pl.runs.files import write_whole
 from stylewav_pl.types import RunDirectoryError
 
@@ -33,12 +34,11 @@ class CohortEmbeddings:
     images: Float[np.ndarray, "clip embed"]
 
 
-def write_embeddings(path: Path, embeddings: CohortEmbeddings) -> None:
+def write_embeddings(path: Path, embeddings: CohortEmbeddings) -> Digest:
     """Writes the file of one cohort, whole or not at all."""
     tensors = {"targets": embeddings.targets, "images": embeddings.images}
-    _write(
-        path, tensors, json.dumps(embeddings.ids)
-    )  # ASCII: names of files may hold bytes that are no UTF-8
+    # ASCII: names of files may hold bytes that are no UTF-8
+    return _write(path, tensors, json.dumps(embeddings.ids))
 
 
 def read_embeddings(path: Path) -> CohortEmbeddings:
@@ -47,8 +47,21 @@ def read_embeddings(path: Path) -> CohortEmbeddings:
     Raises:
         RunDirectoryError: The file is damaged.
     """
-    names, tensors = _read(path)
-    return CohortEmbeddings(tuple(names), tensors["targets"], tensors["images"])
+    return parse_embeddings(path.read_bytes(), path)
+
+
+def parse_embeddings(data: bytes, path: Path) -> CohortEmbeddings:
+    """What a file of one cohort holds.
+
+    Args:
+        data: The file.
+        path: Its name, for people.
+
+    Raises:
+        RunDirectoryError: It is damaged.
+    """
+    names, (targets, images) = _parsed(data, path, "targets", "images")
+    return CohortEmbeddings(tuple(names), targets, images)
 
 
 def all_embeddings(run_directory: Path) -> Iterator[tuple[int, CohortEmbeddings]]:
@@ -57,36 +70,52 @@ def all_embeddings(run_directory: Path) -> Iterator[tuple[int, CohortEmbeddings]
         yield int(path.stem.removeprefix("cohort-")), read_embeddings(path)
 
 
-def write_prompts(path: Path, prompts: Mapping[str, Float[np.ndarray, " embed"]]) -> None:
+def write_prompts(path: Path, prompts: Mapping[str, Float[np.ndarray, " embed"]]) -> Digest | None:
     """Writes the prompts in the guide's space, unit norm; none: an earlier file is removed."""
     if prompts:
-        _write(path, {"prompts": np.stack(list(prompts.values()))}, json.dumps(list(prompts)))
-    else:
-        path.unlink(missing_ok=True)
+        return _write(path, {"prompts": np.stack(list(prompts.values()))}, json.dumps(list(prompts)))
+    path.unlink(missing_ok=True)
+    return None
 
 
 def read_prompts(path: Path) -> dict[str, Float[np.ndarray, " embed"]]:
     """The inverse of :func:`write_prompts`; empty without a file."""
-    if not path.is_file():
-        return {}
-    names, tensors = _read(path)
-    return dict(zip(names, tensors["prompts"], strict=True))
+    return parse_prompts(path.read_bytes(), path) if path.is_file() else {}
 
 
-def _write(path: Path, tensors: dict[str, np.ndarray], names: str) -> None:
+def parse_prompts(data: bytes, path: Path) -> dict[str, Float[np.ndarray, " embed"]]:
+    """What a file of prompts holds.
+
+    Args:
+        data: The file.
+        path: Its name, for people.
+
+    Raises:
+        RunDirectoryError: It is damaged.
+    """
+    names, (prompts,) = _parsed(data, path, "prompts")
+    return dict(zip(names, prompts, strict=True))
+
+
+def _write(path: Path, tensors: dict[str, np.ndarray], names: str) -> Digest:
     data = save(
         {name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in tensors.items()},
         metadata={"names": names},
     )
     write_whole(path, lambda file: file.write(data))
+    return digest_of(data)
 
 
-def _read(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
+def _parsed(data: bytes, path: Path, *wanted: str) -> tuple[list[str], list[np.ndarray]]:
     try:
-        with safe_open(path, framework="numpy") as file:
-            vectors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-            return json.loads(file.metadata()["names"]), vectors
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        tensors = load(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        names = json.loads(header["__metadata__"]["names"])
+        found = [tensors[name] for name in wanted]
+        if any(len(tensor) != len(names) for tensor in found):
+            raise ValueError(f"{len(names)} names")
+        return names, found
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunDirectoryError(
             f"Expected embeddings with the names of their rows in {path}, found something else ({error}). "
             "Delete it."

@@ -1,5 +1,7 @@
 """Whether two starts mean the same run: everything that can change a result is compared, nothing else."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -65,6 +67,12 @@ def is_free(name: str) -> bool:
     return data or any(name == free or name.startswith(f"{free}.") for free in FREE)
 
 
+def digest_of_identity(config: Mapping[str, Any]) -> str:
+    """SHA-256 over every setting that makes a run another one."""
+    settings = {name: value for name, value in flatten(config).items() if not is_free(name)}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode("ascii")).hexdigest()
+
+
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """One line for each setting that makes ``new`` another run than ``old``.
 
@@ -75,7 +83,16 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     names = sorted(name for name in before.keys() | after.keys() if not is_free(name))
     absent = "(absent)"
     return [
-        f"{name}: {before.get(name, absent)!r} -> {after.get(name, absent)!r}".replace(f"'{absent}'", absent)
+        _difference(name, f"{before.get(name, absent)!r} -> {after.get(name, absent)!r}").replace(
+            f"'{absent}'", absent
+        )
         for name in names
         if before.get(name, absent) != after.get(name, absent)
     ]
+
+
+def _difference(name: str, change: str) -> str:
+    if name.startswith("samples."):
+        why = "the settings, a table or the files on disk have changed"
+        return f"{name}: {change}: other clips are drawn, since {why}"
+    return f"{name}: {change}"

@@ -92,6 +92,7 @@ class Participant(ABC):
         )
         self._leader = ""  # the token of the leader whom this process follows
         self._failure: ProcessError | None = None
+        self._beaten = time.monotonic()
         self._ended = threading.Event()
         self._lock = threading.RLock()
         self._thread = threading.Thread(target=self._live, daemon=True, name="job")
@@ -161,14 +162,17 @@ class Participant(ABC):
             return  # see look()
 
     def _live(self) -> None:
-        beaten = time.monotonic()
         while not self._ended.wait(LOOK_SECONDS):
-            self.look()
-            if time.monotonic() - beaten > BEAT_SECONDS:
-                beaten = time.monotonic()
-                with self._lock:
-                    self.notice = replace(self.notice, beat=self.notice.beat + 1)
-                    self._publish()
+            self.tick()
+
+    def tick(self) -> None:
+        """Does what a process of a job does all the time: looks after the others, and says that it lives."""
+        self.look()
+        if time.monotonic() - self._beaten > BEAT_SECONDS:
+            self._beaten = time.monotonic()
+            with self._lock:
+                self.notice = replace(self.notice, beat=self.notice.beat + 1)
+                self._publish()
 
     def _look_after_children(self) -> None:
         ended = [child for child in self.children() if child.poll()]

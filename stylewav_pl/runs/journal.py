@@ -1,25 +1,38 @@
 """The journal: what has been finished, appended by the process that finished it.
 
-Each process has two files. ``rank-N.jsonl`` holds one line of JSON for each of its cohorts: everything that
-the tables of the run are made of. ``rank-N.index`` says where each of these lines lies. A cohort counts as
-done when its line in the index is whole; everything else about it is on disk before that, so a process that
-dies at any moment loses at most the cohorts in flight. Whoever only wants to know what is done, or waits for
-others, reads a few bytes for each cohort.
+Each process has two files. ``rank-N.jsonl`` holds two lines of JSON for each of its cohorts: everything that
+the tables of the run are made of, and the digests of the files that were written. ``rank-N.index`` says where
+these lines lie. A cohort counts as done when its line in the index is whole; everything else about it is on
+disk before that, so a process that dies at any moment loses at most the cohorts in flight. Whoever only wants
+to know what is done, or waits for others, reads a few bytes for each cohort.
+
+A line of the index: cohort, clips with a result, offset and length of the record, ``+`` and the length of the
+line of files that follows it, CRC-32 of the record, of the files, and of this line so far. Lines of earlier
+versions end after a CRC-32 of the record; about their files nothing is known.
 """
 
 import hashlib
 import json
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, TypeVar
 
-from stylewav_pl.runs.files import append_durably
-from stylewav_pl.types import RunDirectoryError, Skip, SkipReason
+from stylewav_pl.runs.damage import Damage, DamageError, note
+from stylewav_pl.runs.digests import NO_FILES, CohortFiles
+from stylewav_pl.runs.files import append_durably, write_whole
+from stylewav_pl.types import Skip, SkipReason
 
-_INDEX_LINE = re.compile(rb"^(\d+) (\d+) (\d+) (\d+) ([0-9a-f]{8})$", re.MULTILINE)
+Parsed = TypeVar("Parsed")
+
+_NUMBER, _CRC = rb"(\d{1,15})", rb"([0-9a-f]{8})"
+_INDEX_LINE = re.compile(
+    rb"(%(n)s %(n)s %(n)s %(n)s (?:\+%(n)s %(c)s %(c)s)?) ?%(c)s" % {b"n": _NUMBER, b"c": _CRC}
+)
 
 
 @dataclass(frozen=True)
@@ -74,35 +87,75 @@ class CohortRecord:
         return cls(value["cohort"], clips, skips, value.get("seconds", 0.0))
 
 
-def append(directory: Path, rank: int, record: CohortRecord) -> None:
-    """Appends a record to the journal of process ``rank``; on return the cohort counts, and will after any crash."""
+def append(directory: Path, rank: int, record: CohortRecord, files: CohortFiles = NO_FILES) -> None:
+    """Appends a cohort to the journal of process ``rank``; on return it counts, and will after any crash.
+
+    Args:
+        directory: Where the journals lie.
+        rank: This process.
+        record: Its results.
+        files: What was written about it.
+    """
     directory.mkdir(exist_ok=True)
-    data = record.to_json().encode("utf-8") + b"\n"
-    offset = append_durably(directory / f"rank-{rank:05d}.jsonl", data)
-    line = b"%d %d %d %d %08x\n" % (record.cohort, len(record.clips), offset, len(data), zlib.crc32(data))
-    append_durably(directory / f"rank-{rank:05d}.index", line)
+    result, written = (one.to_json().encode("utf-8") + b"\n" for one in (record, files))
+    offset = append_durably(directory / f"rank-{rank:05d}.jsonl", result + written)
+    place = (record.cohort, len(record.clips), offset, len(result), len(written))
+    line = b"%d %d %d %d +%d" % place + b" %08x %08x" % (zlib.crc32(result), zlib.crc32(written))
+    append_durably(directory / f"rank-{rank:05d}.index", b"%s %08x\n" % (line, zlib.crc32(line)))
 
 
-class _Place(NamedTuple):
-    """Where a record lies."""
+class Place(NamedTuple):
+    """Where the lines about a cohort lie; ``written`` is None where nothing is known about its files."""
 
     journal: Path
     clips: int
+    record: "Line"
+    written: "Line | None"
+
+    @property
+    def end(self) -> int:
+        """How large the journal is at least."""
+        return max(line.offset + line.length for line in (self.record, self.written) if line)
+
+
+class Line(NamedTuple):
+    """A line of a journal."""
+
     offset: int
     length: int
     checksum: int
 
 
-class Journals(Mapping[int, CohortRecord]):
-    """The finished cohorts of a run by index, from the journals of all processes; a record is read when it is asked for.
+def _read_index_line(line: bytes, journal: Path) -> tuple[int, Place] | None:
+    """Cohort and place; None for a line that is not whole."""
+    match = _INDEX_LINE.fullmatch(line)
+    if match is None:
+        return None
+    said, *numbers, first, second, last = match.groups()
+    cohort, clips, offset, length = (int(number) for number in numbers[:4])
+    if first is None:
+        return cohort, Place(journal, clips, Line(offset, length, int(last, 16)), None)
+    if zlib.crc32(said) != int(last, 16):
+        return None
+    written = Line(offset + length, int(numbers[4]), int(second, 16))
+    return cohort, Place(journal, clips, Line(offset, length, int(first, 16)), written)
+
+
+class Journals(Collection[int]):
+    """The finished cohorts of a run, from the journals of all processes; a record is read when it is asked for.
 
     Args:
         directory: Where the journals lie.
+
+    Attributes:
+        places: Where the lines of each cohort lie.
+        broken: Index files with lines that are not whole, by name, and how many: torn by a crash, or damaged.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._places: dict[int, _Place] = {}
+        self.places: dict[int, Place] = {}
+        self.broken: Counter[str] = Counter()
         self._read: dict[Path, int] = {}
 
     def refresh(self) -> "Journals":
@@ -112,53 +165,95 @@ class Journals(Mapping[int, CohortRecord]):
             with index.open("rb") as file:
                 file.seek(begin)
                 fresh = file.read()
-            for match in _INDEX_LINE.finditer(
-                fresh
-            ):  # what does not match was torn by a crash: that cohort is simply not done
-                cohort, clips, offset, length = (int(number) for number in match.groups()[:4])
-                self._places.setdefault(
-                    cohort, _Place(index.with_suffix(".jsonl"), clips, offset, length, int(match[5], 16))
-                )
-            self._read[index] = begin + fresh.rfind(b"\n") + 1
+            *lines, last = fresh.split(b"\n")
+            for line in lines:
+                if not self._take(line, index):  # that cohort is simply not done
+                    self.broken[index.name] += 1
+            self._take(last, index)  # all of a line but its end may be there
+            self._read[index] = begin + len(fresh) - len(last)
         return self
+
+    def _take(self, line: bytes, index: Path) -> bool:
+        found = _read_index_line(line, index.with_suffix(".jsonl"))
+        if found is not None:
+            self.places.setdefault(*found)
+        return found is not None
+
+    def forget(self, cohorts: Collection[int]) -> None:
+        """Takes cohorts back, and lines that are not whole: they are no longer done, for anybody and after any crash.
+
+        Only for the process that has claimed the run. What somebody who outlived an earlier job appends at the
+        same moment may be lost, and is made again.
+        """
+        for index in sorted(self.directory.glob("rank-*.index")):
+            lines = index.read_bytes().split(b"\n")
+            found = [(line, _read_index_line(line, index)) for line in lines]
+            kept = [line + b"\n" for line, place in found if place and place[0] not in cohorts]
+            if b"".join(kept) != b"\n".join(lines):
+                write_whole(index, partial(_write_lines, kept))
+        self.places.clear()
+        self.broken.clear()
+        self._read.clear()
+        self.refresh()
 
     @property
     def number_of_clips(self) -> int:
         """How many clips have a result; skipped ones do not count."""
-        return sum(place.clips for place in self._places.values())
+        return sum(place.clips for place in self.places.values())
 
     def digest(self) -> str:
         """SHA-256 over what is finished: which cohorts, and the checksum of each record."""
-        lines = (f"{cohort} {self._places[cohort].checksum:08x}\n" for cohort in sorted(self._places))
+        lines = (f"{cohort} {self.places[cohort].record.checksum:08x}\n" for cohort in sorted(self.places))
         return hashlib.sha256("".join(lines).encode("ascii")).hexdigest()
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._places)
+        return iter(self.places)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self.places)
 
     def __contains__(self, cohort: object) -> bool:
-        return cohort in self._places
+        return cohort in self.places
 
     def __getitem__(self, cohort: int) -> CohortRecord:
         """The record of a finished cohort.
 
         Raises:
-            RunDirectoryError: The journal is not what the index says.
+            DamageError: The journal is not what the index says; it is noted for the next start.
         """
-        place = self._places[cohort]
+        record = self._parsed(cohort, self.places[cohort].record, CohortRecord.from_json)
+        if record.cohort != cohort:
+            raise self._damaged(cohort, self.places[cohort].record)
+        return record
+
+    def files(self, cohort: int) -> CohortFiles | None:
+        """What was written about a finished cohort; None where an earlier version did not say.
+
+        Raises:
+            DamageError: The journal is not what the index says; it is noted for the next start.
+        """
+        line = self.places[cohort].written
+        return None if line is None else self._parsed(cohort, line, CohortFiles.from_json)
+
+    def _parsed(self, cohort: int, line: Line, parse: Callable[[bytes], Parsed]) -> Parsed:
         try:
-            with place.journal.open("rb") as file:
-                file.seek(place.offset)
-                data = file.read(place.length)
-        except FileNotFoundError:
-            data = b""
-        if zlib.crc32(data) != place.checksum:
-            raise RunDirectoryError(
-                f"{place.journal} is damaged: the record of cohort {cohort} at byte {place.offset} is not "
-                "the one that was written. Restore "
-                f"the file; or remove the line `{cohort} ...` from {place.journal.stem}.index beside it and "
-                "start the same command again."
-            )
-        return CohortRecord.from_json(data)
+            with self.places[cohort].journal.open("rb") as file:
+                file.seek(line.offset)
+                data = file.read(line.length)
+            if zlib.crc32(data) == line.checksum:
+                return parse(data)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            pass  # gone, or made up by somebody who knows what a checksum is
+        raise self._damaged(cohort, line)
+
+    def _damaged(self, cohort: int, line: Line) -> DamageError:
+        path = self.places[cohort].journal
+        what = f"is damaged: what it says about cohort {cohort} at byte {line.offset} is not what was written"
+        note(self.directory, [cohort])
+        return DamageError(
+            self.directory.parent, [Damage(f"{self.directory.name}/{path.name}", what, cohort)]
+        )
+
+
+def _write_lines(lines: Iterable[bytes], file: IO[bytes]) -> None:
+    file.writelines(lines)

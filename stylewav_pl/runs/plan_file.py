@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from stylewav_pl.runs.files import whole_file
+from stylewav_pl.runs.files import whole_file, write_whole
 from stylewav_pl.runs.plan import Cohort, Plan
 from stylewav_pl.types import RunDirectoryError
 
@@ -48,8 +48,8 @@ def read_plan(path: Path, facts: PlanFacts) -> Plan:
     if hashlib.sha256(data).hexdigest() != facts.sha256:
         raise RunDirectoryError(
             f"{path} is damaged: expected {facts.bytes} bytes with SHA-256 {facts.sha256[:12]}..., found "
-            "others. "
-            "Restore the file, or begin anew with --restart."
+            "others. Restore the file (the same `fit` command does, where the clips are those of the first start), "
+            "or begin anew with --restart."
         )
     lines = data.splitlines()
     return Plan(
@@ -85,6 +85,26 @@ def write_plan(path: Path, plan: Plan, facts: PlanFacts | None = None) -> PlanFa
     data = path.read_bytes()
     clips = sum(len(cohort.ids) for cohort in plan.cohorts)
     return PlanFacts(plan.cohort_size, len(plan.cohorts), clips, len(data), hashlib.sha256(data).hexdigest())
+
+
+def restore(path: Path, facts: PlanFacts, ids: Iterable[str]) -> bool:
+    """Writes a plan that is damaged or missing again, if these ids give the very one that ``facts`` are about.
+
+    Returns:
+        Whether it was written; False also where nothing was wrong with it.
+    """
+    if _digest_on_disk(path, facts) == facts.sha256:
+        return False
+    again = b"".join(_lines(Plan(facts.cohort_size).extended(ids).cohorts))
+    if hashlib.sha256(again).hexdigest() != facts.sha256:
+        return False
+    write_whole(path, lambda file: file.write(again))
+    return True
+
+
+def _digest_on_disk(path: Path, facts: PlanFacts) -> str:
+    data = path.read_bytes()[: facts.bytes] if path.is_file() else b""
+    return hashlib.sha256(data).hexdigest()
 
 
 def _lines(cohorts: Iterable[Cohort]) -> Iterable[bytes]:

@@ -1,5 +1,6 @@
 """The tables of a run: merged from the journals of all ranks into plan order, so that they compare byte for byte."""
 
+import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -11,9 +12,9 @@ from typing import TypeAlias
 from stylewav_pl.runs.cells import Writer, read_mappings
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.files import whole_file
-from stylewav_pl.runs.journal import ClipRecord, CohortRecord
+from stylewav_pl.runs.journal import ClipRecord, CohortRecord, Journals
 from stylewav_pl.runs.plan import Cohort, Plan
-from stylewav_pl.types import Skip, SkipReason
+from stylewav_pl.types import RunDirectoryError, Skip, SkipReason
 
 FIRST_COLUMNS = ("id", "path", "speaker")
 LAST_COLUMNS = ("seed", "status", "similarity_start", "similarity_end")
@@ -50,7 +51,7 @@ class _Columns:
 def merge(
     run: RunDirectory,
     plan: Plan,
-    records: Mapping[int, CohortRecord],
+    records: Journals | Mapping[int, CohortRecord],
     early_skips: Sequence[Skip] = (),
     scores: Scores = NO_SCORES,
 ) -> Totals:
@@ -107,10 +108,19 @@ def _columns(clips: Iterable[ClipRecord], scores: Scores) -> _Columns:
 
 
 def _rows(cohort: Cohort, record: CohortRecord) -> Iterator[ClipRecord | Skip]:
-    """The clips of a cohort in plan order."""
-    clips = {clip.id: clip for clip in record.clips}
-    skips = {skip.id: skip for skip in record.skips}
-    return (clips.get(id) or skips[id] for id in cohort.ids)
+    """The clips of a cohort in plan order.
+
+    Raises:
+        RunDirectoryError: The record is about others.
+    """
+    rows: list[ClipRecord | Skip] = [*record.clips, *record.skips]
+    found = {row.id: row for row in rows}
+    if found.keys() != set(cohort.ids):
+        raise RunDirectoryError(
+            f"The journal says of cohort {cohort.index} that it was {', '.join(sorted(found)) or 'nobody'}, the plan "
+            f"{', '.join(sorted(cohort.ids))}: they belong to two runs. Restore both, or begin anew with --restart."
+        )
+    return (found[id] for id in cohort.ids)
 
 
 def _skip_row(skip: Skip, columns: _Columns) -> list[str]:
@@ -154,12 +164,22 @@ def _table(files: ExitStack, path: Path) -> Writer:
 
 
 def read_skips(run: RunDirectory) -> list[Skip]:
-    """The rows of ``skipped.csv``; none where the file is missing."""
+    """The rows of ``skipped.csv``; none where the file is missing.
+
+    Raises:
+        RunDirectoryError: It is no such table.
+    """
     path = run.path / "skipped.csv"
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        return [
-            Skip(row["id"], row["path"], SkipReason(row["reason"]), row["detail"])
-            for row in read_mappings(file)
-        ]
+    try:
+        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+            return [
+                Skip(row["id"], row["path"], SkipReason(row["reason"]), row["detail"])
+                for row in read_mappings(file)
+            ]
+    except (ValueError, KeyError, csv.Error) as error:
+        raise RunDirectoryError(
+            f"Expected id, path, a known reason and a detail in {path}, found something else ({error}). The same `fit` "
+            "command writes it again."
+        ) from error

@@ -1,112 +1,128 @@
-"""Trains the pocket CLIP model: drawn and generated faces against templated captions.
+"""Trains the pocket CLIP models, guide and judge: drawn and generated faces against templated captions.
 
-Three losses: matching images with captions (Radford et al. 2021, arXiv:2103.00020), where every caption that
+Four losses: matching images with captions (Radford et al. 2021, arXiv:2103.00020), where every caption that
 is true of a face counts as a match; choosing the right phrase of each prompt set, which makes words like
-"without" count; and the same choice made by a linear readout of the image embedding, thrown away at the end:
+"without" count; the same choice made by a linear readout of the image embedding, thrown away at the end:
 small things such as a smile are only found that way, because as long as neither images nor texts tell them
-apart, neither learns from the other. All facts are known exactly because noise z determines them, for drawn
-and for generated faces.
+apart, neither learns from the other; and an even answer about sex for faces between the sexes.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from jaxtyping import Bool, Float, Int
 from open_clip.model import CLIP
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
 from stylewav_pl.embedders.openclip import build_pocket_clip, pocket_vocabulary
-from stylewav_pl.embedders.preprocess import clip_preprocess, reference_preprocess
-from stylewav_pl.generators import Generator, load_generator
-from stylewav_pl.pocket.faces import (
-    FACT_NAMES,
-    PROMPT_SETS,
-    TEMPLATES,
-    WORDS,
-    Z_DIM,
-    attributes_of,
-    caption,
-    facts_of,
-    fits,
-    render,
-)
-from stylewav_pl.training.image_augmentation import augment
+from stylewav_pl.generators import load_generator
+from stylewav_pl.pocket.faces import PROMPT_SETS, RESOLUTION, TEMPLATES, WORDS, fits
+from stylewav_pl.training.clip_faces import Batch, Faces, drawn_faces, generated_faces, make_batch, prepare
+from stylewav_pl.training.clip_losses import choice_loss, matching_loss, neutral_loss
 from stylewav_pl.weights.store import save_weights
 
-IMAGE_SIZE = 64
-CONFIG: dict[str, Any] = {
-    "model": {
-        "embed_dim": 512,
-        "vision_cfg": {
-            "image_size": IMAGE_SIZE,
-            "patch_size": 8,
-            "width": 128,
-            "layers": 4,
-            "head_width": 32,
-        },
-        "text_cfg": {"context_length": 32, "width": 128, "heads": 4, "layers": 3},
-    },
-    "words": list(WORDS),
-}
-REFERENCE_SHARE = (
-    0.3  # of the images go through StyleCLIP's preprocessing, so that experiments may use either
-)
+Precision = Literal["float32", "bfloat16"]
 CHOICE_WEIGHT = 2.0
 READOUT_WEIGHT = 1.0
+NEUTRAL_WEIGHT = 0.5
 READOUT_SCALE = 20.0  # unit vectors are too short for a linear layer with usual weights
 SCALE_LIMIT = 100.0
-FACT_WEIGHTS = {"glasses": 2.0, "beard": 2.0, "moustache": 1.5}
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Faces of one step: augmented images in [-1, 1], their facts, and one caption each with what it states."""
+class Recipe:
+    """Which network, and how long and on what it is trained.
 
-    images: Float[Tensor, "face 3 size size"]
-    facts: Int[Tensor, "face fact"]
-    captions: tuple[str, ...]
-    stated: Int[Tensor, "face fact"]
+    Attributes:
+        config: See :func:`~stylewav_pl.embedders.openclip.build_pocket_clip`.
+        steps: Optimiser steps.
+        drawn_steps: First steps with drawn faces only; the generator need not exist before they are done.
+        batch_size: Images per step.
+        drawn: How many faces are drawn.
+        generated: How many are generated.
+        split: Number of the share of all faces: recipes with different numbers never see the same face.
+    """
 
-    def to(self, device: str) -> "Batch":
-        """The batch on another device."""
-        return replace(
-            self, images=self.images.to(device), facts=self.facts.to(device), stated=self.stated.to(device)
-        )
+    config: Mapping[str, Any]
+    steps: int = 1500
+    drawn_steps: int = 450
+    batch_size: int = 128
+    drawn: int = 16_000
+    generated: int = 12_000
+    split: int = 0
+
+    @property
+    def image_size(self) -> int:
+        """Height and width in pixels of what the network sees."""
+        return int(self.config["model"]["vision_cfg"]["image_size"])
+
+
+GUIDE = Recipe(
+    {
+        "model": {
+            "embed_dim": 512,
+            "vision_cfg": {
+                "image_size": RESOLUTION,
+                "patch_size": 16,
+                "width": 128,
+                "layers": 4,
+                "head_width": 32,
+            },
+            "text_cfg": {"context_length": 32, "width": 128, "heads": 4, "layers": 3},
+        },
+        "words": list(WORDS),
+    }
+)
+# Convolutions instead of patches, another embedding, another text tower, other faces: what gradients exploit in
+# the guide is not there in the judge.
+JUDGE = Recipe(
+    {
+        "model": {
+            "embed_dim": 256,
+            "vision_cfg": {"image_size": RESOLUTION, "layers": [1, 2, 2, 1], "width": 16, "head_width": 64},
+            "text_cfg": {"context_length": 32, "width": 96, "heads": 3, "layers": 2},
+        },
+        "words": list(WORDS),
+    },
+    split=1,
+)
 
 
 def train(
     output: Path,
     *,
+    recipe: Recipe = GUIDE,
     generator: str | Path | None = "pocket",
-    steps: int = 1500,
-    drawn_steps: int = 450,
-    batch_size: int = 128,
+    steps: int | None = None,
     seed: int = 0,
     device: str = "cpu",
     threads: int = 2,
+    precision: Precision = "float32",
     resume: bool = True,
     save_every: int = 50,
     progress: bool = True,
 ) -> None:
-    """Trains the CLIP model and writes its weights (float16).
+    """Trains a CLIP model and writes its weights (float16).
 
     Args:
         output: The weight file; ``<output>.state`` beside it holds what is needed to go on after an
-            interruption.
-        generator: Whose outputs make half of the images after ``drawn_steps``; ``None`` for drawn faces only.
-        steps: Optimiser steps; about 0.7 s each on two cores.
-        drawn_steps: First steps with drawn faces only; the generator need not exist before they are done.
-        batch_size: Images per step.
+            interruption, ``<output>.drawn.npy`` and ``<output>.generated.npy`` the faces.
+        recipe: Which network, and on what it is trained.
+        generator: Whose outputs make half of the images after the first steps; ``None`` for drawn faces only.
+        steps: Optimiser steps; by default those of the recipe.
         seed: Decides on everything random; step ``i`` sees the same data however often the training was
             interrupted.
         device: Where to train; the faces are made on the CPU.
         threads: Processor cores to use.
+        precision: ``bfloat16`` is faster on processors and GPUs that have it in hardware, very slow on
+            others.
         resume: Whether to go on from the state file if there is one.
         save_every: Steps between two state files.
         progress: Whether to show a progress bar.
@@ -115,135 +131,121 @@ def train(
         WeightsError: There is no such generator.
     """
     torch.set_num_threads(threads)
-    torch.manual_seed(seed)
-    source: Generator | None = None
-    network = build_pocket_clip(CONFIG).train().to(device)
-    readout = make_readout().to(device)
-    optimisers = make_optimisers(network, readout)
-    state = output.with_name(output.name + ".state")
-    first = _restore(state, network, readout, optimisers) if resume and state.is_file() else 0
+    torch.manual_seed(seed + 7919 * recipe.split)
+    steps = recipe.steps if steps is None else steps
+    training = Training.begin(recipe, device, precision)
+    beside = {
+        name: output.with_name(f"{output.name}.{name}") for name in ("state", "drawn.npy", "generated.npy")
+    }
+    if not resume:
+        for path in beside.values():
+            path.unlink(missing_ok=True)
+    first = training.restore(beside["state"]) if beside["state"].is_file() else 0
+    faces_seed = 2 * (seed + 104_729 * recipe.split)
+    drawn = drawn_faces(beside["drawn.npy"], recipe.drawn, recipe.image_size, faces_seed)
+    made: Faces | None = None
     bar = tqdm(range(first, steps), initial=first, total=steps, desc="CLIP", disable=not progress)
     for step in bar:
-        if source is None and generator is not None and step >= drawn_steps:
+        if made is None and generator is not None and step >= recipe.drawn_steps:
             source = load_generator(generator)
-        batch = make_batch(batch_size, seed, step, source).to(device)
-        match, choice, read = step_losses(network, readout, batch, seed, step)
-        _update(match + CHOICE_WEIGHT * choice + READOUT_WEIGHT * read, optimisers, rate_at(step, steps))
-        with torch.no_grad():
-            network.logit_scale.clamp_(max=float(torch.tensor(SCALE_LIMIT).log()))
-        bar.set_postfix(match=f"{match.item():.3f}", choice=f"{choice.item():.3f}", read=f"{read.item():.3f}")
+            count, size = recipe.generated, recipe.image_size
+            made = generated_faces(beside["generated.npy"], count, size, faces_seed + 1, source)
+        batch = make_batch(recipe.batch_size, seed, step, drawn, made).to(device)
+        losses = training.step(batch, seed, step, rate_at(step, steps))
+        bar.set_postfix({name: f"{value:.3f}" for name, value in losses.items()}, refresh=False)
         if (step + 1) % save_every == 0:
-            _keep(state, step + 1, network, readout, optimisers)
+            training.keep(beside["state"], step + 1)
     save_weights(
         output,
         kind="image_text",
         architecture="openclip",
-        config=CONFIG,
-        tensors=network.state_dict(),
+        config=recipe.config,
+        tensors=training.network.state_dict(),
         dtype=torch.float16,
     )
-    state.unlink(missing_ok=True)
+    for path in beside.values():
+        path.unlink(missing_ok=True)
 
 
-def make_batch(size: int, seed: int, step: int, generator: Generator | None) -> Batch:
-    """The faces of a step: half drawn, half generated where there is a generator."""
-    rng = torch.Generator().manual_seed(seed * 1_000_003 + step)
-    z = torch.randn(size, Z_DIM, generator=rng)
-    drawn = size if generator is None else size // 2
-    images = render(z[:drawn], IMAGE_SIZE)
-    if generator is not None:
-        images = torch.cat([images, generated(generator, z[drawn:], rng)])
-    facts = facts_of(attributes_of(z))
-    wording = Random(seed * 1_000_003 + step)
-    captions = [caption(row, wording) for row in facts.tolist()]
-    stated = torch.tensor([one.stated for one in captions])
-    return Batch(augment(images, rng), facts, tuple(one.text for one in captions), stated)
+@dataclass
+class Training:
+    """What changes while a model learns: the network, the readout that is thrown away, and the optimisers."""
 
+    recipe: Recipe
+    network: CLIP
+    readout: nn.Linear
+    optimisers: tuple[torch.optim.Optimizer, ...]
+    precision: Precision = "float32"
 
-@torch.no_grad()
-def generated(
-    generator: Generator, z: Float[Tensor, "face 64"], rng: torch.Generator
-) -> Float[Tensor, "face 3 size size"]:
-    """Outputs of the generator for latents near those of ``z``: optimised latents do not lie exactly where mapped ones do."""
-    w = generator.map(z)
-    strength = 0.25 * torch.rand(len(z), 1, generator=rng)
-    images = generator.synthesize(w + strength * w.std(dim=0) * torch.randn(w.shape, generator=rng))
-    return (
-        images
-        if images.shape[-1] == IMAGE_SIZE
-        else F.interpolate(images, size=(IMAGE_SIZE, IMAGE_SIZE), mode="bilinear", antialias=True)
-    )
+    @classmethod
+    def begin(cls, recipe: Recipe, device: str = "cpu", precision: Precision = "float32") -> "Training":
+        """Returns the untrained network and all that goes with it."""
+        network = build_pocket_clip(recipe.config).train().to(device)
+        network.visual.to(memory_format=torch.channels_last)  # the layout in which convolutions are fastest
+        phrases = sum(len(one.phrases) for one in PROMPT_SETS.values())
+        readout = nn.Linear(recipe.config["model"]["embed_dim"], phrases).to(device)
+        return cls(recipe, network, readout, make_optimisers(network, readout), precision)
 
+    def step(self, batch: Batch, seed: int, step: int, rate: float) -> dict[str, float]:
+        """Learns from one batch; returns its losses."""
+        losses = self.losses(batch, seed, step)
+        weights = {"choice": CHOICE_WEIGHT, "read": READOUT_WEIGHT, "neutral": NEUTRAL_WEIGHT}
+        total = torch.stack([weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum()
+        for optimiser in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
+            for group in optimiser.param_groups:
+                group["lr"] = rate * group["peak"]
+        total.backward()  # type: ignore[no-untyped-call]
+        for optimiser in self.optimisers:
+            optimiser.step()
+        with torch.no_grad():
+            self.network.logit_scale.clamp_(max=float(torch.tensor(SCALE_LIMIT).log()))
+        return {name: loss.item() for name, loss in losses.items()}
 
-def step_losses(
-    network: CLIP, readout: nn.Linear, batch: Batch, seed: int, step: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The matching loss, the choice loss by prompts and the choice loss by the readout of one batch."""
-    rng = Random(seed * 1_000_003 + step)
-    prompts = {name: one.prompts(rng.choice(TEMPLATES)) for name, one in PROMPT_SETS.items()}
-    texts = [*batch.captions, *(prompt for several in prompts.values() for prompt in several)]
-    embedded = F.normalize(
-        network.encode_text(pocket_vocabulary(CONFIG)(texts).to(batch.images.device)), dim=-1
-    )
-    images = F.normalize(network.encode_image(prepare(batch.images, rng)), dim=-1)
-    logits = network.logit_scale.exp() * images @ embedded.T
-    count = len(batch.captions)
-    match = matching_loss(logits[:, :count], fits(batch.stated, batch.facts))
-    return (
-        match,
-        choice_loss(logits[:, count:], batch.facts),
-        choice_loss(readout(READOUT_SCALE * images), batch.facts),
-    )
+    def losses(self, batch: Batch, seed: int, step: int) -> dict[str, Tensor]:
+        """Returns the losses of one batch: matching, choice by prompts and by the readout, neutrality."""
+        rng = Random(seed * 1_000_003 + step)
+        prompts = {name: one.prompts(rng.choice(TEMPLATES)) for name, one in PROMPT_SETS.items()}
+        texts = [*batch.captions, *(prompt for several in prompts.values() for prompt in several)]
+        ids = pocket_vocabulary(self.recipe.config)(texts).to(batch.images.device)
+        prepared = prepare(batch.images, self.recipe.image_size, rng)
+        # Sixty-five tokens are too few for the fused kernel: its backward pass takes half of a step on processors.
+        with self._fast(batch.images.device.type), sdpa_kernel(SDPBackend.MATH):
+            text, image = self.network.encode_text(ids), self.network.encode_image(prepared)
+        embedded, images = F.normalize(text.float(), dim=-1), F.normalize(image.float(), dim=-1)
+        logits = self.network.logit_scale.exp() * images @ embedded.T
+        count = len(batch.captions)
+        return {
+            "match": matching_loss(logits[:, :count], fits(batch.stated, batch.facts)),
+            "choice": choice_loss(logits[:, count:], batch.facts),
+            "read": choice_loss(self.readout(READOUT_SCALE * images), batch.facts),
+            "neutral": neutral_loss(logits[:, count:], batch.facts),
+        }
 
+    def _fast(self, device: str) -> AbstractContextManager[None]:
+        return torch.autocast(device, torch.bfloat16, enabled=self.precision == "bfloat16")
 
-def prepare(images: Float[Tensor, "face 3 size size"], rng: Random) -> Float[Tensor, "face 3 size size"]:
-    """Both preprocessings side by side: the first images as StyleCLIP, the others as CLIP, in an order that changes with the step."""
-    order = torch.tensor(rng.sample(range(len(images)), len(images)))
-    chosen = torch.zeros(len(images), dtype=torch.bool)
-    chosen[order[: round(REFERENCE_SHARE * len(images))]] = True
-    return torch.where(
-        chosen.view(-1, 1, 1, 1).to(images.device),
-        reference_preprocess(images, IMAGE_SIZE),
-        clip_preprocess(images, IMAGE_SIZE),
-    )
+    def keep(self, path: Path, step: int) -> None:
+        """Writes the state from which :meth:`restore` goes on; a torn file is never seen."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        state = {"step": step, "network": self.network.state_dict(), "readout": self.readout.state_dict()}
+        torch.save({**state, "optimisers": [one.state_dict() for one in self.optimisers]}, part)
+        part.replace(path)
 
-
-def matching_loss(
-    logits: Float[Tensor, "face caption"], true: Bool[Tensor, "face caption"]
-) -> Float[Tensor, ""]:
-    """Cross-entropy in both directions where all true pairs share the target evenly.
-
-    >>> round(float(matching_loss(torch.zeros(2, 2), torch.eye(2, dtype=torch.bool))), 4)  # log 2
-    0.6931
-    """
-    share = true.to(logits.dtype)
-    to_text = F.cross_entropy(logits, share / share.sum(dim=1, keepdim=True))
-    to_image = F.cross_entropy(logits.T, share.T / share.T.sum(dim=1, keepdim=True))
-    return 0.5 * (to_text + to_image)
-
-
-def choice_loss(logits: Float[Tensor, "face prompt"], facts: Int[Tensor, "face fact"]) -> Float[Tensor, ""]:
-    """Mean cross-entropy over the prompt sets; rare answers weigh more so that all answers of a set count alike."""
-    parts = torch.split(logits, [len(one.phrases) for one in PROMPT_SETS.values()], dim=1)
-    total, weights = logits.new_zeros(()), 0.0
-    for part, one in zip(parts, PROMPT_SETS.values(), strict=True):
-        index, clear = one.answers(facts)
-        if clear.any():
-            weight = FACT_WEIGHTS.get(one.fact, 1.0)
-            total = total + weight * F.cross_entropy(
-                part[clear], index[clear], weight=_rarity(one.fact).to(part)
-            )
-            weights += weight
-    return total / max(weights, 1.0)
-
-
-def make_readout() -> nn.Linear:
-    """One score per phrase of all prompt sets, from an image embedding."""
-    return nn.Linear(CONFIG["model"]["embed_dim"], sum(len(one.phrases) for one in PROMPT_SETS.values()))
+    def restore(self, path: Path) -> int:
+        """Reads what :meth:`keep` wrote; returns the next step."""
+        device = self.network.logit_scale.device
+        kept: Mapping[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        self.network.load_state_dict(kept["network"])
+        self.readout.load_state_dict(kept["readout"])
+        for optimiser, state in zip(self.optimisers, kept["optimisers"], strict=True):
+            optimiser.load_state_dict(state)
+        return int(kept["step"])
 
 
 def make_optimisers(network: CLIP, readout: nn.Linear) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
-    """Muon (Jordan et al. 2024) for the matrices of the transformers, AdamW for all the rest."""
+    """Returns Muon (Jordan et al. 2024) for the matrices of the transformers, AdamW for all the rest."""
     matrices = [p for name, p in network.named_parameters() if p.dim() == 2 and "resblocks" in name]
     rest = [p for name, p in network.named_parameters() if not (p.dim() == 2 and "resblocks" in name)]
     muon = torch.optim.Muon(matrices, lr=6e-3, weight_decay=0.02, adjust_lr_fn="match_rms_adamw")
@@ -255,62 +257,10 @@ def make_optimisers(network: CLIP, readout: nn.Linear) -> tuple[torch.optim.Opti
 
 
 def rate_at(step: int, steps: int, warm_up: int = 30) -> float:
-    """Share of the peak learning rate: a short rise, then a half cosine down to 0.
+    """Returns the share of the peak learning rate: a short rise, then a half cosine down to 0.
 
     >>> rate_at(0, 1000), round(rate_at(1000, 1000), 6)
     (0.03333333333333333, 0.0)
     """
     decay = 0.5 + 0.5 * float(torch.cos(torch.tensor(torch.pi * step / steps)))
     return min(1.0, (step + 1) / warm_up) * decay
-
-
-_RARITY: dict[str, Tensor] = {}
-
-
-def _rarity(fact: str) -> Float[Tensor, " value"]:
-    """One weight per value of a fact, inverse to how often it is seen; mean weight of a face is 1."""
-    if not _RARITY:
-        z = torch.randn(20_000, Z_DIM, generator=torch.Generator().manual_seed(0))
-        for name, column in zip(FACT_NAMES, facts_of(attributes_of(z)).T, strict=True):
-            counts = torch.bincount(column[column >= 0]).float()
-            _RARITY[name] = counts.sum() / (len(counts) * counts)
-    return _RARITY[fact]
-
-
-def _update(loss: Tensor, optimisers: tuple[torch.optim.Optimizer, ...], rate: float) -> None:
-    for optimiser in optimisers:
-        optimiser.zero_grad(set_to_none=True)
-        for group in optimiser.param_groups:
-            group["lr"] = rate * group["peak"]
-    loss.backward()  # type: ignore[no-untyped-call]
-    for optimiser in optimisers:
-        optimiser.step()
-
-
-def _keep(
-    path: Path, step: int, network: CLIP, readout: nn.Linear, optimisers: tuple[torch.optim.Optimizer, ...]
-) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    optimised = [one.state_dict() for one in optimisers]
-    torch.save(
-        {
-            "step": step,
-            "network": network.state_dict(),
-            "readout": readout.state_dict(),
-            "optimisers": optimised,
-        },
-        partial,
-    )
-    partial.replace(path)
-
-
-def _restore(
-    path: Path, network: CLIP, readout: nn.Linear, optimisers: tuple[torch.optim.Optimizer, ...]
-) -> int:
-    kept: Mapping[str, Any] = torch.load(path, map_location=network.logit_scale.device, weights_only=True)
-    network.load_state_dict(kept["network"])
-    readout.load_state_dict(kept["readout"])
-    for optimiser, state in zip(optimisers, kept["optimisers"], strict=True):
-        optimiser.load_state_dict(state)
-    return int(kept["step"])

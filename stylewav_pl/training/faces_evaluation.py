@@ -9,7 +9,7 @@ from torch import Tensor
 
 from stylewav_pl.generators import StyleGAN2, load_generator
 from stylewav_pl.pocket.faces import Z_DIM, attributes_of
-from stylewav_pl.training.faces import drawn_at, noise_for
+from stylewav_pl.training.faces import CHANNELS, drawn_at, noise_for
 from stylewav_pl.types import WeightsError
 
 TRAITS = (
@@ -54,13 +54,18 @@ def evaluate(
         seed: Decides on the noise.
 
     Raises:
-        WeightsError: The generator is no StyleGAN2 with the renderer's noise.
+        WeightsError: The generator is no StyleGAN2 with the renderer's noise and size.
     """
     network = load_generator(source)
     if not isinstance(network, StyleGAN2) or network.z_dim != Z_DIM:
         raise WeightsError(
             f"Expected a StyleGAN2 with z of width {Z_DIM}, as `pocket train faces` makes it; found another "
             f"generator in {source}."
+        )
+    if network.resolution != max(CHANNELS):
+        raise WeightsError(
+            f"Expected a generator of {max(CHANNELS)} px, as the faces are drawn today; found "
+            f"{network.resolution} px in {source}. Train it anew with `pocket train faces`."
         )
     device = network.w_mean.device
     errors: dict[int, float] = dict.fromkeys(network.resolutions[2:], 0.0)

@@ -34,9 +34,10 @@ def move(images: Images, rng: Generator) -> Images:
 
 
 def blur(images: Images, rng: Generator) -> Images:
-    """Mixes half of the images with their 3 x 3 mean, by a random share up to 0.9."""
+    """Mixes half of the images with the mean over a twentieth of their height, by a random share up to 0.9."""
     share = (0.9 * _uniform(len(images), rng)).clamp_min(0.0).view(-1, 1, 1, 1)
-    smooth = F.avg_pool2d(F.pad(images, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    border = max(1, images.shape[-1] // 64)
+    smooth = F.avg_pool2d(F.pad(images, [border] * 4, mode="replicate"), 2 * border + 1, stride=1)
     return images + share * (smooth - images)
 
 
@@ -52,13 +53,11 @@ def recolour(images: Images, rng: Generator) -> Images:
 
 
 def disturb(images: Images, rng: Generator) -> Images:
-    """Noise of a random strength: fine for some, in blocks of 4 x 4 pixels for others, as optimised latents tend to make."""
+    """Noise of a random strength: fine for some, in 16 x 16 blocks for others, as optimised latents tend to make."""
     faces, _, height, width = images.shape
     fine = torch.randn(images.shape, generator=rng)
-    coarse = torch.randn(faces, 3, (height + 3) // 4, (width + 3) // 4, generator=rng)
-    coarse = F.interpolate(coarse, scale_factor=4, mode="bilinear", align_corners=False)[
-        :, :, :height, :width
-    ]
+    coarse = torch.randn(faces, 3, 16, 16, generator=rng)
+    coarse = F.interpolate(coarse, size=(height, width), mode="bilinear", align_corners=False)
     strengths = 0.10 * _uniform(2 * faces, rng).view(2, faces, 1, 1, 1).clamp_min(0.0)
     return images + strengths[0] * fine + strengths[1] * coarse
 

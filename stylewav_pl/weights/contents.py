@@ -12,16 +12,17 @@ from typing import Any
 import torch
 
 from stylewav_pl.errors import WeightsError, one_line
+from stylewav_pl.weights.archives import open_archive
+from stylewav_pl.weights.marks import LEGACY_START, ZIP_START
 from stylewav_pl.weights.pickles import (
     BUILDERS,
-    LEGACY_START,
+    Budget,
     Machine,
     RefusedPickleError,
     read_legacy_torch,
     read_torch_records,
 )
 
-ZIP_START = b"PK\x03\x04"
 PICKLE_STARTS = (b"\x80", b"(", b"c", b"}", b"]")
 NO_WEIGHTS = {
     b"<": "a web page: the download gave something else than the file",
@@ -56,11 +57,11 @@ def read_contents(path: Path) -> Any:
             return _torch_load(path, memory_mapped=True)
         if start.startswith(LEGACY_START):
             with _mapped(path) as content:
-                read_legacy_torch(content, BUILDERS, len(content))
+                read_legacy_torch(content, BUILDERS, Budget(len(content)), len(content))
             return _torch_load(path, memory_mapped=False)
         if start.startswith(PICKLE_STARTS):
             with _mapped(path) as content:
-                return Machine(BUILDERS).run(content)
+                return Machine(BUILDERS, Budget(len(content))).run(content)
     found = next(
         (what for known, what in NO_WEIGHTS.items() if start.lstrip().startswith(known)),
         f"a file that starts with {start[:8]!r}",
@@ -103,13 +104,11 @@ def _check_torch_zip(path: Path) -> None:
         ValueError: The archive is compressed, ambiguous or inconsistent, or its pickle asks for something
             that is not allowed.
     """
-    with zipfile.ZipFile(path) as archive:
+    with open_archive(path) as archive:
         records = archive.infolist()
         sizes = {record.filename: record.file_size for record in records}
-        packed = any(
-            record.compress_type != zipfile.ZIP_STORED for record in records
-        )  # torch stores; unpacked, a small file could fill the memory
-        if packed or len(sizes) < len(records) or sum(sizes.values()) > path.stat().st_size:
+        # torch stores; unpacked, a small file could fill the memory
+        if any(record.compress_type != zipfile.ZIP_STORED for record in records):
             raise ValueError("a zip archive that torch did not write")
         pickles = [name for name in sizes if name.endswith("/data.pkl")]
         if len(pickles) != 1:
@@ -119,7 +118,8 @@ def _check_torch_zip(path: Path) -> None:
             )
         numbers = pickles[0].removesuffix("data.pkl") + "data/"
         keys = {name.removeprefix(numbers): size for name, size in sizes.items() if name.startswith(numbers)}
-        read_torch_records(io.BytesIO(archive.read(pickles[0])), BUILDERS, keys)
+        budget = Budget(path.stat().st_size)
+        read_torch_records(io.BytesIO(archive.read(pickles[0])), BUILDERS, budget, keys)
 
 
 def _torch_load(path: Path, memory_mapped: bool) -> Any:

@@ -1,8 +1,8 @@
-"""One file over HTTP: continued after an interruption, tried again after a failure, never a web page instead of a file.
+"""One file over HTTP: continued after an interruption, tried again after a failure, whole or not at all, never a web page instead.
 
 pooch's own downloaders start from zero each time and delete what does not fit, hence this one on
 ``requests``, which takes proxies from the environment. Ranges and validators as in RFC 9110, sections 13 and
-14.
+14. A server is believed only where it can be checked, see :mod:`.answers`.
 """
 
 import errno
@@ -11,49 +11,50 @@ import os
 import shutil
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import requests
+import urllib3
 from tqdm import tqdm
 
-from stylewav_pl import __version__
-from stylewav_pl.weights.confirmation import confirmed_url
+from stylewav_pl.errors import one_line
+from stylewav_pl.weights.answers import (
+    HEADERS,
+    InterruptedDownloadError,
+    OtherFileError,
+    UnavailableError,
+    Version,
+    file_response,
+    is_chunked,
+    is_packed,
+    range_of,
+    version_of,
+)
 from stylewav_pl.weights.network import told
+from stylewav_pl.weights.pace import Pace, Patience
+
+__all__ = ["BLOCK", "LARGEST", "Patience", "UnavailableError", "download"]
 
 BLOCK = 1 << 14  # bytes; what a broken connection loses at most
+LARGEST = 4 << 30
+"""Bytes of a file whose size is not known; the largest network with a name here has 1.3 GB."""
+
 PASSING = (408, 425, 429, 500, 502, 503, 504)  # statuses that may be gone a moment later
+BROKEN_OFF = (
+    requests.ConnectionError,
+    requests.Timeout,
+    urllib3.exceptions.ProtocolError,
+    urllib3.exceptions.TimeoutError,
+    urllib3.exceptions.SSLError,
+)
 HTML_STARTS = (b"<!doctype html", b"<html")
-HEADERS = {
-    "Accept-Encoding": "identity",
-    "User-Agent": f"stylewav-pl/{__version__}",
-}  # identity: lengths count the file's own bytes
 
 
-class UnavailableError(Exception):
-    """The address does not give the file; the message says why."""
-
-
-class InterruptedDownloadError(Exception):
-    """It broke off, but may succeed when tried again."""
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long a download waits.
-
-    Attributes:
-        silence: Seconds without an answer or a byte after which a connection counts as broken.
-        attempts: Failures in a row without a new byte after which an address is given up.
-        pause: Seconds before the second attempt; doubles with each further one.
-    """
-
-    silence: float = 30.0
-    attempts: int = 5
-    pause: float = 1.0
-
-
-def download(url: str, part: Path, label: str, patience: Patience) -> None:
+def download(
+    url: str, part: Path, label: str, patience: Patience, largest: int = LARGEST, is_verified: bool = False
+) -> None:
     """Brings the whole of ``url`` into ``part``, continuing what is there from the same address.
 
     Args:
@@ -61,21 +62,24 @@ def download(url: str, part: Path, label: str, patience: Patience) -> None:
         part: The file to fill; what is fetched of it survives every failure.
         label: Shown at the progress bar.
         patience: When to give up.
+        largest: Bytes that the file may have.
+        is_verified: Whether the caller compares the hash; else a file whose end nobody can tell is refused.
 
     Raises:
         UnavailableError: The address does not give the file.
         OSError: ``part`` cannot be written.
     """
-    failures = 0
+    failures = restarts = 0
+    attempt = _Attempt(url, part, label, patience, largest, is_verified)
     while True:
         before = _size(part)
         try:
-            _attempt(url, part, label, patience)
+            attempt.run()
         except InterruptedDownloadError as error:
-            failures = 1 if _size(part) > before else failures + 1
-            if failures >= patience.attempts:
-                kept = f"; {_size(part) / 1e6:.1f} MB are kept and will be continued" if _size(part) else ""
-                raise UnavailableError(f"{error}{kept}") from error
+            failures = 1 if _size(part) >= before + BLOCK else failures + 1
+            restarts += isinstance(error, OtherFileError)
+            if max(failures, restarts) >= patience.attempts:
+                raise UnavailableError(f"{error}{_kept(part)}") from error
             pause = patience.pause * 2 ** (failures - 1)
             print(f"  {error}; trying again in {pause:.3g} s", file=sys.stderr, flush=True)
             time.sleep(pause)
@@ -84,130 +88,162 @@ def download(url: str, part: Path, label: str, patience: Patience) -> None:
             return
 
 
-def _attempt(url: str, part: Path, label: str, patience: Patience) -> None:
-    offset, validator = _begun(part, url)
-    headers = HEADERS | ({"Range": f"bytes={offset}-", "If-Range": validator} if offset else {})
-    with requests.Session() as session:
+class _Attempt:
+    """One request after the other for one file; the arguments are those of :func:`download`."""
+
+    def __init__(
+        self, url: str, part: Path, label: str, patience: Patience, largest: int, is_verified: bool
+    ) -> None:
+        self.url, self.part, self.label = url, part, label
+        self.patience, self.largest, self.is_verified = patience, largest, is_verified
+
+    def run(self) -> None:
+        """Asks once for what is missing.
+
+        Raises:
+            InterruptedDownloadError: It is not there yet.
+            UnavailableError: It will never be.
+        """
+        begun = _begun(self.part, self.url)
+        offset = _size(self.part) if begun else 0
+        headers = dict(HEADERS)
+        if begun and offset:
+            headers |= {"Range": f"bytes={offset}-", "If-Range": begun.validator}
+        with requests.Session() as session:
+            try:
+                with self._response(session, headers) as response:
+                    self._take(response, begun, offset)
+            except OtherFileError:
+                _forget(self.part)
+                raise
+            except requests.exceptions.SSLError as error:  # it will not be gone a moment later
+                raise UnavailableError(self._told(error)) from error
+            except BROKEN_OFF as error:
+                raise InterruptedDownloadError(self._told(error)) from error
+            # ValueError: what a server calls an address may be none
+            except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+                raise UnavailableError(self._told(error)) from error
+
+    def _response(self, session: requests.Session, headers: dict[str, str]) -> requests.Response:
+        """The answer; a setting of this machine that prevents any, such as certificates that are not there, is no full disk."""
         try:
-            response = _response(session, url, headers, patience.silence)
-            with response:
-                _save(response, url, part, offset, label)
-        except requests.exceptions.SSLError as error:  # no connection error that may be gone a moment later
-            raise UnavailableError(told(error, url)) from error
-        except (
-            requests.ConnectionError,
-            requests.Timeout,
-            requests.exceptions.ChunkedEncodingError,
-        ) as error:
-            raise InterruptedDownloadError(told(error, url)) from error
-        except requests.RequestException as error:
-            raise UnavailableError(told(error, url)) from error
+            return file_response(session, self.url, headers, self.patience.silence)
+        except requests.RequestException:
+            raise
+        except OSError as error:
+            raise UnavailableError(self._told(error)) from error
 
+    def _told(self, error: Exception) -> str:
+        return one_line(told(error, self.url), 600)
 
-def _response(
-    session: requests.Session, url: str, headers: dict[str, str], silence: float
-) -> requests.Response:
-    """The answer; a setting of this machine that prevents any, such as certificates that are not there, is no full disk."""
-    try:
-        return _file_response(session, url, headers, silence)
-    except requests.RequestException:
-        raise
-    except (OSError, ValueError) as error:
-        raise UnavailableError(told(error, url)) from error
+    def _take(self, response: requests.Response, begun: Version | None, offset: int) -> None:
+        status = response.status_code
+        if status == 200:
+            self._write(response, version_of(response), 0)
+        elif status == 206 and begun and offset:
+            version = version_of(response)
+            begun.check_same(version)
+            total = version.total or begun.total
+            if range_of(response)[0] != offset or total is None:
+                raise OtherFileError(f"the server cannot continue at byte {offset}")
+            self._write(response, replace(version, total=total), offset)
+        elif status == 416 and begun and begun.total == offset:
+            pass  # everything was there already
+        elif status in (206, 416):
+            raise OtherFileError(f"the server cannot continue at byte {offset}")
+        elif status in PASSING:
+            raise InterruptedDownloadError(f"HTTP {status} {one_line(response.reason or '', 60)}")
+        else:
+            raise UnavailableError(f"HTTP {status} {one_line(response.reason or '', 60)}")
 
-
-def _file_response(
-    session: requests.Session, url: str, headers: dict[str, str], silence: float
-) -> requests.Response:
-    """The answer that carries the file.
-
-    A page that only asks to confirm a large download is confirmed once.
-    """
-    response = session.get(url, headers=headers, stream=True, timeout=silence)
-    if response.ok and _is_page(response):
-        confirmed = confirmed_url(
-            response.url, response.raw.read(BLOCK, decode_content=True).decode("utf-8", "replace")
-        )
-        response.close()
-        if confirmed is None:
-            raise UnavailableError("the server answered with a web page instead of the file")
-        response = session.get(confirmed, headers=headers, stream=True, timeout=silence)
-        if response.ok and _is_page(response):
-            response.close()
+    def _write(self, response: requests.Response, version: Version, start: int) -> None:
+        total = version.total
+        has_end = not is_packed(response) and (total is not None or is_chunked(response))
+        if not has_end and not self.is_verified:
             raise UnavailableError(
-                "the server answered with a web page instead of the file, even after the download was "
-                "confirmed"
+                "the server does not say how long the file is, so that nobody could tell whether it came "
+                "whole"
             )
-    return response
+        self._check_room(total, start)
+        # disable=None: no bar where nobody watches
+        with (
+            self.part.open("ab" if start else "wb") as file,
+            tqdm(
+                total=total,
+                initial=start,
+                desc=self.label,
+                unit="B",
+                unit_scale=True,
+                disable=None,
+                file=sys.stderr,
+            ) as bar,
+        ):
+            _keep(self.part, self.url, version)  # after older bytes are gone
+            for block in self._blocks(response):
+                if file.tell() == 0 and block.lstrip()[:16].lower().startswith(HTML_STARTS):
+                    raise UnavailableError("the server answered with a web page instead of the file")
+                if file.tell() + len(block) > self.largest:
+                    raise self._too_large(f"more than {file.tell() / 1e6:,.0f} MB")
+                file.write(block)
+                bar.update(len(block))
+            file.flush()
+            os.fsync(file.fileno())
+        self._check_end(total)
 
+    def _blocks(self, response: requests.Response) -> Iterator[bytes]:
+        """The body as it comes; ends in an error where fewer bytes come than were announced, or too few in too long a time."""
+        pace = Pace(self.patience)
+        while block := response.raw.read1(BLOCK, decode_content=True):
+            yield block
+            pace.check(len(block))
 
-def _is_page(response: requests.Response) -> bool:
-    return response.headers.get("Content-Type", "").lower().startswith("text/html")
+    def _check_room(self, total: int | None, start: int) -> None:
+        if total is not None and total > self.largest:
+            raise self._too_large(f"{total / 1e6:,.0f} MB")
+        free = shutil.disk_usage(self.part.parent).free
+        if total is not None and total - start > free:
+            raise OSError(
+                errno.ENOSPC, f"{(total - start) / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free"
+            )
 
-
-def _save(response: requests.Response, url: str, part: Path, offset: int, label: str) -> None:
-    status, sent = response.status_code, response.headers.get("Content-Range", "")
-    if status == 200:
-        _write(response, url, part, 0, label)
-    elif status == 206 and sent.startswith(f"bytes {offset}-"):
-        _write(response, url, part, offset, label)
-    elif status == 416 and sent == f"bytes */{offset}":
-        pass  # everything was there already
-    elif status in (206, 416):
-        part.unlink(missing_ok=True)
-        raise InterruptedDownloadError(f"the server cannot continue at byte {offset}")
-    elif status in PASSING:
-        raise InterruptedDownloadError(f"HTTP {status} {response.reason}")
-    else:
-        raise UnavailableError(f"HTTP {status} {response.reason}")
-
-
-def _write(response: requests.Response, url: str, part: Path, start: int, label: str) -> None:
-    length = response.headers.get("Content-Length") if "Content-Encoding" not in response.headers else None
-    total = start + int(length) if length is not None else None
-    free = shutil.disk_usage(part.parent).free
-    if total is not None and total - start > free:
-        raise OSError(
-            errno.ENOSPC, f"{(total - start) / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free"
+    def _too_large(self, found: str) -> UnavailableError:
+        _forget(self.part)
+        return UnavailableError(
+            f"the server sends {found}, and the file can have {self.largest / 1e6:,.0f} MB at most"
         )
-    # disable=None: no bar where nobody watches
-    with (
-        part.open("ab" if start else "wb") as file,
-        tqdm(
-            total=total, initial=start, desc=label, unit="B", unit_scale=True, disable=None, file=sys.stderr
-        ) as bar,
-    ):
-        _note(part).write_text(
-            json.dumps({"url": url, "validator": _validator(response)}), "utf-8"
-        )  # after older bytes are gone
-        for block in response.iter_content(BLOCK):  # raises when fewer bytes come than were announced
-            if file.tell() == 0 and block.lstrip()[:16].lower().startswith(HTML_STARTS):
-                raise UnavailableError("the server answered with a web page instead of the file")
-            file.write(block)
-            bar.update(len(block))
-        file.flush()
-        os.fsync(file.fileno())
-    if not _size(part):
-        raise UnavailableError("the server sent an empty file")
+
+    def _check_end(self, total: int | None) -> None:
+        size = _size(self.part)
+        if not size:
+            raise UnavailableError("the server sent an empty file")
+        if total is not None and size < total:
+            raise InterruptedDownloadError(f"the answer ended at byte {size} of {total}")
+        if total is not None and size > total:
+            raise OtherFileError(f"{size} bytes came of a file of {total}")
 
 
-def _validator(response: requests.Response) -> str:
-    """What tells whether the file is still the same one; a weak tag does not promise equal bytes."""
-    tag = response.headers.get("ETag", "")
-    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
-
-
-def _begun(part: Path, url: str) -> tuple[int, str]:
-    """Bytes that can be continued, and the validator of the file they are from.
-
-    (0, "") if there is no telling that it is the same file.
-    """
+def _begun(part: Path, url: str) -> Version | None:
+    """The file that a part is of; None if there is no telling that it can be continued."""
     try:
         note = json.loads(_note(part).read_text("utf-8"))
-        validator = str(note["validator"]) if note["url"] == url else ""
+        version = Version(str(note["tag"]), str(note["modified"]), note["total"])
+        same = note["url"] == url and isinstance(version.total, int | None)
     except (OSError, ValueError, KeyError, TypeError):
-        validator = ""
-    return (_size(part), validator) if validator else (0, "")
+        return None
+    return version if same and version.validator else None
+
+
+def _keep(part: Path, url: str, version: Version) -> None:
+    _note(part).write_text(json.dumps({"url": url, **asdict(version)}), "utf-8")
+
+
+def _forget(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    _note(part).unlink(missing_ok=True)
+
+
+def _kept(part: Path) -> str:
+    return f"; {_size(part) / 1e6:.1f} MB are kept and will be continued" if _size(part) else ""
 
 
 def _note(part: Path) -> Path:

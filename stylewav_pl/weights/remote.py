@@ -12,13 +12,15 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from stylewav_pl.errors import WeightsError
+from stylewav_pl.errors import WeightsError, printable
 from stylewav_pl.weights import cache, licences
 from stylewav_pl.weights.digest import sha256_of
-from stylewav_pl.weights.download import Patience, UnavailableError, download
+from stylewav_pl.weights.download import LARGEST, Patience, UnavailableError, download
 from stylewav_pl.weights.entry import Entry
 from stylewav_pl.weights.offline import OFFLINE, is_offline
+from stylewav_pl.weights.whole import why_not_whole
 
+LARGER, SLACK = 2, 1 << 20  # times the size that is known, which may be rounded or computed, and bytes
 WAIT_SECONDS = 3600.0  # for another process that fetches the same file
 
 
@@ -118,8 +120,8 @@ class RemoteWeights(Entry):
         """
         if not self.path.is_file():
             return False
-        if self.expected and sha256_of(self.path) != self.expected:
-            _say(f"{self.name}: {self._put_aside(self.path)}")
+        if problem := self._problem(self.path):
+            _say(f"{self.name}: {problem}")
             return False
         self._record()
         return True
@@ -140,11 +142,22 @@ class RemoteWeights(Entry):
                 "be refused."
             )
 
+    def _problem(self, path: Path) -> str:
+        """Why a file may not be used, after it was put aside; empty where it may."""
+        if self.expected:
+            return self._put_aside(path) if sha256_of(path) != self.expected else ""
+        # the first use decides for ever: what was cut off must not become what is expected
+        why = why_not_whole(path)
+        return f"{why}; not used, moved to {self._aside(path)}" if why else ""
+
+    def _aside(self, path: Path) -> Path:
+        aside = path.with_name(f"{self.file}.quarantined-{sha256_of(path)[:12]}")
+        path.replace(aside)
+        return aside
+
     def _put_aside(self, path: Path) -> str:
         found = sha256_of(path)
-        aside = path.with_name(f"{self.file}.quarantined-{found[:12]}")
-        path.replace(aside)
-        told = f"expected SHA-256 {self.expected}, found {found}; not used, moved to {aside}"
+        told = f"expected SHA-256 {self.expected}, found {found}; not used, moved to {self._aside(path)}"
         if self.sha256:
             return told
         hashes = cache.cache_directory() / cache.HASHES
@@ -179,9 +192,10 @@ class RemoteWeights(Entry):
         raise WeightsError("\n".join([f"{self.name} could not be fetched:", *failures, self.by_hand()]))
 
     def _fetch_from(self, url: str, part: Path) -> None:
-        download(url, part, self.name, self.patience)
-        if self.expected and sha256_of(part) != self.expected:
-            raise UnavailableError(self._put_aside(part))
+        largest = LARGER * self.size + SLACK if self.size else LARGEST
+        download(url, part, self.name, self.patience, largest, is_verified=bool(self.expected))
+        if problem := self._problem(part):
+            raise UnavailableError(problem)
         part.replace(self.path)
         self._record()
         for left in self.path.parent.glob(f"{glob.escape(self.file)}.part*"):  # begun at other addresses
@@ -212,4 +226,5 @@ class RemoteWeights(Entry):
 
 
 def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
+    """Tells a person; parts of it may come from a server."""
+    print("\n".join(map(printable, message.split("\n"))), file=sys.stderr, flush=True)

@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from stylewav_pl.errors import WeightsError, one_line
-from stylewav_pl.weights.contents import ZIP_START, is_safetensors, read_contents, readable_errors
+from stylewav_pl.weights.contents import is_safetensors, read_contents, readable_errors
+from stylewav_pl.weights.marks import ZIP_START
 from stylewav_pl.weights.torchscript import is_torchscript, read_torchscript
 
 Network = TypeVar("Network", bound=nn.Module)

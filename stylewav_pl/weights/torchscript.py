@@ -7,21 +7,23 @@ record of attributes.
 """
 
 import io
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stylewav_pl.weights.pickles import BUILDERS, Builder, Numbers, Record, read_torch_records
+from stylewav_pl.weights.archives import open_archive
+from stylewav_pl.weights.pickles import BUILDERS, Budget, Builder, Numbers, Record, read_torch_records
 
-LONGEST_NAME = 1000
+LONGEST_NAME = 1000  # characters
 MAX_VALUES = 100_000
 """Attributes of all objects together; objects that contain each other several times could have any number."""
 
 
 def is_torchscript(path: Path) -> bool:
     """Whether a zip file holds a TorchScript program."""
-    with zipfile.ZipFile(path) as archive:
+    with open_archive(path) as archive:
         return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
@@ -33,7 +35,7 @@ def read_torchscript(path: Path) -> dict[str, Numbers]:
             :func:`read_torch_records`.
         zipfile.BadZipFile: It is damaged.
     """
-    with zipfile.ZipFile(path) as archive:
+    with open_archive(path) as archive:
         (main,) = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
         folder = main.removesuffix("data.pkl") + "data/"
         sizes = {
@@ -41,13 +43,15 @@ def read_torchscript(path: Path) -> dict[str, Numbers]:
             for entry in archive.infolist()
             if entry.filename.startswith(folder)
         }
+        budget = Budget(path.stat().st_size)
         module = read_torch_records(
             io.BytesIO(_stored(archive, main)),
             _Names(BUILDERS),
+            budget,
             sizes,
             lambda key: _stored(archive, folder + key),
         )
-    return dict(_tensors(module))
+    return dict(_tensors(module, budget))
 
 
 class _Names(dict[str, Builder]):
@@ -72,7 +76,7 @@ def _stored(archive: zipfile.ZipFile, name: str) -> bytes:
     return archive.read(entry)
 
 
-def _tensors(module: Any) -> Iterator[tuple[str, Numbers]]:
+def _tensors(module: Any, budget: Budget) -> Iterator[tuple[str, Numbers]]:
     pending = [("", module)]
     for _ in range(MAX_VALUES):
         if not pending:
@@ -83,5 +87,8 @@ def _tensors(module: Any) -> Iterator[tuple[str, Numbers]]:
         elif isinstance(value, Record):
             if len(name) > LONGEST_NAME:
                 raise ValueError("objects nested too deeply")
-            pending += [(f"{name}.{key}" if name else str(key), inner) for key, inner in value.state.items()]
+            for key, inner in value.state.items():
+                inner_name = f"{name}.{key}" if name else str(key)
+                budget.spend(sys.getsizeof(inner_name))
+                pending.append((inner_name, inner))
     raise ValueError(f"more than {MAX_VALUES:,} values")

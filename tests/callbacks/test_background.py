@@ -1,11 +1,21 @@
 """Work behind the optimisation: in order, bounded, and never failing in silence."""
 
 import threading
-import time
 
 import pytest
 
 from stylewav_pl.callbacks.background import Background
+
+
+class Gate:
+    """Work that has begun and does not end before it may."""
+
+    def __init__(self) -> None:
+        self.begun, self.opened = threading.Event(), threading.Event()
+
+    def pass_through(self) -> None:
+        self.begun.set()
+        self.opened.wait()
 
 
 def test_work_is_done_in_order_and_all_of_it() -> None:
@@ -18,31 +28,31 @@ def test_work_is_done_in_order_and_all_of_it() -> None:
 
 
 def test_nobody_waits_for_the_work() -> None:
-    gate, background = threading.Event(), Background(2)
-    began = time.monotonic()
-    background.add(lambda: gate.wait(10) and None)
-    assert time.monotonic() - began < 5
-    gate.set()
+    """Or this test would not end."""
+    gate, background = Gate(), Background(2)
+    background.add(gate.pass_through)
+    gate.begun.wait()
+    background.add(lambda: None)
+    gate.opened.set()
     background.finish()
 
 
 def test_who_adds_more_than_may_wait_waits_too() -> None:
-    gate, added = threading.Event(), []
-    background = Background(2)
+    """One at work, two waiting: the fourth can be added once the first is done, and not before."""
+    gate, events, background = Gate(), list[str](), Background(2)
 
-    def add() -> None:
-        for number in range(5):
-            background.add(lambda: gate.wait(10) and None)
-            added.append(number)
+    def first() -> None:
+        gate.pass_through()
+        events.append("first is done")
 
-    thread = threading.Thread(target=add)
-    thread.start()
-    time.sleep(0.4)
-    assert len(added) == 3, "one at work, two waiting"
-    gate.set()
-    thread.join(10)
+    background.add(first)
+    gate.begun.wait()
+    for _ in range(2):
+        background.add(lambda: None)
+    threading.Timer(0.2, gate.opened.set).start()  # whenever that is
+    background.add(lambda: None)
+    assert events == ["first is done"]
     background.finish()
-    assert len(added) == 5
 
 
 @pytest.mark.parametrize(
@@ -54,12 +64,14 @@ def test_an_error_reaches_whoever_comes_next_and_nothing_more_is_done(error: Exc
     def fail() -> None:
         raise error
 
+    def add_for_ever() -> None:
+        while True:
+            background.add(lambda: done.append(1))
+
     background = Background(1)
     background.add(fail)
     with pytest.raises(type(error)):
-        for number in range(100):
-            background.add(lambda number=number: done.append(number))
-            time.sleep(0.01)
+        add_for_ever()
     with pytest.raises(type(error)):
         background.check()
     with pytest.raises(type(error)):
@@ -68,10 +80,10 @@ def test_an_error_reaches_whoever_comes_next_and_nothing_more_is_done(error: Exc
 
 
 def test_a_disk_that_does_not_answer_is_not_waited_for() -> None:
-    gate, background = threading.Event(), Background(1)
-    background.add(lambda: gate.wait(30) and None)
+    """Or this test would not end: neither work that is under way nor a full queue."""
+    gate, background = Gate(), Background(1)
+    background.add(gate.pass_through)
+    gate.begun.wait()
     background.add(lambda: None)
-    began = time.monotonic()
-    background.finish(seconds=0.3)
-    assert time.monotonic() - began < 5
-    gate.set()
+    background.finish(seconds=0.1)
+    gate.opened.set()

@@ -52,6 +52,29 @@ def test_the_same_clips_give_the_same_bytes(folder: Path, tmp_path: Path) -> Non
     assert shards[0] == shards[1]
 
 
+def test_ids_that_differ_in_dots_alone_are_two_samples(spoken: dict[str, Path], tmp_path: Path) -> None:
+    for name in ("take.1", "take-1"):
+        (tmp_path / "voices").mkdir(exist_ok=True)
+        (tmp_path / "voices" / f"{name}.mp3").write_bytes(spoken["male.mp3"].read_bytes())
+    assert write_shards(ClipDataModule([Folder(tmp_path / "voices")]), tmp_path / "out") == []
+    found = members(tmp_path / "out" / "clips-00000.tar")
+    assert [json.loads(member["json"])["id"] for member in found] == ["take-1", "take.1"]
+
+
+def test_of_clips_that_would_share_a_name_the_first_is_written(
+    spoken: dict[str, Path], tmp_path: Path
+) -> None:
+    voices = tmp_path / "voices"
+    voices.mkdir()
+    for name in ("v#^<^#", "v'=:~&"):  # the same slug, ten digits of the hash included
+        (voices / f"{name}.mp3").write_bytes(spoken["male.mp3"].read_bytes())
+    (skip,) = write_shards(ClipDataModule([Folder(voices)]), tmp_path / "out")
+    assert (skip.id, skip.reason) == ("v'=:~&", SkipReason.DUPLICATE_ID) and "v#^<^#" in skip.detail
+    (found,) = members(tmp_path / "out" / "clips-00000.tar")
+    assert json.loads(found["json"])["id"] == "v#^<^#"
+    assert json.loads((tmp_path / "out" / INDEX).read_text())["clips"] == 1
+
+
 def test_made_voices_become_flac(tmp_path: Path) -> None:
     write_shards(ClipDataModule([BuiltinVoices(per_sex=1, seconds=1.0)]), tmp_path / "out")
     first, _ = members(tmp_path / "out" / "clips-00000.tar")

@@ -17,6 +17,7 @@ from stylewav_pl.data import (
     Sample,
     Shards,
     Window,
+    shard_contents,
     shard_index,
 )
 from stylewav_pl.data.audio import decode
@@ -137,6 +138,36 @@ def test_a_sound_without_json_among_others_and_a_json_without_sound(tmp_path: Pa
     assert found(tmp_path, members) == ([("a", "x.tar/a.wav")], [("b", "bad-labels"), ("c", "missing")])
 
 
+def test_many_sounds_of_one_name_read_their_json_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    original = shard_contents._told
+    monkeypatch.setattr(shard_contents, "_told", lambda *given: read.append("") or original(*given))
+    sounds = {f"{key}.{number}.wav": b"1" for number in range(50) for key in "ab"}
+    labels = {"text": "x" * shard_contents.LONGEST_TEXT}
+    clips, skips = found(tmp_path, {**sounds, "a.json": told(labels=labels), "b.json": b"{"})
+    assert len(read) == 2
+    assert clips == [("a", "x.tar/a.0.wav")]
+    assert [reason for _, reason in skips].count("duplicate-id") == 49
+    assert [reason for _, reason in skips].count("bad-labels") == 50
+
+
+@pytest.mark.parametrize("part", ["id", "speaker", "labels"])
+def test_a_text_that_no_table_should_hold_costs_its_clip_alone(tmp_path: Path, part: str) -> None:
+    text = "x" * (shard_contents.LONGEST_TEXT + 1)
+    facts = {part: {"sex": text} if part == "labels" else text}
+    assert found(tmp_path, {"a.wav": b"1", "a.json": told(**facts)}) == ([], [("a", "bad-labels")])
+
+
+def test_a_name_without_end_is_refused_and_cut(tmp_path: Path) -> None:
+    name = "x" * 100_000
+    source = Shards(write_tar(tmp_path / "x.tar", {f"{name}.wav": b"1"}))
+    assert source.list_clips() == []
+    (skip,) = source.skips
+    assert "100,004 characters" in skip.detail and len(skip.id) < 5000
+
+
 @pytest.mark.parametrize("name", ["../../x.wav", "a/../../x.wav", "/etc/x.wav", "..\\x.wav", "C:/x.wav"])
 def test_names_that_lead_out_of_the_shard_are_refused(tmp_path: Path, name: str) -> None:
     clips, skips = found(tmp_path / "deep", {name: b"1", "good.wav": b"2"})
@@ -162,7 +193,7 @@ def test_one_id_twice_within_a_shard_and_in_two(tmp_path: Path, spoken: dict[str
         ("2.tar", "a.wav", "duplicate-id"),
     ]
     first = data.load("a")
-    assert isinstance(first, torch.Tensor) and first.equal(decode(spoken["female.wav"], 16_000))
+    assert isinstance(first, torch.Tensor) and first.equal(decode(spoken["female.wav"], 16_000, data.window))
 
 
 def test_a_shard_that_is_cut_off_keeps_what_is_whole(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import io
 import random
 import struct
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tars import header_claiming, tar_bytes, without_end
 
+from stylewav_pl.data import tar_members
 from stylewav_pl.data.tar_members import Damage, Member, list_members
 
 CONTENTS = {
@@ -125,6 +127,78 @@ def test_lying_sizes_neither_loop_nor_fill_the_memory(tmp_path: Path, size: byte
 def test_a_chain_of_long_names_ends(tmp_path: Path) -> None:
     data = header_claiming("x", b"00000000000", b"L") * 1000 + tar_bytes({"b": b"2"})
     assert listed(tmp_path / "a.tar", data)
+
+
+class Counted(io.FileIO):
+    """A file that counts what is read of it, by everybody."""
+
+    bytes_read = calls = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        content = super().read(-1 if size is None else size) or b""
+        Counted.bytes_read += len(content)
+        Counted.calls += 1
+        return content
+
+
+def claiming(kind: bytes, size: int) -> bytes:
+    return header_claiming("x", b"%011o" % size, kind)
+
+
+def headers_in_step(blocks: int) -> bytes:
+    """A pattern of 32 bytes, each repetition of which begins a block with the mark and the sum of a header."""
+    for filling in range(1, 256):
+        checksum = b"000000"
+        for _ in range(8):  # the sum counts its own digits
+            pattern = b"ustar" + bytes([filling]) * 14 + checksum + b"\0 " + bytes([filling]) * 5
+            window = (pattern * 33)[31 : 31 + 512]  # the mark is then where a header has it
+            found = b"%06o" % (sum(window) - sum(window[148:156]) + 8 * ord(" "))
+            if found == checksum:
+                return pattern * (16 * blocks)
+            checksum = found
+    raise AssertionError("there is no such pattern")
+
+
+REPEATED: dict[str, Callable[[int], bytes]] = {
+    "marks": lambda blocks: (b"ustar" * 103 * blocks)[: 512 * blocks],
+    "marks and digits": lambda blocks: b"ustar012345\0 abc" * 32 * blocks,
+    "headers without an entry": lambda blocks: (header_claiming("x", b"xyz")) * blocks,
+    "headers in step": headers_in_step,
+    "long names": lambda blocks: claiming(b"L", 0) * blocks,
+    "long names of the rest": lambda blocks: claiming(b"L", 512 * blocks) * blocks,
+    "extended headers": lambda blocks: claiming(b"x", 0) * blocks,
+    "extended headers of the rest": lambda blocks: claiming(b"x", 512 * blocks) * blocks,
+    "headers for all": lambda blocks: claiming(b"g", 1024) * blocks,
+    "holes": lambda blocks: claiming(b"S", 512) * blocks,
+    "entry and damage": lambda blocks: (claiming(b"0", 0) + b"damage".ljust(512, b".")) * (blocks // 2),
+    "zeros": lambda blocks: bytes(512 * blocks),
+}
+
+
+@pytest.mark.parametrize("kind", REPEATED)
+def test_work_grows_with_the_file_alone(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {blocks: tmp_path / f"{blocks}.tar" for blocks in (256, 1024)}
+    for blocks, file in files.items():
+        file.write_bytes(REPEATED[kind](blocks))
+    monkeypatch.setattr(Path, "open", lambda path, mode: Counted(path))
+    monkeypatch.setattr(tar_members, "LARGEST_HEADER", 1 << 16)  # smaller files show it
+    monkeypatch.setattr(tar_members, "CHUNK", 1 << 13)
+    work = []
+    for blocks, file in files.items():
+        Counted.bytes_read = Counted.calls = 0
+        found = list(list_members(file))
+        assert Counted.bytes_read <= 10 * 512 * blocks + (1 << 17)
+        work.append((Counted.bytes_read, Counted.calls + len(found)))
+    (few_bytes, few_calls), (many_bytes, many_calls) = work
+    assert many_bytes <= 4 * few_bytes + (1 << 14)
+    assert many_calls <= 4 * few_calls + 100
+
+
+def test_what_only_looks_like_a_header_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tar_members, "MOST_FALSE_STARTS", 100)
+    data = tar_bytes({"a": b"1"})[:1024] + b"ustar" * 200 + tar_bytes({"b": b"2"})
+    first, damage = listed(tmp_path / "a.tar", data)
+    assert isinstance(first, Member) and damage == Damage(1024, len(data))
 
 
 BASE = tar_bytes(CONTENTS)

@@ -1,4 +1,4 @@
-"""A cohort through a real trainer: clips without files, and the result that callbacks would get."""
+"""A cohort through a real trainer: clips without files, networks that count, and the result that callbacks would get."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,38 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
 from stylewav_pl.commands.experiment import FORCED
+from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
+from stylewav_pl.generators import LinearGenerator
 from stylewav_pl.module import StyleWav
 from stylewav_pl.types import Clip, ClipBatch, CohortResult
+
+
+class CountingGenerator(LinearGenerator):
+    """Remembers the resolution of every image that it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[int] = []
+
+    def synthesize(self, ws_or_styles, noise="const", resolution=None):
+        self.asked.append(resolution or self.resolution)
+        return super().synthesize(ws_or_styles, noise, resolution)
+
+
+class CountingGuide(LinearImageTextEmbedder):
+    calls = 0
+
+    def embed_image(self, images):
+        self.calls += 1
+        return super().embed_image(images)
+
+
+class CountingAudio(LinearAudioEmbedder):
+    calls = 0
+
+    def embed_audio(self, waveforms):
+        self.calls += 1
+        return super().embed_audio(waveforms)
 
 
 class Kept(Callback):
@@ -38,3 +68,11 @@ def optimise(model: StyleWav, names: Sequence[str | None]) -> CohortResult:
         model, Cohorts([batch])
     )
     return kept.result
+
+
+def fit(names: Sequence[str | None], **settings) -> tuple[CohortResult, StyleWav]:
+    """The same with networks that count."""
+    model = StyleWav(
+        CountingGenerator(), CountingGuide(), CountingAudio(), cohort_size=len(names), **settings
+    )
+    return optimise(model, names), model

@@ -9,12 +9,14 @@ import pytest
 import torch
 from open_clip import factory, pretrained
 from open_clip.model import CLIP
+from open_clip.tokenizer import HFTokenizer
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms import functional as transforms
 
 from stylewav_pl.cli import main
 from stylewav_pl.embedders import Space, load_image_text_embedder
+from stylewav_pl.embedders.openclip import number_of_tokens
 from stylewav_pl.embedders.openclip_published import _recognise, model_config
 from stylewav_pl.types import WeightsError
 from stylewav_pl.weights.open_clip_name import OpenClipName
@@ -278,4 +280,41 @@ def test_text_towers_are_built_without_downloads() -> None:
     assert (
         model_config(OpenClipName("roberta-ViT-B-32", "laion2b_s12b_b32k"))["text_cfg"]["hf_model_pretrained"]
         is False
+    )
+
+
+def test_a_prompt_longer_than_the_context_is_told_once_and_read_as_open_clip_does(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    network = _network("tiny-vit")
+    embedder = load_image_text_embedder(f"open_clip:tiny-vit/halves@{_weights(network, tmp_path / 'w')}")
+    fits, long = " ".join(["face"] * 75), " ".join(["face"] * 90)
+    for _ in range(2):
+        found = embedder.embed_text([fits, long])
+    (told,) = [record.getMessage() for record in caplog.records if record.name.startswith("stylewav_pl")]
+    assert "'face face face" in told and "92 tokens" in told and "reads 77" in told
+    with torch.no_grad():
+        expected = F.normalize(network.encode_text(open_clip.tokenize([fits, long])), dim=-1)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+class Words:
+    """A tokenizer in the manner of transformers: a number for each word, and marks around them."""
+
+    def __call__(self, text: str, add_special_tokens: bool) -> dict[str, list[int]]:
+        assert not add_special_tokens
+        return {"input_ids": [1] * len(text.split())}
+
+    def num_special_tokens_to_add(self) -> int:
+        return 1
+
+
+@pytest.mark.parametrize(("mode", "marks"), [("", 1), ("clips", 3)])
+def test_tokens_of_other_libraries_are_counted_too(mode: str, marks: int) -> None:
+    tokenizer = HFTokenizer.__new__(HFTokenizer)
+    tokenizer.tokenizer, tokenizer.tokenizer_mode = Words(), mode
+    tokenizer.clean_fn = lambda text: text.strip("!")
+    assert number_of_tokens("a face !!!", tokenizer) == 2 + marks
+    assert number_of_tokens("a face", lambda texts: torch.zeros(len(texts), 8)) == 0, (
+        "unknown: nothing is said"
     )

@@ -110,3 +110,36 @@ def test_coarser_images_have_their_size_and_keep_the_gradient(generator):
 def test_a_resolution_that_it_does_not_have_is_named(generator):
     with pytest.raises(ValueError, match=rf"Expected a resolution of .*{generator.resolution}; found 3"):
         generator.synthesize(torch.zeros(1, generator.w_dim), resolution=3)
+
+
+def test_the_layers_say_what_their_styles_are(generator):
+    """Each style follows its own w vector alone, and has the width that is said."""
+    ws = random_ws(generator, 1)
+    styles = generator.styles(ws)
+    assert [style.shape[1] for style in styles] == [layer.channels for layer in generator.style_layers]
+    for index in range(generator.num_ws):
+        moved = ws.clone()
+        moved[:, index] += 1
+        changed = [not torch.equal(*pair) for pair in zip(styles, generator.styles(moved), strict=True)]
+        assert changed == [layer.ws_index == index for layer in generator.style_layers]
+
+
+def test_truncation_ends_at_the_cutoff(generator):
+    """As NVIDIA's truncation_cutoff: the first layers are pulled to the mean, the others stay."""
+    z = torch.randn(3, generator.z_dim, generator=torch.Generator().manual_seed(2))
+    full, mean = generator.map(z), generator.w_mean
+    ws = generator.map(z, truncation=0.5, cutoff=1)
+    assert ws.shape == (3, generator.num_ws, generator.w_dim)
+    torch.testing.assert_close(ws[:, 0], mean + 0.5 * (full - mean))
+    for layer in range(1, generator.num_ws):
+        assert torch.equal(ws[:, layer], full)
+    everywhere = generator.map(z, truncation=0.5, cutoff=generator.num_ws)
+    torch.testing.assert_close(everywhere, generator.broadcast(generator.map(z, truncation=0.5)))
+    torch.testing.assert_close(generator.map(z, 0.5, cutoff=0), generator.broadcast(full))
+
+
+@pytest.mark.parametrize("beyond", [-1, 1])
+def test_a_cutoff_beyond_the_layers_is_named(generator, beyond):
+    cutoff = beyond if beyond < 0 else generator.num_ws + beyond
+    with pytest.raises(ValueError, match=rf"from 0 to {generator.num_ws}, .* found {cutoff}"):
+        generator.map(torch.zeros(1, generator.z_dim), truncation=0.5, cutoff=cutoff)

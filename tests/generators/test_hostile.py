@@ -182,7 +182,7 @@ OPCODES = {
     "odd-dictionary": (b"\x80\x02}(K\x01u.", "damaged"),
     "unhashable-key": (b"\x80\x02}]Ns.", "a key of type list"),
     "unhashable-member": (b"\x80\x04\x8f(]\x90.", "a key of type list"),
-    "flood": (b"\x80\x02" + b"]" * 200_000 + b".", "more than 200,000 instructions"),
+    "flood": (b"\x80\x02" + b"]" * 600_000 + b".", "more than (500,000 instructions|38 MB of memory)"),
     "deep-list": (b"\x80\x02" + b"]" * 50_000 + b"a" * 49_999 + b".", "list"),
     "deep-tuple": (b"\x80\x02)" + b"\x85" * 100_000 + b".", "tuple"),
     "self-containing-list": (b"\x80\x02]q\x00h\x00a.", "list"),

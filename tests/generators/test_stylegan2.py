@@ -132,3 +132,10 @@ def test_frozen_weights_cost_no_gradient(generator):
     generator.synthesize(w).sum().backward()
     assert w.grad is not None and w.grad.abs().min() > 0
     assert all(parameter.grad is None for parameter in generator.parameters())
+
+
+@pytest.mark.parametrize(("architecture", "colours"), [("skip", [1, 4, 7]), ("resnet", [5]), ("orig", [5])])
+def test_the_colours_layers_are_those_that_styleclip_leaves_alone(architecture, colours):
+    """The second style and every third from there on; with one ToRGB layer, the last."""
+    layers = StyleGAN2(CHANNELS, architecture=architecture).style_layers
+    assert [index for index, layer in enumerate(layers) if layer.to_rgb] == colours

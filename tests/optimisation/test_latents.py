@@ -5,9 +5,13 @@ import torch
 
 from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
-from stylewav_pl.optimisation.latents import LatentSpace, S, W, WPlus, style_sizes
+from stylewav_pl.optimisation.latents import LatentSpace, S, W, WPlus, pulled_to_mean, style_sizes
 
-SPACES = [W(), WPlus(), S()]
+SPACES = [W(), WPlus(), S(), S(to_rgb=False)]
+
+
+def name_of(space: LatentSpace) -> str:
+    return "s-without-to_rgb" if isinstance(space, S) and not space.to_rgb else space.name
 
 
 @pytest.fixture(scope="module", params=["linear", "pocket"])
@@ -29,7 +33,7 @@ def test_starts(generator: Generator) -> None:
     assert torch.equal(S().start(generator), torch.cat([style[0] for style in styles]))
 
 
-@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
+@pytest.mark.parametrize("space", SPACES, ids=name_of)
 def test_every_space_starts_at_the_same_image(space: LatentSpace, generator: Generator) -> None:
     with torch.no_grad():
         expected = generator.synthesize(generator.w_mean[None], noise="const")
@@ -37,7 +41,7 @@ def test_every_space_starts_at_the_same_image(space: LatentSpace, generator: Gen
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
+@pytest.mark.parametrize("space", SPACES, ids=name_of)
 def test_start_is_a_copy(space: LatentSpace) -> None:
     generator = load_generator("linear")
     before = generator.w_mean.clone()
@@ -84,7 +88,7 @@ def test_pocket_styles_have_the_order_of_styleclip() -> None:
     assert changed == [False] * (len(changed) - 1) + [True]
 
 
-@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
+@pytest.mark.parametrize("space", SPACES, ids=name_of)
 def test_gradient_reaches_the_latent_of_its_own_clip_only(space: LatentSpace) -> None:
     generator = load_generator("linear")
     latents = torch.stack([space.start(generator)] * 3).requires_grad_()
@@ -94,7 +98,7 @@ def test_gradient_reaches_the_latent_of_its_own_clip_only(space: LatentSpace) ->
     assert latents.grad[[0, 2]].abs().sum() == 0
 
 
-@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
+@pytest.mark.parametrize("space", SPACES, ids=name_of)
 def test_any_w_can_be_written_in_every_space(space: LatentSpace, generator: Generator) -> None:
     with torch.no_grad():
         w = walk(generator)
@@ -102,3 +106,45 @@ def test_any_w_can_be_written_in_every_space(space: LatentSpace, generator: Gene
         assert latents.shape == (2, *space.start(generator).shape)
         found = generator.synthesize(space.expand(latents, generator))
         torch.testing.assert_close(found, generator.synthesize(w), atol=1e-5, rtol=0)
+
+
+def to_rgb_channels(generator: Generator) -> list[bool]:
+    return [layer.to_rgb for layer in generator.style_layers for _ in range(layer.channels)]
+
+
+def test_without_to_rgb_no_gradient_reaches_its_styles_and_the_others_have_the_same(
+    generator: Generator,
+) -> None:
+    gradients = []
+    for space in (S(), S(to_rgb=False)):
+        latents = space.from_w(walk(generator), generator).requires_grad_()
+        generator.synthesize(space.expand(latents, generator)).square().sum().backward()
+        gradients.append(latents.grad)
+    every, some = gradients
+    colours = torch.tensor(to_rgb_channels(generator))
+    assert torch.equal(some[:, ~colours], every[:, ~colours]) and some[:, ~colours].abs().min() > 0
+    assert (some[:, colours] == 0).all() and (every[:, colours] != 0).all()
+
+
+def test_what_is_held_are_the_to_rgb_styles_of_every_second_of_three_layers() -> None:
+    pocket = load_generator("pocket")
+    held = S(to_rgb=False).held(pocket)
+    assert held is not None and held.tolist() == to_rgb_channels(pocket)
+    layers = torch.split(held, style_sizes(pocket))
+    assert [bool(layer.all()) for layer in layers] == [index % 3 == 1 for index in range(len(layers))]
+    assert all(space.held(pocket) is None for space in (W(), WPlus(), S()))
+    linear = load_generator("linear")
+    assert not S(to_rgb=False).held(linear).any(), "it has no such layers"
+
+
+@pytest.mark.parametrize("cutoff", [None, 0, 1, 3])
+def test_truncation_means_the_same_in_every_space(generator: Generator, cutoff: int | None) -> None:
+    """The image that map itself leads to, whether w, w+ or the styles are pulled."""
+    w = walk(generator)
+    z = torch.randn(2, generator.z_dim, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        expected = generator.synthesize(generator.map(z, truncation=0.4, cutoff=cutoff))
+        for space in SPACES:
+            pulled = pulled_to_mean(space.from_w(w, generator), space, generator, 0.4, cutoff)
+            torch.testing.assert_close(generator.synthesize(pulled), expected, atol=1e-5, rtol=0)
+        assert cutoff == 0 or not torch.allclose(generator.synthesize(w), expected, atol=1e-3)

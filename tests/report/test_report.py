@@ -47,6 +47,9 @@ class Reader(HTMLParser):
     def count(self, tag: str) -> int:
         return sum(name == tag for name, _ in self.tags)
 
+    def with_attribute(self, name: str) -> list[str]:
+        return [tag for tag, attributes in self.tags if name in attributes]
+
     @property
     def text(self) -> str:
         return " ".join(" ".join(self.texts).split())
@@ -76,11 +79,10 @@ def test_the_page_shows_what_the_run_found(make_run: Callable[..., Path]) -> Non
         assert expected in page.text
     mean = evaluation.observed.means[SEX.sentences[0]]["male"]
     assert isinstance(mean, float) and f"{mean:.3f}" in page.text
-    assert page.count("polyline") == 18
-    assert (
-        page.count("img") == 18 * 2 + 2
-    )  # each face in its population and in the list, and two figures; no start images were recorded
-    assert page.count("button") == 1  # no sound was to be had
+    faces = len(read_results(run))
+    assert page.count("polyline") >= faces == 18, "each clip has its curve"
+    assert page.count("img") >= 2 * faces, "each face is in its population and in the list"
+    assert not page.with_attribute("data-sound"), "no sound was to be had"
 
 
 def test_start_images_and_sounds_are_shown_where_there_are_some(make_run: Callable[..., Path]) -> None:

@@ -7,14 +7,13 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylewav_pl.callbacks.dashboard.ending import read_curves
-from stylewav_pl.evaluation.results import read_results
 from stylewav_pl.loggers.csv_file import CsvLog
 from stylewav_pl.runs.cells import Reader, Writer, guard, read_mappings, unguard
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.journal import ClipRecord, CohortRecord
 from stylewav_pl.runs.plan import Plan
 from stylewav_pl.runs.results import merge, read_skips
+from stylewav_pl.runs.rows import read_curves, read_results
 from stylewav_pl.types import Skip, SkipReason
 
 DANGEROUS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"  # the list of OWASP, with the wide forms of the first four
@@ -94,9 +93,7 @@ def test_the_tables_of_a_run_hold_no_formula(tmp_path: Path) -> None:
     )
     assert skipped.clip.id == "-gone"
     assert read_skips(run) == [skip]
-    assert [(id, curve.tolist()) for id, curve in read_curves(tmp_path / "curves.csv")] == [
-        (command, [-0.5, 0.25])
-    ]
+    assert list(read_curves(tmp_path / "curves.csv")) == [(command, (-0.5, 0.25))]
 
 
 def test_the_log_holds_no_formula(tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from stylewav_pl.runs import journal
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.files import TEMPORARY_PREFIX
+from stylewav_pl.runs.journal import CohortRecord
 from stylewav_pl.runs.plan import Plan
 from stylewav_pl.types import OutputError, RunDirectoryError
 
@@ -19,7 +21,7 @@ def run(tmp_path: Path) -> RunDirectory:
 
 def test_naming_a_directory_creates_nothing(run: RunDirectory) -> None:
     assert run.read_manifest() == {}
-    assert run.finished() == {}
+    assert len(run.finished()) == 0
     assert run.read_scores() == {}
     assert run.read_plan(3) == Plan(3)
     assert not run.path.exists()
@@ -78,20 +80,20 @@ def _refused_while_held(run: RunDirectory) -> None:
 
 def test_the_first_configuration_stays(run: RunDirectory) -> None:
     first = {"model": {"num_steps": 10, "name": "ä"}, "trainer": {"devices": 1}}
-    run.adopt(first)
+    run.configuration.adopt(first)
     stored = run.config_path.read_bytes()
-    run.adopt({**first, "trainer": {"devices": 2}})
+    run.configuration.adopt({**first, "trainer": {"devices": 2}})
     assert run.config_path.read_bytes() == stored
 
 
 def test_another_configuration_is_refused_with_the_difference(run: RunDirectory) -> None:
-    run.adopt({"model": {"num_steps": 10, "noise": "const"}})
+    run.configuration.adopt({"model": {"num_steps": 10, "noise": "const"}})
     stored = run.config_path.read_bytes()
     with pytest.raises(
         RunDirectoryError,
         match=r"model\.num_steps: 10 -> 40\nUse another directory \(--run DIR\), or --restart",
     ) as error:
-        run.adopt({"model": {"num_steps": 40, "noise": "const"}})
+        run.configuration.adopt({"model": {"num_steps": 40, "noise": "const"}})
     assert "noise" not in str(error.value)
     assert error.value.exit_code == 5
     assert run.config_path.read_bytes() == stored
@@ -100,7 +102,7 @@ def test_another_configuration_is_refused_with_the_difference(run: RunDirectory)
 def test_moving_aside_numbers_and_deletes_nothing(run: RunDirectory) -> None:
     assert run.move_aside() is None
     for number in (1, 2, 3):
-        run.adopt({"number": number})
+        run.configuration.adopt({"number": number})
         assert run.move_aside() == run.path.with_name(f"a.old-{number}")
         assert not run.path.exists()
     assert [(run.path.with_name(f"a.old-{number}") / "config.yaml").read_text() for number in (1, 2, 3)] == [
@@ -116,17 +118,44 @@ def test_the_plan_comes_back_with_the_size_of_the_first_start(run: RunDirectory)
     assert run.read_manifest()["seed"] == 3
 
 
-def test_a_damaged_manifest_is_named(run: RunDirectory) -> None:
+@pytest.mark.parametrize("damage", ['{"seed": ', '{"seed": 4}', "[]", "", None])
+def test_a_damaged_or_edited_manifest_is_told_and_its_copy_stands_in_until_it_is_written_again(
+    run: RunDirectory, damage: str | None
+) -> None:
     run.write_manifest({"seed": 3})
-    run.manifest_path.write_text('{"seed": ')
-    with pytest.raises(RunDirectoryError, match=r"manifest\.json is damaged .*--restart"):
+    write_or_remove(run.manifest_path, damage)
+    assert run.read_manifest() == {"seed": 3}
+    assert run.manifest.damage() == ("is missing" if damage is None else "is damaged or was edited")
+    run.write_manifest({"more": 1})
+    assert (run.read_manifest(), run.manifest.damage()) == ({"seed": 3, "more": 1}, "")
+
+
+@pytest.mark.parametrize("damage", ['{"seed": ', "[]", None])
+def test_a_manifest_without_its_copy_is_refused_by_name(run: RunDirectory, damage: str | None) -> None:
+    run.write_plan(Plan(2).extended(["a"]))
+    journal.append(run.journal_path, 0, CohortRecord(0, (), ()))
+    write_or_remove(run.manifest_path, damage)
+    write_or_remove(run.manifest.copy, "{")
+    with pytest.raises(RunDirectoryError, match=r"manifest\.json is .*copy.*--restart"):
         run.read_plan(1)
+
+
+def test_a_manifest_of_an_earlier_version_is_believed(run: RunDirectory) -> None:
+    run.path.mkdir(parents=True)
+    run.manifest_path.write_text('{"seed": 3}')
+    assert run.read_manifest() == {"seed": 3}
+    run.write_manifest({"more": 1})
+    assert run.read_manifest() == {"seed": 3, "more": 1}
+
+
+def write_or_remove(path: Path, text: str | None) -> None:
+    path.unlink() if text is None else path.write_text(text)
 
 
 def test_later_scores_come_back(run: RunDirectory) -> None:
     run.write_scores({"a": {"a boy": 0.25}})
     assert RunDirectory(run.path).read_scores() == {"a": {"a boy": 0.25}}
-    assert run.finished() == {}  # they are no journal
+    assert len(run.finished()) == 0  # they are no journal
 
 
 def test_an_image_has_the_stem_of_its_clip(run: RunDirectory) -> None:
@@ -136,7 +165,7 @@ def test_an_image_has_the_stem_of_its_clip(run: RunDirectory) -> None:
 
 
 def test_a_directory_that_has_vanished_or_is_another_one_is_noticed(run: RunDirectory) -> None:
-    run.adopt({})
+    run.configuration.adopt({})
     run.check_place()
     run.check_place()
     moved = run.move_aside()

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stylewav_pl.runs.damage import DamageError, noted
 from stylewav_pl.runs.journal import ClipRecord, CohortRecord, Journals, append
-from stylewav_pl.types import RunDirectoryError, Skip, SkipReason
+from stylewav_pl.types import Skip, SkipReason
 
 
 def record(cohort: int) -> CohortRecord:
@@ -44,7 +45,8 @@ def test_numbers_that_are_not_finite_are_refused() -> None:
 
 
 def read_all(directory: Path) -> dict[int, CohortRecord]:
-    return dict(Journals(directory).refresh())
+    journals = Journals(directory).refresh()
+    return {cohort: journals[cohort] for cohort in journals}
 
 
 def test_journals_of_all_ranks_are_read_and_the_first_of_two_counts(tmp_path: Path) -> None:
@@ -157,7 +159,6 @@ def test_a_record_that_is_not_what_was_written_is_named(tmp_path: Path, damage: 
     path.write_bytes(
         path.read_bytes().replace(b"voices", b"noises")
     ) if damage == "changed" else path.unlink()
-    with pytest.raises(
-        RunDirectoryError, match=r"rank-00000.jsonl is damaged: the record of cohort 0 .*rank-00000.index"
-    ):
+    with pytest.raises(DamageError, match=r"rank-00000.jsonl is damaged: .* cohort 0 .*same `fit` command"):
         Journals(tmp_path).refresh()[0]
+    assert noted(tmp_path) == {0}, "the next start looks at it"

@@ -3,10 +3,10 @@
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from stylewav_pl.runs.plan import Plan, clip_seed, cohorts_of_rank, stem_of
+from stylewav_pl.runs.plan import Plan, clashes, clip_seed, cohorts_of_rank, key_of, slug_of, stem_of
 
 IDS = st.lists(st.text("abcdefgh/ä", min_size=1, max_size=3), max_size=20)
 
@@ -95,10 +95,57 @@ def test_stems_of_hard_ids_are_different_and_safe() -> None:
         assert stem[0] not in ".-_"
 
 
-@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=130), unique=True, max_size=30))
-def test_different_ids_have_different_stems_even_where_case_is_ignored(ids: list[str]) -> None:
-    stems = [stem_of(id) for id in ids]
-    assert len({stem.casefold() for stem in stems}) == len(ids)
-    assert all(
-        stem.isascii() and stem == stem.lower() and "/" not in stem and len(stem) <= 100 for stem in stems
+# Two ids with one slug, found by trying: ten digits are no match for somebody who looks for a pair.
+SAME_SLUG = ("v#^<^#", "v'=:~&")
+
+
+def stems_of(depth: int) -> st.SearchStrategy[str]:
+    """Ids of any kind; from the second round on also the names that other ids get, and what resembles them."""
+    ids = st.one_of(
+        st.text(st.characters(codec="utf-8"), max_size=130),
+        st.text("ab1.-_ A/", max_size=8),
+        st.from_regex(r"[a-z0-9._-]{0,90}-?[0-9a-f]{9,11}", fullmatch=True),
+        st.sampled_from([*HARD_IDS, *SAME_SLUG]),
     )
+    if not depth:
+        return ids
+    before = stems_of(depth - 1)
+    return st.one_of(
+        before, *(before.map(change) for change in (stem_of, slug_of, key_of, str.upper, str.lower))
+    )
+
+
+@given(st.lists(stems_of(2), unique=True, max_size=30))
+def test_planned_clips_have_different_names_even_where_case_is_ignored(ids: list[str]) -> None:
+    planned = Plan(4).extended(ids).ids
+    for name_of in (stem_of, key_of):
+        names = [name_of(id) for id in planned]
+        assert len({name.casefold() for name in names}) == len(planned)
+        assert all(name.isascii() and name == name.lower() and "/" not in name for name in names)
+        assert all(1 <= len(name) <= 100 for name in names)
+    assert set(ids) - set(planned) <= set(SAME_SLUG)
+
+
+@given(stems_of(2))
+def test_the_name_of_one_clip_is_never_the_id_of_another_that_keeps_it(id: str) -> None:
+    name = stem_of(id)
+    assume(name != id)
+    assert stem_of(name) != name
+
+
+def test_an_id_that_looks_like_the_slug_of_another_gets_a_slug_too() -> None:
+    assert stem_of("voice 1.2") == "voice-1-2-1b00bb88ed"
+    assert stem_of("voice-1-2-1b00bb88ed") == "voice-1-2-1b00bb88ed-734a25a99b"
+    assert stem_of("1b00bb88ed") == "1b00bb88ed-f600774f32"
+    assert stem_of("voice-1-2-1b00bb88e") == "voice-1-2-1b00bb88e", "nine digits are no hash of ours"
+
+
+def test_of_two_ids_with_one_slug_the_first_is_planned_and_the_other_left_out_at_every_start() -> None:
+    first, second = SAME_SLUG
+    assert stem_of(first) == stem_of(second)
+    assert clashes(["a", first, "b", second]) == {second: first}
+    plan = Plan(2).extended(["a", second])
+    for _ in range(2):
+        plan = plan.extended([first, "b", second, "a"])
+        assert plan.ids == ("a", second, "b")
+        assert plan.left_out([first, "b", second, "a"]) == {first: second}

@@ -15,11 +15,14 @@ class Site:
         files: Content by path.
         types: Content type by path.
         tag: The ETag of every file; empty for none.
+        modified: Its Last-Modified; empty for none.
         has_ranges: Whether parts may be asked for.
         cuts: After how many bytes of an answer the connection is closed.
         stalls: Whether a cut connection stays open and silent instead.
         statuses: Answers without a file.
         pause: Seconds before each answer.
+        answers: Answers to the letter, status line and all; used up before anything else is looked at.
+        dribbles: Whether an answer to the letter is followed by a byte now and then, without end.
         asked: Path and Range header of every request.
     """
 
@@ -27,11 +30,14 @@ class Site:
         self.files: dict[str, bytes] = {}
         self.types: dict[str, str] = {}
         self.tag = '"1"'
+        self.modified = ""
         self.has_ranges = True
         self.cuts: list[int] = []
         self.stalls = False
         self.statuses: list[int] = []
         self.pause = 0.0
+        self.answers: list[bytes] = []
+        self.dribbles = False
         self.asked: list[tuple[str, str]] = []
         self.url = ""
         self.closing = threading.Event()
@@ -46,12 +52,15 @@ class Handler(BaseHTTPRequestHandler):
         site.asked.append((path, wanted))
         if site.closing.wait(site.pause):
             return
+        if site.answers:
+            self.to_the_letter(site.answers.pop(0))
+            return
         if path not in site.files or site.statuses:
             self.send_error(site.statuses.pop(0) if path in site.files else 404)
             return
         content = site.files[path]
         start = 0
-        if wanted and site.has_ranges and self.headers.get("If-Range", site.tag) == site.tag:
+        if wanted and site.has_ranges and self.headers.get("If-Range", site.tag) in (site.tag, site.modified):
             start = int(wanted.removeprefix("bytes=").removesuffix("-"))
         if start >= len(content) > 0:
             self.send_response(416)
@@ -64,12 +73,19 @@ class Handler(BaseHTTPRequestHandler):
         if site.tag:
             self.send_header("ETag", site.tag)
         self.send_header("Content-Type", site.types.get(path, "application/octet-stream"))
+        if site.modified:
+            self.send_header("Last-Modified", site.modified)
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         end = start + site.cuts.pop(0) if site.cuts else len(content)
         self.wfile.write(content[start:end])
         if end < len(content) and site.stalls:
             site.closing.wait()
+
+    def to_the_letter(self, answer: bytes) -> None:
+        self.wfile.write(answer)
+        while self.site.dribbles and not self.site.closing.wait(0.02):
+            self.wfile.write(b"x")
 
     def log_message(self, format: str, *args: object) -> None:
         pass

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from stylewav_pl.weights import cache, remote
 from stylewav_pl.weights.download import BLOCK, Patience
 from stylewav_pl.weights.licences import RESTRICTED, accept
 from stylewav_pl.weights.remote import RemoteWeights
+from stylewav_pl.weights.whole import why_not_whole
 
 CONTENT = b"weights " * 1000
 OTHER = b"another " * 1000
@@ -28,7 +30,7 @@ def sha256(content: bytes) -> str:
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("STYLEWAV_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(RemoteWeights, "patience", Patience(silence=0.5, attempts=2, pause=0.01))
+    monkeypatch.setattr(RemoteWeights, "patience", Patience(silence=300.0, attempts=2, pause=0.01))
 
 
 @pytest.fixture
@@ -155,6 +157,70 @@ def test_an_interrupted_download_is_continued_by_the_next_start(weights, site):
     site.cuts = []
     assert entry.locate().read_bytes() == CONTENT * 3
     assert site.asked[-1] == ("/file", f"bytes={BLOCK}-")
+
+
+@pytest.mark.parametrize("cut", [1, 5000])
+def test_what_broke_off_without_a_length_is_never_recorded(weights, site, cut):
+    entry = weights()
+    site.answers = [b"HTTP/1.1 200 OK\r\n\r\n" + CONTENT[:cut]] * 2
+    with pytest.raises(WeightsError, match="does not say how long the file is"):
+        entry.locate()
+    assert cache.recorded("some-net") is None and not entry.path.exists()
+    with pytest.raises(WeightsError, match=f"expected SHA-256 {sha256(CONTENT)}"):
+        weights(sha256=sha256(CONTENT)).locate()
+    assert entry.locate().read_bytes() == CONTENT
+
+
+def test_a_file_that_is_much_larger_than_known_is_refused(weights, site):
+    site.files["/file"] = bytes(1 << 21)
+    with pytest.raises(WeightsError, match="the server sends 2 MB, and the file can have 1 MB at most"):
+        weights().locate()
+    assert left_in_cache(weights()) == []
+
+
+def test_text_of_a_server_is_shown_without_its_codes(weights, site, capsys):
+    site.answers = [b"HTTP/1.1 404 \x1b[2J\r\n\r\n"]
+    with pytest.raises(WeightsError) as caught:
+        weights().locate()
+    assert "\x1b" not in str(caught.value) + capsys.readouterr().err
+
+
+# files that were cut off
+
+
+def formats(folder: Path) -> dict[str, bytes]:
+    """Small files of the formats that tell where they end."""
+    import torch
+    from safetensors.torch import save_file
+
+    tensors = {"weight": torch.arange(100.0)}
+    torch.save(tensors, folder / "zip")
+    torch.save(tensors, folder / "legacy", _use_new_zipfile_serialization=False)
+    save_file(tensors, folder / "safetensors")
+    (folder / "pickle").write_bytes(pickle.dumps({"weight": b"x" * 400}))
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["zip", "safetensors", "pickle"])
+def test_a_file_that_was_cut_off_never_becomes_what_is_expected(weights, name, tmp_path, site, capsys):
+    whole = formats(tmp_path)[name]
+    site.files["/file"] = whole
+    for kept in (len(whole) - 1, len(whole) // 2, 60):
+        entry = weights()
+        entry.path.parent.mkdir(parents=True, exist_ok=True)
+        entry.path.write_bytes(whole[:kept])  # put there by hand
+        with pytest.raises(WeightsError, match="not the expected file"):
+            entry.verify()
+        assert "not used, moved to" in capsys.readouterr().err
+        assert cache.recorded("some-net") is None
+    assert weights().locate().read_bytes() == whole
+
+
+def test_whole_files_of_every_format_are_recorded(tmp_path):
+    for name, content in formats(tmp_path).items():
+        assert why_not_whole(tmp_path / name) == ""
+        (tmp_path / "empty").write_bytes(content[:0])
+    assert why_not_whole(tmp_path / "empty") == ""
 
 
 # licences

@@ -12,14 +12,13 @@ from PIL import Image
 
 from stylewav_pl.callbacks.dashboard import names
 from stylewav_pl.evaluation.populations import group
-from stylewav_pl.evaluation.results import ResultRow, read_results
+from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.sampling import evenly_spaced
 from stylewav_pl.evaluation.settings import STATISTICS_FILE as STATISTICS
 from stylewav_pl.evaluation.settings import read_settings
 from stylewav_pl.loggers import Cell, RunLogger
 from stylewav_pl.report.run_pictures import load_face
-from stylewav_pl.runs.cells import Reader
-from stylewav_pl.runs.directory import RunDirectory
+from stylewav_pl.runs.finished import FinishedRun
 
 THUMBNAIL_PIXELS = 96
 FILES = ("report.html", STATISTICS)
@@ -37,11 +36,12 @@ class Ending:
             table_rows: Most rows of the table of clips; of more an evenly spaced sample is shown.
         """
         self.run_path = run_path
+        self.run = FinishedRun(run_path)
         self.table_rows = table_rows
 
     def show(self, logger: RunLogger) -> None:
         """Hands everything to a logger; the x-axis is the number of all clips."""
-        manifest = RunDirectory(self.run_path).read_manifest()
+        manifest = self.run.manifest
         counts, scored_with = manifest["counts"], manifest.get("scored_with", {})
         step = counts["done"]
         if not logger.only_numbers:
@@ -63,7 +63,7 @@ class Ending:
     @cached_property
     def rows(self) -> list[ResultRow]:
         """The clips that have a face."""
-        return [row for row in read_results(self.run_path) if row.done]
+        return [row for row in self.run.rows if row.done]
 
     @cached_property
     def histograms(self) -> dict[str, Float[np.ndarray, " clip"]]:
@@ -92,7 +92,8 @@ class Ending:
             id: label for label, ids in group(self.run_path, self.rows).items() for id in ids if label
         }
         sums: dict[str, tuple[int, Float[np.ndarray, " step"]]] = {}
-        for id, curve in read_curves(self.run_path / "curves.csv"):
+        for id, similarities in self.run.curves():
+            curve = np.array(similarities)
             for label in filter(None, (names.EVERYBODY, label_of.get(id))):
                 count, total = sums.get(label, (0, np.zeros(len(curve))))
                 sums[label] = count + 1, total + curve
@@ -123,7 +124,7 @@ class Ending:
         ]
         return columns, [
             [
-                thumbnail(self.run_path, row.clip.id),
+                thumbnail(self.run, row.clip.id),
                 row.clip.id,
                 row.clip.speaker,
                 *(row.clip.labels.get(label, "") for label in labels),
@@ -133,19 +134,6 @@ class Ending:
             ]
             for row in evenly_spaced(self.rows, self.table_rows)
         ]
-
-
-def read_curves(path: Path) -> Iterator[tuple[str, Float[np.ndarray, " step"]]]:
-    """Id and similarity curve of each clip, one after the other; none where the file is missing."""
-    if path.is_file():
-        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            lines = Reader(file)
-            next(lines, None)
-            yield from (
-                (cells[0], np.array([float(cell) for cell in cells[1:]]))
-                for cells in lines
-                if len(cells) > 1 and all(cells[1:])
-            )
 
 
 def facts(path: Path) -> dict[str, str | int | float]:
@@ -181,9 +169,9 @@ def leaves(value: object, prefix: str = "") -> Iterator[tuple[str, str | int | f
         yield from leaves(entry, f"{prefix}/{name}" if prefix else name)
 
 
-def thumbnail(run_path: Path, id: str) -> Image.Image | None:
+def thumbnail(run: FinishedRun, id: str) -> Image.Image | None:
     """A small copy of the clip's image, None where it is missing."""
-    face = load_face(run_path, id)
+    face = load_face(run, id)
     if face is not None:
         face.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), Image.Resampling.LANCZOS)
     return face

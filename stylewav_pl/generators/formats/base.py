@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from stylewav_pl.errors import WeightsError
-from stylewav_pl.weights.pickles import Numbers
+from stylewav_pl.weights.pickles import Numbers, brief
 
 SEPARABLE_TOLERANCE = 1e-5
+LONGEST_LIST = 64  # numbers; what is longer is stored as an array
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,11 @@ def as_tensor(value: Any, name: str) -> Tensor:
         return value.detach().to(torch.float32, copy=True).contiguous()
     if isinstance(value, int | float):
         return torch.tensor(float(value))
-    if isinstance(value, list | tuple) and all(isinstance(number, int | float) for number in value):
+    if (
+        isinstance(value, list | tuple)
+        and len(value) <= LONGEST_LIST
+        and all(isinstance(number, int | float) for number in value)
+    ):
         return torch.tensor([float(number) for number in value])
     raise WeightsError(f"{name} holds no plain numbers. Fetch the file again.")
 
@@ -143,7 +148,7 @@ def common(values: Mapping[str, Any], what: str) -> Any:
     found = list(values.values())
     if any(value != found[0] for value in found):
         raise WeightsError(
-            f"Its layers differ in {what} ({dict(list(values.items())[:4])}), which this version cannot use."
+            f"Its layers differ in {what} ({brief(dict(values))}), which this version cannot use."
         )
     return found[0]
 
@@ -156,5 +161,5 @@ def require(found: Any, usable: Any, what: str) -> None:
     """
     if found != usable:
         raise WeightsError(
-            f"It is a StyleGAN2 with {what} = {found!r}; this version can use {what} = {usable!r} only."
+            f"It is a StyleGAN2 with {what} = {brief(found)}; this version can use {what} = {usable!r} only."
         )

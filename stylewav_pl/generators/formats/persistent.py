@@ -17,7 +17,7 @@ from torch import Tensor
 from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators.formats.base import Format, Published, as_tensor, common, require, taps_of
 from stylewav_pl.generators.stylegan2 import ARCHITECTURES
-from stylewav_pl.weights.pickles import Record
+from stylewav_pl.weights.pickles import Record, brief
 
 
 class PersistentPickle(Format):
@@ -105,12 +105,17 @@ class Layer:
         return {f"{prefix}.{name}": self.tensor(name) for name in names}
 
     def attribute(self, name: str) -> Any:
-        """A setting of the layer."""
+        """A setting of the layer: a number, a text, or none; larger values could take forever to compare."""
         if name not in self.record.state:
             raise WeightsError(
                 f"Its layer {self.name} does not tell its {name}. Expected a StyleGAN2 network."
             )
-        return self.record.state[name]
+        value = self.record.state[name]
+        if not isinstance(value, int | float | str | None):
+            raise WeightsError(
+                f"Its layer {self.name} has {brief(value)} as {name}. Expected a StyleGAN2 network."
+            )
+        return value
 
 
 def _dictionary(record: Record, name: str) -> dict[str, Any]:
@@ -137,7 +142,7 @@ def _check_architecture(generator: Record) -> None:
     labels = generator.state.get("c_dim", 0)
     if labels or "embed" in Layer(generator, "mapping").children:
         raise WeightsError(
-            f"It holds a conditional StyleGAN2 (labels of width {labels}). Expected a network without labels."
+            f"It holds a conditional StyleGAN2 (labels of width {brief(labels)}). Expected a network without labels."
         )
     require(generator.state.get("img_channels", 3), 3, "image channels")
 
@@ -162,7 +167,7 @@ def _architecture(synthesis: Layer) -> str:
     architecture = common({block.name: block.attribute("architecture") for block in blocks}, "architecture")
     if architecture not in ARCHITECTURES:
         raise WeightsError(
-            f"It is a StyleGAN2 with architecture = {architecture!r}; this version can use {', '.join(ARCHITECTURES)}."
+            f"It is a StyleGAN2 with architecture = {brief(architecture)}; this version can use {', '.join(ARCHITECTURES)}."
         )
     for block in blocks:
         colours = {"torgb"} if architecture == "skip" or block.name == blocks[-1].name else set()

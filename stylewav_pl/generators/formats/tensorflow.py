@@ -14,7 +14,7 @@ from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators.formats.base import Format, Published, as_tensor, require, taps_of
 from stylewav_pl.generators.stylegan2 import ARCHITECTURES
 from stylewav_pl.generators.stylegan2_layers import BINOMIAL
-from stylewav_pl.weights.pickles import Record
+from stylewav_pl.weights.pickles import Record, brief
 
 SETTINGS = {
     "num_channels": (3, "image channels"),
@@ -164,24 +164,24 @@ def _variables(network: Record) -> dict[str, Any]:
 
 
 def _check_architecture(network: Record, settings: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
-    function = network.state.get("build_func_name")
+    function = brief(network.state.get("build_func_name")).strip("'")
     if any("/StyleMod/" in name for name in variables):
         raise WeightsError(
             f"It holds a StyleGAN generator of 2018 (built by {function}). Expected StyleGAN2."
         )
     if "4x4/Const/const" not in variables:
         raise WeightsError(
-            f"It holds a TensorFlow network built by {function}, with the variables {list(variables)[:5]}. "
+            f"It holds a TensorFlow network built by {function}, with the variables {brief(list(variables))}. "
             "Expected a StyleGAN2 generator."
         )
     labels = settings.get("label_size") or 0
     if labels or any(name.startswith(("LabelConcat/", "LabelEmbed/")) for name in variables):
         raise WeightsError(
-            f"It holds a conditional StyleGAN2 (labels of width {labels}). Expected a network without labels."
+            f"It holds a conditional StyleGAN2 (labels of width {brief(labels)}). Expected a network without labels."
         )
     if (architecture := settings.get("architecture", "skip")) not in ARCHITECTURES:
         raise WeightsError(
-            f"It is a StyleGAN2 with architecture = {architecture!r}; this version can use {', '.join(ARCHITECTURES)}."
+            f"It is a StyleGAN2 with architecture = {brief(architecture)}; this version can use {', '.join(ARCHITECTURES)}."
         )
     for name, (usable, what) in SETTINGS.items():
         require(settings.get(name, usable), usable, what)

@@ -6,6 +6,7 @@ What the faces show for each sex and age is a caricature by construction; it say
 from stylewav_pl.pocket.faces.attributes import CHILD_BELOW, OLD_ABOVE, Z_DIM, Attributes, attributes_of
 from stylewav_pl.pocket.faces.captions import (
     FACT_NAMES,
+    FACTS,
     PROMPT_SETS,
     TEMPLATES,
     UNCLEAR,
@@ -17,13 +18,15 @@ from stylewav_pl.pocket.faces.captions import (
     fits,
 )
 from stylewav_pl.pocket.faces.drawing import Drawing, drawing_of, drawing_parameters
-from stylewav_pl.pocket.faces.renderer import render
+from stylewav_pl.pocket.faces.renderer import RESOLUTION, render
 
 __all__ = [
     "CHILD_BELOW",
+    "FACTS",
     "FACT_NAMES",
     "OLD_ABOVE",
     "PROMPT_SETS",
+    "RESOLUTION",
     "TEMPLATES",
     "UNCLEAR",
     "WORDS",

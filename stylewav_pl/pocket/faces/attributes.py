@@ -18,12 +18,14 @@ OLD_ABOVE = 0.70
 # Coordinates of z. Sex and age have one of their own each, so they are independent of each other and of all
 # nuisance.
 SEX, AGE, GLASSES, BEARD, MOUSTACHE, HAIR_LENGTH, CURL, GREYNESS, BALDNESS = range(9)
+GLASSES_FROM = 0.6
 HAIR_COLOUR = slice(9, 11)
 SKIN, WARMTH = 11, 12
 BACKGROUND = slice(13, 16)
 CLOTHES = slice(16, 19)
 SMILE, MOUTH_OPEN = 19, 20
-NUISANCE = slice(21, 44)
+NUISANCE = slice(21, 48)
+USED = slice(0, 48)  # coordinates that a face depends on
 
 
 @dataclass(frozen=True)
@@ -90,10 +92,11 @@ def attributes_of(z: Float[Tensor, "face 64"]) -> Attributes:
     return Attributes(
         sex=sex,
         age=age,
-        glasses=torch.sigmoid(10.0 * (n[:, GLASSES] - 0.33 + 0.5 * (age - 0.5))),
+        # 0.6 deviations: worn by 27 % of everybody, whatever their sex and age
+        glasses=torch.sigmoid(10.0 * (n[:, GLASSES] - GLASSES_FROM)),
         beard=man * torch.sigmoid(9.0 * (n[:, BEARD] - 0.15)),
         moustache=man * torch.sigmoid(9.0 * (0.8 * n[:, MOUSTACHE] + 0.6 * n[:, BEARD] - 0.15)),
-        hair_length=torch.sigmoid(1.3 * n[:, HAIR_LENGTH] - 2.6 * sex - 0.2),
+        hair_length=torch.sigmoid(1.3 * n[:, HAIR_LENGTH] - 2.6 * sex - 0.5),
         curl=torch.sigmoid(3.0 * (n[:, CURL] - 0.3)),
         greyness=torch.sigmoid(18.0 * (age - OLD_ABOVE + 0.06 * n[:, GREYNESS])),
         whiteness=torch.sigmoid(3.0 * n[:, GREYNESS] + 8.0 * (age - 0.85)),

@@ -6,15 +6,17 @@ from torch import Tensor
 
 from stylewav_pl.pocket.faces.attributes import attributes_of
 from stylewav_pl.pocket.faces.drawing import drawing_of
-from stylewav_pl.pocket.faces.parts import PAINTERS, Sheet
+from stylewav_pl.pocket.faces.parts import PAINTERS
 from stylewav_pl.pocket.faces.shapes import Canvas
+from stylewav_pl.pocket.faces.sheet import Sheet
 
-CHUNK = 32  # faces drawn at once: a few planes of that many faces stay in the processor's cache
+RESOLUTION = 128  # what the drawings are made for; lines are about one pixel wide there
+CHUNK = 16  # faces drawn at once: a few planes of that many faces stay in the processor's cache
 
 
 @torch.no_grad()
 def render(
-    z: Float[Tensor, "face 64"], resolution: int = 64
+    z: Float[Tensor, "face 64"], resolution: int = RESOLUTION
 ) -> Float[Tensor, "face 3 resolution resolution"]:
     """Draws the faces that belong to noise ``z``.
 

@@ -1,7 +1,7 @@
 """Soft shapes on a batch of images: signed distances in, blended colour out.
 
-Coordinates run from -1 to 1, x to the right and y down. A distance is negative inside a shape; the edge is
-blended over about one pixel, which is what makes small images look clean.
+Coordinates run from -1 / ZOOM to 1 / ZOOM, x to the right and y down. A distance is negative inside a shape; the
+edge is blended over about one pixel, which is what makes small images look clean.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,9 @@ from torch import Tensor
 Plane = Float[Tensor, "#face #height #width"]
 Scalar = Float[Tensor, "#face #height #width"]  # mostly one number per face: [face, 1, 1]
 Colour = Float[Tensor, "face 3"]
+
+
+ZOOM = 1.1  # the canvas shows what lies between -1 / ZOOM and 1 / ZOOM
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,10 @@ class Canvas:
     @classmethod
     def blank(cls, faces: int, resolution: int, like: Tensor) -> "Canvas":
         """A black canvas with the dtype and device of ``like``."""
-        centres = (torch.arange(resolution, dtype=like.dtype, device=like.device) + 0.5) * (
-            2.0 / resolution
-        ) - 1.0
+        pixel = 2.0 / (ZOOM * resolution)
+        centres = (torch.arange(resolution, dtype=like.dtype, device=like.device) + 0.5) * pixel - 1.0 / ZOOM
         image = torch.zeros(faces, 3, resolution, resolution, dtype=like.dtype, device=like.device)
-        return cls(image, centres.view(1, 1, -1), centres.view(1, -1, 1), 2.0 / resolution)
+        return cls(image, centres.view(1, 1, -1), centres.view(1, -1, 1), pixel)
 
     def window(self, top: float, bottom: float, left: float = -1.0, right: float = 1.0) -> "Canvas":
         """The part between these coordinates; painting on it paints on this canvas, at less cost."""
@@ -58,7 +60,8 @@ class Canvas:
         self.image.lerp_(colour[:, :, None, None], alpha.unsqueeze(1))
 
     def _index(self, coordinate: float) -> int:
-        return min(max(round((coordinate + 1.0) / self.pixel), 0), round(2.0 / self.pixel))
+        size = round(2.0 / (ZOOM * self.pixel))
+        return min(max(round((coordinate + 1.0 / ZOOM) / self.pixel), 0), size)
 
 
 def ellipse(u: Plane, v: Plane, width: Scalar | float, height: Scalar | float) -> Plane:
@@ -95,3 +98,12 @@ def lens(u: Plane, v: Plane, width: Scalar | float, bend: Scalar | float, thickn
     """Distance, along v, to a curved almond: a parabola through the origin, ``bend`` higher (v) at the ends, thick in the middle."""
     across = (u / width).square()
     return (v - bend * across).abs() - thickness * (1.0 - across)
+
+
+def glow(u: Plane, v: Plane, width: Scalar | float, height: Scalar | float) -> Plane:
+    """Strength of a soft spot round the origin of (u, v): 1 in the middle, smoothly 0 at these half axes.
+
+    >>> glow(torch.zeros(1, 1, 1), torch.zeros(1, 1, 1), 1.0, 1.0).item()
+    1.0
+    """
+    return (1.0 - (u / width).square() - (v / height).square()).clamp_(0.0).square()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from stylewav_pl.runs.digests import CohortFiles, Digest
+
 Kind: TypeAlias = Literal["images", "latents", "strips", "records"]
 IMAGE: Kind = "images"
 LATENT: Kind = "latents"
@@ -55,13 +57,16 @@ class Store(ABC):
         self.cohort_of = cohort_of
 
     @abstractmethod
-    def write(self, cohort: int, members: Sequence[Member], pool: Executor) -> None:
+    def write(self, cohort: int, members: Sequence[Member], pool: Executor) -> CohortFiles:
         """Writes everything about a cohort; on return it is on disk and will be there after any crash.
 
         Args:
             cohort: Index in the plan.
             members: In slot order.
             pool: Threads that may help.
+
+        Returns:
+            What was written, hashed on its way.
         """
 
     @abstractmethod
@@ -70,4 +75,13 @@ class Store(ABC):
 
         Raises:
             FileNotFoundError: Nothing of this kind is.
+            RunDirectoryError: What it lies in cannot be read at all.
         """
+
+    @abstractmethod
+    def place(self, id: str, kind: Kind) -> str:
+        """Where it lies in the run directory; inside a shard, with the member's name behind that of the shard."""
+
+    @abstractmethod
+    def digest(self, files: CohortFiles, id: str, kind: Kind) -> Digest | None:
+        """What was recorded about it when it was written; None where nothing was."""

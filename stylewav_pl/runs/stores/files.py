@@ -7,6 +7,7 @@ from concurrent.futures import Executor, wait
 from pathlib import Path
 from typing import final
 
+from stylewav_pl.runs.digests import CohortFiles, Digest, digest_of
 from stylewav_pl.runs.files import SCRATCH, flush_folder
 from stylewav_pl.runs.plan import stem_of
 from stylewav_pl.runs.stores.base import RECORD, Kind, Member, Store
@@ -18,9 +19,9 @@ class FileStore(Store):
 
     def path(self, id: str, kind: Kind) -> Path:
         """Where a member lies."""
-        return self.run / kind / f"{stem_of(id)}{self.output.suffix(kind)}"
+        return self.run / self.place(id, kind)
 
-    def write(self, cohort: int, members: Sequence[Member], pool: Executor) -> None:
+    def write(self, cohort: int, members: Sequence[Member], pool: Executor) -> CohortFiles:
         """See :meth:`Store.write`."""
         kept = [member for member in members if member.kind != RECORD]
         folders = {self.path(member.id, member.kind).parent for member in kept}
@@ -28,16 +29,27 @@ class FileStore(Store):
             folder.mkdir(exist_ok=True)
         written = [pool.submit(self._write, member) for member in kept]
         wait(written)
-        for each in written:
-            each.result()
+        files = {
+            self.place(member.id, member.kind): each.result()
+            for member, each in zip(kept, written, strict=True)
+        }
         for folder in (*folders, self.run):
             flush_folder(folder)
+        return CohortFiles(files)
 
     def read(self, id: str, kind: Kind) -> bytes:
         """See :meth:`Store.read`."""
         return self.path(id, kind).read_bytes()
 
-    def _write(self, member: Member) -> None:
+    def place(self, id: str, kind: Kind) -> str:
+        """See :meth:`Store.place`."""
+        return f"{kind}/{stem_of(id)}{self.output.suffix(kind)}"
+
+    def digest(self, files: CohortFiles, id: str, kind: Kind) -> Digest | None:
+        """See :meth:`Store.digest`."""
+        return files.files.get(self.place(id, kind))
+
+    def _write(self, member: Member) -> Digest:
         """Half-written files lie in a folder of their own: after a crash nobody has to look for them among millions.
 
         Each has a name of its own: a process that outlived its job may be at the same clip.
@@ -52,3 +64,4 @@ class FileStore(Store):
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+        return digest_of(member.data)

@@ -9,11 +9,12 @@ import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import final
+from typing import IO, cast, final
 
+from stylewav_pl.runs.digests import CohortFiles, Digest, DigestingFile, digest_of
 from stylewav_pl.runs.files import SCRATCH, whole_file
-from stylewav_pl.runs.plan import slug_of, stem_of
-from stylewav_pl.runs.stores.base import STRIP, Kind, Member, Output, Store
+from stylewav_pl.runs.plan import key_of
+from stylewav_pl.runs.stores.base import RECORD, STRIP, Kind, Member, Output, Store
 from stylewav_pl.types import RunDirectoryError
 
 
@@ -27,15 +28,22 @@ class ShardStore(Store):
 
     def path(self, cohort: int) -> Path:
         """Where a cohort's shard lies."""
-        return self.run / "shards" / f"{cohort:08d}.tar"
+        return self.run / self._shard(cohort)
 
-    def write(self, cohort: int, members: Sequence[Member], pool: Executor) -> None:
+    def write(self, cohort: int, members: Sequence[Member], pool: Executor) -> CohortFiles:
         """See :meth:`Store.write`."""
         (self.run / "shards").mkdir(exist_ok=True)
-        with (
-            whole_file(self.path(cohort), scratch=self.run / SCRATCH) as file,
-            tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as tar,
-        ):
+        kept = [member for member in members if member.kind != RECORD]  # records are in the journal too
+        digests = pool.map(digest_of, [member.data for member in kept])
+        with whole_file(self.path(cohort), scratch=self.run / SCRATCH) as file:
+            shard = DigestingFile(file)
+            self._write(members, shard)
+        named = zip((self._name(member.id, member.kind) for member in kept), digests, strict=True)
+        return CohortFiles({self._shard(cohort): shard.digest}, dict(named))
+
+    def _write(self, members: Sequence[Member], shard: DigestingFile) -> None:
+        # tarfile asks for no more than writing and telling
+        with tarfile.open(fileobj=cast(IO[bytes], shard), mode="w", format=tarfile.GNU_FORMAT) as tar:
             for member in members:
                 facts = tarfile.TarInfo(self._name(member.id, member.kind))  # mode 644, owner 0, time 0
                 facts.size = len(member.data)
@@ -49,6 +57,17 @@ class ShardStore(Store):
         with path.open("rb") as file:
             file.seek(places[name][0])
             return file.read(places[name][1])
+
+    def place(self, id: str, kind: Kind) -> str:
+        """See :meth:`Store.place`."""
+        return f"{self._shard(self.cohort_of(id))}/{self._name(id, kind)}"
+
+    def digest(self, files: CohortFiles, id: str, kind: Kind) -> Digest | None:
+        """See :meth:`Store.digest`."""
+        return files.members.get(self._name(id, kind))
+
+    def _shard(self, cohort: int) -> str:
+        return f"shards/{cohort:08d}.tar"
 
     def _places(self, path: Path) -> Mapping[str, tuple[int, int]]:
         """Offset and size of each member of a shard; kept for the last one, since whoever reads a run goes from clip to clip."""
@@ -64,13 +83,3 @@ class ShardStore(Store):
 
     def _name(self, id: str, kind: Kind) -> str:
         return f"{key_of(id)}{'.strip' if kind == STRIP else ''}{self.output.suffix(kind)}"
-
-
-def key_of(id: str) -> str:
-    """The name of a clip's members without suffix: the stem, but without dots, where webdataset would begin the suffix.
-
-    >>> key_of("voice-1"), key_of("voice.1")
-    ('voice-1', 'voice-1-7f1f1af915')
-    """
-    stem = stem_of(id)
-    return slug_of(id) if "." in stem else stem

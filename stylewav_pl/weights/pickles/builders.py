@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stylewav_pl.weights.pickles import numbers
-from stylewav_pl.weights.pickles.machine import Builder, RefusedPickleError, Stateful, checked_keys
+from stylewav_pl.weights.pickles.budget import RefusedPickleError
+from stylewav_pl.weights.pickles.machine import Builder, Stateful, brief, checked_keys
 from stylewav_pl.weights.pickles.storages import STORAGES, read_storage
 
 
@@ -30,22 +31,33 @@ class Record(Stateful):
 def _persistent_object(meta: Any) -> Record:
     if not isinstance(meta, dict) or meta.get("type") != "class" or not isinstance(meta.get("state"), dict):
         raise ValueError("a persistent object of unknown form")
-    return Record(str(meta.get("class_name")), meta["state"])
+    name = meta.get("class_name")
+    if not isinstance(name, str):
+        raise ValueError(f"a persistent object of a class called {brief(name)}")
+    return Record(name, meta["state"])
 
 
 def _dictionary(pairs: Any = ()) -> dict[Any, Any]:
+    pairs = _items(pairs)
     keys = checked_keys([key for key, _ in pairs])
     return dict(zip(keys, (value for _, value in pairs), strict=True))
 
 
 def _set(values: Any = ()) -> set[Any]:
-    return set(checked_keys(list(values)))
+    return set(checked_keys(_items(values)))
+
+
+def _items(values: Any) -> list[Any]:
+    """What a container is made of; of a text, each character would become a value."""
+    if not isinstance(values, list | tuple):
+        raise RefusedPickleError(f"a container made of a {type(values).__name__}")
+    return list(values)
 
 
 def _encoded(text: Any, encoding: Any) -> bytes:
     """Bytes as protocol 2 writes them: as text."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise RefusedPickleError(f"a text in encoding {encoding!r}")
+        raise RefusedPickleError(f"a text in encoding {brief(encoding)}")
     return text.encode("latin1")
 
 
@@ -71,9 +83,11 @@ _BUILD: Mapping[str, Callable[..., object] | None] = {
     "torch._utils._rebuild_parameter": numbers.parameter,
     "torch.nn.parameter.Parameter": numbers.parameter,
     "torch.storage._load_from_bytes": read_storage,
-    "torch.Size": tuple,
+    "torch.Size": numbers.sizes,
 }
 
-BUILDERS: Mapping[str, Builder] = {name: Builder(name, build) for name, build in _BUILD.items()} | dict(
-    STORAGES
-)
+_TAKE_BUDGET = (numbers.tensor, read_storage)
+
+BUILDERS: Mapping[str, Builder] = {
+    name: Builder(name, build, takes_budget=build in _TAKE_BUDGET) for name, build in _BUILD.items()
+} | dict(STORAGES)

@@ -2,18 +2,20 @@
 
 Python's own unpickler looks up and calls whatever a file names. This one walks the opcodes as ``pickletools``
 parses them, and a name becomes one of the few builders of a table, or an error. It never imports, never calls
-what a file describes, and does not recurse, so nesting costs no stack. The opcodes are documented in Python's
-``pickletools``.
+what a file describes, and does not recurse, so nesting costs no stack. Whatever it makes is first taken from the
+file's :class:`Budget`, so that nothing that a file repeats (a text in the memo, a set made of it) grows beyond
+its size. The opcodes are documented in Python's ``pickletools``.
 """
 
 import pickletools
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from reprlib import Repr
 from typing import Any, Protocol, runtime_checkable
 
-MAX_OPCODES = 200_000
-"""A published generator needs about 50,000; without a bound a small file could ask for many gigabytes of empty containers."""
+from stylewav_pl.weights.pickles.budget import Budget, RefusedPickleError
 
 PUSHED = frozenset(
     {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"}
@@ -26,9 +28,28 @@ SHORT_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 KEYS = (str, int, float, bool, bytes, type(None))
 """What may be a key: nested tuples could take exponential time to hash."""
 
+LONGEST_KEY = 1000
+"""Characters: two long texts that are equal are compared to their end, each time anew."""
 
-class RefusedPickleError(ValueError):
-    """A pickle asks for something that data does not need."""
+LARGEST_KEY = 1 << 64
+"""Larger numbers can be chosen such that all of them share one place of a dictionary."""
+
+STEP_BYTES = 64
+"""What an instruction may leave behind besides its value: a place on the stack and one in a container."""
+
+MEMO_BYTES = 128
+"""What a place in the memo takes."""
+
+ITEM_BYTES = 128
+"""What a builder may make of one item of its arguments: a place in a dictionary that has just grown."""
+
+OBJECT_BYTES = 1024
+"""What a builder may make besides: a record, an array without its numbers."""
+
+_BRIEF = Repr()
+_BRIEF.maxlevel = (
+    2  # containers that hold each other twice, thirty times over, would be written out for hours
+)
 
 
 @runtime_checkable
@@ -51,11 +72,14 @@ class Builder:
 
     Attributes:
         name: Module and name, as in the file.
-        build: Makes the inert value; ``None`` where the name only appears as an argument.
+        build: Makes the inert value; ``None`` where the name only appears as an argument. It may look as deep
+            as into the items of its arguments; that much is taken from the budget before it is called.
+        takes_budget: Whether it makes more than that, and takes it from the budget, its first argument, itself.
     """
 
     name: str
     build: Callable[..., object] | None = None
+    takes_budget: bool = False
 
 
 class Stateful(ABC):
@@ -75,13 +99,18 @@ class Machine:
 
     Args:
         builders: Allowed names.
+        budget: What the file may still ask for.
         load_persistent: Turns a persistent id into a value; ``None`` where a file must not use them.
     """
 
     def __init__(
-        self, builders: Mapping[str, Builder], load_persistent: Callable[[Any], object] | None = None
+        self,
+        builders: Mapping[str, Builder],
+        budget: Budget,
+        load_persistent: Callable[[Any], object] | None = None,
     ) -> None:
         self.builders = builders
+        self.budget = budget
         self.load_persistent = load_persistent
         self.stack: list[Any] = []
         self.outer: list[list[Any]] = []
@@ -91,13 +120,13 @@ class Machine:
         """The value of the pickle that starts at the stream's position; leaves the stream behind its end.
 
         Raises:
-            RefusedPickleError: It asks for something that is not allowed.
+            RefusedPickleError: It asks for something that is not allowed, or for too much.
             ValueError: It is damaged. Other exceptions of damaged data: IndexError, KeyError, TypeError,
                 AttributeError.
         """
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):  # type: ignore[arg-type]  # needs no more than a Stream
-            if count == MAX_OPCODES:
-                raise RefusedPickleError(f"more than {MAX_OPCODES:,} instructions")
+        for opcode, argument, _ in pickletools.genops(stream):  # type: ignore[arg-type]  # needs no more than a Stream
+            self.budget.step()
+            self.budget.spend(STEP_BYTES + sys.getsizeof(argument))
             if opcode.name == "STOP":
                 return self.stack.pop()
             self._step(opcode.name, argument)
@@ -109,15 +138,22 @@ class Machine:
         elif opcode in CONSTANTS:
             self.stack.append(CONSTANTS[opcode])
         elif opcode in CONTAINERS:
-            self.stack.append(CONTAINERS[opcode]())
+            self._keep(CONTAINERS[opcode]())
         elif opcode in SHORT_TUPLES:
-            self.stack[-SHORT_TUPLES[opcode] :] = [tuple(self._last(SHORT_TUPLES[opcode]))]
+            values = self._last(SHORT_TUPLES[opcode])
+            del self.stack[-len(values) :]
+            self._keep(tuple(values))
         elif handler := getattr(self, f"_{opcode.lower()}", None):
             handler() if argument is None else handler(argument)
         elif opcode not in ("PROTO", "FRAME"):
             raise RefusedPickleError(
                 f"the pickle instruction {opcode}" + ("" if argument is None else f" ({argument})")
             )
+
+    def _keep(self, value: Any) -> None:
+        """Pushes a container that an instruction has just made of values that were there."""
+        self.budget.spend(sys.getsizeof(value))
+        self.stack.append(value)
 
     def _last(self, count: int) -> list[Any]:
         if len(self.stack) < count:
@@ -130,6 +166,7 @@ class Machine:
         return values
 
     def _mark(self) -> None:
+        self.budget.spend(sys.getsizeof([]))
         self.outer.append(self.stack)
         self.stack = []
 
@@ -146,9 +183,10 @@ class Machine:
         self.stack.append(self.stack[-1])
 
     def _memoize(self) -> None:
-        self.memo[len(self.memo)] = self.stack[-1]
+        self._put(len(self.memo))
 
     def _put(self, index: int) -> None:
+        self.budget.spend(MEMO_BYTES)
         self.memo[index] = self.stack[-1]
 
     _binput = _long_binput = _put
@@ -160,7 +198,7 @@ class Machine:
 
     def _tuple(self) -> None:
         values = self._marked()
-        self.stack.append(tuple(values))
+        self._keep(tuple(values))
 
     def _list(self) -> None:
         values = self._marked()
@@ -176,7 +214,7 @@ class Machine:
 
     def _dict(self) -> None:
         values = self._marked()
-        self.stack.append({})
+        self._keep({})
         self._set_items(values)
 
     def _setitem(self) -> None:
@@ -196,7 +234,7 @@ class Machine:
 
     def _frozenset(self) -> None:
         values = self._marked()
-        self.stack.append(frozenset(checked_keys(values)))
+        self._keep(frozenset(checked_keys(values)))
 
     def _global(self, argument: str) -> None:
         self.stack.append(self._find(*argument.split(" ", 1)))
@@ -208,21 +246,24 @@ class Machine:
     def _inst(self, argument: str) -> None:
         builder = self._find(*argument.split(" ", 1))
         values = self._marked()
-        self.stack.append(_built(builder, values))
+        self.stack.append(self._built(builder, values))
 
     def _obj(self) -> None:
         builder, *values = self._marked()
-        self.stack.append(_built(builder, values))
+        self.stack.append(self._built(builder, values))
 
     def _reduce(self) -> None:
         builder, arguments = self._last(2)
-        self.stack[-2:] = [_built(builder, _typed(arguments, tuple))]
+        self.stack[-2:] = [self._built(builder, _typed(arguments, tuple))]
 
     _newobj = _reduce
 
     def _build(self) -> None:
         state = self.stack.pop()
         target = self.stack[-1]
+        self._spend_on([state])
+        if isinstance(state, tuple):  # the content of an array lies in there
+            self._spend_on(state)
         if isinstance(target, Stateful):
             target.set_state(state)
         elif not (
@@ -233,12 +274,27 @@ class Machine:
     def _persid(self, identifier: Any) -> None:
         if self.load_persistent is None:
             raise RefusedPickleError("an object outside the file (persistent id)")
+        self.budget.spend(OBJECT_BYTES)
         self.stack.append(self.load_persistent(identifier))
 
     def _binpersid(self) -> None:
         self._persid(self.stack.pop())
 
+    def _built(self, builder: Any, arguments: Sequence[Any]) -> object:
+        """Calls the builder, after what it may make of these arguments was taken from the budget."""
+        if not isinstance(builder, Builder) or builder.build is None:
+            raise RefusedPickleError(
+                f"a call of {builder.name if isinstance(builder, Builder) else type(builder).__name__}"
+            )
+        self._spend_on(arguments)
+        return builder.build(*([self.budget] if builder.takes_budget else []), *arguments)
+
+    def _spend_on(self, arguments: Sequence[Any]) -> None:
+        self.budget.spend(OBJECT_BYTES + ITEM_BYTES * len(arguments))  # first: there may be many
+        self.budget.spend(sum(_size(argument) for argument in arguments))
+
     def _find(self, module: str, name: str) -> Builder:
+        self.budget.spend(OBJECT_BYTES)
         try:
             return self.builders[canonical(f"{module}.{name}")]
         except KeyError:
@@ -257,20 +313,34 @@ def checked_keys(values: list[Any]) -> list[Any]:
     """The values themselves, if all of them can be keys.
 
     Raises:
-        RefusedPickleError: One of them is a container.
+        RefusedPickleError: One of them is a container, or longer or larger than any name or number that is one.
     """
     for value in values:
         if not isinstance(value, KEYS):
             raise RefusedPickleError(f"a key of type {type(value).__name__}")
+        if isinstance(value, str | bytes) and len(value) > LONGEST_KEY:
+            raise RefusedPickleError(f"a key of {len(value):,} characters")
+        if isinstance(value, int) and abs(value) > LARGEST_KEY:
+            raise RefusedPickleError("a key of more than 64 bits")
     return values
 
 
-def _built(builder: Any, arguments: Any) -> object:
-    if not isinstance(builder, Builder) or builder.build is None:
-        raise RefusedPickleError(
-            f"a call of {builder.name if isinstance(builder, Builder) else type(builder).__name__}"
-        )
-    return builder.build(*arguments)
+def brief(value: Any) -> str:
+    """What a value of a file looks like, in a few words however much it holds.
+
+    >>> brief([1, [2, [3, [4]]]])
+    '[1, [2, [...]]]'
+    """
+    return _BRIEF.repr(value)
+
+
+def _size(argument: Any) -> int:
+    """Bytes that a builder may make of one argument: a copy of a text, a container of the same items."""
+    if isinstance(argument, str | bytes | bytearray):
+        return len(argument)
+    if isinstance(argument, list | tuple | dict | set | frozenset):
+        return ITEM_BYTES * len(argument)
+    return 0
 
 
 def _typed(value: Any, kind: type) -> Any:

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylewav_pl.weights.pickles.machine import RefusedPickleError, Stateful
+from stylewav_pl.weights.pickles.budget import Budget, RefusedPickleError
+from stylewav_pl.weights.pickles.machine import Stateful, brief
 
 NUMERIC = re.compile(r"b1|[fiu](1|2|4|8)")
 MAX_DIMENSIONS = 8
@@ -24,7 +25,7 @@ class NumberType(Stateful):
 
     def __init__(self, code: Any, *flags: Any) -> None:
         if not isinstance(code, str) or not NUMERIC.fullmatch(code):
-            raise RefusedPickleError(f"an array of type {code!r}, which is no kind of number")
+            raise RefusedPickleError(f"an array of type {brief(code)}, which is no kind of number")
         self.dtype = np.dtype(code)
 
     def set_state(self, state: Any) -> None:
@@ -94,7 +95,7 @@ def reconstructed(kind: Any, *arguments: Any) -> Numbers:
 def array_from_buffer(content: Any, kind: Any, shape: Any, order: Any, axis_order: Any = None) -> Numbers:
     """An array as protocol 5 writes it; since NumPy 2.4 its axes may lie in any order (``K``) and come back to theirs at the end."""
     if order == "K" and axis_order is not None:
-        return Numbers(_array(content, kind, shape, "C").transpose(_sizes(axis_order)))
+        return Numbers(_array(content, kind, shape, "C").transpose(sizes(axis_order)))
     return Numbers(_array(content, kind, shape, "F" if order == "F" else "C"))
 
 
@@ -110,17 +111,20 @@ def _array(content: Any, kind: Any, shape: Any, order: Any) -> np.ndarray:
     content = content.encode("latin1") if isinstance(content, str) else content
     if not isinstance(content, bytes | bytearray):
         raise RefusedPickleError("an array of objects")
-    shape = _sizes(shape)
+    shape = sizes(shape)
     if math.prod(shape) * kind.dtype.itemsize != len(content):
         raise ValueError(f"an array of shape {list(shape)} does not fit its {len(content):,} bytes")
     return np.frombuffer(content, kind.dtype).reshape(shape, order=order)
 
 
-def tensor(storage: Any, offset: Any, shape: Any, strides: Any, *flags: Any) -> Numbers:
-    """A tensor: a view of a storage; offset and strides count numbers, not bytes."""
+def tensor(budget: Budget, storage: Any, offset: Any, shape: Any, strides: Any, *flags: Any) -> Numbers:
+    """A tensor: a view of a storage; offset and strides count numbers, not bytes.
+
+    The numbers that it shows are taken from the budget, because all are copied in the end.
+    """
     if not isinstance(storage, Storage):
         raise ValueError("a tensor without a storage")
-    (offset,), shape, strides = _sizes((offset,)), _sizes(shape), _sizes(strides)
+    (offset,), shape, strides = sizes((offset,)), sizes(shape), sizes(strides)
     if len(shape) != len(strides) or math.prod(shape) > max(storage.count, MAX_REPEATED):
         raise ValueError(
             f"a tensor of shape {list(shape)} does not fit the {storage.count:,} numbers it is made of"
@@ -128,6 +132,7 @@ def tensor(storage: Any, offset: Any, shape: Any, strides: Any, *flags: Any) -> 
     storage.shown += math.prod(shape)
     if storage.shown > max(MAX_VIEWS * storage.count, MAX_REPEATED):
         raise ValueError(f"the same {storage.count:,} numbers are shown as tensors too often")
+    budget.spend(math.prod(shape) * storage.dtype.itemsize)
     if storage.content is None:
         return Numbers()
     item = storage.dtype.itemsize
@@ -145,7 +150,12 @@ def parameter(data: Any, *flags: Any) -> Numbers:
     return data
 
 
-def _sizes(values: Any) -> tuple[int, ...]:
+def sizes(values: Any) -> tuple[int, ...]:
+    """The lengths of the axes of an array.
+
+    Raises:
+        ValueError: They are not those of any.
+    """
     if (
         not isinstance(values, tuple | list)
         or len(values) > MAX_DIMENSIONS

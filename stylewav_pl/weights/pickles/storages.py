@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from stylewav_pl.weights.marks import LEGACY_MAGIC
+from stylewav_pl.weights.pickles.budget import Budget
 from stylewav_pl.weights.pickles.machine import Builder, Machine, Stream
 from stylewav_pl.weights.pickles.numbers import Storage
-
-LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-LEGACY_START = b"\x80\x02\x8a\x0a" + LEGACY_MAGIC.to_bytes(10, "little")
-"""How every torch file begins that is no zip archive: a pickle of protocol 2 with one long integer."""
 
 LEGACY_PROTOCOL = 1001
 COUNT_BYTES = 8
@@ -50,6 +48,7 @@ def _storage(identifier: Any) -> tuple[str, Storage]:
 def read_torch_records(
     stream: Stream,
     builders: Mapping[str, Builder],
+    budget: Budget,
     sizes: Mapping[str, int],
     read: Callable[[str], bytes] | None = None,
 ) -> Any:
@@ -58,6 +57,7 @@ def read_torch_records(
     Args:
         stream: The pickle.
         builders: Allowed names.
+        budget: What the file may ask for.
         sizes: Bytes of each record of numbers in the archive, which must be what the pickle announces.
         read: Gives the bytes of a record, once; ``None`` leaves the tensors without content.
 
@@ -74,20 +74,22 @@ def read_torch_records(
         if storage.dtype != announced.dtype:
             raise ValueError("the same bytes are announced as numbers of two types")
         if read and storage.content is None:
+            budget.spend(storage.size)
             storage.content = memoryview(read(key))
         return storage
 
-    return Machine(builders, load).run(stream)
+    return Machine(builders, budget, load).run(stream)
 
 
 def read_legacy_torch(
-    stream: Stream, builders: Mapping[str, Builder], size: int
+    stream: Stream, builders: Mapping[str, Builder], budget: Budget, size: int
 ) -> tuple[Any, list[Storage]]:
     """The value and the storages of torch's older format: magic number, protocol, machine, value, keys, then the numbers by key.
 
     Args:
         stream: Stands at the magic number; is left before the numbers.
         builders: Allowed names.
+        budget: What the file may ask for.
         size: Bytes of the whole stream.
 
     Raises:
@@ -99,19 +101,20 @@ def read_legacy_torch(
         key, storage = _storage(identifier)
         return storages.setdefault(key, storage)
 
-    magic, protocol, machine = (Machine({}).run(stream) for _ in range(3))
+    magic, protocol, machine = (Machine({}, budget).run(stream) for _ in range(3))
     if magic != LEGACY_MAGIC or protocol != LEGACY_PROTOCOL or not machine["little_endian"]:
         raise ValueError("a torch file of unknown form")
-    value = Machine(builders, load).run(stream)
-    keys = Machine({}).run(stream)
-    if not isinstance(keys, list) or sorted(keys) != sorted(storages):
+    value = Machine(builders, budget, load).run(stream)
+    keys = Machine({}, budget).run(stream)
+    named = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+    if not named or sorted(keys) != sorted(storages):
         raise ValueError("the storages of a torch file are not those it uses")
     if stream.tell() + sum(COUNT_BYTES + storage.size for storage in storages.values()) > size:
         raise ValueError("it is shorter than the numbers it announces")
     return value, [storages[key] for key in keys]
 
 
-def read_storage(content: Any) -> Storage:
+def read_storage(budget: Budget, content: Any) -> Storage:
     """One storage as ``torch.storage._load_from_bytes`` takes it: a torch file of the older format inside a pickle.
 
     Nothing but storages is allowed in there. The numbers stay where they are; they are not copied.
@@ -119,7 +122,7 @@ def read_storage(content: Any) -> Storage:
     if not isinstance(content, bytes | bytearray):
         raise ValueError("a storage without bytes")
     stream = io.BytesIO(content)
-    storage, storages = read_legacy_torch(stream, STORAGES, len(content))
+    storage, storages = read_legacy_torch(stream, STORAGES, budget, len(content))
     if not isinstance(storage, Storage) or storages != [storage]:
         raise ValueError("a storage of unknown form")
     if int.from_bytes(stream.read(COUNT_BYTES), "little") != storage.count:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
-from stylewav_pl.runs.plan import Plan
+from stylewav_pl.runs.plan import Plan, key_of
 from stylewav_pl.runs.stores import (
     IMAGE,
     LATENT,
@@ -24,7 +24,6 @@ from stylewav_pl.runs.stores import (
     Store,
     open_store,
 )
-from stylewav_pl.runs.stores.shards import key_of
 from stylewav_pl.types import RunDirectoryError
 
 IDS = ("a", "Ä/b", "v1.2", "V1.2", "../../x", "/etc/passwd", "x" * 300, "caf\udce9", "line\nbreak")

@@ -1,0 +1,70 @@
+"""What decoding a clip gives: its waveform and the state of the file that it was, or the skip that it becomes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from stylewav_pl.data.base import ClipSource
+from stylewav_pl.data.window import Window
+from stylewav_pl.types import AudioError, Clip, Recording, Skip, SkipReason
+
+
+class Sound(NamedTuple):
+    """What was decoded, and the file that it came from, if it was one."""
+
+    waveform: np.ndarray
+    recording: Recording | None
+
+
+def recording_of(path: Path | None) -> Recording | None:
+    """Size and time of a clip's file; None where there is no such file, which reading it will tell."""
+    if path is None:
+        return None
+    try:
+        found = path.stat()
+    except (OSError, ValueError):  # ValueError: a name with NUL
+        return None
+    return Recording(str(path), found.st_size, found.st_mtime_ns)
+
+
+class ClipReader(Dataset["Sound | Skip"]):
+    """Clips by position: a waveform, or the skip that it becomes. Runs in worker processes.
+
+    Waveforms are numpy arrays here: tensors would each hold a file descriptor on their way between processes.
+    """
+
+    def __init__(
+        self, ids: Sequence[str], clips: dict[str, tuple[ClipSource, Clip]], sample_rate: int, window: Window
+    ) -> None:
+        self.ids = ids
+        self.clips = clips
+        self.sample_rate = sample_rate
+        self.window = window
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def averaged(self) -> int | None:
+        """See :meth:`Window.averaged`."""
+        return self.window.averaged(self.sample_rate)
+
+    def __getitem__(self, position: int) -> Sound | Skip:
+        id = self.ids[position]
+        if id not in self.clips:
+            return Skip(
+                id,
+                "",
+                SkipReason.MISSING,
+                "The clip is in the plan of this run, but no data source lists it any more.",
+            )
+        source, clip = self.clips[id]
+        try:
+            # before it is read: whatever changes later is a change
+            recording = recording_of(source.file_of(clip))
+            return Sound(source.read(clip, self.sample_rate, self.window).numpy(), recording)
+        except AudioError as error:
+            return Skip(clip.id, clip.path, error.reason, error.detail)
