@@ -38,6 +38,7 @@ from stylewav_pl.commands.parsing import MODE, parse_settings
 from stylewav_pl.commands.render import Rendering, render_again
 from stylewav_pl.commands.trainer_settings import FORCED
 from stylewav_pl.commands.trainer_settings import in_words as trainer_error
+from stylewav_pl.commands.trusted_classes import without_working_folder
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.funnel import table
 from stylewav_pl.loggers import CsvLog
@@ -526,7 +527,7 @@ def run(command: str, options: list[str]) -> int:
     Raises:
         StyleWavError: Something that the user can mend.
     """
-    with quiet_lightning():
+    with quiet_lightning(), without_working_folder():
         ExperimentCLI(command, options)
     return 0
 
