@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from stylewav_pl.data.recording import Sound
+from stylewav_pl.data.decoder import InMemory
 from stylewav_pl.data.window import PLACES, Window, windows_of
 from stylewav_pl.types import ConfigError
 
 
 def cut(window: Window, samples: np.ndarray, rate: int) -> np.ndarray:
-    return Sound(samples, rate).excerpt(window).inner[:, 0]
+    return InMemory(samples, rate).excerpt(window).inner[:, 0]
 
 
 def test_short_recordings_are_used_whole() -> None:

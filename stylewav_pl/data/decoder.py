@@ -17,7 +17,7 @@ MOST_CHANNELS = 64
 COMPLETE, PACKETS_SECONDS = 0.98, 0.1
 
 
-class Recording(ABC):
+class Decoder(ABC):
     """A file that one decoder has opened.
 
     Attributes:
@@ -127,7 +127,7 @@ class Recording(ABC):
         return np.concatenate([np.zeros((0, self.channels), np.float32), *blocks])
 
 
-class Sound(Recording):
+class InMemory(Decoder):
     """A recording in memory.
 
     Args:
@@ -140,7 +140,7 @@ class Sound(Recording):
         self.rate, self.channels, self.promised = rate, 1, len(samples)
 
     def blocks(self) -> Iterator[Block]:
-        """See :meth:`Recording.blocks`; a single one."""
+        """See :meth:`Decoder.blocks`; a single one."""
         yield self.samples
 
 
