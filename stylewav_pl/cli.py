@@ -20,7 +20,7 @@ from stylewav_pl.commands.first_look import EXPERIMENTS, HELP, HELP_ALL, look_at
 from stylewav_pl.commands.help import short_help
 from stylewav_pl.commands.nearest import did_you_mean
 from stylewav_pl.commands.terminal import spelled_out
-from stylewav_pl.errors import StyleWavError, shortened
+from stylewav_pl.errors import StyleWavError, printable_lines, shortened
 from stylewav_pl.processes.parent import follow_parent
 from stylewav_pl.stopping import INTERRUPTED, heeded, interruptible
 from stylewav_pl.weights.offline import is_offline, without_network
@@ -167,7 +167,7 @@ def _interrupted(command: str) -> int:
 def _code_of(end: SystemExit) -> int:
     if end.code is None or isinstance(end.code, int):
         return end.code or 0
-    print(end.code, file=sys.stderr)
+    print(printable_lines(str(end.code)), file=sys.stderr)
     return 2
 
 
@@ -188,7 +188,7 @@ def _report(error: Exception) -> int:
 
 
 def _complain(message: str) -> None:
-    print(f"stylewav-pl: {shortened(message)}", file=sys.stderr)
+    print(f"stylewav-pl: {shortened(printable_lines(message))}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from stylewav_pl.commands.trusted_classes import names_in
 from stylewav_pl.data import BuiltinVoices, ClipDataModule, CommonVoice
 from stylewav_pl.data.funnel import table
 from stylewav_pl.data.shard_writer import write_shards
+from stylewav_pl.errors import printable
 from stylewav_pl.types import ConfigError, Skip, TooManySkipsError
 
 SAMPLE_RATE = 16_000
@@ -162,7 +163,7 @@ def check(sources: Sequence[str], configs: Sequence[str]) -> None:
     labels = Counter(clip.labels.get("sex", "unlabelled") for clip in clips)
     print(
         f"{len(clips)} clips: "
-        f"{', '.join(f'{count} {label}' for label, count in sorted(labels.items())) or 'none'}"
+        f"{', '.join(f'{count} {printable(label)}' for label, count in sorted(labels.items())) or 'none'}"
     )
     reasons: Counter[str] = Counter()
     for skip in chain(
