@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from stylewav_pl.cli import main
 from stylewav_pl.runs.cells import read_mappings
-from stylewav_pl.weights.registry import ENTRIES
+from stylewav_pl.weights.registry import ENTRIES, choose_ear
 
 RATE = 16_000
 LINEAR = ("--generator", "linear", "--guide", "linear", "--audio-encoder", "linear", "--device", "cpu")
@@ -549,9 +549,11 @@ def test_the_manifest_of_generate_names_its_weights(tmp_path: Path) -> None:
         == 0
     )
     weights = json.loads((tmp_path / "out/manifest.json").read_text())["weights"]
-    assert {name: facts["source"] for name, facts in weights.items()} == dict.fromkeys(
-        ("generator", "guide", "audio"), "pocket"
-    )
+    assert {name: facts["source"] for name, facts in weights.items()} == {
+        "generator": "pocket",
+        "guide": "pocket",
+        "audio": choose_ear("pocket-auto"),
+    }
     assert all(len(facts["sha256"]) == 64 for facts in weights.values())
     with Image.open(tmp_path / "out/images/a.png") as face:
         assert face.size == (64, 64)

@@ -54,7 +54,8 @@ def test_the_wheel_holds_the_data_files(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     weights = {
-        f"stylewav_pl/pocket/weights/{network}.safetensors" for network in ("generator", "clip", "audio")
+        f"stylewav_pl/pocket/weights/{network}.safetensors"
+        for network in ("generator", "clip", "audio", "speaker")
     }
     templates = {
         f"stylewav_pl/report/templates/{path.name}" for path in TEMPLATES.iterdir() if path.is_file()

@@ -1,7 +1,7 @@
 """What a person sees while a run works: clips done, similarity, time left."""
 
 import sys
-from typing import Any, TextIO
+from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from tqdm import tqdm
@@ -12,7 +12,7 @@ from stylewav_pl.types import CohortResult
 class _Lines:
     """Lets a bar write whole lines: what redraws a line on a terminal is one long line in a file."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: Any) -> None:
         self.stream = stream
 
     def write(self, text: str) -> None:

@@ -53,7 +53,12 @@ def score_again(
     finished = FinishedRun(run.path)
     clips = finished_clips(finished)
     run.acquire()
-    with progress_bar(run.finished().number_of_clips, "scores", progress) as bar:
+    planned = frozenset(finished.plan.ids)
+    # in no journal: they never were in the plan
+    early = [
+        skip for skip in finished.skips if skip.reason is SkipReason.DUPLICATE_ID or skip.id not in planned
+    ]
+    with progress_bar(finished.journals.number_of_clips, "scores", progress) as bar:
         for batch in batches(clips):
             images = torch.stack([read_image(finished, record.id) for record in batch]).to(device)
             rows = clip_score.score(images, tuple(Clip(record.id, record.path) for record in batch))
@@ -61,13 +66,7 @@ def score_again(
             bar.update(len(batch))
     run.write_scores(scores)
     record_prompts(run, guide, clip_score.texts)
-    plan = run.read_plan(1)
-    planned = frozenset(plan.ids)
-    # in no journal: they never were in the plan
-    early = [
-        skip for skip in finished.skips if skip.reason is SkipReason.DUPLICATE_ID or skip.id not in planned
-    ]
-    finish_run(run, plan, scoring, early, sounds)
+    finish_run(run, finished.plan, scoring, early, sounds)
     run.release()
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import ArgumentError, ArgumentParser
+from jsonargparse import ArgumentError
 
 from stylewav_pl.commands.arguments import expand_configs
+from stylewav_pl.commands.data_section import build_data
 from stylewav_pl.commands.finish import nothing_listed
 from stylewav_pl.commands.options import Options
 from stylewav_pl.commands.places import sources_of
+from stylewav_pl.commands.trusted_classes import names_in
 from stylewav_pl.data import BuiltinVoices, ClipDataModule, CommonVoice
 from stylewav_pl.data.funnel import table
 from stylewav_pl.data.shard_writer import write_shards
@@ -117,13 +119,10 @@ def load_data(configs: Sequence[str]) -> ClipDataModule:
             merged |= (yaml.safe_load(Path(name).read_text("utf-8")) or {}).get("data", {})
         except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
             raise ConfigError(f"Expected an experiment configuration at {name}: {error}") from error
-    options = ArgumentParser(exit_on_error=False)
-    options.add_class_arguments(ClipDataModule, "data")
     try:
-        data: ClipDataModule = options.instantiate_classes(options.parse_object({"data": merged})).data
+        return build_data(merged, names_in([], [merged]))
     except ArgumentError as error:
         raise ConfigError(f"The section `data` of {' + '.join(configs)} cannot be used: {error}") from error
-    return data
 
 
 def write_voices(output: Path, per_sex: int) -> None:

@@ -32,12 +32,13 @@ from stylewav_pl.commands.finish import (
     record_prompts,
     sounds_of,
 )
-from stylewav_pl.commands.first_start import AUTO, plan_so_far, threads_of
+from stylewav_pl.commands.first_start import AUTO, ear_of, plan_so_far, threads_of
 from stylewav_pl.commands.mend import mend, told
 from stylewav_pl.commands.parsing import MODE, parse_settings
 from stylewav_pl.commands.render import Rendering, render_again
 from stylewav_pl.commands.trainer_settings import FORCED
 from stylewav_pl.commands.trainer_settings import in_words as trainer_error
+from stylewav_pl.commands.trusted_classes import without_working_folder
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.funnel import table
 from stylewav_pl.loggers import CsvLog
@@ -155,6 +156,11 @@ class ExperimentCLI(LightningCLI):
         """
         options = self._subcommand_parsers[self.command]
         self.config = parse_settings(parser, [self.command, *self.words], options, read_configs(self.words))
+
+    def before_instantiate_classes(self) -> None:
+        """Writes the audio encoder that ``pocket-auto`` means into the configuration, which the run keeps."""
+        model = self._get(self.config, "model")
+        model["audio"] = ear_of(self.run_directory, model["audio"], anew=self.restarts)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Builds the trainer with the loggers that the configuration names, and the run's own log file beside them."""
@@ -422,7 +428,7 @@ class ExperimentCLI(LightningCLI):
         self.job.wait(self.missing, self.check, say, patience)
         run, data, early = self.run_directory, self.datamodule, self.datamodule.early_skips
         totals = finished_before(run, self.scoring, early) or finish_run(
-            run, self.plan, self.scoring, early, sounds_of(data)
+            run, self.plan, self.scoring, early, sounds_of(data), self.lost
         )
         self.dashboard.finish(self.trainer.loggers, self.run_directory.path)
         self.job.close(self.check, patience)
@@ -521,7 +527,7 @@ def run(command: str, options: list[str]) -> int:
     Raises:
         StyleWavError: Something that the user can mend.
     """
-    with quiet_lightning():
+    with quiet_lightning(), without_working_folder():
         ExperimentCLI(command, options)
     return 0
 

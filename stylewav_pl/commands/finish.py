@@ -18,7 +18,7 @@ from stylewav_pl.report.run_pictures import save_grid
 from stylewav_pl.report.statistics_file import write_statistics
 from stylewav_pl.report.tables import summary, wrapped
 from stylewav_pl.report.verdict import retrieval_sentence
-from stylewav_pl.runs.damage import DamageError
+from stylewav_pl.runs.damage import Damage, DamageError
 from stylewav_pl.runs.digests import Digest, digest_of_file
 from stylewav_pl.runs.directory import PROMPTS, RunDirectory
 from stylewav_pl.runs.embeddings import write_prompts
@@ -56,8 +56,17 @@ def finish_run(
     scoring: Scoring,
     early_skips: Sequence[Skip] = (),
     sounds: Sounds = lambda _: None,
+    lost: Sequence[Damage] = (),
 ) -> Totals:
     """Writes everything that exists once per run, and says where it is.
+
+    Args:
+        run: The run directory, claimed by this process.
+        plan: Of the run.
+        scoring: How the clips were scored.
+        early_skips: Clips that are in no plan.
+        sounds: Where the clips' audio is to be had.
+        lost: What is known to be damaged, and why it cannot be made again.
 
     Raises:
         DamageError: A file of the run is not what was written; where it is an image, the report lacks it.
@@ -71,10 +80,11 @@ def finish_run(
     finished = FinishedRun(run.path)
     said = statistics_text(evaluate_run(finished, scoring, sounds))
     run.manifest.record(made_of(run))
-    if finished.damages:
-        raise DamageError(run.path, finished.damages)
-    settle(run, basis_of(run, early_skips, asdict(scoring)), said, totals.seconds)
     print_end(run, said, totals)
+    told = {damage.path for damage in lost}
+    if damages := [*lost, *(damage for damage in finished.damages if damage.path not in told)]:
+        raise DamageError(run.path, damages)
+    settle(run, basis_of(run, early_skips, asdict(scoring)), said, totals.seconds)
     return totals
 
 

@@ -1,5 +1,8 @@
 """What the first start of a run decides and every later one keeps, so that neither a resume nor more processes change a byte."""
 
+import sys
+from typing import Any
+
 from lightning.pytorch import Trainer
 
 from stylewav_pl.module import StyleWav
@@ -8,6 +11,8 @@ from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.plan import Plan
 from stylewav_pl.strategies import default_threads
 from stylewav_pl.types import RunDirectoryError
+from stylewav_pl.weights.registry import AUTO as AUTO_EAR
+from stylewav_pl.weights.registry import SMALL_EAR, SPEAKER_ENCODER, STRONG_EAR, choose_ear
 
 AUTO = "auto"
 
@@ -26,6 +31,30 @@ def threads_of(run: RunDirectory, asked: int | None) -> int:
             "last bits. Leave --threads out, or begin anew with --restart."
         )
     return kept
+
+
+def ear_of(run: RunDirectory, asked: Any, anew: bool) -> Any:
+    """Returns the audio encoder that ``pocket-auto`` means here: that of the first start, else the best one that is there.
+
+    Args:
+        run: The run directory, perhaps of an earlier start.
+        asked: What the configuration names; everything but ``pocket-auto`` stays.
+        anew: Whether an earlier start does not count.
+    """
+    if asked != AUTO_EAR:
+        return asked
+    kept = None if anew else run.first_configuration().get("model", {}).get("audio")
+    if kept in (SMALL_EAR, STRONG_EAR):
+        return kept
+    chosen = choose_ear(asked)
+    if chosen == SMALL_EAR:
+        print(
+            f"Voices are heard by the small encoder ({SMALL_EAR}). A better one needs the weights of a speaker "
+            f"encoder: {SPEAKER_ENCODER.install}",
+            file=sys.stderr,
+            flush=True,
+        )
+    return chosen
 
 
 def plan_so_far(run: RunDirectory, size: int | str, clips: int, model: StyleWav, trainer: Trainer) -> Plan:

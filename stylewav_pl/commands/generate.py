@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``generate``."""
     options = Options(
         prog="stylewav-pl generate",
-        description="Makes one face for each audio file (wav, mp3, flac, ogg, opus, ...).",
+        description="Makes one face for each audio file (wav, mp3, flac, m4a, webm, amr, ...).",
         epilog="Every setting of an experiment can follow, too: --model.latent_space S --writer.image webp; "
         "stylewav-pl fit --help tells them.",
     )
@@ -60,7 +61,8 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--audio-encoder",
         metavar="SOURCE",
-        help="registry name or weight file (Wav2CLIP.pt) of the audio encoder (default: pocket)",
+        help="registry name or weight file (Wav2CLIP.pt) of the audio encoder (default: "
+        "pocket-speaker where its weights are installed, else pocket)",
     )
     options.add_argument(
         "--guide",
@@ -177,9 +179,14 @@ def _of_config(words: Sequence[str], index: int) -> bool:
 
 def _files_of(run: "RunDirectory") -> dict[str, str]:
     """The files of earlier starts by id: a file of the same name that lies elsewhere is another clip."""
-    records = list(run.finished().values())
-    done = {clip.id: clip.path for record in records for clip in record.clips}
-    done |= {skip.id: skip.path for record in records for skip in record.skips}
+    from stylewav_pl.runs.damage import DamageError
+
+    journals, done = run.finished(), dict[str, str]()
+    for cohort in journals:
+        with suppress(DamageError):  # the start that follows makes it again, or says why it cannot
+            record = journals[cohort]
+            done |= {clip.id: clip.path for clip in record.clips}
+            done |= {skip.id: skip.path for skip in record.skips}
     return {id: path for id, path in done.items() if _is_utf8(id + path)}
 
 

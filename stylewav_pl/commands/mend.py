@@ -58,9 +58,11 @@ def told(checked: Checked, journals: Journals, plan: Plan) -> Iterable[str]:
         names = ", ".join(checked.changed[:MOST_NAMED]) + (
             ", ..." if len(checked.changed) > MOST_NAMED else ""
         )
+        one = len(checked.changed) == 1
         yield (
-            f"{counted(checked.changed, 'recording')} changed since the face was made, and the face is kept: {names}. For "
-            "a face of the new sound give the file another name, or begin anew with --restart."
+            f"{counted(checked.changed, 'recording')} {'has' if one else 'have'} changed since "
+            f"{'its face was made, which is' if one else 'their faces were made, which are'} kept: {names}. For faces of the "
+            "new sounds give the files other names, or begin anew with --restart."
         )
 
 

@@ -12,21 +12,25 @@ from stylewav_pl.errors import ConfigError
 
 Number = TypeVar("Number", int, float)
 NETWORKS = ("faces", "clip", "judge", "audio")
-TRAINED = ("faces", "adversarial", "clip", "judge", "audio")
+TRAINED = ("faces", "adversarial", "clip", "judge", "audio", "speaker")
 FILES = {
     "faces": "generator",
     "adversarial": "generator-adversarial",
     "clip": "clip",
     "judge": "judge",
     "audio": "audio",
+    "speaker": "speaker",
 }
 SETTINGS = {
     "faces": ("seed", "scale"),
     "adversarial": ("seed", "steps"),
     "clip": ("seed", "steps"),
     "judge": ("seed", "steps"),
-    "audio": ("seed", "steps", "loss", "voices"),
+    "audio": ("seed", "steps", "loss", "voices", "recordings", "start"),
+    "speaker": ("seed", "steps", "voices", "recordings"),
 }
+TEACHERS = {"clip_model": "clip", "generator": "generator"}
+PARTS = ("held-out", "validation", "training", "all")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     options = Options(
         prog="stylewav-pl pocket",
         description="Trains the pocket suite (seeded, resumable; under 90 minutes in all on 2 cores), in "
-        "this order: faces, clip, judge, audio; adversarial makes a crisper generator out of that of faces.",
+        "this order: faces, clip, judge, audio, speaker; adversarial makes a crisper generator out of that of faces.",
     )
     actions = options.add_subparsers(dest="action", required=True, metavar="ACTION")
     train = actions.add_parser("train", help="train one network")
@@ -89,6 +93,20 @@ def parser() -> argparse.ArgumentParser:
         default="all",
         help="voices of audio; all needs the program espeak-ng",
     )
+    train.add_argument(
+        "--recordings",
+        type=Path,
+        metavar="DIR",
+        help="recorded people, a folder with table.csv (path,speaker,sex,age) such as speechocean762: speaker "
+        "needs it; audio goes on with it from --start, towards mean faces",
+    )
+    train.add_argument(
+        "--start",
+        default="pocket",
+        metavar="SOURCE",
+        help="weights that audio goes on from (default: pocket)",
+    )
+    train.add_argument("--bfloat16", action="store_true", help="audio with --recordings: compute in bfloat16")
     train.add_argument("--no-resume", action="store_true", help="begin anew although a state file is there")
     evaluate = actions.add_parser("evaluate", help="print the figures of one network")
     evaluate.add_argument("network", choices=NETWORKS)
@@ -110,6 +128,21 @@ def parser() -> argparse.ArgumentParser:
         choices=("all", "builtin"),
         default="all",
         help="test voices of audio; all needs the program espeak-ng",
+    )
+    evaluate.add_argument(
+        "--recordings",
+        type=Path,
+        metavar="DIR",
+        help="measure audio on recorded people instead, a folder with table.csv (path,speaker,sex,age)",
+    )
+    evaluate.add_argument(
+        "--part",
+        choices=PARTS,
+        default="held-out",
+        help="which people of the recordings; only held-out ones were never trained on (default)",
+    )
+    evaluate.add_argument(
+        "--no-pitch", action="store_true", help="leave out the baseline, which takes most of the time"
     )
     return options
 
@@ -144,7 +177,9 @@ def train(asked: argparse.Namespace) -> None:
     make_folder(asked.output)
     weights = asked.output / f"{FILES[asked.network]}.safetensors"
     keep_settings(
-        weights, {name: getattr(asked, name) for name in SETTINGS[asked.network]}, resume=not asked.no_resume
+        weights,
+        {name: _plain(getattr(asked, name)) for name in SETTINGS[asked.network]},
+        resume=not asked.no_resume,
     )
     common = {
         "seed": asked.seed,
@@ -170,17 +205,40 @@ def train(asked: argparse.Namespace) -> None:
         generator = _trained(asked.output, "generator")
         clip.train(weights, recipe=recipe, generator=generator, precision=asked.precision, **common, **steps)
     else:
+        models = {name: _trained(asked.output, file) for name, file in TEACHERS.items()}
+        _train_ear(asked, weights, {**common, **steps, **models, "voices": asked.voices})
+
+
+def _train_ear(asked: argparse.Namespace, weights: Path, settings: Mapping[str, Any]) -> None:
+    """Trains one of the audio encoders.
+
+    Raises:
+        ConfigError: The strong one lacks recordings.
+    """
+    if asked.network == "speaker":
+        from stylewav_pl.training import speaker
+
+        if asked.recordings is None:
+            raise ConfigError(
+                "The head of pocket-speaker learns from recorded people. Name a folder with table.csv "
+                "(path,speaker,sex,age), such as one made of speechocean762: --recordings DIR."
+            )
+        speaker.train(weights, recordings=asked.recordings, **settings)
+    elif asked.recordings is not None:
+        from stylewav_pl.training import audio_tuning
+
+        audio_tuning.tune(
+            weights, recordings=asked.recordings, start=asked.start, bfloat16=asked.bfloat16, **settings
+        )
+    else:
         from stylewav_pl.training import audio
 
-        audio.train(
-            weights,
-            loss=asked.loss,
-            voices=asked.voices,
-            clip_model=_trained(asked.output, "clip"),
-            generator=_trained(asked.output, "generator"),
-            **common,
-            **steps,
-        )
+        audio.train(weights, loss=asked.loss, **settings)
+
+
+def _plain(setting: Any) -> Any:
+    """A setting as JSON has it."""
+    return str(setting) if isinstance(setting, Path) else setting
 
 
 def check_device(device: str) -> None:
@@ -245,6 +303,13 @@ def evaluate(asked: argparse.Namespace) -> None:
         print(clip_evaluation.table(clip_evaluation.evaluate(weights, generator=generator)))
         if asked.network == "judge":
             print(nuisance.table(nuisance.random_samples(generator, weights)))
+    elif asked.recordings is not None:
+        from stylewav_pl.training import recordings_evaluation
+
+        told = recordings_evaluation.evaluate(
+            weights, asked.recordings, part=asked.part, pitch=not asked.no_pitch, progress=True
+        )
+        print(recordings_evaluation.report(told))
     else:
         from stylewav_pl.training import audio_evaluation
 

@@ -41,7 +41,7 @@ def check_settings(settings: Namespace, parser: ArgumentParser) -> None:
                 f"Expected {name} to be {described(hint)}, found null. Correct it, or remove it for the default."
             )
     _check_own(settings)
-    check_trainer(settings["trainer"])
+    check_trainer(settings["trainer"].as_dict())
     if settings.get("ckpt_path"):
         raise ConfigError("Expected no ckpt_path: the same command continues a run by itself. Remove it.")
 

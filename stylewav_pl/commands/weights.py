@@ -13,6 +13,7 @@ from stylewav_pl.weights.entry import Entry
 from stylewav_pl.weights.open_clip_name import parse_open_clip
 from stylewav_pl.weights.registry import ENTRIES, entries_named, resolve
 from stylewav_pl.weights.remote import RemoteWeights
+from stylewav_pl.weights.wheel import WheelWeights
 
 
 def parser() -> argparse.ArgumentParser:
@@ -107,6 +108,8 @@ def facts_of(entry: Entry) -> dict[str, Any]:
         "licence": entry.licence,
         "licence_accepted": licences.is_accepted(entry.licence),
     }
+    if isinstance(entry, WheelWeights):
+        return facts | facts_of_wheel(entry)
     if not isinstance(entry, RemoteWeights):
         path = entry.locate()
         return facts | {
@@ -122,6 +125,19 @@ def facts_of(entry: Entry) -> dict[str, Any]:
     facts["size"] = entry.path.stat().st_size if cached else entry.size
     facts["state"] = "-" if not cached else "verified" if entry.is_verified else "not verified"
     return facts
+
+
+def facts_of_wheel(entry: WheelWeights) -> dict[str, Any]:
+    """What a listing says about weights inside another project's wheel."""
+    path = entry.path
+    return {
+        "from": f"wheel of {entry.package}",
+        "urls": [],
+        "path": str(path or ""),
+        "size": path.stat().st_size if path else None,
+        "state": "installed" if path else entry.install,
+        "sha256": entry.sha256,
+    }
 
 
 def megabytes(size: int | None) -> str:
@@ -151,6 +167,9 @@ def verify(names: list[str]) -> None:
         if isinstance(entry, RemoteWeights):
             if names or entry.path.is_file():
                 print(f"{entry.name}: whole, SHA-256 {sha256_of(entry.verify())}")
+        elif isinstance(entry, WheelWeights):
+            if names or entry.path is not None:
+                print(f"{entry.name}: whole, SHA-256 {sha256_of(entry.locate())}")
         else:
             read_completely(entry)
 

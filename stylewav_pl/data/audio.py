@@ -11,12 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stylewav_pl.data.cleaning import Samples, to_mono
+from stylewav_pl.data.cleaning import Excerpt, Samples
 from stylewav_pl.data.file_part import FilePart
 from stylewav_pl.data.headers import where_it_breaks, without_tag
 from stylewav_pl.data.libsndfile import Unsuitable, open_sndfile
 from stylewav_pl.data.pyav import UnknownFormat, open_pyav
-from stylewav_pl.data.recording import Block, Recording
+from stylewav_pl.data.recording import Recording
 from stylewav_pl.data.window import SILENCE_PEAK, Window
 from stylewav_pl.types import AudioError, SkipReason
 
@@ -42,11 +42,11 @@ def decode(file: Path | FilePart, sample_rate: int, window: Window | None = None
     """
     window = window or Window()
 
-    def excerpt(recording: Recording) -> tuple[Block, int]:
+    def excerpt(recording: Recording) -> tuple[Excerpt, int]:
         return recording.excerpt(window), recording.rate
 
-    block, rate = _with_either(file, excerpt)
-    return finish(block, rate, sample_rate, window)
+    part, rate = _with_either(file, excerpt)
+    return finish(part, rate, sample_rate, window)
 
 
 def seconds_of(file: Path | FilePart) -> float:
@@ -58,11 +58,11 @@ def seconds_of(file: Path | FilePart) -> float:
     return _with_either(file, Recording.seconds)
 
 
-def finish(block: Block, rate: int, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
+def finish(part: Excerpt, rate: int, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
     """Checks an excerpt, cleans it and resamples it.
 
     Args:
-        block: Excerpt at ``rate`` Hz, no longer than the window.
+        part: At ``rate`` Hz, no longer than the window.
         rate: In Hz.
         sample_rate: Of the result, in Hz.
         window: For its shortest length and its high-pass.
@@ -70,6 +70,7 @@ def finish(block: Block, rate: int, sample_rate: int, window: Window) -> Float[T
     Raises:
         AudioError: No samples, too few, silence, or values that are not finite.
     """
+    block = part.inner
     if len(block) == 0:
         raise AudioError(SkipReason.EMPTY, "The recording holds no samples.")
     if len(block) < window.min_seconds * rate:
@@ -82,7 +83,7 @@ def finish(block: Block, rate: int, sample_rate: int, window: Window) -> Float[T
         raise AudioError(
             SkipReason.NOT_FINITE, f"{bad} of {len(block)} samples are not finite numbers (NaN or infinity)."
         )
-    samples = to_mono(block, rate, window.high_pass)
+    samples = part.to_mono(rate, window.high_pass)
     peak = float(np.abs(samples - samples.mean()).max())
     if peak < SILENCE_PEAK:
         level = f"{20 * np.log10(peak):.0f} dBFS" if peak > 0 else "nothing at all"

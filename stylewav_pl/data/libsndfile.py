@@ -10,10 +10,10 @@ from typing import Any
 
 import soundfile
 
-from stylewav_pl.data.cleaning import Loudness
+from stylewav_pl.data.cleaning import Block, Excerpt, Loudness, around
 from stylewav_pl.data.file_part import FilePart
 from stylewav_pl.data.headers import COMPLETE_SAMPLES, counts_frames
-from stylewav_pl.data.recording import COMPLETE, Block, Recording, cut_off
+from stylewav_pl.data.recording import COMPLETE, Recording, cut_off
 from stylewav_pl.data.window import Window
 
 # Recorders that write to a pipe cannot know the length and claim about 2 or 4 GiB.
@@ -62,7 +62,7 @@ class SndfileRecording(Recording):
         while len(block := self._read(self.at_once)):
             yield block
 
-    def excerpt(self, window: Window) -> Block:
+    def excerpt(self, window: Window) -> Excerpt:
         """See :meth:`Recording.excerpt`; goes to the place directly where the length is known."""
         if self.promised is None:
             return super().excerpt(window)
@@ -70,11 +70,13 @@ class SndfileRecording(Recording):
             start, count = self._loudest(window)
         else:
             start, count = window.span(self.promised, self.rate)
-        self.file.seek(start)
-        block = self._read(count)
-        if len(block) < COMPLETE * count:
-            raise cut_off((start + len(block)) / self.rate, self.promised / self.rate)
-        return block
+        first, wide = around((start, count), self.rate, window.high_pass)
+        self.file.seek(first)
+        block = self._read(wide)
+        found = first + len(block) - start
+        if found < COMPLETE * count:
+            raise cut_off((start + max(0, found)) / self.rate, self.promised / self.rate)
+        return Excerpt(block, start - first, min(count, found))
 
     def seconds(self) -> float:
         """See :meth:`Recording.seconds`; decodes nothing where the length is known."""

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from stylewav_pl.data.cleaning import Block
 from stylewav_pl.data.file_part import FilePart
-from stylewav_pl.data.recording import Block, Recording, cut_off
+from stylewav_pl.data.recording import Recording, cut_off
 from stylewav_pl.types import AudioError, SkipReason, StyleWavError
 
 PROGRAM = Path(__file__).with_name("pyav_process.py")

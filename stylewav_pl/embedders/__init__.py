@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from stylewav_pl.embedders.base import OPENAI_VIT_B_32, POCKET, AudioEmbedder, ImageTextEmbedder, Space
+from stylewav_pl.embedders.front_end import read_front_end
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
 from stylewav_pl.embedders.preprocess import Preprocess
 from stylewav_pl.embedders.wav2clip import Wav2ClipEmbedder, build_audio_network
@@ -31,8 +32,9 @@ def load_audio_embedder(source: str | Path, device: str = "cpu") -> AudioEmbedde
     """A frozen audio embedder.
 
     Args:
-        source: A registry name (``pocket``), ``linear`` for the untrained double, or the path of a weight
-            file: this project's own format or the published ``Wav2CLIP.pt``, told apart by content.
+        source: A registry name (``pocket``, ``pocket-speaker``; ``pocket-auto`` for the better one that is
+            there), ``linear`` for the untrained double, or the path of a weight file: this project's own
+            format or the published ``Wav2CLIP.pt``, told apart by content.
         device: Where it will run.
 
     Raises:
@@ -42,8 +44,7 @@ def load_audio_embedder(source: str | Path, device: str = "cpu") -> AudioEmbedde
         return LinearAudioEmbedder().to(device)
     path = resolve(source, "audio")
     if is_own_format(path):
-        file = _read(path, "audio", "wav2clip")
-        return Wav2ClipEmbedder(build_audio_network(file.config, file.tensors)).to(device)
+        return _read_audio_embedder(path).to(device)
     # The authors' package imports much: only who needs it pays.
     from stylewav_pl.embedders.wav2clip_published import PublishedWav2Clip
 
@@ -90,11 +91,25 @@ def matching_guide(audio: str | Path) -> str:
     return WAV2CLIP_GUIDE if load_audio_embedder(audio).space == OPENAI_VIT_B_32 else "pocket"
 
 
-def _read(path: Path, kind: str, architecture: str) -> WeightFile:
+def _read_audio_embedder(path: Path) -> AudioEmbedder:
+    file = _read(path, "audio", "wav2clip", "speaker")
+    config = dict(file.config)
+    front_end = config.pop("front_end", None)
+    prepared = read_front_end(front_end) if front_end is not None else None
+    if file.architecture == "speaker":
+        # torchaudio takes a while to import: only who needs it pays.
+        from stylewav_pl.embedders.speaker import load_speaker_embedder
+
+        return load_speaker_embedder(config, file.tensors, prepared)
+    return Wav2ClipEmbedder(build_audio_network(config, file.tensors), prepared)
+
+
+def _read(path: Path, kind: str, *architectures: str) -> WeightFile:
     file = read_weights(path, kind)
-    if file.architecture != architecture:
+    if file.architecture not in architectures:
+        needed = " or ".join(map(repr, architectures))
         raise WeightsError(
-            f"{file.path} holds the architecture {file.architecture!r}, but {architecture!r} is needed here."
+            f"{file.path} holds the architecture {file.architecture!r}, but {needed} is needed here."
         )
     check_finite_tensors(file.tensors, path)
     return file

@@ -92,8 +92,22 @@ class AudioEmbedder(FrozenModule, ABC):
             windows: For each clip at least one window ``[time]``.
         """
         embeddings = self.embed_audio([window for clip in windows for window in clip])
-        means = [rows.mean(dim=0) for rows in torch.split(embeddings, [len(clip) for clip in windows])]
-        return F.normalize(torch.stack(means), dim=-1)
+        return mean_of_windows(embeddings, [len(clip) for clip in windows])
+
+
+def mean_of_windows(
+    embeddings: Float[Tensor, "window embed"], counts: Sequence[int]
+) -> Float[Tensor, "clip embed"]:
+    """Averages the unit vectors of each clip's windows, at unit length again.
+
+    Args:
+        embeddings: Of all windows, clip after clip.
+        counts: How many windows each clip has.
+    """
+    if len(counts) == 0:
+        return embeddings
+    means = [rows.mean(dim=0) for rows in torch.split(embeddings, list(counts))]
+    return F.normalize(torch.stack(means), dim=-1)
 
 
 class ImageTextEmbedder(FrozenModule, ABC):

@@ -8,7 +8,8 @@ its own mean and deviation, which is the same at batch 1 and makes a clip indepe
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import torch
@@ -16,12 +17,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stylewav_pl.embedders.base import POCKET, AudioEmbedder
+from stylewav_pl.embedders.base import POCKET, AudioEmbedder, mean_of_windows
+from stylewav_pl.embedders.front_end import SAMPLE_RATE, FrontEnd, Waveforms
 from stylewav_pl.errors import one_line
 from stylewav_pl.types import AudioError, SkipReason, WeightsError
 from stylewav_pl.weights.state_dict import BUILD_ERRORS, build_checked
 
-SAMPLE_RATE = 16_000
 FFT_SIZE = 512
 HOP = 353
 LARGEST_BATCH = 32
@@ -182,10 +183,16 @@ def build_audio_network(config: Mapping[str, Any], tensors: Mapping[str, Tensor]
 
 
 class Wav2ClipEmbedder(AudioEmbedder):
-    """A frozen encoder of this project's own format, such as the pocket one: waveforms to unit vectors."""
+    """A frozen encoder of this project's own format, such as the pocket one: waveforms to unit vectors.
 
-    def __init__(self, network: AudioNetwork) -> None:
+    Args:
+        network: See :class:`AudioNetwork`.
+        front_end: How waveforms are prepared; ``None`` gives them to the network as they are.
+    """
+
+    def __init__(self, network: AudioNetwork, front_end: FrontEnd | None = None) -> None:
         super().__init__()
+        self.front_end = front_end
         self.sample_rate = SAMPLE_RATE
         self.embed_dim = network.embed_dim
         self.space = POCKET
@@ -193,14 +200,21 @@ class Wav2ClipEmbedder(AudioEmbedder):
         self.freeze()
 
     @torch.no_grad()
-    def embed_audio(
-        self, waveforms: Float[Tensor, "clip time"] | Sequence[Float[Tensor, " _"]]
-    ) -> Float[Tensor, "clip embed"]:
+    def embed_audio(self, waveforms: Waveforms) -> Float[Tensor, "clip embed"]:
         """See :meth:`AudioEmbedder.embed_audio`; clips of equal length share a batch, others never meet.
 
         Raises:
             AudioError: A waveform is too short for one window.
         """
+        if self.front_end is None:
+            return self._embed_as_they_are(waveforms)
+        for waveform in waveforms:
+            check_length(waveform)
+        windows = [list(self.front_end.windows(waveform)) for waveform in waveforms]
+        embeddings = self._embed_as_they_are(list(chain.from_iterable(windows)))
+        return mean_of_windows(embeddings, [len(clip) for clip in windows])
+
+    def _embed_as_they_are(self, waveforms: Waveforms) -> Float[Tensor, "clip embed"]:
         weight = next(self.network.parameters())
         embeddings = torch.empty(len(waveforms), self.embed_dim, dtype=weight.dtype, device=weight.device)
         for rows in _rows_of_equal_length(waveforms):
@@ -222,9 +236,7 @@ def check_length(waveform: Float[Tensor, " time"]) -> None:
         )
 
 
-def _rows_of_equal_length(
-    waveforms: Float[Tensor, "clip time"] | Sequence[Float[Tensor, " _"]],
-) -> list[list[int]]:
+def _rows_of_equal_length(waveforms: Waveforms) -> list[list[int]]:
     """Indices of waveforms grouped by length, at most ``LARGEST_BATCH`` in a group."""
     groups: dict[int, list[int]] = defaultdict(list)
     for row, waveform in enumerate(waveforms):

@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from wav2clip.model.encoder import ResNetExtractor
 
 from stylewav_pl.embedders.base import OPENAI_VIT_B_32, AudioEmbedder
-from stylewav_pl.embedders.wav2clip import FFT_SIZE, SAMPLE_RATE, check_length
+from stylewav_pl.embedders.front_end import SAMPLE_RATE
+from stylewav_pl.embedders.wav2clip import FFT_SIZE, check_length
 from stylewav_pl.errors import WeightsError, one_line
 from stylewav_pl.weights.state_dict import check_finite
 

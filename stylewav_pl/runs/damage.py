@@ -10,6 +10,8 @@ from stylewav_pl.types import RunDirectoryError
 
 NOTE = "damaged"  # beside the journals: one cohort in a line
 _MOST_NAMED = 20
+MAKE_IT_AGAIN = "The same `fit` command makes it again."
+MAKE_THEM_AGAIN = "The same `fit` command makes them again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Damage:
     path: str
     what: str
     cohort: int | None = None
-    remedy: str = "The same `fit` command makes it again."
+    remedy: str = MAKE_IT_AGAIN
 
     def __str__(self) -> str:
         """One line for the terminal."""
@@ -47,7 +49,8 @@ class DamageError(RunDirectoryError):
             super().__init__(f"{run / damages[0].path} {damages[0].what}. {remedies}")
         else:
             super().__init__(
-                f"{len(damages)} files of {run} are damaged or missing:\n{listed(damages)}\n{remedies}"
+                f"{len(damages)} files of {run} are damaged or missing:\n{listed(damages)}\n"
+                + remedies.replace(MAKE_IT_AGAIN, MAKE_THEM_AGAIN)
             )
 
 

@@ -115,6 +115,13 @@ class RunDirectory:
         """What the run was made with."""
         return ConfigurationFile(self.manifest)
 
+    def first_configuration(self) -> dict[str, Any]:
+        """Reads the configuration of the first start; empty before it, and where the file is damaged."""
+        try:
+            return self.configuration.read()
+        except RunDirectoryError:
+            return {}
+
     def move_aside(self) -> Path | None:
         """Renames an existing directory to ``<name>.old-N``; nothing is deleted. Returns the new place."""
         if not self.path.exists():

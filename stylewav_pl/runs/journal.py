@@ -141,8 +141,8 @@ def _read_index_line(line: bytes, journal: Path) -> tuple[int, Place] | None:
     return cohort, Place(journal, clips, Line(offset, length, int(first, 16)), written)
 
 
-class Journals(Mapping[int, CohortRecord]):
-    """The finished cohorts of a run by index, from the journals of all processes; a record is read when it is asked for.
+class Journals(Collection[int]):
+    """The finished cohorts of a run, from the journals of all processes; a record is read when it is asked for.
 
     Args:
         directory: Where the journals lie.

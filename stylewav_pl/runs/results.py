@@ -12,7 +12,7 @@ from typing import TypeAlias
 from stylewav_pl.runs.cells import Writer, read_mappings
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.files import whole_file
-from stylewav_pl.runs.journal import ClipRecord, CohortRecord
+from stylewav_pl.runs.journal import ClipRecord, CohortRecord, Journals
 from stylewav_pl.runs.plan import Cohort, Plan
 from stylewav_pl.types import RunDirectoryError, Skip, SkipReason
 
@@ -51,7 +51,7 @@ class _Columns:
 def merge(
     run: RunDirectory,
     plan: Plan,
-    records: Mapping[int, CohortRecord],
+    records: Journals | Mapping[int, CohortRecord],
     early_skips: Sequence[Skip] = (),
     scores: Scores = NO_SCORES,
 ) -> Totals:

@@ -78,6 +78,9 @@ def check_once(run: FinishedRun) -> Iterator[Damage]:
         beyond = [cohort for cohort in run.journals if cohort >= planned]
         if beyond:
             yield Damage("journal", f"tells of cohort {max(beyond)}, of which the plan knows nothing")
+    done = run.manifest.get("counts", {}).get("done", 0)
+    if done > run.journals.number_of_clips:
+        yield Damage("journal", f"tells of {run.journals.number_of_clips} faces instead of {done}")
     for name in sorted(run.manifest.get(RECORDED, {})):
         if wrong := run.directory.manifest.wrong_with(name):
             yield Damage(name, wrong)

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stylewav_pl.embedders.wav2clip import FFT_SIZE, SAMPLE_RATE
+from stylewav_pl.embedders.front_end import SAMPLE_RATE
+from stylewav_pl.embedders.wav2clip import FFT_SIZE
 
 Power = Float[Tensor, "clip frequency frame"]
 

@@ -8,6 +8,21 @@ from stylewav_pl.errors import WeightsError
 from stylewav_pl.weights.entry import Entry, PackagedWeights
 from stylewav_pl.weights.open_clip_name import FORMS, parse_open_clip
 from stylewav_pl.weights.published import PUBLISHED
+from stylewav_pl.weights.wheel import WheelWeights
+
+# 0.1.4 is the last release. Without dependencies: one of them (webrtcvad) needs a compiler, and none is used.
+SPEAKER_ENCODER = WheelWeights(
+    "resemblyzer",
+    "speaker",
+    "Apache-2.0",
+    "speaker encoder (GE2E), 256 numbers; what pocket-speaker builds on",
+    package="resemblyzer",
+    file="resemblyzer/pretrained.pt",
+    sha256="39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e",
+    install="pip install --no-deps resemblyzer==0.1.4",
+)
+AUTO = "pocket-auto"
+SMALL_EAR, STRONG_EAR = "pocket", "pocket-speaker"
 
 _CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 WEIGHT_SUFFIXES = frozenset({".pt", ".pth", ".pkl", ".safetensors", ".ckpt", ".bin"})
@@ -31,8 +46,27 @@ ENTRIES: tuple[Entry, ...] = (
     PackagedWeights(
         "pocket", "audio", "MIT", "Wav2CLIP-style encoder of voices", "pocket/weights/audio.safetensors"
     ),
+    PackagedWeights(
+        STRONG_EAR,
+        "audio",
+        "MIT",
+        "voices by a speaker encoder (needs resemblyzer) and a head of our own",
+        "pocket/weights/speaker.safetensors",
+    ),
+    SPEAKER_ENCODER,
     *PUBLISHED,
 )
+
+
+def choose_ear(source: str) -> str:
+    """Replaces ``pocket-auto`` by the best pocket audio encoder that this machine has; other names stay.
+
+    >>> choose_ear("wav2clip")
+    'wav2clip'
+    """
+    if source != AUTO:
+        return source
+    return SMALL_EAR if SPEAKER_ENCODER.path is None else STRONG_EAR
 
 
 def resolve(source: str | Path, kind: str) -> Path:
@@ -43,11 +77,13 @@ def resolve(source: str | Path, kind: str) -> Path:
     Args:
         source: A registry name, the path of a file, or a CLIP model of the ``open_clip`` library (see
             :mod:`.open_clip_name`).
-        kind: ``generator``, ``image_text`` or ``audio``.
+        kind: ``generator``, ``image_text``, ``audio`` or ``speaker``.
 
     Raises:
         WeightsError: ``source`` is neither a name of this kind nor an existing file, or cannot be fetched.
     """
+    if isinstance(source, str) and kind == "audio":
+        source = choose_ear(source)
     named = {entry.name: entry for entry in ENTRIES if entry.kind == kind}
     if isinstance(source, str) and source in named:
         return named[source].locate()

@@ -165,7 +165,7 @@ def test_the_journal_line_comes_after_every_file(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(OutputError, match=r"No space left.*start the same command again"):
         write(tmp_path, {"result": result()})
-    assert RunDirectory(tmp_path).finished() == {}
+    assert len(RunDirectory(tmp_path).finished()) == 0
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]  # what was begun is gone
 
 

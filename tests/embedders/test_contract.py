@@ -9,8 +9,10 @@ import torch
 from wav2clip.model.encoder import MLPLayers, ResNetExtractor
 
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
+from stylewav_pl.embedders.front_end import FrontEnd
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
 from stylewav_pl.embedders.openclip import OpenClipEmbedder, build_pocket_clip, pocket_vocabulary
+from stylewav_pl.embedders.speaker import FRONT_END, SpeakerEmbedder, SpeakerEncoder, SpeakerHead
 from stylewav_pl.embedders.wav2clip import AudioNetwork, Wav2ClipEmbedder
 from stylewav_pl.embedders.wav2clip_published import PublishedWav2Clip
 
@@ -34,6 +36,17 @@ def _openclip(preprocess: str = "clip") -> ImageTextEmbedder:
     return OpenClipEmbedder(build_pocket_clip(CLIP_CONFIG), pocket_vocabulary(CLIP_CONFIG), preprocess)
 
 
+def _wav2clip_behind_a_front_end() -> AudioEmbedder:
+    torch.manual_seed(0)
+    return Wav2ClipEmbedder(AudioNetwork(width=4, hidden=16, embed_dim=12), FrontEnd(seconds=0.7))
+
+
+def _speaker() -> AudioEmbedder:
+    torch.manual_seed(0)
+    encoder = SpeakerEncoder(hidden=16, width=8, layers=2)
+    return SpeakerEmbedder(encoder, SpeakerHead(inputs=8, hidden=8, embed_dim=12, members=2), FRONT_END)
+
+
 @cache
 def _published() -> AudioEmbedder:
     torch.manual_seed(0)
@@ -47,9 +60,11 @@ def _published() -> AudioEmbedder:
     )
 
 
-AUDIO = [LinearAudioEmbedder, _wav2clip, _published]
+AUDIO = [LinearAudioEmbedder, _wav2clip, _wav2clip_behind_a_front_end, _speaker, _published]
 IMAGE_TEXT = [LinearImageTextEmbedder, _openclip, lambda: _openclip("reference")]
-audio = pytest.mark.parametrize("make", AUDIO, ids=["linear", "wav2clip", "published"])
+audio = pytest.mark.parametrize(
+    "make", AUDIO, ids=["linear", "wav2clip", "front-end", "speaker", "published"]
+)
 image_text = pytest.mark.parametrize("make", IMAGE_TEXT, ids=["linear", "openclip", "openclip-reference"])
 
 

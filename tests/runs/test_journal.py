@@ -45,7 +45,8 @@ def test_numbers_that_are_not_finite_are_refused() -> None:
 
 
 def read_all(directory: Path) -> dict[int, CohortRecord]:
-    return dict(Journals(directory).refresh())
+    journals = Journals(directory).refresh()
+    return {cohort: journals[cohort] for cohort in journals}
 
 
 def test_journals_of_all_ranks_are_read_and_the_first_of_two_counts(tmp_path: Path) -> None:

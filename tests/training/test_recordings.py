@@ -1,0 +1,264 @@
+"""Recorded people: tables that are checked, parts that share nobody, conditions and figures that can be worked out by hand."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pytest
+import soundfile
+import torch
+from torch.nn import functional as F
+
+from stylewav_pl.embedders import LinearAudioEmbedder, LinearImageTextEmbedder
+from stylewav_pl.errors import ConfigError
+from stylewav_pl.pocket.voices import Sex, draw_speaker, speak
+from stylewav_pl.training import recordings_evaluation
+from stylewav_pl.training.face_targets import FaceTargets, embed_prompts, make_face_targets, text_loss
+from stylewav_pl.training.people_bank import group_weights, make_people_bank
+from stylewav_pl.training.pitch_shift import log_envelope, shift_pitch
+from stylewav_pl.training.recording_conditions import (
+    babble,
+    coloured_noise,
+    mixed,
+    random_condition,
+    telephone,
+    tilted,
+)
+from stylewav_pl.training.recordings import Person, part_of, people_of, read_recordings
+from stylewav_pl.training.recordings_evaluation import (
+    Answer,
+    ask_encoder,
+    ask_pitch,
+    figures,
+    median_pitch,
+    report,
+    under,
+)
+
+RATE = 16_000
+
+
+def tone(hertz: float, seconds: float = 1.0) -> np.ndarray:
+    """A voiced sound: ten harmonics."""
+    times = np.arange(round(seconds * RATE)) / RATE
+    wave = sum(np.sin(2 * np.pi * hertz * k * times) / k for k in range(1, 11))
+    return np.asarray(0.1 * wave, dtype=np.float32)
+
+
+Folder = Callable[..., Path]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """A folder with a table: two recordings each of so many girls, boys, women and men."""
+
+    def make(of_each: int = 2, rows: list[str] | None = None) -> Path:
+        lines = ["path,speaker,sex,age"]
+        kinds = [("female", 8), ("male", 9), ("female", 30), ("male", 30)]
+        for number in range(of_each):
+            for sex, age in kinds:
+                for take in range(2):
+                    name = f"{sex}{age}-{number}"
+                    hertz = (110 if sex == "male" else 210) if age > 18 else 300
+                    soundfile.write(tmp_path / f"{name}-{take}.wav", tone(hertz), RATE)
+                    lines.append(f"{name}-{take}.wav,{name},{sex},{age}")
+        (tmp_path / "table.csv").write_text("\n".join([*lines, *(rows or [])]) + "\n")
+        return tmp_path
+
+    return make
+
+
+def test_parts_are_balanced_and_share_nobody(folder: Folder) -> None:
+    everyone = read_recordings(folder(14))
+    parts = {part: people_of(part_of(part, everyone)) for part in ("held-out", "validation", "training")}  # type: ignore[arg-type]
+    groups = [[person.group for person in people] for people in parts.values()]
+    assert [[told.count(group) for group in ("girl", "boy", "woman", "man")] for told in groups] == [
+        [7] * 4,
+        [4] * 4,
+        [3] * 4,
+    ]
+    assert len({person for people in parts.values() for person in people}) == 56
+
+
+def test_who_is_held_out_does_not_depend_on_the_order_of_the_table(folder: Folder) -> None:
+    everyone = read_recordings(folder(9))
+    forward, backward = (people_of(part_of("held-out", rows)) for rows in (everyone, everyone[::-1]))
+    assert forward == backward
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("gone.wav,x,female,20", "is no file"),
+        ("female8-0-0.wav,x,woman,20", "expected the sex female or male"),
+        ("female8-0-0.wav,x,female,old", "cannot be used"),
+        ("female8-0-0.wav,x,female,-3", "age in years"),
+        ("female8-0-0.wav,female8-1,female,9", "two sexes or ages"),
+    ],
+)
+def test_a_wrong_row_is_named(folder: Folder, row: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_recordings(folder(rows=[row]))
+
+
+def test_a_missing_table_is_named_and_doubtful_people_are_left_out(folder: Folder, tmp_path: Path) -> None:
+    rows = ["female8-0-0.wav,2380,female,21", "female8-0-0.wav,unknown,female,"]
+    names = {person.name: person for person in people_of(read_recordings(folder(rows=rows)))}
+    assert "2380" not in names and math.isnan(names["unknown"].years) and names["unknown"].group == "woman"
+    with pytest.raises(ConfigError, match=r"table\.csv cannot be read"):
+        read_recordings(tmp_path / "nowhere")
+
+
+def test_noise_has_its_colour_and_level() -> None:
+    random = np.random.default_rng(0)
+    noise = coloured_noise(RATE * 4, 1.0, random)
+    power = np.abs(np.fft.rfft(noise)) ** 2
+    octaves = [power[4 * low : 8 * low].sum() for low in (100, 400, 1600)]
+    assert max(octaves) / min(octaves) < 1.2  # pink: every octave has the same power
+    voice = tone(200)
+    added = mixed(voice, coloured_noise(RATE, 0.0, random), 10.0) - voice
+    assert 10 * np.log10(np.mean(voice**2) / np.mean(added**2)) == pytest.approx(10.0, abs=0.1)
+    assert babble(8000, [tone(150), tone(230)], random).std() == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_telephone_passes_its_band_in_few_steps() -> None:
+    times = np.arange(RATE) / RATE
+    low, inside, high = (
+        telephone(np.asarray(0.3 * np.sin(2 * np.pi * f * times), dtype=np.float32)).std()
+        for f in (60, 1000, 5000)
+    )
+    assert inside == pytest.approx(0.3 / 2**0.5, rel=0.1)
+    assert low < 0.05 * inside and high < 0.05 * inside
+
+
+def test_conditions_are_seeded_and_within_full_scale() -> None:
+    waves = [tone(120, 3.0), tone(220, 3.0)]
+    for seed in range(12):
+        first, again = (random_condition(waves[0], waves, np.random.default_rng(seed)) for _ in range(2))
+        assert np.array_equal(first, again) and np.isfinite(first).all() and np.abs(first).max() <= 1
+        assert 0.79 * RATE <= len(first) <= 3 * RATE
+    assert tilted(tone(200), 3.0).std() == pytest.approx(tone(200).std(), rel=1e-3)
+
+
+@pytest.mark.parametrize(("sex", "semitones"), [("female", -3.0), ("male", 5.0)])
+def test_pitch_moves_and_formants_stay(sex: Sex, semitones: float) -> None:
+    voice = np.asarray(speak(draw_speaker("shift", sex, 30), 0, 2.0), dtype=np.float32)
+    moved = shift_pitch(voice, semitones)
+    assert moved.shape == voice.shape
+    assert 12 * np.log2(median_pitch(moved) / median_pitch(voice)) == pytest.approx(semitones, abs=1.0)
+
+    before, after, both = (
+        log_envelope(librosa.stft(wave, n_fft=1024)).mean(axis=1)[6:250]
+        for wave in (voice, moved, librosa.effects.pitch_shift(voice, sr=RATE, n_steps=semitones))
+    )
+    distance = [float(np.std(envelope - before)) for envelope in (after, both)]
+    assert distance[0] < 0.6 * distance[1]
+
+
+def answers_of(*rows: tuple[str, str, float, float, float]) -> list[Answer]:
+    return [Answer(Person(name, sex, float(years)), male, grown) for name, sex, years, male, grown in rows]
+
+
+def test_each_speaker_counts_once() -> None:
+    told = figures(
+        answers_of(
+            ("a", "female", 30, -1.0, 1.0),
+            ("a", "female", 30, -1.0, 1.0),
+            ("a", "female", 30, 1.0, 1.0),
+            ("a", "female", 30, 1.0, -1.0),
+            ("b", "female", 20, -1.0, -1.0),
+            ("c", "male", 30, 1.0, 1.0),
+            ("d", "female", 8, 1.0, -1.0),
+        )
+    )
+    assert told["women"].value == pytest.approx(0.75)
+    assert told["adults, balanced"].value == pytest.approx(0.875)
+    assert told["women called adult"].value == pytest.approx(0.375)
+    assert told["child or adult"].value == pytest.approx((1 + (0.75 + 0 + 1) / 3) / 2)
+    assert told["girls"].value == 0 and "boys" not in told
+    assert told["women"].low == 0.5 and told["women"].high == 1.0 and told["men"].low == 1.0
+    years, grown = [30, 30, 30, 30, 20, 30, 8], [1.0, 1, 1, -1, -1, 1, -1]
+    assert told["correlation with age"].value == pytest.approx(np.corrcoef(years, grown)[0, 1])
+
+
+def test_the_baseline_is_a_pitch_threshold(folder: Folder) -> None:
+    everyone = read_recordings(folder(1))
+    told = figures(ask_pitch(everyone, under("as recorded", everyone), progress=False))
+    assert told["adults, balanced"].value == 1.0 and told["child or adult"].value == 1.0
+    assert told["boys"].value == 0.0
+    assert math.isnan(median_pitch(np.zeros(RATE, dtype=np.float32)))
+
+
+@pytest.mark.parametrize("condition", recordings_evaluation.CONDITIONS)
+def test_conditions_change_what_they_say(condition: str, folder: Folder) -> None:
+    everyone = read_recordings(folder(1))
+    waves = under(condition, everyone)
+    assert all(len(wave) == RATE for wave in waves)
+    same = [np.array_equal(wave, recording.waveform) for wave, recording in zip(waves, everyone, strict=True)]
+    assert all(same) == (condition in ("as recorded", "1 s")) == any(same)
+
+
+def test_a_report_has_every_measure_under_every_condition(folder: Folder) -> None:
+    text = report(recordings_evaluation.evaluate("pocket", folder(1), part="all", pitch=False))
+    assert text.startswith("People: 1 boys, 1 girls, 1 men, 1 women.")
+    for name in (*recordings_evaluation.CONDITIONS, *recordings_evaluation.measures()):
+        assert name in text
+
+
+def test_the_encoder_is_asked_by_the_prompts(folder: Folder) -> None:
+    everyone = read_recordings(folder(1))
+    audio, prompts = LinearAudioEmbedder(), embed_prompts(LinearImageTextEmbedder())
+    waves = under("as recorded", everyone)
+    embedded = audio.embed_audio([torch.from_numpy(np.array(wave)) for wave in waves])
+    for row, told in enumerate(ask_encoder(audio, prompts, everyone, waves)):
+        assert told.male == pytest.approx(
+            float(embedded[row] @ prompts.sex[0] - embedded[row] @ prompts.sex[1]), abs=1e-5
+        )
+
+
+def faces() -> FaceTargets:
+    sex = torch.tensor([-0.9, -0.8, 0.9, 0.8, 0.1] * 40)
+    age = torch.linspace(0, 1, 200)
+    return FaceTargets(F.normalize(torch.stack([sex, age, torch.ones(200)], dim=1), dim=1), sex, age)
+
+
+def test_targets_are_means_and_neutral_for_children() -> None:
+    bank = faces()
+    near = ((bank.age - 0.5).abs() < 0.07) & (bank.sex > 0.3)
+    expected = F.normalize(bank.embeddings[near].mean(dim=0), dim=0)
+    torch.testing.assert_close(bank.mean("male", 30.0), expected)
+    boy, girl, man, woman = bank.of(
+        torch.tensor([True, False, True, False]), torch.tensor([8.0, 8.0, 30.0, 30.0])
+    )
+    assert torch.equal(boy, girl) and abs(float(boy[0])) < 0.1
+    assert man[0] > 0.5 > -0.5 > woman[0]
+
+
+def test_face_targets_are_drawn_faces() -> None:
+    bank = make_face_targets(LinearImageTextEmbedder(), None, seed=0, count=120)
+    assert bank.embeddings.shape == (120, 16) and bank.age.min() < 0.1 and bank.age.max() > 0.9
+
+
+def test_text_loss_leaves_the_sex_of_children_open() -> None:
+    prompts = embed_prompts(LinearImageTextEmbedder())
+    said = F.normalize(torch.randn(1, 16, generator=torch.Generator().manual_seed(0)), dim=1)
+    loss = [
+        [
+            float(text_loss(said, prompts, torch.tensor([male]), torch.tensor([years])))
+            for male in (True, False)
+        ]
+        for years in (8.0, 30.0)
+    ]
+    assert loss[0][0] == loss[0][1] and loss[1][0] != loss[1][1]
+
+
+def test_banks_are_balanced_and_hold_moved_adults(folder: Folder, tmp_path: Path) -> None:
+    everyone = read_recordings(folder(1))
+    bank = make_people_bank(everyone, None, tmp_path / "moved", recorded_share=0.5, progress=False)
+    assert len(bank.waves) == 8 + 4 and bank.weight.sum() == pytest.approx(1.0) and bank.recorded.all()
+    assert median_pitch(bank.wave(9)) < 210 < 215  # a woman, lower than before
+    people = [Person("a", "female", 30.0), Person("b", "female", 30.0), Person("c", "male", 30.0)]
+    weights = group_weights(people, {"woman": 2.0, "man": 1.0})
+    assert weights.tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3])
