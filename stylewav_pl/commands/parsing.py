@@ -26,6 +26,15 @@ def _load(text: str) -> Any:
 jsonargparse.set_loader(MODE, _load, (yaml.YAMLError,))
 
 
+def _check_value(value: str) -> None:
+    try:
+        bounded_yaml.check_text(value)
+    except bounded_yaml.UnboundedYamlError as error:
+        raise ConfigError(
+            f"An option has a value that cannot be read as YAML: {error}. Correct it."
+        ) from error
+
+
 def parse_settings(
     parser: ArgumentParser, words: Sequence[str], options: ArgumentParser, documents: Sequence[Document]
 ) -> Namespace:
@@ -43,6 +52,8 @@ def parse_settings(
     Raises:
         ConfigError: A word or a configuration is wrong.
     """
+    for word in words:
+        _check_value(word.partition("=")[2] if word.startswith("--") else word)
     allow(names_in(words, [document.value for document in documents]))
     try:
         parsed = parser.parse_args(list(words))
