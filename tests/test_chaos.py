@@ -214,8 +214,8 @@ def content(run: Path) -> dict[str, bytes]:
         for path in run.rglob("*")
         if path.is_file() or path.is_symlink()
     }
-    told_apart = ("journal/rank-", "log.csv", ".lock", "manifest.json", "config.yaml", "report.html")
-    return {name: data for name, data in found.items() if not name.startswith(told_apart)}
+    told_apart = ("journal/rank-", "journal/manifest.json", "log.csv", ".lock", "manifest.json", "config.yaml")
+    return {name: data for name, data in found.items() if not name.startswith((*told_apart, "report.html"))}
 
 
 def assert_same(run: Path, expected: Path) -> None:
