@@ -51,6 +51,22 @@ def compose(text: str) -> yaml.Node | None:
     return root
 
 
+def check_text(text: str) -> None:
+    """Refuses a text that would be without bounds if somebody read it as YAML; most texts are no YAML at all.
+
+    Raises:
+        UnboundedYamlError: That is so.
+    """
+    if "&" not in text or "*" not in text:
+        return
+    try:
+        root = yaml.compose(text, Loader=Loader)
+    except (yaml.YAMLError, RecursionError):
+        return
+    if isinstance(root, yaml.CollectionNode):  # a scalar is the text again
+        _check(root)
+
+
 def _check(root: yaml.Node) -> None:
     sizes: dict[int, int] = {}
     size = _size(root, sizes, frozenset())
@@ -67,6 +83,8 @@ def _size(node: yaml.Node, sizes: dict[int, int], above: frozenset[int]) -> int:
     if len(above) > MOST_DEPTH:
         raise UnboundedYamlError(f"{line_of(node)}: nested more than {MOST_DEPTH} deep")
     if id(node) not in sizes:
+        if isinstance(node, yaml.ScalarNode):
+            check_text(node.value)  # parsers of settings read texts again where they expect more than a text
         below = above | {id(node)}
         sizes[id(node)] = 1 + sum(_size(child, sizes, below) for child in _children(node))
     return sizes[id(node)]

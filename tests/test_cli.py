@@ -424,7 +424,7 @@ def test_names_that_are_no_utf8_get_a_face(tmp_path: Path) -> None:
         (["--model.generator", "no-such-weights.pt"], "no-such-weights.pt"),
         (["--clip_score.judge", "no-such-judge.pt"], "no-such-judge.pt"),
         (["--config", str(REPOSITORY / "configs")], "found the folder"),
-        (["--max_skipped_fraction", "2"], "max_skipped_fraction in [0, 1], found 2"),
+        (["--max_skipped_fraction", "2"], "max_skipped_fraction of at least 0 and at most 1, found 2"),
         (["--trainer.strategy", "ddp"], "trainer.strategy must be 'independent'"),
         (["--trainer.max_epochs", "2"], "trainer.max_epochs must be 1"),
         (["--trainer.use_distributed_sampler", "true"], "trainer.use_distributed_sampler must be False"),
@@ -506,8 +506,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"stylewav-pl {__version__}\n"
 
 
-def test_the_help_of_fit_explains_settings(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["fit", "--help"]) == 0
+def test_the_whole_help_of_fit_explains_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", "--help-all"]) == 0
     out = capsys.readouterr().out
     assert "Optimisation steps per cohort" in out
     assert "--restart" in out

@@ -71,19 +71,20 @@ def read_configuration(path: Path) -> Document:
     text = _text_of(path)
     if not text.strip():
         raise ConfigError(f"{path} is empty. Expected a YAML file with settings, such as those of demo.yaml.")
+    lines: dict[str, int] = {}
+    switches: dict[str, str] = {}
     try:
         root = bounded_yaml.compose(text)
+        if isinstance(root, yaml.MappingNode):
+            _visit(root, "", path, lines, switches)
         value = yaml.load(text, Loader=bounded_yaml.Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read as YAML: {_problem(error, text)}. Correct it.") from error
-    if not isinstance(value, dict) or not isinstance(root, yaml.MappingNode):
+    if not isinstance(value, dict):
         raise ConfigError(
             f"Expected settings in {path}, found {_described(value)}. A configuration has sections such as "
             f"{', '.join(SECTIONS[:3])}; see demo.yaml."
         )
-    lines: dict[str, int] = {}
-    switches: dict[str, str] = {}
-    _visit(root, "", path, lines, switches)
     document = Document(path, value, lines, switches)
     _check_sections(document)
     return document

@@ -25,6 +25,15 @@ def _load(text: str) -> Any:
 jsonargparse.set_loader(MODE, _load, (yaml.YAMLError,))
 
 
+def _check_value(value: str) -> None:
+    try:
+        bounded_yaml.check_text(value)
+    except bounded_yaml.UnboundedYamlError as error:
+        raise ConfigError(
+            f"An option has a value that cannot be read as YAML: {error}. Correct it."
+        ) from error
+
+
 def parse_settings(
     parser: ArgumentParser, words: Sequence[str], options: ArgumentParser, documents: Sequence[Document]
 ) -> Namespace:
@@ -42,6 +51,8 @@ def parse_settings(
     Raises:
         ConfigError: A word or a configuration is wrong.
     """
+    for word in words:
+        _check_value(word.partition("=")[2] if word.startswith("--") else word)
     try:
         parsed = parser.parse_args(list(words))
     except ArgumentError as error:

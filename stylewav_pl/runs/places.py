@@ -35,11 +35,16 @@ def check_places(run: Path) -> None:
                 f"Expected a folder at {place}, found {_described(place)}. Remove it, or make the folder that it "
                 "leads to."
             )
-        if place.stat().st_dev != run.stat().st_dev:
+        if disk_of(place) != disk_of(run):
             raise RunDirectoryError(
                 f"{place} lies on another disk than {run}, where whole files cannot be moved to. Remove it, and put "
                 "the whole run directory on that disk: --run DIR, or a link in place of it."
             )
+
+
+def disk_of(place: Path) -> int:
+    """The number that the system gives to the file system of a place."""
+    return place.stat().st_dev
 
 
 def _described(place: Path) -> str:
