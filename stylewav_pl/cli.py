@@ -11,8 +11,8 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
 
 from stylewav_pl import __version__
@@ -20,14 +20,13 @@ from stylewav_pl.commands.first_look import EXPERIMENTS, HELP, HELP_ALL, look_at
 from stylewav_pl.commands.help import short_help
 from stylewav_pl.commands.nearest import did_you_mean
 from stylewav_pl.commands.terminal import spelled_out
-from stylewav_pl.errors import StyleWavError, shortened
+from stylewav_pl.errors import StyleWavError, printable_lines, shortened
 from stylewav_pl.processes.parent import follow_parent
 from stylewav_pl.stopping import INTERRUPTED, heeded, interruptible
-from stylewav_pl.weights.offline import OFFLINE, is_offline
+from stylewav_pl.weights.offline import is_offline, without_network
 
 OFFLINE_FLAG = "--offline"
 COMPLETION = "--print-completion"
-OFFLINE_VARIABLES = (OFFLINE, "HF_HUB_OFFLINE")  # the second is read by the library of the Hugging Face hub
 RESUMABLE = ("fit", "generate")  # a signal stops them in good order
 CONTINUING = (*RESUMABLE, "weights", "pocket")  # downloads and trainings go on where they were
 # What a path may have against it, whichever call finds out.
@@ -125,21 +124,8 @@ def _answer(words: Sequence[str], offline: bool) -> int:
         )
         return 2
     os.environ.setdefault(*WAITING)
-    with _network(off=offline or is_offline()):
+    with without_network() if offline or is_offline() else nullcontext():
         return _run(words[0], list(words[1:]))
-
-
-@contextmanager
-def _network(off: bool) -> Iterator[None]:
-    """Switches the network off for what runs inside, the processes it starts included."""
-    before = {name: os.environ.get(name) for name in OFFLINE_VARIABLES}
-    os.environ.update(dict.fromkeys(OFFLINE_VARIABLES, "1") if off else {})
-    try:
-        yield
-    finally:
-        for name, value in before.items() if off else ():
-            os.environ.pop(name, None)
-            os.environ.update({name: value} if value is not None else {})
 
 
 def _run(command: str, options: list[str]) -> int:
@@ -181,7 +167,7 @@ def _interrupted(command: str) -> int:
 def _code_of(end: SystemExit) -> int:
     if end.code is None or isinstance(end.code, int):
         return end.code or 0
-    print(end.code, file=sys.stderr)
+    print(printable_lines(str(end.code)), file=sys.stderr)
     return 2
 
 
@@ -202,7 +188,7 @@ def _report(error: Exception) -> int:
 
 
 def _complain(message: str) -> None:
-    print(f"stylewav-pl: {shortened(message)}", file=sys.stderr)
+    print(f"stylewav-pl: {shortened(printable_lines(message))}", file=sys.stderr)
 
 
 if __name__ == "__main__":

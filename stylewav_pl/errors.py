@@ -121,3 +121,12 @@ def printable(text: str) -> str:
     'left out: ?[2Jother'
     """
     return "".join(sign if sign.isprintable() else "?" for sign in text)
+
+
+def printable_lines(text: str) -> str:
+    r"""The same for a text of several lines: whatever a server, a file or a configuration has put into it.
+
+    >>> printable_lines("one\n\x1b[2Jtwo")
+    'one\n?[2Jtwo'
+    """
+    return "\n".join(map(printable, text.split("\n")))

@@ -27,7 +27,7 @@ from stylewav_pl.errors import StrictError as StrictError
 from stylewav_pl.errors import StyleWavError as StyleWavError
 from stylewav_pl.errors import TooManySkipsError as TooManySkipsError
 from stylewav_pl.errors import WeightsError as WeightsError
-from stylewav_pl.errors import shortened
+from stylewav_pl.errors import printable, shortened
 
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
@@ -92,7 +92,7 @@ class Skip:
         """One line for the terminal, whatever characters the path holds."""
         place = self.path or self.id
         shown = shortened(place if place.isprintable() else ascii(place))
-        return f"{shown}: {self.reason.value}, {self.detail}"
+        return f"{shown}: {self.reason.value}, {printable(self.detail)}"
 
 
 @dataclass(frozen=True)

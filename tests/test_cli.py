@@ -723,7 +723,6 @@ def failing_after(calls: int, function: Callable[..., object]) -> Callable[..., 
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(180)
 def test_a_killed_process_leaves_a_run_that_the_same_command_finishes(tmp_path: Path) -> None:
     project = Project(
         tmp_path, voices=[f"{sex}/v{number}" for number in range(6) for sex in ("female", "male")]

@@ -90,7 +90,7 @@ def test_generate_takes_names_that_are_no_utf8(tmp_path: Path) -> None:
     for _ in range(2):
         assert generate(odd, write_voice(tmp_path / "other.wav", 1), "-o", tmp_path / "out") == 0
     with (tmp_path / "out/results.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        assert [row["id"] for row in csv.DictReader(file)] == [odd.stem, "other"]
+        assert [row["id"] for row in read_mappings(file)] == [odd.stem, "other"]
 
 
 def test_generate_keeps_what_is_done_when_files_are_added(tmp_path: Path) -> None:

@@ -53,6 +53,12 @@ def test_a_configuration_is_complete_and_short(path: Path) -> None:
     assert len(text.splitlines()) <= 70
 
 
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_recordings_are_cleaned_but_where_embeddings_equal_the_reference(path: Path) -> None:
+    data = yaml.safe_load(path.read_text("utf-8"))["data"]
+    assert data["high_pass"] == (None if path.name in COMMON_VOICE else 40)
+
+
 @pytest.mark.parametrize("path", OFFLINE, ids=lambda path: path.name)
 def test_validate_accepts_a_configuration(
     path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -113,7 +113,7 @@ def test_the_slurm_job_goes_back_into_the_queue_after_a_signal_alone(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_two_nodes_by_torchrun(tmp_path: Path) -> None:
     for number in range(4):
         path = tmp_path / "voices" / f"v{number}.wav"
@@ -143,7 +143,7 @@ def test_two_nodes_by_torchrun(tmp_path: Path) -> None:
         )
         for node in range(2)
     ]
-    said = [node.communicate(timeout=500)[1] for node in nodes]
+    said = [node.communicate(timeout=1100)[1] for node in nodes]
     assert [node.returncode for node in nodes] == [0, 0], said
     journals = [
         [int(line.split()[0]) for line in path.read_bytes().splitlines()]

@@ -19,7 +19,7 @@ from stylewav_pl.runs.directory import RunDirectory
 BOY, GIRL = "this is a photo of a boy", "this is a photo of a girl"
 PROMPT_OF = {"male": BOY, "female": GIRL}
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]  # 80 faces: about 40 seconds of one free core
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # 80 faces: about 40 seconds of one free core
 
 
 @pytest.fixture(scope="module")

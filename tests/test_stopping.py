@@ -13,9 +13,7 @@ from stylewav_pl import stopping
 
 
 def until_asked() -> None:
-    deadline = time.monotonic() + 10
     while not stopping.asked():
-        assert time.monotonic() < deadline
         time.sleep(0.005)
 
 
@@ -27,7 +25,7 @@ def test_a_signal_asks_and_kills_nobody(number: signal.Signals) -> None:
         stopping.tell(told.set)
         os.kill(os.getpid(), number)
         until_asked()
-        assert told.wait(10)
+        assert told.wait(500)
     assert not stopping.asked()
     assert signal.getsignal(number) is before
 
@@ -46,7 +44,7 @@ def test_other_signals_are_left_to_others() -> None:
 def _interrupt() -> None:
     with stopping.heeded(), pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(5)
+        time.sleep(500)
 
 
 def test_elsewhere_than_in_the_main_thread_nothing_is_changed() -> None:
@@ -78,8 +76,8 @@ def test_who_does_not_stop_is_ended(repository) -> None:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 75
-        assert time.monotonic() - began > 0.4
+        assert process.wait(500) == 75
+        assert time.monotonic() - began > 0.4, "it had the time that it was given"
 
 
 FORKED = """
@@ -88,7 +86,7 @@ from stylewav_pl import stopping
 with stopping.heeded():
     child = os.fork()
     if not child:
-        time.sleep(20)
+        time.sleep(500)
         os._exit(0)
     os.kill(child, signal.SIGUSR1)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
@@ -99,6 +97,6 @@ with stopping.heeded():
 
 def test_a_signal_to_a_forked_process_is_its_own_affair(repository) -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", FORKED], cwd=repository, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", FORKED], cwd=repository, capture_output=True, text=True, timeout=500
     )
     assert ended.stdout.split() == [str(-signal.SIGUSR1), "False"], ended.stderr

@@ -84,7 +84,7 @@ def fit(
 ) -> subprocess.CompletedProcess[str]:
     """Runs the program as a user does; Lightning's launcher starts the other processes."""
     with start(place, name, devices, path, threads) as process:
-        out, error = process.communicate(timeout=110)
+        out, error = process.communicate(timeout=500)
     return subprocess.CompletedProcess(process.args, process.returncode, out, error)
 
 
@@ -178,7 +178,7 @@ def test_a_crash_in_one_process_fails_the_job_and_the_same_command_goes_on(
 def test_a_signal_to_the_first_process_stops_all_and_leaves_none(place: Path, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(SLOW)
     with start(place, "stopped", devices=2, path=str(tmp_path)) as process:
-        deadline = time.monotonic() + 100
+        deadline = time.monotonic() + 500
         while (
             len(list((place / "stopped" / ".job").glob("*.json"))) < 2
             and time.monotonic() < deadline
@@ -187,10 +187,9 @@ def test_a_signal_to_the_first_process_stops_all_and_leaves_none(place: Path, tm
             time.sleep(0.05)
         children = children_of(process.pid)
         process.send_signal(signal.SIGTERM)
-        began = time.monotonic()
-        said = process.communicate(timeout=60)
+        said = process.communicate(timeout=500)
     assert process.returncode == 75, said
-    assert time.monotonic() - began < 20
+    assert "stopped by a signal" in said[1], "and was not ended by force, which says nothing"
     assert len(children) == 1 and not Path(f"/proc/{children[0]}").exists()
     assert not (place / "stopped" / "results.csv").exists()
 

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import ArgumentError, ArgumentParser
+from jsonargparse import ArgumentError
 
 from stylewav_pl.commands.arguments import expand_configs
+from stylewav_pl.commands.data_section import build_data
 from stylewav_pl.commands.finish import nothing_listed
 from stylewav_pl.commands.options import Options
 from stylewav_pl.commands.places import sources_of
+from stylewav_pl.commands.trusted_classes import names_in
 from stylewav_pl.data import BuiltinVoices, ClipDataModule, CommonVoice
 from stylewav_pl.data.funnel import table
 from stylewav_pl.data.shard_writer import write_shards
+from stylewav_pl.errors import printable
 from stylewav_pl.types import ConfigError, Skip, TooManySkipsError
 
 SAMPLE_RATE = 16_000
@@ -117,13 +120,10 @@ def load_data(configs: Sequence[str]) -> ClipDataModule:
             merged |= (yaml.safe_load(Path(name).read_text("utf-8")) or {}).get("data", {})
         except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
             raise ConfigError(f"Expected an experiment configuration at {name}: {error}") from error
-    options = ArgumentParser(exit_on_error=False)
-    options.add_class_arguments(ClipDataModule, "data")
     try:
-        data: ClipDataModule = options.instantiate_classes(options.parse_object({"data": merged})).data
+        return build_data(merged, names_in([], [merged]))
     except ArgumentError as error:
         raise ConfigError(f"The section `data` of {' + '.join(configs)} cannot be used: {error}") from error
-    return data
 
 
 def write_voices(output: Path, per_sex: int) -> None:
@@ -163,7 +163,7 @@ def check(sources: Sequence[str], configs: Sequence[str]) -> None:
     labels = Counter(clip.labels.get("sex", "unlabelled") for clip in clips)
     print(
         f"{len(clips)} clips: "
-        f"{', '.join(f'{count} {label}' for label, count in sorted(labels.items())) or 'none'}"
+        f"{', '.join(f'{count} {printable(label)}' for label, count in sorted(labels.items())) or 'none'}"
     )
     reasons: Counter[str] = Counter()
     for skip in chain(

@@ -1,9 +1,9 @@
 """What a setting takes, in a person's words instead of Python's types."""
 
 import inspect
+import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib import import_module
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from stylewav_pl.commands.nearest import nearest
@@ -101,9 +101,10 @@ def settings_of(class_path: str) -> dict[str, Any]:
     """The types of a class's settings by name; empty where there is no such class."""
     module, _, name = class_path.rpartition(".")
     try:
-        kind = getattr(import_module(module), name)
+        # what was refused must not be imported to tell about it
+        kind = getattr(sys.modules.get(module), name)
         parameters = inspect.signature(kind).parameters
         hints = get_type_hints(kind.__init__)
-    except (ImportError, AttributeError, ValueError, TypeError, NameError):
+    except (AttributeError, ValueError, TypeError, NameError):
         return {}
     return {name: hints.get(name, Any) for name in parameters if name not in ("self", "args", "kwargs")}

@@ -38,8 +38,10 @@ from stylewav_pl.commands.parsing import MODE, parse_settings
 from stylewav_pl.commands.render import Rendering, render_again
 from stylewav_pl.commands.trainer_settings import FORCED
 from stylewav_pl.commands.trainer_settings import in_words as trainer_error
+from stylewav_pl.commands.trusted_classes import without_working_folder
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.funnel import table
+from stylewav_pl.errors import printable, printable_lines
 from stylewav_pl.loggers import CsvLog
 from stylewav_pl.module import StyleWav
 from stylewav_pl.runs.damage import DamageError
@@ -465,7 +467,7 @@ class ExperimentCLI(LightningCLI):
         ]
         self.clip_score.setup(self.trainer, model, "validate")
         for name, facts in self.weights.items():
-            print(f"network: {name} {facts['source']} (SHA-256 {facts['sha256'][:12]}...)")
+            print(f"network: {name} {printable(facts['source'])} (SHA-256 {facts['sha256'][:12]}...)")
         if data.funnel:
             print(table(data.funnel))
         cohorts = f"{len(plan.cohorts)} cohorts of {plan.cohort_size}"
@@ -476,7 +478,7 @@ class ExperimentCLI(LightningCLI):
         finished = FinishedRun(self.run_directory.path)
         print(f"finished already: {len(finished.journals)} cohorts")
         for line in told(check_cohorts(finished), finished.journals, plan):
-            print(line)
+            print(printable(line))
         print(f"cannot be used: {len(skips)} clips")
         for skip in skips:
             print(f"  {skip}")
@@ -526,7 +528,7 @@ def run(command: str, options: list[str]) -> int:
     Raises:
         StyleWavError: Something that the user can mend.
     """
-    with quiet_lightning():
+    with quiet_lightning(), without_working_folder():
         ExperimentCLI(command, options)
     return 0
 
@@ -544,7 +546,7 @@ def exit_code_of(error: BaseException) -> int:
 
 def say(message: str) -> None:
     """Tells a person, at once."""
-    print(message, flush=True)
+    print(printable_lines(message), flush=True)
 
 
 @contextmanager

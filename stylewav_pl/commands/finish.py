@@ -10,6 +10,7 @@ from stylewav_pl.commands.settled import basis_of, settle, settled
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.ignored import Ignored
 from stylewav_pl.embedders.base import ImageTextEmbedder
+from stylewav_pl.errors import printable_lines
 from stylewav_pl.evaluation.findings import Findings, find
 from stylewav_pl.evaluation.prompts import REPORT_NOTICE, PromptSet, judge_note
 from stylewav_pl.report.html import write_report
@@ -178,7 +179,7 @@ def print_end(run: RunDirectory, said: str, totals: Totals) -> None:
         f"{count} {reason}" for reason, count in sorted(Counter(skip.reason.value for skip in skips).items())
     )
     print(
-        f"{said}\n{counted(totals.done, 'face')}, {counted(len(skips), 'clip')} "
+        f"{printable_lines(said)}\n{counted(totals.done, 'face')}, {counted(len(skips), 'clip')} "
         f"skipped{f' ({reasons}; see skipped.csv)' if skips else ''}"
     )
     for skip in skips[:MOST_SKIPS_TOLD]:

@@ -11,6 +11,7 @@ from stylewav_pl import bounded_yaml
 from stylewav_pl.commands.configuration import Document
 from stylewav_pl.commands.refusals import Refusal
 from stylewav_pl.commands.settings import check_settings
+from stylewav_pl.commands.trusted_classes import allow, check_classes, names_in
 from stylewav_pl.errors import ConfigError, one_line
 
 MODE = "bounded-yaml"  # of our parsers alone: a program that imports this one keeps jsonargparse as it is
@@ -53,6 +54,7 @@ def parse_settings(
     """
     for word in words:
         _check_value(word.partition("=")[2] if word.startswith("--") else word)
+    allow(names_in(words, [document.value for document in documents]))
     try:
         parsed = parser.parse_args(list(words))
     except ArgumentError as error:
@@ -62,5 +64,6 @@ def parse_settings(
         raise ConfigError(
             f"A file of settings that the configuration names cannot be read: {one_line(error)}. Expected UTF-8 YAML."
         ) from error
+    check_classes(parsed[words[0]])
     check_settings(parsed[words[0]], options)
     return parsed

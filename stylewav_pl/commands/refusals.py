@@ -14,6 +14,7 @@ from jsonargparse import ArgumentParser
 from stylewav_pl.commands.configuration import Document
 from stylewav_pl.commands.expected import described, nearest_class, settings_of
 from stylewav_pl.commands.nearest import did_you_mean
+from stylewav_pl.commands.trusted_classes import denied_in
 from stylewav_pl.errors import one_line
 
 _UNKNOWN_OPTION = re.compile(r"unrecognized arguments: (\S+)")
@@ -51,6 +52,7 @@ class Refusal:
     def sentence(self) -> str:
         """One sentence for a person."""
         for told in (
+            self._denied,
             self._unknown_option,
             self._unknown_setting,
             self._no_value,
@@ -64,6 +66,11 @@ class Refusal:
                     else sentence
                 )
         return f"{one_line(ValueError(self.text))}."
+
+    def _denied(self) -> str:
+        why = denied_in(self.text)
+        names = _KEY.findall(self.text)
+        return f"{self._at(names[0])}{why}. Correct {names[0]}." if why and names else why
 
     def _unknown_option(self) -> str:
         found = _UNKNOWN_OPTION.search(self.text)

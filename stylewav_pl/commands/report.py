@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylewav_pl.commands.options import Options
-from stylewav_pl.errors import RunDirectoryError
+from stylewav_pl.errors import RunDirectoryError, one_line
 
 if TYPE_CHECKING:
     from stylewav_pl.data import ClipDataModule
@@ -76,20 +76,19 @@ def data_of(run: "FinishedRun") -> "ClipDataModule | None":
 
     None, with a word about it, where they cannot be had any more.
     """
-    from jsonargparse import ArgumentParser
-
-    from stylewav_pl.data import ClipDataModule
+    from stylewav_pl.commands.data_section import build_data
+    from stylewav_pl.weights.offline import without_network
 
     if not run.directory.config_path.is_file() and not run.manifest.get("identity"):
         return None
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(ClipDataModule, "data")
     try:
         settings = run.configuration["data"]
-        data: ClipDataModule = parser.instantiate_classes(parser.parse_object({"data": settings})).data
-        data.list_clips()
-    # sources are anybody's classes, on files that may be gone: a page without sound is still a page
+        # a run directory may come from anybody: it has no classes of others built, and nothing fetched
+        with without_network():
+            data = build_data(settings, names=[])
+            data.list_clips()
+    # sources are on files that may be gone: a page without sound is still a page
     except Exception as problem:
-        print(f"The voices cannot be heard in the report: {problem}")
+        print(f"The voices cannot be heard in the report: {one_line(problem)}")
         return None
     return data

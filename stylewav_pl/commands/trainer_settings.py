@@ -4,6 +4,8 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from jsonargparse import Namespace
+
 from stylewav_pl.errors import ConfigError, one_line
 from stylewav_pl.strategies import IndependentStrategy
 
@@ -42,7 +44,7 @@ REFUSED = {
 }  # fmt: skip
 
 
-def check_trainer(settings: Mapping[str, Any]) -> None:
+def check_trainer(settings: Mapping[str, Any] | Namespace) -> None:
     """Refuses settings that contradict what a run is.
 
     Args:

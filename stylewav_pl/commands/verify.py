@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stylewav_pl.errors import RunDirectoryError
+from stylewav_pl.errors import RunDirectoryError, printable_lines
 
 if TYPE_CHECKING:
     from stylewav_pl.runs.verification import Checked
@@ -33,7 +33,7 @@ def run(command: str, options: list[str]) -> int:
         raise RunDirectoryError(f"{directory} is no run. Expected the directory of a `stylewav-pl fit`.")
     once = list(check_once(run))
     checked = check_cohorts(run, thorough=run.journals)
-    print("\n".join(told(checked, len(run.journals), run.journals.number_of_clips)))
+    print(printable_lines("\n".join(told(checked, len(run.journals), run.journals.number_of_clips))))
     damaged = {damage.cohort for damage in checked.damages if damage.cohort is not None}
     if not note(run.directory.journal_path, damaged):
         print(

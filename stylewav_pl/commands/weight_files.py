@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from stylewav_pl.embedders import load_audio_embedder, load_image_text_embedder
-from stylewav_pl.errors import WeightsError
+from stylewav_pl.errors import WeightsError, printable
 from stylewav_pl.generators import StyleGAN2, load_generator
 from stylewav_pl.generators.formats import read_published
 from stylewav_pl.generators.loading import MEAN, check
@@ -123,12 +123,13 @@ def convert_file(source: str, target: Path) -> None:
 
 def _print_facts(path: Path, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
     count = sum(tensor.numel() for tensor in tensors.values())
-    print(path)
+    print(printable(str(path)))
     for name, fact in {
         **facts,
         "numbers": f"{count:,} in {len(tensors)} tensors",
         "SHA-256": sha256_of(path),
     }.items():
-        print(f"{name:<13} {fact if isinstance(fact, str) else json.dumps(fact, ensure_ascii=False)}")
+        text = fact if isinstance(fact, str) else json.dumps(fact, ensure_ascii=False)
+        print(f"{name:<13} {printable(text)}")
     for name, tensor in tensors.items():
-        print(f"  {name:<48} {tuple(tensor.shape)}")
+        print(f"  {printable(name):<48} {tuple(tensor.shape)}")

@@ -11,12 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stylewav_pl.data.cleaning import Samples, to_mono
+from stylewav_pl.data.cleaning import Excerpt, Samples
+from stylewav_pl.data.decoder import Decoder
 from stylewav_pl.data.file_part import FilePart
 from stylewav_pl.data.headers import where_it_breaks, without_tag
 from stylewav_pl.data.libsndfile import Unsuitable, open_sndfile
 from stylewav_pl.data.pyav import UnknownFormat, open_pyav
-from stylewav_pl.data.recording import Block, Recording
 from stylewav_pl.data.window import SILENCE_PEAK, Window
 from stylewav_pl.types import AudioError, SkipReason
 
@@ -42,11 +42,11 @@ def decode(file: Path | FilePart, sample_rate: int, window: Window | None = None
     """
     window = window or Window()
 
-    def excerpt(recording: Recording) -> tuple[Block, int]:
-        return recording.excerpt(window), recording.rate
+    def excerpt(decoder: Decoder) -> tuple[Excerpt, int]:
+        return decoder.excerpt(window), decoder.rate
 
-    block, rate = _with_either(file, excerpt)
-    return finish(block, rate, sample_rate, window)
+    part, rate = _with_either(file, excerpt)
+    return finish(part, rate, sample_rate, window)
 
 
 def seconds_of(file: Path | FilePart) -> float:
@@ -55,14 +55,14 @@ def seconds_of(file: Path | FilePart) -> float:
     Raises:
         AudioError: The file cannot be read as audio, or is cut off.
     """
-    return _with_either(file, Recording.seconds)
+    return _with_either(file, Decoder.seconds)
 
 
-def finish(block: Block, rate: int, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
+def finish(part: Excerpt, rate: int, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
     """Checks an excerpt, cleans it and resamples it.
 
     Args:
-        block: Excerpt at ``rate`` Hz, no longer than the window.
+        part: At ``rate`` Hz, no longer than the window.
         rate: In Hz.
         sample_rate: Of the result, in Hz.
         window: For its shortest length and its high-pass.
@@ -70,6 +70,7 @@ def finish(block: Block, rate: int, sample_rate: int, window: Window) -> Float[T
     Raises:
         AudioError: No samples, too few, silence, or values that are not finite.
     """
+    block = part.inner
     if len(block) == 0:
         raise AudioError(SkipReason.EMPTY, "The recording holds no samples.")
     if len(block) < window.min_seconds * rate:
@@ -82,7 +83,7 @@ def finish(block: Block, rate: int, sample_rate: int, window: Window) -> Float[T
         raise AudioError(
             SkipReason.NOT_FINITE, f"{bad} of {len(block)} samples are not finite numbers (NaN or infinity)."
         )
-    samples = to_mono(block, rate, window.high_pass)
+    samples = part.to_mono(rate, window.high_pass)
     peak = float(np.abs(samples - samples.mean()).max())
     if peak < SILENCE_PEAK:
         level = f"{20 * np.log10(peak):.0f} dBFS" if peak > 0 else "nothing at all"
@@ -100,7 +101,7 @@ def _limit(samples: Samples) -> Samples:
     return samples / peak if peak > 1 else samples
 
 
-def _with_either(file: Path | FilePart, use: Callable[[Recording], Result]) -> Result:
+def _with_either(file: Path | FilePart, use: Callable[[Decoder], Result]) -> Result:
     """Returns what ``use`` makes of the recording, opened by the first decoder that can.
 
     Raises:
@@ -116,18 +117,18 @@ def _with_either(file: Path | FilePart, use: Callable[[Recording], Result]) -> R
                 SkipReason.UNREADABLE, f"The file is cut off: it ends {place}. Copy or convert it again."
             )
         try:
-            with open_sndfile(part) as recording:
-                return use(recording)
+            with open_sndfile(part) as decoder:
+                return use(decoder)
         except (soundfile.LibsndfileError, Unsuitable) as error:
             return _with_ffmpeg(part, use, error)
     except (OSError, RuntimeError, ValueError, MemoryError) as error:
         raise AudioError(SkipReason.UNREADABLE, f"Cannot be read as audio: {_words(error)}.") from error
 
 
-def _with_ffmpeg(part: FilePart, use: Callable[[Recording], Result], refusal: Exception) -> Result:
+def _with_ffmpeg(part: FilePart, use: Callable[[Decoder], Result], refusal: Exception) -> Result:
     try:
-        with open_pyav(part) as recording:
-            return use(recording)
+        with open_pyav(part) as decoder:
+            return use(decoder)
     except UnknownFormat as error:
         raise AudioError(
             SkipReason.UNREADABLE,

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from stylewav_pl.data.audio import finish
 from stylewav_pl.data.base import ClipSource
+from stylewav_pl.data.decoder import InMemory
 from stylewav_pl.data.window import Window
 from stylewav_pl.pocket.voices import Speaker, held_out_speakers, speak
 from stylewav_pl.ranges import check_number
@@ -40,7 +41,7 @@ class BuiltinVoices(ClipSource):
     def read(self, clip: Clip, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
         """See :meth:`ClipSource.read`."""
         voice = speak(self.speakers[clip.id], self.seed, self.seconds, NATIVE_RATE)
-        return finish(window.cut(voice, NATIVE_RATE)[:, None], NATIVE_RATE, sample_rate, window)
+        return finish(InMemory(voice, NATIVE_RATE).excerpt(window), NATIVE_RATE, sample_rate, window)
 
 
 def _clip(id: str, speaker: Speaker) -> Clip:

@@ -3,6 +3,8 @@
 The same signal is judged (silence, the loudest part) and embedded.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float
 from scipy import signal
@@ -14,9 +16,47 @@ Block = Float[np.ndarray, "_ channel"]
 
 # Applied forwards and backwards: at 40 Hz, 25 Hz falls by 65 dB and 60 Hz by 0.01 dB.
 ORDER = 8
-EDGE_SECONDS = 0.5  # how far the excerpt is continued at both ends for the filter to settle
+# What is read around an excerpt for the filter to settle, and how far a recording is continued at its own ends.
+EDGE_SECONDS = 0.5
 # Of the energy that the mean of channels without any likeness has; what falls below cancels.
 CANCELLING = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A part of a recording, with what lies around it.
+
+    Attributes:
+        block: The part and its surroundings, all channels.
+        lead: Samples before the part.
+        count: Samples of the part.
+    """
+
+    block: Block
+    lead: int
+    count: int
+
+    @property
+    def inner(self) -> Block:
+        """The part alone."""
+        return self.block[self.lead : self.lead + self.count]
+
+    def to_mono(self, rate: int, high_pass: float | None) -> Samples:
+        """The part alone, see :func:`to_mono`; what lies around it may hold any values."""
+        mono = to_mono(np.nan_to_num(self.block, posinf=0.0, neginf=0.0), rate, high_pass)
+        return mono[self.lead : self.lead + self.count]
+
+
+def around(span: tuple[int, int], rate: int, high_pass: float | None) -> tuple[int, int]:
+    """Returns first sample and number of samples of a span and its surroundings, which are needed to filter it.
+
+    >>> around((10_000, 500), 1000, 40.0), around((100, 500), 1000, 40.0), around((100, 500), 1000, None)
+    ((9500, 1500), (0, 1100), (100, 500))
+    """
+    start, count = span
+    edge = 0 if high_pass is None else round(EDGE_SECONDS * rate)
+    first = max(0, start - edge)
+    return first, start + count + edge - first
 
 
 def to_mono(block: Block, rate: int, high_pass: float | None) -> Samples:

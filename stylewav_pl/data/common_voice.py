@@ -243,6 +243,8 @@ class CommonVoice(FileSource):
             ("files opened for their duration", lengths.opened),
             ("replaced: no such file", lengths.files.absent),
             ("replaced: a file of 0 bytes", lengths.files.empty),
+            ("replaced: a file that cannot be read", lengths.unreadable),
+            ("replaced: a duration other than the table's", lengths.contradicted),
             ("found with another suffix", lengths.files.transcoded),
         ):
             if count:
@@ -268,6 +270,8 @@ class _Lengths:
         files: What was found on disk, and what was not.
         found: Position of a candidate to its file.
         opened: How many files were opened.
+        unreadable: How many of them are no sound.
+        contradicted: How many have another duration than the table says.
     """
 
     def __init__(self, candidates: pl.DataFrame, seconds: tuple[float, float], progress: "tqdm[Any]") -> None:
@@ -279,7 +283,7 @@ class _Lengths:
         self.progress = progress
         self.files = ClipFiles()
         self.found: dict[int, str] = {}
-        self.opened = 0
+        self.opened = self.unreadable = self.contradicted = 0
 
     def fit(self, position: int) -> bool:
         path = self.files.find(self.paths[position])
@@ -288,7 +292,12 @@ class _Lengths:
         self.found[position] = path
         if not self.known[position]:
             return self._measure(Path(path), 0.0)
-        return not Path(path).is_file() or self._measure(Path(path), TABLE_TOLERANCE)
+        if not Path(path).is_file():
+            return True
+        unreadable = self.unreadable
+        fits = self._measure(Path(path), TABLE_TOLERANCE)
+        self.contradicted += not fits and unreadable == self.unreadable
+        return fits
 
     def _measure(self, path: Path, tolerance: float) -> bool:
         self.opened += 1
@@ -296,4 +305,5 @@ class _Lengths:
         try:
             return self.seconds[0] - tolerance <= seconds_of(path) <= self.seconds[1] + tolerance
         except AudioError:
+            self.unreadable += 1
             return False  # a file that cannot be read is not drawn

@@ -10,7 +10,8 @@ from stylewav_pl.errors import printable
 
 SUFFIXES = frozenset(
     {".wav", ".wave", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".mp4", ".webm", ".mka"}
-    | {".wma", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64", ".sph", ".amr"}
+    | {".wma", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64", ".sph", ".amr", ".awb"}
+    | {".3gp", ".3gpp", ".3g2", ".m4b", ".mov", ".spx", ".ape", ".wv", ".tta"}
 )
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 TABLES = (".csv", ".tsv", ".parquet")

@@ -10,10 +10,10 @@ from typing import Any
 
 import soundfile
 
-from stylewav_pl.data.cleaning import Loudness
+from stylewav_pl.data.cleaning import Block, Excerpt, Loudness, around
+from stylewav_pl.data.decoder import COMPLETE, Decoder, cut_off
 from stylewav_pl.data.file_part import FilePart
 from stylewav_pl.data.headers import COMPLETE_SAMPLES, counts_frames
-from stylewav_pl.data.recording import COMPLETE, Block, Recording, cut_off
 from stylewav_pl.data.window import Window
 
 # Recorders that write to a pipe cannot know the length and claim about 2 or 4 GiB.
@@ -32,7 +32,7 @@ class Unsuitable(Exception):
     """A file that libsndfile opens but does not know well enough."""
 
 
-class SndfileRecording(Recording):
+class SndfileDecoder(Decoder):
     """A file that libsndfile has opened.
 
     Args:
@@ -57,27 +57,29 @@ class SndfileRecording(Recording):
         self.promised = file.frames if known else None
 
     def blocks(self) -> Iterator[Block]:
-        """See :meth:`Recording.blocks`; it goes on until the sound ends: a damaged header may promise years."""
+        """See :meth:`Decoder.blocks`; it goes on until the sound ends: a damaged header may promise years."""
         self.file.seek(0)
         while len(block := self._read(self.at_once)):
             yield block
 
-    def excerpt(self, window: Window) -> Block:
-        """See :meth:`Recording.excerpt`; goes to the place directly where the length is known."""
+    def excerpt(self, window: Window) -> Excerpt:
+        """See :meth:`Decoder.excerpt`; goes to the place directly where the length is known."""
         if self.promised is None:
             return super().excerpt(window)
         if window.place == "loudest":
             start, count = self._loudest(window)
         else:
             start, count = window.span(self.promised, self.rate)
-        self.file.seek(start)
-        block = self._read(count)
-        if len(block) < COMPLETE * count:
-            raise cut_off((start + len(block)) / self.rate, self.promised / self.rate)
-        return block
+        first, wide = around((start, count), self.rate, window.high_pass)
+        self.file.seek(first)
+        block = self._read(wide)
+        found = first + len(block) - start
+        if found < COMPLETE * count:
+            raise cut_off((start + max(0, found)) / self.rate, self.promised / self.rate)
+        return Excerpt(block, start - first, min(count, found))
 
     def seconds(self) -> float:
-        """See :meth:`Recording.seconds`; decodes nothing where the length is known."""
+        """See :meth:`Decoder.seconds`; decodes nothing where the length is known."""
         return super().seconds() if self.promised is None else self.promised / self.rate
 
     def _loudest(self, window: Window) -> tuple[int, int]:
@@ -102,16 +104,16 @@ class SndfileRecording(Recording):
 
 
 @contextmanager
-def open_sndfile(part: FilePart) -> Iterator[SndfileRecording]:
+def open_sndfile(part: FilePart) -> Iterator[SndfileDecoder]:
     """Opens a part of a file as bytes without a name: soundfile would trust the suffix ``.raw``.
 
     Raises:
         soundfile.LibsndfileError: libsndfile refuses it, here or when it is read.
-        AudioError: See :class:`SndfileRecording`.
-        Unsuitable: See :class:`SndfileRecording`.
+        AudioError: See :class:`SndfileDecoder`.
+        Unsuitable: See :class:`SndfileDecoder`.
     """
     with part.open() as opened, _quiet(part), soundfile.SoundFile(opened) as file:
-        yield SndfileRecording(file, part)
+        yield SndfileDecoder(file, part)
 
 
 @contextmanager

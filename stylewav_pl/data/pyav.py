@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from stylewav_pl.data.cleaning import Block
+from stylewav_pl.data.decoder import Decoder, cut_off
 from stylewav_pl.data.file_part import FilePart
-from stylewav_pl.data.recording import Block, Recording, cut_off
 from stylewav_pl.types import AudioError, SkipReason, StyleWavError
 
 PROGRAM = Path(__file__).with_name("pyav_process.py")
@@ -33,7 +34,7 @@ class UnknownFormat(Exception):
     """FFmpeg's words for why it knows no sound in a file."""
 
 
-class PyavRecording(Recording):
+class PyavDecoder(Decoder):
     """A file that FFmpeg decodes from its beginning, as often as :meth:`blocks` is called.
 
     Args:
@@ -51,7 +52,7 @@ class PyavRecording(Recording):
         self.rate, self.channels, self.promised = first["rate"], first["channels"], first["promised"]
 
     def blocks(self) -> Iterator[Block]:
-        """See :meth:`Recording.blocks`."""
+        """See :meth:`Decoder.blocks`."""
         process, self._started = self._started or _Process(self.part), None
         try:
             while data := process.read(self.at_once * self.channels * 4):
@@ -67,20 +68,20 @@ class PyavRecording(Recording):
 
 
 @contextmanager
-def open_pyav(part: FilePart) -> Iterator[PyavRecording]:
+def open_pyav(part: FilePart) -> Iterator[PyavDecoder]:
     """Opens a part of a file.
 
     Raises:
-        AudioError: See :class:`PyavRecording`.
-        UnknownFormat: See :class:`PyavRecording`.
+        AudioError: See :class:`PyavDecoder`.
+        UnknownFormat: See :class:`PyavDecoder`.
         StyleWavError: The process cannot be started, or somebody ended it.
     """
-    recording = PyavRecording(part)
+    decoder = PyavDecoder(part)
     try:
-        recording.check()
-        yield recording
+        decoder.check()
+        yield decoder
     finally:
-        recording.close()
+        decoder.close()
 
 
 class _Process:

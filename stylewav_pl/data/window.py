@@ -97,18 +97,6 @@ class Window:
         # Rounding of the running sum must not decide between equals.
         return int(starts[np.argmax(sums >= sums.max() - 1e-9 * until[-1])]), count
 
-    def cut(self, samples: Float[np.ndarray, " time"], rate: int) -> Float[np.ndarray, " _"]:
-        """The excerpt of a recording in memory."""
-        if self.place == "loudest":
-            blocks = np.arange(0, len(samples), block_length(rate))
-            energies = (
-                np.add.reduceat(np.square(samples, dtype=np.float64), blocks) if len(samples) else np.zeros(0)
-            )
-            start, count = self.loudest_span(energies, len(samples), rate)
-        else:
-            start, count = self.span(len(samples), rate)
-        return samples[start : start + count]
-
 
 def windows_of(waveform: Float[Tensor, " time"], length: int) -> list[Float[Tensor, " _"]]:
     """The fewest windows of one length that cover a recording, silent ones left out; a shorter recording is its own window.

@@ -7,7 +7,7 @@ not depend on its company.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -38,6 +38,11 @@ class FrontEnd:
     pause_decibels: float = 35.0
     seconds: float = 3.0
     level: float | None = None
+
+    @property
+    def config(self) -> dict[str, float | None]:
+        """Returns what a weight file's configuration says of it."""
+        return asdict(self)
 
     def windows(self, waveform: Float[Tensor, " time"]) -> Float[Tensor, "window time2"]:
         """The windows of one waveform, of one length for all waveforms."""

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from PIL import Image
 
+from stylewav_pl.errors import one_line
 from stylewav_pl.loggers.base import Cell, RunLogger
 from stylewav_pl.ranges import check_number
 from stylewav_pl.runs.files import write_text
@@ -95,7 +96,7 @@ class WandbLog(RunLogger):
     def _start_offline(self, wandb: Any, why: str) -> Any:
         folder = self.run_path / "wandb"
         print(
-            f"stylewav-pl: W&B is not available, logging OFFLINE: {why}. Send it later with `wandb sync "
+            f"stylewav-pl: W&B is not available, logging OFFLINE: {one_line(why)}. Send it later with `wandb sync "
             f"{folder}/offline-run-*`.",
             file=sys.stderr,
         )

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stylewav_pl.embedders import load_image_text_embedder
+from stylewav_pl.embedders.front_end import FrontEnd
 from stylewav_pl.embedders.wav2clip import AudioNetwork, log_power, power_spectrogram, standardize
 from stylewav_pl.generators import load_generator
 from stylewav_pl.training.audio_augmentation import augment_power
@@ -29,6 +30,8 @@ from stylewav_pl.training.audio_pairs import AudioImageBatch, VoiceFaceData, mak
 from stylewav_pl.training.voice_bank import Voices, make_voice_bank
 from stylewav_pl.weights.store import save_weights
 
+# What it is used behind, chosen on recorded people; it is trained on stretches of the same length without it.
+FRONT_END = FrontEnd(pause_decibels=25.0, seconds=3.0)
 LossName = Literal["cx", "infonce", "infonce+cosine"]
 WIDTH, HIDDEN = 16, 256
 SECONDS = 3.0
@@ -191,7 +194,7 @@ def train(
         output,
         kind="audio",
         architecture="wav2clip",
-        config=network.config,
+        config={**network.config, "front_end": FRONT_END.config},
         tensors=network.state_dict(),
         dtype=torch.float16,
     )

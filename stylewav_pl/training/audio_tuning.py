@@ -222,12 +222,11 @@ def tune(
 
 def save_tuned(output: Path, network: AudioNetwork) -> None:
     """Writes an encoder with the front end that it was trained behind."""
-    front_end = {"pause_decibels": FRONT_END.pause_decibels, "seconds": FRONT_END.seconds}
     save_weights(
         output,
         kind="audio",
         architecture="wav2clip",
-        config={**network.config, "front_end": front_end},
+        config={**network.config, "front_end": FRONT_END.config},
         tensors=network.state_dict(),
         dtype=torch.float16,
     )

@@ -4,19 +4,20 @@ Made for the training half of speechocean762 (J. Zhang et al. 2021, arXiv:2104.0
 OpenSLR 101; any folder with a ``table.csv`` (``path,speaker,sex,age``) will do. Recordings never ship.
 """
 
-import csv
 import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
 
 from stylewav_pl.data.audio import decode
+from stylewav_pl.data.table_text import LINE
+from stylewav_pl.data.tables import listed, open_table
 from stylewav_pl.data.window import Window
 from stylewav_pl.errors import ConfigError
 
@@ -94,29 +95,31 @@ def read_recordings(folder: Path) -> list[Recording]:
     Raises:
         ConfigError: There is no such table, or a row of it cannot be used.
     """
-    table = folder / TABLE
-    try:
-        with table.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    path = folder / TABLE
+    if not path.exists():
         raise ConfigError(
-            f"{table} cannot be read ({error}). Expected a CSV table with the columns {', '.join(COLUMNS)} "
-            "beside the recordings, such as one made of speechocean762 (openslr.org/101)."
-        ) from error
-    recordings = [_recording(folder, row, number) for number, row in enumerate(rows, start=2)]
-    _check_people(table, recordings)
+            f"Expected a table with the columns {', '.join(COLUMNS)} beside the recordings at {path}, such as "
+            "one made of speechocean762 (openslr.org/101); found nothing."
+        )
+    table = open_table(path)
+    if missing := [name for name in COLUMNS if name not in table.columns]:
+        raise ConfigError(
+            f"{path} has the columns {listed(table.columns)}; expected {', '.join(missing)}, too."
+        )
+    rows = table.read(table.columns).iter_rows(named=True)
+    recordings = [_recording(folder, row, row[LINE]) for row in rows]
+    _check_people(path, recordings)
     return [recording for recording in recordings if recording.person.name not in DOUBTFUL]
 
 
-def _recording(folder: Path, row: dict[str, str], line: int) -> Recording:
+def _recording(folder: Path, row: dict[str, Any], line: int) -> Recording:
     try:
         years = float(row["age"]) if row["age"] else math.nan
         person = Person(row["speaker"], row["sex"], years)
         recording = Recording(folder / row["path"], person, row.get("collection") or "")
-    except (KeyError, TypeError, ValueError) as error:
+    except ValueError as error:
         raise ConfigError(
-            f"Line {line} of {folder / TABLE} cannot be used ({error!r}). Expected the columns "
-            f"{', '.join(COLUMNS)}, with an age in years."
+            f"Line {line} of {folder / TABLE} cannot be used ({error}). Expected an age in years."
         ) from error
     if person.sex not in ("female", "male") or not (math.isnan(years) or 0 < years < 120):
         raise ConfigError(

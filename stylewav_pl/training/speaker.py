@@ -131,16 +131,11 @@ def train(
 
 def save_head(output: Path, head: SpeakerHead) -> None:
     """Writes a head with the hash of the encoder that it belongs to."""
-    front_end = {
-        "pause_decibels": FRONT_END.pause_decibels,
-        "seconds": FRONT_END.seconds,
-        "level": FRONT_END.level,
-    }
     save_weights(
         output,
         kind="audio",
         architecture="speaker",
-        config={**head.config, "encoder_sha256": SPEAKER_ENCODER.sha256, "front_end": front_end},
+        config={**head.config, "encoder_sha256": SPEAKER_ENCODER.sha256, "front_end": FRONT_END.config},
         tensors=head.state_dict(),
         dtype=torch.float16,
     )

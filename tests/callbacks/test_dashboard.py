@@ -102,8 +102,8 @@ def trainer_with(*loggers: Logger, rank: int = 0, score: ClipScore | None = None
 
 
 def module() -> Any:
-    schedule = SimpleNamespace(factor=lambda time: 1 - time)
-    return Mock(LightningModule, device=torch.device("cpu"), schedule=schedule, num_steps=2)
+    recipe = SimpleNamespace(learning_rate_factors=[1.0, 0.5])
+    return Mock(LightningModule, device=torch.device("cpu"), recipe=recipe)
 
 
 def work(

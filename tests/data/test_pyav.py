@@ -12,7 +12,7 @@ from encoders import encoded, speex
 from PIL import Image
 from scipy.signal import correlate
 
-from stylewav_pl.data import BuiltinVoices, ClipDataModule, Folder, Window, pyav, pyav_process, recording
+from stylewav_pl.data import BuiltinVoices, ClipDataModule, Folder, Window, decoder, pyav, pyav_process
 from stylewav_pl.data.audio import decode, seconds_of
 from stylewav_pl.data.file_part import FilePart
 from stylewav_pl.runs.plan import Plan
@@ -102,8 +102,8 @@ def test_excerpts_of_long_recordings_are_those_of_short_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, kept: int
 ) -> None:
     """Whether it is kept in memory until its length is known, or decoded twice."""
-    monkeypatch.setattr(recording, "KEPT", kept)
-    monkeypatch.setattr(recording, "AT_ONCE", 5000)
+    monkeypatch.setattr(decoder, "KEPT", kept)
+    monkeypatch.setattr(decoder, "AT_ONCE", 5000)
     wave = np.concatenate([0.1 * VOICE, VOICE, 0.05 * VOICE, 0.2 * VOICE])
     (tmp_path / "a.flac").write_bytes(encoded(wave, RATE, "flac", "flac", piped=True))
     soundfile.write(tmp_path / "a.wav", wave, RATE)

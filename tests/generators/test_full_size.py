@@ -28,12 +28,12 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_a_step_at_1024_px_needs_less_than_8_gigabytes(tmp_path: Path) -> None:
     path = tmp_path / "ffhq.pkl"
     write_ada(path, random_values(CHANNELS, z=512, w=512, depth=8))
     done = subprocess.run(
-        [sys.executable, "-c", STEP, str(path)], capture_output=True, text=True, timeout=580
+        [sys.executable, "-c", STEP, str(path)], capture_output=True, text=True, timeout=1100
     )
     assert done.returncode == 0, done.stderr
     peak = int(done.stdout) / GIGABYTE

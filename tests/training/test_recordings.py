@@ -96,6 +96,7 @@ def test_who_is_held_out_does_not_depend_on_the_order_of_the_table(folder: Folde
         ("female8-0-0.wav,x,female,old", "cannot be used"),
         ("female8-0-0.wav,x,female,-3", "age in years"),
         ("female8-0-0.wav,female8-1,female,9", "two sexes or ages"),
+        ("female8-0-0.wav,x,female,8,9", "line 18: cells: 5 instead of 4"),
     ],
 )
 def test_a_wrong_row_is_named(folder: Folder, row: str, message: str) -> None:
@@ -107,7 +108,7 @@ def test_a_missing_table_is_named_and_doubtful_people_are_left_out(folder: Folde
     rows = ["female8-0-0.wav,2380,female,21", "female8-0-0.wav,unknown,female,"]
     names = {person.name: person for person in people_of(read_recordings(folder(rows=rows)))}
     assert "2380" not in names and math.isnan(names["unknown"].years) and names["unknown"].group == "woman"
-    with pytest.raises(ConfigError, match=r"table\.csv cannot be read"):
+    with pytest.raises(ConfigError, match=r"table\.csv.*found nothing"):
         read_recordings(tmp_path / "nowhere")
 
 

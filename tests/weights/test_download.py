@@ -13,8 +13,8 @@ from stylewav_pl.weights.download import BLOCK, Patience, UnavailableError, down
 
 CONTENT = bytes(range(251)) * (20 * BLOCK // 251)
 # Servers of tests answer at once or close the connection; a loaded machine may take its time over either.
-QUICK = Patience(silence=300.0, attempts=3, pause=0.01)
-ONCE = Patience(silence=300.0, attempts=1, pause=0.01)
+QUICK = Patience(silence=60.0, attempts=3, pause=0.01)
+ONCE = Patience(silence=60.0, attempts=1, pause=0.01)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_the_part_of_another_address_is_not_continued(site, url, part):
 def test_a_part_that_is_whole_is_not_fetched_again(site, url, part):
     site.cuts = [len(CONTENT) - 1, 0]
     with pytest.raises(UnavailableError):
-        download(url, part, "file", Patience(300.0, 2, 0.01))
+        download(url, part, "file", Patience(60.0, 2, 0.01))
     part.write_bytes(CONTENT)  # the last byte came, then the process was killed
     download(url, part, "file", ONCE)
     assert part.read_bytes() == CONTENT
@@ -138,7 +138,7 @@ def test_a_silent_server_is_given_up(site, url, part):
 
 def test_nobody_there(part):
     with pytest.raises(UnavailableError, match="refused"):
-        download("http://127.0.0.1:9/file", part, "file", Patience(300.0, 2, 0.01))
+        download("http://127.0.0.1:9/file", part, "file", Patience(60.0, 2, 0.01))
 
 
 @pytest.mark.parametrize(
@@ -358,7 +358,7 @@ def test_what_is_too_slow_for_too_long_is_given_up_and_kept(site, url, part):
 def test_an_answer_that_never_ends_is_given_up(site, url, part):
     site.answers, site.dribbles = [b"HTTP/1.1 200 OK\r\nX-Long: "], True
     with pytest.raises(UnavailableError, match="timed out: the answer of the server does not end"):
-        download(url, part, "file", ONCE)
+        download(url, part, "file", Patience(silence=0.3, attempts=1, pause=0.01))
 
 
 def test_redirects_are_followed_without_reading_what_they_carry(site, url, part):

@@ -30,7 +30,7 @@ def sha256(content: bytes) -> str:
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("STYLEWAV_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(RemoteWeights, "patience", Patience(silence=300.0, attempts=2, pause=0.01))
+    monkeypatch.setattr(RemoteWeights, "patience", Patience(silence=60.0, attempts=2, pause=0.01))
 
 
 @pytest.fixture

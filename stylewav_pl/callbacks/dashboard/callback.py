@@ -15,6 +15,7 @@ from stylewav_pl.callbacks.clip_score import ClipScore
 from stylewav_pl.callbacks.dashboard import names
 from stylewav_pl.callbacks.dashboard.ending import Ending
 from stylewav_pl.callbacks.dashboard.window import Window, deserves_a_look, deserves_a_row, memory
+from stylewav_pl.errors import one_line
 from stylewav_pl.loggers import RunLogger
 from stylewav_pl.pictures.grid import picture_grid
 from stylewav_pl.pictures.images import to_bytes
@@ -157,7 +158,7 @@ class Dashboard(Callback):
                 self._given_up.append(logger)
                 print(
                     f"stylewav-pl: {type(logger).__name__} is left alone from now on, the run goes on "
-                    f"without it: {problem!r}",
+                    f"without it: {one_line(repr(problem))}",
                     file=sys.stderr,
                 )
 

@@ -74,8 +74,8 @@ class ShardStore(Store):
         if self._kept[0] != path:
             try:
                 with tarfile.open(path, "r:") as tar:
-                    self._kept = path, {member.name: (member.offset_data, member.size) for member in tar}
-            except tarfile.TarError as error:
+                    self._kept = path, {member.name: _place(member) for member in tar}
+            except (tarfile.TarError, RecursionError, ValueError) as error:
                 raise RunDirectoryError(
                     f"{path} is damaged ({error}). Restore it, or run fit again with --restart."
                 ) from error
@@ -83,3 +83,14 @@ class ShardStore(Store):
 
     def _name(self, id: str, kind: Kind) -> str:
         return f"{key_of(id)}{'.strip' if kind == STRIP else ''}{self.output.suffix(kind)}"
+
+
+def _place(member: tarfile.TarInfo) -> tuple[int, int]:
+    """Offset and size.
+
+    Raises:
+        tarfile.ReadError: It has extended headers. A run writes none, and every later member would get a copy of them.
+    """
+    if member.pax_headers:
+        raise tarfile.ReadError(f"extended headers at {member.name[:100]}")
+    return member.offset_data, member.size

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tars import header_claiming, tar_bytes, without_end
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from stylewav_pl.runs.plan import Plan, key_of
@@ -182,5 +183,21 @@ def test_a_damaged_shard_is_named(tmp_path: Path, pool: Executor) -> None:
     store = filled(tmp_path, "shards", pool)
     assert isinstance(store, ShardStore)
     store.path(0).write_bytes(io.BytesIO(b"no tar at all" * 100).getvalue())
+    with pytest.raises(RunDirectoryError, match=r"00000000\.tar is damaged"):
+        store.read("a", IMAGE)
+
+
+HOSTILE_SHARDS = {
+    "a chain of headers": header_claiming("x", b"00000000000", b"L") * 5000,
+    "a header for all": without_end(tar_bytes({"x": b""}, pax_headers={"comment": "y" * 1000})) * 50,
+    "a size that is none": header_claiming("x", b"xyz") + bytes(1024),
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE_SHARDS.values(), ids=HOSTILE_SHARDS)
+def test_a_shard_that_a_run_never_writes_is_named(tmp_path: Path, content: bytes, pool: Executor) -> None:
+    store = filled(tmp_path, "shards", pool)
+    assert isinstance(store, ShardStore)
+    store.path(0).write_bytes(content + tar_bytes({"a.jpeg": b"1"}))
     with pytest.raises(RunDirectoryError, match=r"00000000\.tar is damaged"):
         store.read("a", IMAGE)

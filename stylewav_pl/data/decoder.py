@@ -4,13 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float
 
-from stylewav_pl.data.cleaning import Loudness
+from stylewav_pl.data.cleaning import Block, Excerpt, Loudness, Samples, around
 from stylewav_pl.data.window import Window, block_length
 from stylewav_pl.types import AudioError, SkipReason
-
-Block = Float[np.ndarray, "_ channel"]
 
 AT_ONCE = 1 << 20  # values of one block, so that hours of sound need no memory
 KEPT = 1 << 24  # values of a recording that is kept until its length is known; longer ones are decoded twice
@@ -20,7 +17,7 @@ MOST_CHANNELS = 64
 COMPLETE, PACKETS_SECONDS = 0.98, 0.1
 
 
-class Recording(ABC):
+class Decoder(ABC):
     """A file that one decoder has opened.
 
     Attributes:
@@ -41,14 +38,17 @@ class Recording(ABC):
             AudioError: The sound cannot be decoded to its end.
         """
 
-    def excerpt(self, window: Window) -> Block:
-        """Returns the part that is used, all channels, float32.
+    def excerpt(self, window: Window) -> Excerpt:
+        """Returns the part that is used, float32.
 
         Raises:
             AudioError: The file is damaged or cut off.
         """
         if window.place == "first":
-            return self.span(0, window.length(self.rate))
+            wanted = window.length(self.rate)
+            _, count = around((0, wanted), self.rate, window.high_pass)
+            block = self.span(0, count)
+            return Excerpt(block, 0, min(wanted, len(block)))
         kept: list[Block] = []
         loudness = Loudness(self.rate, window.high_pass) if window.place == "loudest" else None
         found = 0
@@ -61,9 +61,9 @@ class Recording(ABC):
         start, count = window.span(length, self.rate)
         if loudness is not None:
             start, count = window.loudest_span(loudness.energies, length, self.rate)
-        if kept or not found:
-            return self._joined(kept)[start : start + count]
-        return self.span(start, count)
+        first, wide = around((start, count), self.rate, window.high_pass)
+        block = self._joined(kept)[first : min(first + wide, length)] if kept else self.span(first, wide)
+        return Excerpt(block, start - first, count)
 
     def span(self, start: int, count: int) -> Block:
         """Returns so many samples from ``start`` on, or those that there are.
@@ -125,6 +125,23 @@ class Recording(ABC):
 
     def _joined(self, blocks: list[Block]) -> Block:
         return np.concatenate([np.zeros((0, self.channels), np.float32), *blocks])
+
+
+class InMemory(Decoder):
+    """A recording in memory.
+
+    Args:
+        samples: One channel.
+        rate: In Hz.
+    """
+
+    def __init__(self, samples: Samples, rate: int) -> None:
+        self.samples = samples[:, None]
+        self.rate, self.channels, self.promised = rate, 1, len(samples)
+
+    def blocks(self) -> Iterator[Block]:
+        """See :meth:`Decoder.blocks`; a single one."""
+        yield self.samples
 
 
 def cut_off(found: float, promised: float) -> AudioError:
