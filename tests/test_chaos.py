@@ -214,7 +214,14 @@ def content(run: Path) -> dict[str, bytes]:
         for path in run.rglob("*")
         if path.is_file() or path.is_symlink()
     }
-    told_apart = ("journal/rank-", "journal/manifest.json", "log.csv", ".lock", "manifest.json", "config.yaml")
+    told_apart = (
+        "journal/rank-",
+        "journal/manifest.json",
+        "log.csv",
+        ".lock",
+        "manifest.json",
+        "config.yaml",
+    )
     return {name: data for name, data in found.items() if not name.startswith((*told_apart, "report.html"))}
 
 

@@ -4,10 +4,22 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stylewav_pl.commands.options import Options
 from stylewav_pl.errors import RunDirectoryError, printable_lines
 
 if TYPE_CHECKING:
     from stylewav_pl.runs.verification import Checked
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the options of ``verify``."""
+    options = Options(
+        prog="stylewav-pl verify",
+        description="Compares every file of a run with the hash that was recorded when it was written. What is damaged "
+        "or missing is named, and made again by the next `fit` of the run.",
+    )
+    options.add_argument("directory", metavar="DIR", type=Path, help="a run directory")
+    return options
 
 
 def run(command: str, options: list[str]) -> int:
@@ -16,13 +28,7 @@ def run(command: str, options: list[str]) -> int:
     Raises:
         RunDirectoryError: Something is damaged or missing, or the directory is not that of a run.
     """
-    parser = argparse.ArgumentParser(
-        prog="stylewav-pl verify",
-        description="Compares every file of a run with the hash that was recorded when it was written. What is damaged "
-        "or missing is named, and made again by the next `fit` of the run.",
-    )
-    parser.add_argument("directory", metavar="DIR", type=Path, help="a run directory")
-    directory: Path = parser.parse_args(options).directory
+    directory: Path = parser().parse_args(options).directory
 
     from stylewav_pl.runs.damage import DamageError, note
     from stylewav_pl.runs.finished import FinishedRun
