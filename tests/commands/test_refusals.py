@@ -18,7 +18,7 @@ WRONG = [
     (["--model.latent_space", "torch.nn.Linear"], "one of the classes S, W, WPlus or null, found torch.nn.Linear"),
     (["--model.schedule", "Constnt"], "one of the classes Constant, RampUpCosineDown or null, found Constnt. Did you mean Constant?"),
     (["--model.optimizer", "torch.optim.Adm"], "found torch.optim.Adm (module 'torch.optim' has no attribute 'Adm'). Did you mean Adam"),
-    (["--model.optimizer", "nonsense.Adam"], "No module named 'nonsense'"),
+    (["--model.optimizer", "nonsense.Adam"], "no package nonsense is installed here"),
     (["--data.sources", "Foldr"], "a list of the classes BuiltinVoices, CommonVoice"),
     (["--data.sources.per_sexx", "3"], "BuiltinVoices in data.sources has no setting per_sexx. Did you mean per_sex?"),
     (["--data.sources", "[{class_path: Sample}]"], "Sample in data.sources also needs source, trait, populations"),
@@ -38,7 +38,7 @@ WRONG = [
     (["--model.cohort_size", "5"], "model.cohort_size follows from data.cohort_size."),
     (["--ckpt_path", "x.ckpt"], "the same command continues a run by itself"),
     # nothing where something is needed
-    (["--model.generator", "null"], "Expected model.generator to be one of the classes LinearGenerator"),
+    (["--model.generator", "null"], "Expected a weight name of kind 'generator'"),
     (["--model.num_steps", "null"], "Expected model.num_steps to be a whole number, found null."),
     (["--data.sources", "null"], "Expected data.sources to be a list of the classes"),
     (["--data.sources.per_sex", "null"], "Expected data.sources.0.per_sex to be a whole number, found null."),
@@ -66,7 +66,7 @@ WRONG = [
     (["--model.audio", "my.Class"], "If it is a class, say so: --model.audio.class_path my.Class"),
     (["--model.guide", "my.Class"], "--model.guide.class_path my.Class"),
     (["--model.generator", "my.Class"], "--model.generator.class_path my.Class"),
-    (["--model.audio.class_path", "my.Class"], "found my.Class (No module named 'my')"),
+    (["--model.audio.class_path", "my.Class"], "no package my is installed here"),
     (["--model.audio", "my-weights.pt"], "or the path of an existing file; found 'my-weights.pt'"),
 ]  # fmt: skip
 
@@ -91,8 +91,8 @@ def test_wrong_options_are_told_in_a_sentence(refused: Refused, tmp_path: Path, 
         ("generator: linear", "generator: null", "Expected model.generator to be one of the classes"),
         ("{per_sex: 2}", "{path: v, values: [yes, no]}", "line 7: without quotes YAML reads yes as true"),
         ("BuiltinVoices", "BuiltinVoice", "line 5: expected data.sources to be a list of the classes"),
-        ("a boy", "no", "line 9: without quotes YAML reads no as false"),
-        ("a boy", "true", "Expected clip_score.prompts to be names, each with names, each with a text"),
+        ("a boy", "no", "line 9: expected clip_score.prompts to be names, each with names, each with a text"),
+        ("a boy", "true", "line 9: expected clip_score.prompts to be names, each with names, each with a text"),
     ],
 )  # fmt: skip
 def test_settings_of_a_file_are_told_with_file_and_line(
