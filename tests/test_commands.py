@@ -267,8 +267,10 @@ def test_the_report_lets_the_voices_be_heard_unless_they_are_gone_or_unwanted(
     assert b"data-sound=" not in page.read_bytes()
     (out / "config.yaml").write_text("data: {sources: [{class_path: Nowhere}]}")
     capsys.readouterr()
-    assert main(["report", str(out)]) == 0
-    assert "The voices cannot be heard in the report" in capsys.readouterr().out
+    assert main(["report", str(out)]) == 5, "the page is there, and the damage is named"
+    said = capsys.readouterr()
+    assert "The voices cannot be heard in the report" in said.out
+    assert "config.yaml has 40 bytes" in said.err
 
 
 def test_report_is_written_again_from_the_directory_alone(tmp_path: Path) -> None:
@@ -318,7 +320,8 @@ def test_weights_list_says_what_must_be_accepted_and_what_is_there(
 
 def test_weights_verify_reads_every_packaged_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["weights", "verify"]) == 0
-    assert capsys.readouterr().out.count("whole, ") == 3
+    packaged = 4  # and the speaker encoder's, where it is installed
+    assert capsys.readouterr().out.count("whole, ") in (packaged, packaged + 1)
     assert main(["weights", "verify", "ffhq-1024"]) == 2
     assert "ffhq-1024 is not in the cache" in capsys.readouterr().err
 

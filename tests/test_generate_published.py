@@ -113,8 +113,8 @@ def test_a_guide_of_another_space_is_refused_with_the_right_one(
 
 def test_without_a_guide_the_one_that_fits_is_taken(files: Path) -> None:
     asked = parser().parse_args(["voice.wav", "-o", "out", "--audio-encoder", str(files / "Wav2CLIP.pt")])
-    assert ("--model.guide", "open_clip:ViT-B-32-quickgelu/openai") in pairwise(_words(asked))
+    assert ("--model.guide", "open_clip:ViT-B-32-quickgelu/openai") in pairwise(_words(asked, []))
     asked.audio_encoder = "pocket"
-    assert ("--model.guide", "pocket") in pairwise(_words(asked))
+    assert ("--model.guide", "pocket") in pairwise(_words(asked, []))
     asked.guide = "my.safetensors"
-    assert ("--model.guide", "my.safetensors") in pairwise(_words(asked))
+    assert ("--model.guide", "my.safetensors") in pairwise(_words(asked, []))

@@ -139,7 +139,7 @@ def _plan(phase: str, count: int, path: Path) -> dict[str, float]:
 
 def _pretend(journal: Path, cohorts: int) -> None:
     """Journals of 64 processes that have finished ``cohorts``: what a start reads of them, their indices."""
-    journal.mkdir()
+    journal.mkdir(exist_ok=True)
     for rank in range(64):
         lines = (
             f"{cohort} {COHORT_SIZE} {cohort * 40_000} 40000 {cohort:08x}\n"

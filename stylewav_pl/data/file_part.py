@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+FURTHEST = 1 << 62  # bytes; a position that the system can still hold
+
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
@@ -49,11 +51,13 @@ class _Window(io.RawIOBase):
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         origin = {os.SEEK_SET: 0, os.SEEK_CUR: self.position, os.SEEK_END: self.size}[whence]
         # Damaged headers lead decoders to places that no integer of the system can hold.
-        self.position = min(max(0, origin + offset), self.size)
+        self.position = min(max(0, origin + offset), FURTHEST)
         return self.position
 
     def readinto(self, buffer: Any) -> int:
         wanted = min(len(buffer), max(0, self.size - self.position))
+        if not wanted:
+            return 0
         self.file.seek(self.offset + self.position)
         data = self.file.read(wanted)
         buffer[: len(data)] = data

@@ -75,7 +75,7 @@ def without_pauses(waveform: Float[Tensor, " time"], decibels: float = 35.0) -> 
 
     >>> tone = torch.sin(torch.arange(16_000) * 0.3)
     >>> len(without_pauses(torch.cat([torch.zeros(16_000), tone, torch.zeros(16_000)]))) / 16_000
-    1.16
+    1.12
     """
     blocks = len(waveform) // BLOCK
     if blocks <= SMOOTHING:

@@ -41,7 +41,7 @@ def mixed(wave: Wave, noise: Wave, decibels: float) -> Wave:
     """Adds unit-power noise so that the voice is ``decibels`` above it; scaled down where that exceeds full scale.
 
     >>> loud, quiet = np.full(4, 0.1), np.array([1.0, -1, 1, -1])
-    >>> mixed(loud, quiet, 20.0).round(3).tolist()
+    >>> mixed(loud, quiet, 20.0).astype(float).round(3).tolist()
     [0.11, 0.09, 0.11, 0.09]
     """
     level = np.sqrt(np.mean(wave**2)) * 10 ** (-decibels / 20)

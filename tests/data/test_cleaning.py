@@ -133,7 +133,7 @@ DISTURBED = {
     "offset": lambda wave: wave + 0.45,
     "small offset": lambda wave: wave - 0.03,
     "rumble at 20 Hz": lambda wave: wave + 0.3 * np.sin(2 * np.pi * 20 * MOMENTS + 1),
-    "soft rumble at 20 Hz": lambda wave: wave + 0.02 * np.cos(2 * np.pi * 20 * MOMENTS),
+    "soft rumble at 20 Hz": lambda wave: wave + 0.05 * np.cos(2 * np.pi * 20 * MOMENTS),
     "wind": lambda wave: wave + 0.2 * np.sin(2 * np.pi * 3 * MOMENTS) * np.sin(2 * np.pi * 11 * MOMENTS),
     "drift": lambda wave: wave + np.linspace(-0.3, 0.3, len(wave)),
 }

@@ -43,8 +43,8 @@ def _wav2clip_behind_a_front_end() -> AudioEmbedder:
 
 def _speaker() -> AudioEmbedder:
     torch.manual_seed(0)
-    encoder = SpeakerEncoder(hidden=16, width=8, layers=2)
-    return SpeakerEmbedder(encoder, SpeakerHead(inputs=8, hidden=8, embed_dim=12, members=2), FRONT_END)
+    encoder = SpeakerEncoder(hidden=64, width=64, layers=2)  # narrow ones may have no live ReLU
+    return SpeakerEmbedder(encoder, SpeakerHead(inputs=64, hidden=8, embed_dim=12, members=2), FRONT_END)
 
 
 @cache

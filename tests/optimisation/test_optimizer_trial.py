@@ -40,8 +40,8 @@ def test_ordinary_optimisers_pass_and_move_nothing(factory) -> None:
         ),
         (partial(torch.optim.Adam, lr=float("nan")), "cannot be built: Invalid learning rate: nan"),
         (partial(torch.optim.Adam, lr=-1.0), "cannot be built: Invalid learning rate: -1.0"),
-        (partial(torch.optim.Adam, lr=1e308), "learning rate of model.optimizer of at least 0"),
-        (partial(torch.optim.Adam, lr=float("inf")), "learning rate of model.optimizer of at least 0"),
+        (partial(torch.optim.Adam, lr=1e308), "model.optimizer.lr of at least 0"),
+        (partial(torch.optim.Adam, lr=float("inf")), "model.optimizer.lr of at least 0"),
         (partial(torch.optim.Adam, betas=(2.0, 0.9)), "cannot be built: Invalid beta parameter"),
     ],
 )

@@ -42,5 +42,5 @@ def test_a_resolution_that_the_generator_lacks_is_refused(resolution: int) -> No
 
 
 def test_a_negative_number_of_steps_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"Expected full_steps of at least 0, found -1"):
+    with pytest.raises(ConfigError, match=r"Expected model.refinement.full_steps of at least 0 .*found -1"):
         Refinement(full_steps=-1)
