@@ -32,7 +32,7 @@ def test_without_a_rule_nothing_converges() -> None:
 
 @pytest.mark.parametrize("values", [{"patience": 0}, {"min_gain": -0.1}])
 def test_a_rule_that_cannot_be_is_refused(values) -> None:
-    with pytest.raises(ConfigError, match="Expected model.early_stop"):
+    with pytest.raises(ConfigError, match=r"Expected model\.early_stop"):
         EarlyStop(**values)
 
 
