@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from stylewav_pl import bounded_yaml
 from stylewav_pl.errors import one_line
 from stylewav_pl.runs.digests import digest_of_file
 from stylewav_pl.runs.files import write_text
@@ -70,7 +71,7 @@ class ConfigurationFile:
             RunDirectoryError: The file is missing, or is no configuration.
         """
         try:
-            found = yaml.safe_load(self.path.read_text("utf-8", "surrogateescape"))
+            found = bounded_yaml.load(self.path.read_text("utf-8", "surrogateescape"))
         except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             raise self._unreadable(one_line(error)) from error
         if not isinstance(found, dict):
