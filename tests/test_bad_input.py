@@ -18,10 +18,10 @@ from tars import tar_bytes, without_end, write_tar
 from stylewav_pl.cli import main
 from stylewav_pl.data import Window
 from stylewav_pl.data.audio import decode
-from stylewav_pl.evaluation.results import read_results
 from stylewav_pl.runs.cells import read_mappings
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.results import read_skips
+from stylewav_pl.runs.rows import read_results
 from stylewav_pl.runs.stores import IMAGE
 from stylewav_pl.types import AudioError
 

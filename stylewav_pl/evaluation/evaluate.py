@@ -14,10 +14,10 @@ from stylewav_pl.evaluation.comparison import compare, is_right, trend_permutati
 from stylewav_pl.evaluation.guide_view import NOT_RECORDED, GuideView
 from stylewav_pl.evaluation.prompts import PromptSet
 from stylewav_pl.evaluation.records import Comparison, Evaluation, PopulationSize
-from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.speakers import PERMUTATIONS, average_by_speaker, permutation_p, permute_labels
 from stylewav_pl.evaluation.statistics import NotComputable
 from stylewav_pl.runs.results import SCORE_PREFIX
+from stylewav_pl.runs.rows import ResultRow
 from stylewav_pl.types import ConfigError
 
 

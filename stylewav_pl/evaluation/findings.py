@@ -8,11 +8,11 @@ from stylewav_pl.evaluation.evaluate import evaluate
 from stylewav_pl.evaluation.guide_view import Retrieval, read_guide_view, read_retrieval
 from stylewav_pl.evaluation.prompts import DEFAULT_PROMPTS, PromptSet
 from stylewav_pl.evaluation.records import Evaluation
-from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.settings import read_settings
 from stylewav_pl.evaluation.speakers import PERMUTATIONS
 from stylewav_pl.evaluation.statistics import NotComputable
 from stylewav_pl.runs.finished import FinishedRun, opened
+from stylewav_pl.runs.rows import ResultRow
 from stylewav_pl.types import StyleWavError
 
 

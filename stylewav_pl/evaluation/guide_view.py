@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.sampling import evenly_spaced
 from stylewav_pl.evaluation.statistics import Interval, NotComputable, wilson
 from stylewav_pl.runs.finished import FinishedRun, opened
+from stylewav_pl.runs.rows import ResultRow
 
 NOT_RECORDED = NotComputable("the run recorded no targets")
 MOST_AUDIOS = 2000

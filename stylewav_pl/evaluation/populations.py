@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from stylewav_pl.evaluation.prompts import DEFAULT_PROMPTS, PromptSet
-from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.settings import read_settings
+from stylewav_pl.runs.rows import ResultRow
 
 Populations: TypeAlias = Mapping[str, tuple[str, ...]]
 

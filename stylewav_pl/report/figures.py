@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stylewav_pl.evaluation.records import Between, Evaluation
-from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.sampling import evenly_spaced
 from stylewav_pl.evaluation.statistics import Interval
+from stylewav_pl.runs.rows import ResultRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

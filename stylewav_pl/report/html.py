@@ -8,7 +8,6 @@ from typing import Any
 
 from stylewav_pl.evaluation.findings import Findings
 from stylewav_pl.evaluation.prompts import SEX
-from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.statistics import Interval, NotComputable
 from stylewav_pl.report.page import MOST_SKIPS, SPARK_HEIGHT, SPARK_WIDTH, Sounds, gather
 from stylewav_pl.report.tables import anova_text, means_differ
@@ -22,6 +21,7 @@ from stylewav_pl.report.verdict import (
 )
 from stylewav_pl.runs.files import write_whole
 from stylewav_pl.runs.finished import FinishedRun, opened
+from stylewav_pl.runs.rows import ResultRow
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -15,7 +15,6 @@ from stylewav_pl.evaluation.findings import Findings, find_again
 from stylewav_pl.evaluation.populations import group
 from stylewav_pl.evaluation.prompts import REPORT_NOTICE
 from stylewav_pl.evaluation.records import Evaluation
-from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.sampling import evenly_spaced
 from stylewav_pl.report.figures import distributions, forest_plot
 from stylewav_pl.report.media import face_uri, sound_uri, start_uris
@@ -25,6 +24,7 @@ from stylewav_pl.runs.damage import DamageError
 from stylewav_pl.runs.finished import SKIPPED, FinishedRun
 from stylewav_pl.runs.identity import flatten
 from stylewav_pl.runs.manifest import RECORDED
+from stylewav_pl.runs.rows import ResultRow
 from stylewav_pl.types import RunDirectoryError
 
 MOST_FACES = 24

@@ -11,9 +11,9 @@ from stylewav_pl.evaluation.evaluate import evaluate
 from stylewav_pl.evaluation.guide_view import GuideView
 from stylewav_pl.evaluation.multigroup import Anova
 from stylewav_pl.evaluation.prompts import SEX, PromptSet
-from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.statistics import Interval, NotComputable, Welch, holm
 from stylewav_pl.report.verdict import trend_sentence, verdict, where_lost
+from stylewav_pl.runs.rows import ResultRow
 from stylewav_pl.types import Clip, ConfigError
 
 BOY, GIRL = SEX.sentences

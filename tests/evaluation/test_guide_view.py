@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from stylewav_pl.evaluation.guide_view import GuideView, Retrieval, read_guide_view, read_retrieval, retrieval
-from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.statistics import Interval, NotComputable
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import CohortEmbeddings, write_embeddings, write_prompts
+from stylewav_pl.runs.rows import ResultRow
 from stylewav_pl.types import Clip
 
 

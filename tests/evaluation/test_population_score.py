@@ -15,12 +15,12 @@ from torch import Tensor
 from stylewav_pl.evaluation.evaluate import evaluate
 from stylewav_pl.evaluation.population_score import PopulationScore
 from stylewav_pl.evaluation.prompts import PromptSet
-from stylewav_pl.evaluation.results import read_results
 from stylewav_pl.runs import journal
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.journal import ClipRecord, CohortRecord
 from stylewav_pl.runs.plan import Plan
 from stylewav_pl.runs.results import merge
+from stylewav_pl.runs.rows import read_results
 
 REPOSITORY = Path(__file__).parents[2]
 AGES = {"young": "a child", "grown": "an adult", "old": "an old person"}

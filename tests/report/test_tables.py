@@ -8,10 +8,10 @@ import pytest
 from stylewav_pl.evaluation.evaluate import evaluate
 from stylewav_pl.evaluation.prompts import SEX, PromptSet
 from stylewav_pl.evaluation.records import Evaluation
-from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.statistics import Interval, Welch
 from stylewav_pl.report.tables import WIDTH, between_table, paper_table, summary
 from stylewav_pl.report.verdict import verdict
+from stylewav_pl.runs.rows import ResultRow
 from stylewav_pl.types import Clip
 
 

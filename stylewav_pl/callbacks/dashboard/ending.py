@@ -12,13 +12,13 @@ from PIL import Image
 
 from stylewav_pl.callbacks.dashboard import names
 from stylewav_pl.evaluation.populations import group
-from stylewav_pl.evaluation.results import ResultRow
 from stylewav_pl.evaluation.sampling import evenly_spaced
 from stylewav_pl.evaluation.settings import STATISTICS_FILE as STATISTICS
 from stylewav_pl.evaluation.settings import read_settings
 from stylewav_pl.loggers import Cell, RunLogger
 from stylewav_pl.report.run_pictures import load_face
 from stylewav_pl.runs.finished import FinishedRun
+from stylewav_pl.runs.rows import ResultRow
 
 THUMBNAIL_PIXELS = 96
 FILES = ("report.html", STATISTICS)
