@@ -1,0 +1,207 @@
+"""The work behind the studio's page: hears a voice and lets faces grow, by the one Python call."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from queue import Queue
+from tempfile import TemporaryDirectory
+from threading import Thread
+from threading import enumerate as all_threads
+
+import numpy as np
+import soundfile
+from jaxtyping import Int16
+from PIL import Image
+
+from stylewav_pl.callbacks.writer import latent_file
+from stylewav_pl.data import BuiltinVoices
+from stylewav_pl.data.audio import decode
+from stylewav_pl.face import Face, generate
+from stylewav_pl.face.defaults import defaults
+from stylewav_pl.face.networks import Networks
+from stylewav_pl.face.settings import Asked, prepare
+from stylewav_pl.pictures.images import IMAGE_NOTICE, encode
+from stylewav_pl.pocket.voices import Speaker, held_out_children, held_out_speakers, speak
+from stylewav_pl.studio.hearing import Answer, hear
+from stylewav_pl.studio.markup import Download, Tile, faces_html
+
+RATE = 16_000
+BUILTIN_SECONDS = 4.0
+FRAME_MILLISECONDS = 120
+CONTROLS = 20  # voices among which a control is drawn
+THREAD = "studio"
+CONTROL_TITLE = "Control: the same starts, led by the voice of somebody else"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a visitor asks for.
+
+    Attributes:
+        count: Faces, at least 1.
+        steps: Optimisation steps.
+        seed: Decides everything random.
+        control: Also faces led by another voice.
+    """
+
+    count: int
+    steps: int
+    seed: int
+    control: bool = False
+
+
+class Desk:
+    """Makes faces for whoever visits the page; it keeps networks, and nothing of a visitor.
+
+    Args:
+        generator: Registry name or weight file; ``None``: that of the command ``generate``.
+        guide: The same.
+        audio_encoder: The same.
+        device: ``auto``, ``cpu`` or ``cuda``.
+    """
+
+    def __init__(
+        self,
+        generator: str | None = None,
+        guide: str | None = None,
+        audio_encoder: str | None = None,
+        device: str = "auto",
+    ) -> None:
+        self.sources = {"generator": generator, "guide": guide, "audio_encoder": audio_encoder}
+        self.device = device
+        self.count = 4
+        self.steps = int(defaults().model["num_steps"])
+        self.voices = BuiltinVoices(CONTROLS // 2, children=1)
+
+    def prepare(self) -> Networks:
+        """Returns the networks, loaded at the first call.
+
+        Raises:
+            ConfigError: The device is not there.
+            WeightsError: A network cannot be loaded.
+        """
+        asked = Asked(
+            steps=None, seed=None, start=None, side_by_side=None, model={}, device=self.device, **self.sources
+        )
+        return prepare(asked)[1]
+
+    def built_in(self, name: str) -> tuple[int, Int16[np.ndarray, " time"]]:
+        """Returns rate and samples of a built-in voice."""
+        speakers = {one.name: one for one in (*held_out_speakers(CONTROLS // 2), *held_out_children(1))}
+        return RATE, _spoken(speakers[name])
+
+    def hear(self, path: str) -> dict[str, Sequence[Answer]]:
+        """Returns what the encoder hears in a recording.
+
+        Raises:
+            AudioError: It cannot be used.
+        """
+        networks = self.prepare()
+        waveform = decode(Path(path), networks.audio.sample_rate, defaults().window)
+        return hear(waveform, networks.audio, networks.guide)
+
+    def grow(self, path: str, settings: Settings) -> Iterator[tuple[str, str]]:
+        """Yields the faces as HTML while they grow, and those of the control.
+
+        Closing the iterator ends the work.
+
+        Args:
+            path: The recording.
+            settings: What is asked for.
+
+        Raises:
+            AudioError: It cannot be used.
+        """
+        own = ""
+        for own in self._growing(path, settings):
+            yield own, ""
+        if settings.control:
+            with TemporaryDirectory() as folder:
+                other = Path(folder) / Path(path).with_suffix(".wav").name  # of the same name: the same starts
+                soundfile.write(other, self._somebody_else(settings.seed), RATE)
+                for shown in self._growing(str(other), settings, CONTROL_TITLE):
+                    yield own, shown
+
+    def _growing(self, path: str, settings: Settings, title: str = "") -> Iterator[str]:
+        pictures: Queue[list[Tile] | list[Face] | BaseException] = Queue()
+        closed = False
+
+        def on_step(step: int, images: list[Image.Image], similarities: list[float]) -> bool:
+            captions = [f"step {step} of {settings.steps}, similarity {one:.2f}" for one in similarities]
+            pictures.put([Tile(*pair) for pair in zip(images, captions, strict=True)])
+            return closed
+
+        def work() -> None:
+            try:
+                found = generate(
+                    path,
+                    count=settings.count,
+                    steps=settings.steps,
+                    seed=settings.seed,
+                    device=self.device,
+                    side_by_side=settings.count,
+                    on_step=on_step,
+                    **self.sources,
+                )
+                pictures.put(found if isinstance(found, list) else [found])
+            except BaseException as error:  # handed to whoever waits
+                pictures.put(error)
+
+        Thread(target=work, daemon=True, name=THREAD).start()
+        try:
+            while True:
+                latest = pictures.get()
+                while isinstance(latest, list) and not pictures.empty():
+                    latest = pictures.get()  # a page that is slow to show skips steps
+                if isinstance(latest, BaseException):
+                    raise latest
+                done = [one for one in latest if isinstance(one, Face)]
+                yield faces_html([_finished(face) for face in done] or latest, title)
+                if done:
+                    return
+        finally:
+            closed = True
+
+    def _somebody_else(self, seed: int) -> Int16[np.ndarray, " time"]:
+        speakers = held_out_speakers(CONTROLS // 2)
+        return _spoken(speakers[int(np.random.default_rng(seed).integers(len(speakers)))])
+
+
+def threads() -> list[Thread]:
+    """Returns the threads in which faces are made now."""
+    return [thread for thread in all_threads() if thread.name == THREAD]
+
+
+def _spoken(speaker: Speaker) -> Int16[np.ndarray, " time"]:
+    """Returns what a built-in speaker says."""
+    samples: Int16[np.ndarray, " time"] = (32767 * speak(speaker, 0, BUILTIN_SECONDS, RATE)).astype(np.int16)
+    return samples
+
+
+def _finished(face: Face) -> Tile:
+    """Returns a finished face with what can be saved of it."""
+    name = face.id.replace("#", "-").rpartition("/")[2]
+    links = [
+        Download("picture", f"{name}.png", "image/png", encode(face.image, "png", face.id, face.seed)),
+        Download("animation", f"{name}.webp", "image/webp", _film(face)),
+        Download(
+            "latent",
+            f"{name}.safetensors",
+            "application/octet-stream",
+            latent_file(face.latent, face.id, dict(face.about)),
+        ),
+    ]
+    return Tile(face.image, f"similarity {face.similarity:.2f}", links)
+
+
+def _film(face: Face) -> bytes:
+    """Returns an animation from the start to the face."""
+    frames, file = [*face.frames.values(), face.image], BytesIO()
+    lasting = [FRAME_MILLISECONDS * 2] * (len(frames) - 1) + [FRAME_MILLISECONDS * 12]
+    exif = Image.Exif()
+    exif[0x010E] = IMAGE_NOTICE  # ImageDescription
+    frames[0].save(
+        file, "WEBP", save_all=True, append_images=frames[1:], duration=lasting, loop=0, quality=90, exif=exif
+    )
+    return file.getvalue()
