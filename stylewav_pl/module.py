@@ -20,12 +20,13 @@ from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.cohort import OptimizedCohort, Recipe, StepWatch, optimize_cohort
 from stylewav_pl.optimisation.convergence import EarlyStop
+from stylewav_pl.optimisation.given_latents import GivenLatents
 from stylewav_pl.optimisation.hardware import Speed
 from stylewav_pl.optimisation.latents import LatentSpace, W
 from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.optimisation.optimizer_trial import OptimizerFactory, try_optimizer
 from stylewav_pl.optimisation.phases import Refinement, phases_of
-from stylewav_pl.optimisation.prior_start import Sources, prepare_prior
+from stylewav_pl.optimisation.prior_start import Sources, hash_of, prepare_prior
 from stylewav_pl.optimisation.rendering import Renderer
 from stylewav_pl.optimisation.schedules import RampUpCosineDown, Schedule
 from stylewav_pl.optimisation.start import Start, initial_latents
@@ -67,6 +68,7 @@ class StyleWav(LightningModule):
         speed: Speed | None = None,
         seed: int = 0,
         prior: Prior | None = None,
+        given: GivenLatents | None = None,
     ) -> None:
         """Wires built parts.
 
@@ -88,6 +90,7 @@ class StyleWav(LightningModule):
             speed: Precision, memory and compilation of a step.
             seed: Seed of the run, from which each clip's own seed follows.
             prior: Draws the starts, where ``start.prior`` is set; it belongs to these networks.
+            given: Holds the starts, where ``start.latent`` is set.
 
         Raises:
             ConfigError: The parts do not fit together.
@@ -107,8 +110,8 @@ class StyleWav(LightningModule):
         self.audio = audio.eval().requires_grad_(False)
         self.latent_space = latent_space or W()
         self.start = start or Start()
-        check_start(self.start, num_steps, prior, generator)
-        self.prior = prior
+        check_start(self.start, num_steps, prior, given, generator)
+        self.prior, self.given = prior, given
         self.optimizer_factory = optimizer or (lambda parameters: Adam(parameters, lr=0.1))
         self.recipe = Recipe(
             phases_of(num_steps, generator.resolution, refinement),
@@ -133,6 +136,7 @@ class StyleWav(LightningModule):
         preprocess: Literal["clip", "reference"] = "clip",
         cohort_size: int | Literal["auto"] = 16,
         start: Start | None = None,
+        latent_space: LatentSpace | None = None,
         **settings: Any,
     ) -> "StyleWav":
         """Loads the networks and wires them; what the command line builds from a configuration.
@@ -146,6 +150,7 @@ class StyleWav(LightningModule):
                 StyleCLIP did).
             cohort_size: Slots per cohort; the command line takes it from the data module.
             start: Where a clip's latent begins; at the mean w by default.
+            latent_space: What is optimised; W by default.
             **settings: The others of :class:`StyleWav`; the command line takes ``seed`` from
                 ``seed_everything``.
 
@@ -157,13 +162,19 @@ class StyleWav(LightningModule):
         prior = None
         if start is not None and start.prior is not None:
             prior = prepare_prior(start.prior, Sources(generator, guide, audio, preprocess), ear)
+        renders = load_generator(generator) if isinstance(generator, str) else generator
+        given = None
+        if start is not None and start.latent is not None:
+            given = GivenLatents(start.latent, latent_space or W(), renders, hash_of(generator, "generator"))
         return cls(
-            generator=load_generator(generator) if isinstance(generator, str) else generator,
+            generator=renders,
             guide=load_image_text_embedder(guide, preprocess=preprocess) if isinstance(guide, str) else guide,
             audio=ear,
             cohort_size=cohort_size,
             start=start,
+            latent_space=latent_space,
             prior=prior,
+            given=given,
             **settings,
         )
 
@@ -223,9 +234,13 @@ class StyleWav(LightningModule):
             watch: Sees each step, see :func:`~stylewav_pl.optimisation.cohort.optimize_cohort`.
         """
         batch, targets = embed_targets(batch, self.audio, like=self.latents)
+        if self.given is None:
+            starts = self.initial_latents(batch, targets)
+        else:
+            batch, targets, starts = self.given.starts(batch, targets, self.mean_latent)
         optimized = optimize_cohort(
             self.latents,
-            self.initial_latents(batch, targets),
+            starts,
             targets,
             self.recipe,
             self.renderer,
@@ -306,15 +321,18 @@ def check_counts(num_steps: int, cohort_size: int | Literal["auto"]) -> None:
     check_number("data.cohort_size", None if cohort_size == "auto" else cohort_size, least=1)
 
 
-def check_start(start: Start, num_steps: int, prior: Prior | None, generator: Generator) -> None:
+def check_start(
+    start: Start, num_steps: int, prior: Prior | None, given: GivenLatents | None, generator: Generator
+) -> None:
     """Compares a start with what it needs.
 
     Raises:
         ConfigError: It cannot be made, or would be the same face for every voice.
     """
-    if (start.prior is None) != (prior is None):
+    if (start.prior is None, start.latent is None) != (prior is None, given is None):
         raise ConfigError(
-            "Expected a built prior exactly where start.prior is set. Use StyleWav.from_sources, which loads it."
+            "Expected a built prior exactly where start.prior is set, and read latents exactly where start.latent "
+            "is. Use StyleWav.from_sources, which loads them."
         )
     if prior is not None and prior.latent_dim != generator.w_dim:
         raise ConfigError(

@@ -90,6 +90,12 @@ def parser() -> argparse.ArgumentParser:
         help="where faces begin: the mean face, samples of each clip's own near it (default), or a prior's "
         "answer to the voice",
     )
+    options.add_argument(
+        "--latent",
+        metavar="PATH",
+        help="the latent at which every face begins, or a folder with one for each file, by name "
+        "(.safetensors, .pt of e4e, projected_w.npz ...)",
+    )
     options.add_argument("--seed", type=int, metavar="N", help="decides everything random (default: 0)")
     return options
 
@@ -158,6 +164,7 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
     others = [word for index, word in enumerate(passed) if not _of_config(passed, index)]
     from stylewav_pl.embedders import matching_guide
     from stylewav_pl.face.defaults import named_start, spread_frames
+    from stylewav_pl.optimisation.start import Start
     from stylewav_pl.runs.directory import RunDirectory
 
     run = RunDirectory(Path(asked.output))
@@ -182,8 +189,12 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
     words += ["--data.window", asked.window] if asked.window else []
     words += ["--restart"] if asked.restart else []
     words += ["--seed_everything", str(asked.seed)] if asked.seed is not None else []
+    if asked.start is not None and asked.latent is not None:
+        raise ConfigError(f"--start {asked.start} and --latent contradict each other. Keep one.")
     if asked.start is not None:
         words += ["--model.start", json.dumps(asdict(named_start(asked.start)))]
+    if asked.latent is not None:
+        words += ["--model.start", json.dumps(asdict(Start(latent=asked.latent)))]
     if asked.steps is not None:
         frames = spread_frames(asked.steps)
         words += ["--model.num_steps", str(asked.steps), "--model.frame_steps", json.dumps(frames)]

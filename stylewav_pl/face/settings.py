@@ -14,6 +14,7 @@ from stylewav_pl.errors import ConfigError
 from stylewav_pl.face.defaults import SPACES, defaults, named_start, spread_frames
 from stylewav_pl.face.networks import Networks, Wanted, load
 from stylewav_pl.module import StyleWav
+from stylewav_pl.optimisation.given_latents import GivenLatents
 from stylewav_pl.optimisation.hardware import Speed
 from stylewav_pl.optimisation.latents import LatentSpace
 from stylewav_pl.optimisation.start import Start
@@ -107,12 +108,18 @@ def prepare(asked: Asked) -> tuple[dict[str, Any], Networks]:
 
 def build_system(settings: Mapping[str, Any], networks: Networks, size: int, place: torch.device) -> StyleWav:
     """Wires networks with a tensor of latents of this call's own."""
+    latent: str | None = settings["start"].latent
+    given = None
+    if latent is not None:
+        space, sha256 = settings["latent_space"], networks.generator_sha256
+        given = GivenLatents(latent, space, networks.generator, sha256)
     system = StyleWav(
         networks.generator,
         networks.guide,
         networks.audio,
         cohort_size=size,
         prior=networks.prior,
+        given=given,
         **settings,
     ).to(place)
     system.check_optimizer(place)

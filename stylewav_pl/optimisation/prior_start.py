@@ -47,8 +47,8 @@ def prepare_prior(source: str | Path, sources: Sources, audio: AudioEmbedder) ->
     prior = load_prior(source)
     about = prior.belongings
     expected = {
-        "generator": (about.generator, _hash_of(sources.generator, "generator")),
-        "guide": (about.guide, _hash_of(sources.guide, "image_text")),
+        "generator": (about.generator, hash_of(sources.generator, "generator")),
+        "guide": (about.guide, hash_of(sources.guide, "image_text")),
         "preprocess": (about.preprocess, sources.preprocess),
     }
     for name, (made_for, found) in expected.items():
@@ -62,13 +62,13 @@ def prepare_prior(source: str | Path, sources: Sources, audio: AudioEmbedder) ->
             f"The prior {source} takes vectors of width {prior.embed_dim}, the audio encoder gives "
             f"{audio.embed_dim}. Train one for these networks: {TRAIN}."
         )
-    ear = _hash_of(sources.audio, "audio")
+    ear = hash_of(sources.audio, "audio")
     known = ear in about.ears
     prior.hear(prior.ear_means[about.ears.index(str(ear))] if known else mean_target(audio))
     return prior
 
 
-def _hash_of(source: object, kind: str) -> str | None:
+def hash_of(source: object, kind: str) -> str | None:
     """SHA-256 of a network's file; None where it was built in place."""
     if not isinstance(source, str) or source == UNTRAINED:
         return None

@@ -30,6 +30,8 @@ class Start:
             third of a step.
         prior: Source of a prior (``pocket``, or a file): a clip starts at what it draws for the clip's target
             from the clip's seed, which is nearly right at once; ``null``: none.
+        latent: File of a latent at which every clip starts, or folder with one for each clip, by its id (such
+            as ``latents`` of a run), see :mod:`.latent_files`; ``null``: none.
 
     Raises:
         ConfigError: A value is out of its range, or two contradict each other.
@@ -38,11 +40,17 @@ class Start:
     truncation: float = 0.0
     candidates: int = 1
     prior: str | None = None
+    latent: str | None = None
 
     def __post_init__(self) -> None:
         """Checks the values."""
         check_number("model.start.truncation", self.truncation, least=0, most=1)
         check_number("model.start.candidates", self.candidates, least=1, most=MOST_CANDIDATES)
+        if self.latent is not None and (self.prior is not None or self.truncation):
+            raise ConfigError(
+                "A clip starts at a given latent (model.start.latent), at a prior's draw (model.start.prior) or at "
+                "samples (model.start.truncation above 0), found more than one of these. Keep one."
+            )
         if self.prior is not None and self.truncation:
             raise ConfigError(
                 f"A prior ({self.prior}) draws the starts itself, so model.start.truncation must be 0, found "
@@ -50,13 +58,13 @@ class Start:
             )
         if self.candidates > 1 and self.is_mean:
             raise ConfigError(
-                "Expected model.start.candidates of 1 where every clip starts at the mean (truncation: 0), "
-                f"found {self.candidates}. Correct one of the two."
+                "Expected model.start.candidates of 1 where every clip starts at the mean (truncation: 0) or at a "
+                f"given latent, found {self.candidates}. Correct one of the two."
             )
 
     @property
     def is_mean(self) -> bool:
-        """Whether every clip starts at the mean w."""
+        """Whether nothing is drawn: every clip starts at the mean w, or at a given latent."""
         return not self.truncation and self.prior is None
 
     @property
