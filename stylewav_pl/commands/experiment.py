@@ -32,7 +32,7 @@ from stylewav_pl.commands.finish import (
     record_prompts,
     sounds_of,
 )
-from stylewav_pl.commands.first_start import AUTO, ear_of, plan_so_far, threads_of
+from stylewav_pl.commands.first_start import AUTO, ear_of, plan_so_far, prior_of, threads_of
 from stylewav_pl.commands.mend import mend, told
 from stylewav_pl.commands.parsing import MODE, parse_settings
 from stylewav_pl.commands.render import Rendering, render_again
@@ -406,6 +406,7 @@ class ExperimentCLI(LightningCLI):
             "generator": ("generator", model["generator"]),
             "guide": ("image_text", model["guide"]),
             "audio": ("audio", model["audio"]),
+            "prior": ("prior", prior_of(model)),
         }
         sources["judge"] = ("image_text", self.clip_score.judge_source if self.clip_score.texts else None)
         return {

@@ -12,7 +12,7 @@ from stylewav_pl.errors import ConfigError
 
 Number = TypeVar("Number", int, float)
 NETWORKS = ("faces", "clip", "judge", "audio")
-TRAINED = ("faces", "adversarial", "clip", "judge", "audio", "speaker")
+TRAINED = ("faces", "adversarial", "clip", "judge", "audio", "speaker", "prior")
 FILES = {
     "faces": "generator",
     "adversarial": "generator-adversarial",
@@ -20,6 +20,7 @@ FILES = {
     "judge": "judge",
     "audio": "audio",
     "speaker": "speaker",
+    "prior": "prior",
 }
 SETTINGS = {
     "faces": ("seed", "scale"),
@@ -28,6 +29,7 @@ SETTINGS = {
     "judge": ("seed", "steps"),
     "audio": ("seed", "steps", "loss", "voices", "recordings", "start"),
     "speaker": ("seed", "steps", "voices", "recordings"),
+    "prior": ("seed", "steps", "samples", "generator", "guide", "preprocess"),
 }
 TEACHERS = {"clip_model": "clip", "generator": "generator"}
 PARTS = ("held-out", "validation", "training", "all")
@@ -38,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     options = Options(
         prog="stylewav-pl pocket",
         description="Trains the pocket suite (seeded, resumable; under 90 minutes in all on 2 cores), in "
-        "this order: faces, clip, judge, audio, speaker; adversarial makes a crisper generator out of that of faces.",
+        "this order: faces, clip, judge, audio, speaker, prior; adversarial makes a crisper generator out of that of faces.",
     )
     actions = options.add_subparsers(dest="action", required=True, metavar="ACTION")
     train = actions.add_parser("train", help="train one network")
@@ -65,7 +67,33 @@ def parser() -> argparse.ArgumentParser:
         "--steps",
         type=positive(int),
         metavar="N",
-        help="optimiser steps of adversarial, clip, judge and audio (default: those of the recipe)",
+        help="optimiser steps of all but faces (default: those of the recipe)",
+    )
+    train.add_argument(
+        "--samples",
+        type=positive(int),
+        metavar="N",
+        help="images that prior learns from (default: 16000)",
+    )
+    train.add_argument(
+        "--generator",
+        metavar="SOURCE",
+        help="whose latents prior gives (default: the one in DIR, else pocket)",
+    )
+    train.add_argument(
+        "--guide", metavar="SOURCE", help="whose vectors prior takes (default: the one in DIR, else pocket)"
+    )
+    train.add_argument(
+        "--audio-encoder",
+        metavar="SOURCE",
+        action="append",
+        help="whose mean prior keeps, may be repeated (default: those in DIR and the shipped ones)",
+    )
+    train.add_argument(
+        "--preprocess",
+        choices=("clip", "reference"),
+        default="clip",
+        help="how images reach the guide of prior (default: clip)",
     )
     train.add_argument(
         "--scale",
@@ -204,6 +232,8 @@ def train(asked: argparse.Namespace) -> None:
         recipe = {"clip": clip.GUIDE, "judge": clip.JUDGE}[asked.network]
         generator = _trained(asked.output, "generator")
         clip.train(weights, recipe=recipe, generator=generator, precision=asked.precision, **common, **steps)
+    elif asked.network == "prior":
+        _train_prior(asked, weights, {**common, **steps})
     else:
         models = {name: _trained(asked.output, file) for name, file in TEACHERS.items()}
         _train_ear(asked, weights, {**common, **steps, **models, "voices": asked.voices})
@@ -234,6 +264,23 @@ def _train_ear(asked: argparse.Namespace, weights: Path, settings: Mapping[str, 
         from stylewav_pl.training import audio
 
         audio.train(weights, loss=asked.loss, **settings)
+
+
+def _train_prior(asked: argparse.Namespace, weights: Path, settings: Mapping[str, Any]) -> None:
+    """Trains a prior for the networks that are named, or those in the folder, or the shipped ones."""
+    from stylewav_pl.training import prior
+
+    trained = [asked.output / f"{FILES[ear]}.safetensors" for ear in ("audio", "speaker")]
+    samples = {} if asked.samples is None else {"samples": asked.samples}
+    prior.train(
+        weights,
+        generator=asked.generator or _trained(asked.output, "generator"),
+        clip_model=asked.guide or _trained(asked.output, "clip"),
+        preprocess=asked.preprocess,
+        ears=asked.audio_encoder or [*(ear for ear in trained if ear.is_file()), *prior.EARS],
+        **settings,
+        **samples,
+    )
 
 
 def _plain(setting: Any) -> Any:
