@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from PIL import Image
@@ -19,7 +20,6 @@ from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
-from stylewav_pl.pictures.images import from_picture
 from stylewav_pl.pocket.faces import PROMPT_SETS, Z_DIM
 from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.training.nuisance import SEED, answers, shares
@@ -138,11 +138,17 @@ def measure_run(run: Path, judge: str, samples: int = SAMPLES) -> BaseRates:
             f"{len(male)}."
         )
     model = finished.configuration["model"]
-    images = torch.stack([from_picture(Image.open(BytesIO(finished.image(row.clip.id)))) for row in rows])
+    images = torch.stack([_read(finished.image(row.clip.id)) for row in rows])
     generator, network = load_generator(model["generator"]), load_image_text_embedder(judge)
     return measure(
         images, male, generator, network, (model.get("start") or {}).get("truncation", 0.0), samples
     )
+
+
+def _read(file: bytes) -> Float[Tensor, "3 size size"]:
+    """Returns a written picture in [-1, 1]."""
+    pixels = np.array(Image.open(BytesIO(file)).convert("RGB"))
+    return torch.from_numpy(pixels).permute(2, 0, 1).float() / 127.5 - 1
 
 
 def table(found: BaseRates) -> str:
