@@ -158,6 +158,12 @@ def parser() -> argparse.ArgumentParser:
         help="test voices of audio; all needs the program espeak-ng",
     )
     evaluate.add_argument(
+        "--run",
+        type=Path,
+        metavar="RUN",
+        help="let judge compare the faces of a finished run with random samples instead",
+    )
+    evaluate.add_argument(
         "--recordings",
         type=Path,
         metavar="DIR",
@@ -226,6 +232,10 @@ def train(asked: argparse.Namespace) -> None:
         iterations = {} if asked.steps is None else {"iterations": asked.steps}
         generator = _trained(asked.output, "generator")
         adversarial.train(weights, generator=generator, precision=asked.precision, **common, **iterations)
+    elif asked.network == "judge" and asked.run is not None:
+        from stylewav_pl.training import base_rates
+
+        print(base_rates.table(base_rates.measure_run(asked.run, weights)))
     elif asked.network in ("clip", "judge"):
         from stylewav_pl.training import clip
 
@@ -343,6 +353,10 @@ def evaluate(asked: argparse.Namespace) -> None:
         from stylewav_pl.training import faces_evaluation
 
         print(faces_evaluation.table(faces_evaluation.evaluate(weights)))
+    elif asked.network == "judge" and asked.run is not None:
+        from stylewav_pl.training import base_rates
+
+        print(base_rates.table(base_rates.measure_run(asked.run, weights)))
     elif asked.network in ("clip", "judge"):
         from stylewav_pl.training import clip_evaluation, nuisance
 

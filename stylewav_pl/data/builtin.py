@@ -7,32 +7,36 @@ from stylewav_pl.data.audio import finish
 from stylewav_pl.data.base import ClipSource
 from stylewav_pl.data.decoder import InMemory
 from stylewav_pl.data.window import Window
-from stylewav_pl.pocket.voices import Speaker, held_out_speakers, speak
+from stylewav_pl.pocket.voices import Speaker, held_out_children, held_out_speakers, speak
 from stylewav_pl.ranges import check_number
 from stylewav_pl.types import Clip
 
 NATIVE_RATE = 16_000
+OLDEST_CHILD, OLD_FROM = 12.0, 60.0  # years
 
 
 class BuiltinVoices(ClipSource):
     """One utterance each of synthetic speakers that were never trained on.
 
-    Labels: ``sex``, and ``age`` in decades (``30s``). Every speaker speaks once, so clips are independent.
+    Labels: ``age`` in decades (``30s``), ``age_group`` (``child`` up to 12 years, ``adult``, ``old`` from 60),
+    and ``sex``, but not of children, whose voices do not tell it. Every speaker speaks once, so clips are
+    independent.
 
     Args:
         per_sex: How many women and how many men.
         seed: Another seed gives other speakers.
         seconds: Length of each utterance.
+        children: How many girls and how many boys, beside the women and men.
     """
 
-    def __init__(self, per_sex: int = 40, seed: int = 0, seconds: float = 5.25) -> None:
+    def __init__(self, per_sex: int = 40, seed: int = 0, seconds: float = 5.25, children: int = 0) -> None:
         check_number("BuiltinVoices.per_sex", per_sex, least=1)
         check_number("BuiltinVoices.seconds", seconds, least=0.5, most=60)
+        check_number("BuiltinVoices.children", children, least=0)
         self.seconds = seconds
         self.seed = seed
-        self.speakers = {
-            f"builtin/{speaker.name}": speaker for speaker in held_out_speakers(per_sex, seed=seed)
-        }
+        speakers = [*held_out_speakers(per_sex, seed), *held_out_children(children, seed)]
+        self.speakers = {f"builtin/{speaker.name}": speaker for speaker in speakers}
 
     def list_clips(self) -> list[Clip]:
         """See :meth:`ClipSource.list_clips`; sorted by id."""
@@ -45,5 +49,18 @@ class BuiltinVoices(ClipSource):
 
 
 def _clip(id: str, speaker: Speaker) -> Clip:
-    labels = {"sex": speaker.sex, "age": f"{int(speaker.age) // 10 * 10}s"}
+    group = _age_group(speaker.age)
+    sex = {} if group == "child" else {"sex": speaker.sex}
+    labels = {**sex, "age": f"{int(speaker.age) // 10 * 10}s", "age_group": group}
     return Clip(id, f"builtin:{speaker.name}", speaker=speaker.name, labels=labels)
+
+
+def _age_group(years: float) -> str:
+    """Returns the group whose faces are drawn for this age.
+
+    >>> _age_group(12.0), _age_group(18.0), _age_group(60.0)
+    ('child', 'adult', 'old')
+    """
+    if years <= OLDEST_CHILD:
+        return "child"
+    return "old" if years >= OLD_FROM else "adult"

@@ -38,7 +38,7 @@ ENTRIES: tuple[Entry, ...] = (
         "pocket",
         "generator",
         "MIT",
-        "StyleGAN2 of cartoon faces, 64 px",
+        "StyleGAN2 of cartoon faces, 128 px",
         "pocket/weights/generator.safetensors",
     ),
     PackagedWeights(
@@ -47,6 +47,13 @@ ENTRIES: tuple[Entry, ...] = (
         "MIT",
         "CLIP of cartoon faces and their captions",
         "pocket/weights/clip.safetensors",
+    ),
+    PackagedWeights(
+        "pocket-judge",
+        "image_text",
+        "MIT",
+        "another CLIP of cartoon faces, to score what the guide made",
+        "pocket/weights/judge.safetensors",
     ),
     PackagedWeights(
         "pocket", "audio", "MIT", "Wav2CLIP-style encoder of voices", "pocket/weights/audio.safetensors"

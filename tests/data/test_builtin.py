@@ -38,6 +38,18 @@ def test_more_voices_keep_the_first_ones() -> None:
     assert {clip.id: clip for clip in few}.items() <= {clip.id: clip for clip in many}.items()
 
 
+def test_children_come_beside_the_others_and_without_a_sex() -> None:
+    grown, all_of_them = BuiltinVoices(3).list_clips(), BuiltinVoices(3, children=2).list_clips()
+    children = [clip for clip in all_of_them if clip not in grown]
+    assert [clip.id for clip in children] == [
+        f"builtin/child-{name}" for name in ("f000", "f001", "m000", "m001")
+    ]
+    assert all(clip.labels["age_group"] == "child" and "sex" not in clip.labels for clip in children)
+    assert {clip.labels["age_group"] for clip in BuiltinVoices(40).list_clips()} == {"adult", "old"}
+    with pytest.raises(ConfigError, match=r"BuiltinVoices\.children"):
+        BuiltinVoices(1, children=-1)
+
+
 @pytest.mark.parametrize(("per_sex", "seconds"), [(0, 5.0), (1, 0.1), (1, 1e6)])
 def test_impossible_settings_are_refused(per_sex: int, seconds: float) -> None:
     with pytest.raises(ConfigError, match=r"BuiltinVoices\.(per_sex|seconds)"):

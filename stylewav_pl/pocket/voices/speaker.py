@@ -6,7 +6,7 @@ measurements.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -151,6 +151,18 @@ def held_out_speakers(per_sex: int, seed: int = 0, ages: tuple[Years, Years] = (
         ages: Youngest and oldest in years; uniform between.
     """
     return _speakers(HELD_OUT, 2 * per_sex, seed, ages)
+
+
+def held_out_children(per_sex: int, seed: int = 0, ages: tuple[Years, Years] = (5.0, 12.0)) -> list[Speaker]:
+    """Returns children for demos and tests, never drawn for training; named ``child-f000`` and so on.
+
+    Args:
+        per_sex: How many girls and how many boys.
+        seed: Another seed gives other children.
+        ages: Youngest and oldest in years; uniform between.
+    """
+    children = _speakers(f"{HELD_OUT}/children", 2 * per_sex, seed, ages)
+    return [replace(child, name=f"child-{child.name}") for child in children]
 
 
 def _speakers(namespace: str, count: int, seed: int, ages: tuple[Years, Years]) -> list[Speaker]:
