@@ -56,6 +56,7 @@ COMMANDS = {
         "data",
         "what a Common Voice release or a folder holds, a selection as shards, built-in voices as files",
     ),
+    "studio": ("studio", "a page to record a voice on and watch faces grow from it"),
     "pocket": ("pocket", "train the shipped miniature networks from nothing"),
 }
 

@@ -20,7 +20,9 @@ def parser() -> argparse.ArgumentParser:
         epilog="Browsers give microphones to pages of this computer (http://localhost) and to https pages only: for "
         "others give a certificate.",
     )
-    options.add_argument("--host", default=LOCAL, metavar="ADDRESS", help=f"where to listen (default: {LOCAL})")
+    options.add_argument(
+        "--host", default=LOCAL, metavar="ADDRESS", help=f"where to listen (default: {LOCAL})"
+    )
     options.add_argument("--port", type=int, default=PORT, metavar="N", help=f"(default: {PORT})")
     options.add_argument("--ssl-certfile", metavar="FILE", help="certificate, for https")
     options.add_argument("--ssl-keyfile", metavar="FILE", help="its key")
@@ -28,9 +30,15 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (default: auto)"
     )
-    for name, what in (("generator", "generator"), ("audio-encoder", "audio encoder"), ("guide", "CLIP model")):
+    for name, what in (
+        ("generator", "generator"),
+        ("audio-encoder", "audio encoder"),
+        ("guide", "CLIP model"),
+    ):
         options.add_argument(
-            f"--{name}", metavar="SOURCE", help=f"registry name or weight file of the {what} (default: pocket's)"
+            f"--{name}",
+            metavar="SOURCE",
+            help=f"registry name or weight file of the {what} (default: pocket's)",
         )
     return options
 
@@ -75,5 +83,7 @@ def run(command: str, options: list[str]) -> int:
             css=style(),
         )
     except OSError as error:
-        raise ConfigError(f"The page cannot be served at {asked.host}:{asked.port}: {error}. Choose another --port.") from error
+        raise ConfigError(
+            f"The page cannot be served at {asked.host}:{asked.port}: {error}. Choose another --port."
+        ) from error
     return 0

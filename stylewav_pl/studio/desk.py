@@ -118,7 +118,9 @@ class Desk:
             yield own, ""
         if settings.control:
             with TemporaryDirectory() as folder:
-                other = Path(folder) / Path(path).with_suffix(".wav").name  # of the same name: the same starts
+                other = (
+                    Path(folder) / Path(path).with_suffix(".wav").name
+                )  # of the same name: the same starts
                 soundfile.write(other, self._somebody_else(settings.seed), RATE)
                 for shown in self._growing(str(other), settings, CONTROL_TITLE):
                     yield own, shown

@@ -16,7 +16,9 @@ NOTICE = (
     "looks like, and must not be used to identify or to judge anyone. Recordings stay on this computer, and "
     "nothing is kept unless you save it."
 )
-WAITING = '<div class="placeholder">Record your voice, drop a file, or start with one of the built-in voices.</div>'
+WAITING = (
+    '<div class="placeholder">Record your voice, drop a file, or start with one of the built-in voices.</div>'
+)
 MOST_FACES, MOST_STEPS = 8, 200
 KEPT_SECONDS = 600  # recordings of visitors, in the page's own temporary folder
 BUILTIN = {"A woman": "f000", "A man": "m000", "A child": "child-f000"}
@@ -28,12 +30,18 @@ def build_page(desk: Desk) -> gr.Blocks:
     Args:
         desk: Does the work.
     """
-    with gr.Blocks(title="stylewav-pl studio", analytics_enabled=False, delete_cache=(60, KEPT_SECONDS)) as page:
+    with gr.Blocks(
+        title="stylewav-pl studio", analytics_enabled=False, delete_cache=(60, KEPT_SECONDS)
+    ) as page:
         gr.Markdown(f"# {TITLE}", elem_id="title")
         with gr.Row():
             with gr.Column(scale=2, min_width=300):
                 voice = gr.Audio(
-                    sources=["microphone", "upload"], type="filepath", label="Voice", elem_id="voice", buttons=[]
+                    sources=["microphone", "upload"],
+                    type="filepath",
+                    label="Voice",
+                    elem_id="voice",
+                    buttons=[],
                 )
                 with gr.Row():
                     built_in = [gr.Button(name, size="sm", min_width=70) for name in BUILTIN]
@@ -53,7 +61,9 @@ def build_page(desk: Desk) -> gr.Blocks:
                 others = gr.HTML("", elem_id="others")
         gr.HTML(f'<p class="notice">{NOTICE}</p>')
 
-        def make(path: str | None, count: int, steps: int, seed: int, control: bool) -> Iterator[tuple[Any, ...]]:
+        def make(
+            path: str | None, count: int, steps: int, seed: int, control: bool
+        ) -> Iterator[tuple[Any, ...]]:
             if path is None:
                 yield "", WAITING, ""
                 return
@@ -67,7 +77,12 @@ def build_page(desk: Desk) -> gr.Blocks:
 
         settings, shown = [voice, count, steps, seed, control], [heard, faces, others]
         running = gr.on(
-            [voice.change, again.click], make, settings, shown, show_progress="hidden", trigger_mode="always_last"
+            [voice.change, again.click],
+            make,
+            settings,
+            shown,
+            show_progress="hidden",
+            trigger_mode="always_last",
         )
         stop.click(None, cancels=[running])
         for button, name in zip(built_in, BUILTIN.values(), strict=True):

@@ -124,7 +124,9 @@ def test_two_visitors_do_not_mix(visit: Any, voices: dict[str, Path]) -> None:
     assert man.evaluate("document.documentElement.scrollWidth") <= 390  # nothing is off the screen
 
 
-def test_what_is_no_voice_is_told_and_the_page_goes_on(visit: Any, voices: dict[str, Path], tmp_path: Path) -> None:
+def test_what_is_no_voice_is_told_and_the_page_goes_on(
+    visit: Any, voices: dict[str, Path], tmp_path: Path
+) -> None:
     page = visit()
     text = tmp_path / "not-a-voice.wav"
     text.write_text("no sound at all")
