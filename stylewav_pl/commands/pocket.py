@@ -106,6 +106,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="SOURCE",
         help="weights that audio goes on from (default: pocket)",
     )
+    train.add_argument(
+        "--head-only",
+        action="store_true",
+        help="audio with --recordings: only the projection learns, as another CLIP model needs",
+    )
     train.add_argument("--bfloat16", action="store_true", help="audio with --recordings: compute in bfloat16")
     train.add_argument("--no-resume", action="store_true", help="begin anew although a state file is there")
     evaluate = actions.add_parser("evaluate", help="print the figures of one network")
@@ -238,7 +243,7 @@ def _train_ear(asked: argparse.Namespace, weights: Path, settings: Mapping[str, 
         from stylewav_pl.training import audio_tuning
 
         audio_tuning.tune(
-            weights, recordings=asked.recordings, start=asked.start, bfloat16=asked.bfloat16, **settings
+            weights, recordings=asked.recordings, start=asked.start, bfloat16=asked.bfloat16, head_only=asked.head_only, **settings
         )
     else:
         from stylewav_pl.training import audio

@@ -117,14 +117,29 @@ class AudioTuning(audio.AudioDistillation):
         network: Trained further.
         prompts: The words that sex and age are asked by.
         bfloat16: Whether the convolutions compute in it; half the time where the processor has it.
+        head_only: Whether the convolutions stay as they are: enough for another CLIP space.
         settings: See :class:`.audio.AudioDistillation`.
     """
 
     def __init__(
-        self, network: AudioNetwork, prompts: Prompts, *, bfloat16: bool = False, **settings: Any
+        self,
+        network: AudioNetwork,
+        prompts: Prompts,
+        *,
+        bfloat16: bool = False,
+        head_only: bool = False,
+        **settings: Any,
     ) -> None:
         super().__init__(network, InfoNCE(), **settings)
-        self.prompts, self.in_bfloat16 = prompts, bfloat16
+        self.prompts, self.in_bfloat16, self.head_only = prompts, bfloat16, head_only
+        self.network.audio_encoder.requires_grad_(not head_only)
+
+    def train(self, mode: bool = True) -> "AudioTuning":
+        """Leaves the statistics of frozen convolutions as they are, too."""
+        super().train(mode)
+        if self.head_only:
+            self.network.audio_encoder.eval()
+        return self
 
     def training_step(self, batch: PeopleBatch, batch_idx: int) -> Tensor:  # type: ignore[override]
         """Spectrogram, augmentation, embedding, loss."""
@@ -157,6 +172,7 @@ def tune(
     generator: str | Path | None = "pocket",
     cache: Path | None = None,
     bfloat16: bool = False,
+    head_only: bool = False,
     device: str = "cpu",
     threads: int = 2,
     resume: bool = True,
@@ -179,6 +195,8 @@ def tune(
         generator: Makes half of the faces; ``None`` for drawn faces only.
         cache: Folder of the synthetic and moved voices; ``<output>.voices`` when not given.
         bfloat16: Whether to compute in it.
+        head_only: Whether only the projection into CLIP space learns, a third of the time; for an encoder of
+            people's voices that gets another CLIP model.
         device: Where to train, ``cpu`` or ``cuda``.
         threads: Processor cores to use.
         resume: Whether to go on from the state file if there is one.
@@ -210,6 +228,7 @@ def tune(
         network,
         embed_prompts(teacher),
         bfloat16=bfloat16,
+        head_only=head_only,
         learning_rate=learning_rate,
         steps=steps,
         seed=seed,

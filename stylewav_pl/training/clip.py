@@ -52,7 +52,7 @@ class Recipe:
 
     config: Mapping[str, Any]
     steps: int = 1500
-    drawn_steps: int = 450
+    drawn_steps: int = 700
     batch_size: int = 128
     drawn: int = 16_000
     generated: int = 12_000

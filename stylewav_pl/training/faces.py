@@ -44,7 +44,7 @@ class Phase:
     iterations: int
 
 
-PHASES = (Phase(16, 600), Phase(32, 1600), Phase(64, 6000), Phase(128, 9000))
+PHASES = (Phase(16, 600), Phase(32, 1600), Phase(64, 4500), Phase(128, 6500))
 
 
 def build(seed: int = 0) -> StyleGAN2:

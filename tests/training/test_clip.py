@@ -307,8 +307,6 @@ def test_evaluation_of_an_untrained_file_names_every_prompt_set(tmp_path: Path) 
 
 @pytest.fixture(scope="module")
 def shipped() -> dict[str, dict[str, float]]:
-    if load_image_text_embedder("pocket").image_size != clip.GUIDE.image_size:
-        pytest.skip("the shipped CLIP model learned an earlier edition of the drawings")
     return evaluate("pocket", renders=250, outputs=100)
 
 

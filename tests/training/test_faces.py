@@ -118,13 +118,6 @@ def test_linear_r2_knows_the_extremes():
     assert abs(linear_r2(w, torch.randn(400, generator=torch.Generator().manual_seed(1)))) < 0.1
 
 
-second_edition = pytest.mark.skipif(
-    load_generator("pocket").resolution != max(faces.CHANNELS),
-    reason="the shipped generator learned an earlier edition of the drawings",
-)
-
-
-@second_edition
 def test_shipped_weights_draw_like_the_renderer():
     result = evaluate("pocket", faces=64, traits_from=2000)
     assert result.psnr[128] >= 28.0
@@ -138,7 +131,6 @@ def test_a_generator_of_another_size_is_not_compared(tmp_path):
         evaluate(tmp_path / "small")
 
 
-@second_edition
 @torch.no_grad()
 def test_the_mean_face_of_the_shipped_weights_is_a_face():
     generator = load_generator("pocket")
