@@ -10,7 +10,7 @@ from stylewav_pl.commands.settled import basis_of, settle, settled
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.ignored import Ignored
 from stylewav_pl.embedders.base import ImageTextEmbedder
-from stylewav_pl.errors import printable_lines
+from stylewav_pl.errors import ConfigError, RunDirectoryError, StrictError, TooManySkipsError, printable_lines
 from stylewav_pl.evaluation.findings import Findings, find
 from stylewav_pl.evaluation.prompts import REPORT_NOTICE, PromptSet, judge_note
 from stylewav_pl.report.html import write_report
@@ -26,7 +26,7 @@ from stylewav_pl.runs.embeddings import write_prompts
 from stylewav_pl.runs.finished import TABLES, FinishedRun
 from stylewav_pl.runs.plan import Plan
 from stylewav_pl.runs.results import Totals, merge, read_skips
-from stylewav_pl.types import ConfigError, RunDirectoryError, Skip, StrictError, TooManySkipsError
+from stylewav_pl.types import Skip
 
 MOST_SKIPS_TOLD = 5
 MADE = ("statistics.json", "grid.png", "report.html")

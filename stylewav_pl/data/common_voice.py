@@ -15,8 +15,9 @@ from stylewav_pl.data.folder import FileSource
 from stylewav_pl.data.funnel import Funnel, Stage
 from stylewav_pl.data.populations import Population, Populations, spellings
 from stylewav_pl.data.tables import collect
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.ranges import check_number
-from stylewav_pl.types import AudioError, Clip, ConfigError, as_path
+from stylewav_pl.types import AudioError, Clip, as_path
 
 # What every clip is labelled with beside the trait, where its speaker told.
 SEXES = {value: label for label in ("female", "male") for value in spellings([label])}

@@ -18,9 +18,10 @@ from stylewav_pl.data.funnel import Stage
 from stylewav_pl.data.ignored import Ignored
 from stylewav_pl.data.sound import ClipReader, Sound
 from stylewav_pl.data.window import HIGH_PASS, Window
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.ranges import check_number
 from stylewav_pl.runs.plan import Cohort
-from stylewav_pl.types import Clip, ClipBatch, ConfigError, Skip, SkipReason
+from stylewav_pl.types import Clip, ClipBatch, Skip, SkipReason
 
 FEW_CLIPS = 4
 MOST_WORKERS = 1024

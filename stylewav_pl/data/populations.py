@@ -6,8 +6,8 @@ from hashlib import blake2b
 from itertools import islice, zip_longest
 
 from stylewav_pl.data.funnel import Funnel
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.ranges import check_number
-from stylewav_pl.types import ConfigError
 
 # One meaning, several spellings: Common Voice renamed its genders with release 17 and misspells the forties.
 SPELLINGS = (

@@ -19,7 +19,8 @@ import numpy as np
 from stylewav_pl.data.cleaning import Block
 from stylewav_pl.data.decoder import Decoder, cut_off
 from stylewav_pl.data.file_part import FilePart
-from stylewav_pl.types import AudioError, SkipReason, StyleWavError
+from stylewav_pl.errors import StyleWavError
+from stylewav_pl.types import AudioError, SkipReason
 
 PROGRAM = Path(__file__).with_name("pyav_process.py")
 # Seconds of computing: more than a slow machine needs for speech at the lowest bit rates.

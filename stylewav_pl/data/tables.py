@@ -13,8 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from stylewav_pl.data.table_text import LINE, PARQUET_MAGIC, TEXT, TableText, open_text, read_head, readable
-from stylewav_pl.errors import printable
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError, printable
 
 FAULT = " fault"  # names of columns are stripped, so that none of them is called so
 _CELLS = " cells"

@@ -14,8 +14,7 @@ from torch.nn import functional as F
 from stylewav_pl.embedders.base import ImageTextEmbedder, Space, check_texts
 from stylewav_pl.embedders.preprocess import Training, clip_preprocess, reference_preprocess
 from stylewav_pl.embedders.vocabulary import Vocabulary
-from stylewav_pl.errors import one_line
-from stylewav_pl.types import ConfigError, WeightsError
+from stylewav_pl.errors import ConfigError, WeightsError, one_line
 from stylewav_pl.weights.state_dict import BUILD_ERRORS, build_checked
 
 Tokenizer = Callable[[list[str]], Tensor]

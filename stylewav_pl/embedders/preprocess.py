@@ -18,7 +18,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import unset_fake_temporarily
 from torch.nn import functional as F
 
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError
 
 Preprocess = Literal["clip", "reference"]
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stylewav_pl.errors import StyleWavError
 from stylewav_pl.evaluation.evaluate import evaluate
 from stylewav_pl.evaluation.guide_view import Retrieval, read_guide_view, read_retrieval
 from stylewav_pl.evaluation.prompts import DEFAULT_PROMPTS, PromptSet
@@ -13,7 +14,6 @@ from stylewav_pl.evaluation.speakers import PERMUTATIONS
 from stylewav_pl.evaluation.statistics import NotComputable
 from stylewav_pl.runs.finished import FinishedRun, opened
 from stylewav_pl.runs.rows import ResultRow
-from stylewav_pl.types import StyleWavError
 
 
 @dataclass(frozen=True)

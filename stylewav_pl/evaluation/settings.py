@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
+from stylewav_pl.errors import RunDirectoryError
 from stylewav_pl.evaluation.prompts import PromptSet
-from stylewav_pl.types import RunDirectoryError
 
 STATISTICS_FILE = "statistics.json"
 

@@ -13,8 +13,8 @@ from jaxtyping import Float
 from numpy import ndarray
 from PIL import Image
 
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.loggers.base import Cell, RunLogger
-from stylewav_pl.types import ConfigError
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from stylewav_pl.data.funnel import Stage
+from stylewav_pl.errors import RunDirectoryError
 from stylewav_pl.evaluation.findings import Findings, find_again
 from stylewav_pl.evaluation.populations import group
 from stylewav_pl.evaluation.prompts import REPORT_NOTICE
@@ -25,7 +26,6 @@ from stylewav_pl.runs.finished import SKIPPED, FinishedRun
 from stylewav_pl.runs.identity import flatten
 from stylewav_pl.runs.manifest import RECORDED
 from stylewav_pl.runs.rows import ResultRow
-from stylewav_pl.types import RunDirectoryError
 
 MOST_FACES = 24
 MOST_CLIPS = 200

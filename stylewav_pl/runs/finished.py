@@ -12,6 +12,7 @@ from typing import Any, final
 import numpy as np
 from jaxtyping import Float
 
+from stylewav_pl.errors import RunDirectoryError
 from stylewav_pl.runs.damage import Damage, DamageError, note
 from stylewav_pl.runs.digests import NO_FILES, CohortFiles, Digest, digest_of
 from stylewav_pl.runs.directory import PROMPTS, RunDirectory
@@ -22,7 +23,7 @@ from stylewav_pl.runs.results import read_skips
 from stylewav_pl.runs.rows import ResultRow, read_curves, read_results
 from stylewav_pl.runs.stores import IMAGE, LATENT, Store
 from stylewav_pl.runs.stores.base import Kind
-from stylewav_pl.types import RunDirectoryError, Skip
+from stylewav_pl.types import Skip
 
 RESULTS, CURVES, SKIPPED = "results.csv", "curves.csv", "skipped.csv"
 TABLES = (RESULTS, CURVES, SKIPPED)

@@ -19,11 +19,11 @@ from torch.nn.functional import softplus
 from torch.optim import Adam
 from tqdm import tqdm
 
+from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators import StyleGAN2, load_generator
 from stylewav_pl.pocket.faces import Z_DIM
 from stylewav_pl.training.discriminator import Discriminator
 from stylewav_pl.training.faces import Precision, distillation_loss, drawn_at, noise_for, rate_at
-from stylewav_pl.types import WeightsError
 
 ITERATIONS = 3000
 BATCH = 16

@@ -20,8 +20,8 @@ import soxr
 from jaxtyping import Float
 from scipy.signal import lfilter
 
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.pocket.voices import Sex, Speaker
-from stylewav_pl.types import ConfigError
 
 Split = Literal["train", "test"]
 Wave = Float[np.ndarray, " time"]

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 import stylewav_pl.report.page as page_module
+from stylewav_pl.errors import RunDirectoryError
 from stylewav_pl.evaluation.evaluate import evaluate
 from stylewav_pl.evaluation.prompts import REPORT_NOTICE, SEX, PromptSet, judge_note
 from stylewav_pl.pictures.sheets import write_sheet
@@ -24,7 +25,6 @@ from stylewav_pl.report.verdict import verdict
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import CohortEmbeddings, write_embeddings
 from stylewav_pl.runs.rows import read_results
-from stylewav_pl.types import RunDirectoryError
 
 ATTACK = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'>"
 

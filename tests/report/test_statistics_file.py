@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stylewav_pl.errors import RunDirectoryError
 from stylewav_pl.evaluation.evaluate import evaluate
 from stylewav_pl.evaluation.guide_view import retrieval
 from stylewav_pl.evaluation.prompts import SEX
 from stylewav_pl.evaluation.settings import read_settings
 from stylewav_pl.report.statistics_file import as_json, write_statistics
 from stylewav_pl.runs.rows import ResultRow
-from stylewav_pl.types import Clip, RunDirectoryError
+from stylewav_pl.types import Clip
 
 
 def rows(count: int) -> list[ResultRow]:

@@ -22,6 +22,7 @@ from stylewav_pl.embedders import (
     load_audio_embedder,
 )
 from stylewav_pl.embedders.wav2clip import AudioNetwork, power_spectrogram
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.pocket.faces import Z_DIM
 from stylewav_pl.pocket.voices import draw_speaker
 from stylewav_pl.training import audio as recipe
@@ -48,7 +49,6 @@ from stylewav_pl.training.espeak import (
     speak_espeak,
 )
 from stylewav_pl.training.voice_bank import VoiceBank, make_voice_bank, scale_of, years_of
-from stylewav_pl.types import ConfigError
 
 
 @pytest.fixture

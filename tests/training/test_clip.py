@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.embedders.base import ImageTextEmbedder
+from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators import LinearGenerator
 from stylewav_pl.pocket.faces import (
     FACT_NAMES,
@@ -28,7 +29,6 @@ from stylewav_pl.pocket.faces import (
 from stylewav_pl.training import clip, clip_faces, image_augmentation
 from stylewav_pl.training.clip_evaluation import balanced_accuracy, evaluate, table, zero_shot
 from stylewav_pl.training.clip_losses import choice_loss, matching_loss, neutral_loss
-from stylewav_pl.types import WeightsError
 from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import read_weights
 
