@@ -22,6 +22,7 @@ from stylewav_pl.callbacks.dashboard import callback, names
 from stylewav_pl.callbacks.dashboard.ending import Ending
 from stylewav_pl.callbacks.dashboard.window import GIB, Window, deserves_a_look, deserves_a_row, memory
 from stylewav_pl.loggers import Cell, CsvLog, RunLogger
+from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.types import Clip, CohortResult, ScoreRow
 
 PROMPTS = {"sex": {"male": "a boy", "female": "a girl"}}
@@ -325,7 +326,7 @@ def test_the_end_shows_all_clips(run: Path) -> None:
 
 
 def test_the_table_is_a_sample_with_small_pictures(run: Path) -> None:
-    columns, rows = Ending(run, table_rows=2).table
+    columns, rows = Ending(FinishedRun(run), table_rows=2).table
     assert columns == [
         "face",
         "id",
@@ -356,7 +357,7 @@ def test_a_table_of_numbers_gets_only_the_statistics(run: Path) -> None:
 
 
 def test_numbers_of_one_type(run: Path) -> None:
-    histograms = Ending(run, 2).histograms
+    histograms = Ending(FinishedRun(run), 2).histograms
     assert all(
         isinstance(values, np.ndarray) and values.dtype == np.float64 for values in histograms.values()
     )

@@ -20,6 +20,7 @@ from stylewav_pl.loggers import RunLogger
 from stylewav_pl.pictures.grid import picture_grid
 from stylewav_pl.pictures.images import to_bytes
 from stylewav_pl.ranges import check_number
+from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.types import CohortResult, ScoreRow
 
 MOST_POPULATIONS = 8
@@ -112,7 +113,7 @@ class Dashboard(Callback):
 
     def finish(self, loggers: Sequence[Logger], run_path: Path) -> None:
         """Shows the whole run, once its tables, statistics and report are written."""
-        ending = Ending(run_path, self.table_rows)
+        ending = Ending(FinishedRun(run_path), self.table_rows)
         self._tell(loggers, ending.show)
 
     def close(self, loggers: Sequence[Logger], failed: bool = False) -> None:
