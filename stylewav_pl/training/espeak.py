@@ -105,7 +105,7 @@ class EspeakVoice:
 
 
 def espeak_available() -> bool:
-    """Whether the program is installed."""
+    """Tells whether the program is installed."""
     return shutil.which(PROGRAM) is not None
 
 
