@@ -24,7 +24,7 @@ from stylewav_pl.runs.plan import Cohort
 from stylewav_pl.types import Clip, ClipBatch, Skip, SkipReason
 
 FEW_CLIPS = 4
-MOST_WORKERS = 1024
+MAX_WORKERS = 1024
 
 
 class ClipDataModule(LightningDataModule):
@@ -72,7 +72,7 @@ class ClipDataModule(LightningDataModule):
         if not sources:
             raise ConfigError("Expected at least one source in data.sources, found none. Add one.")
         check_number("data.cohort_size", None if cohort_size == "auto" else cohort_size, least=1)
-        check_number("data.num_workers", num_workers, least=0, most=MOST_WORKERS)
+        check_number("data.num_workers", num_workers, least=0, most=MAX_WORKERS)
         check_number("data.max_clips", max_clips, least=1, most=math.inf, advice="null: all clips.")
         self.sources = sources
         self.max_clips = max_clips

@@ -18,7 +18,7 @@ from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.rows import ResultRow
 
 NOT_RECORDED = NotComputable("the run recorded no targets")
-MOST_AUDIOS = 2000
+MAX_AUDIOS = 2000
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def read_guide_view(run: FinishedRun) -> GuideView | NotComputable:
 
 
 def read_retrieval(
-    run: FinishedRun, rows: Sequence[ResultRow], most: int = MOST_AUDIOS
+    run: FinishedRun, rows: Sequence[ResultRow], most: int = MAX_AUDIOS
 ) -> Retrieval | NotComputable:
     """Looks for each image's own audio among those of a run.
 

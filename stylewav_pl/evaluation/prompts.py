@@ -55,7 +55,7 @@ class PromptSet:
 
     @property
     def ordered(self) -> bool:
-        """Whether the labels stand for more and more of something, in the order given.
+        """Tells whether the labels stand for more and more of something, in the order given.
 
         The trait is age, or they begin with numbers.
 

@@ -74,7 +74,7 @@ def encode(picture: Image.Image, format: str, id: str, seed: int) -> bytes:
 
 
 def metadata(id: str, seed: int) -> dict[str, str]:
-    """What every written image says about itself, the note that it is no portrait first."""
+    """Tells what every written image says about itself, the note that it is no portrait first."""
     facts = {
         "Comment": IMAGE_NOTICE,
         "Software": f"stylewav-pl {version('stylewav-pl')}",

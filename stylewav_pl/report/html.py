@@ -9,7 +9,7 @@ from stylewav_pl.evaluation.findings import Findings
 from stylewav_pl.evaluation.prompts import SEX
 from stylewav_pl.evaluation.statistics import Interval, NotComputable
 from stylewav_pl.files import write_whole
-from stylewav_pl.report.page import MOST_SKIPS, SPARK_HEIGHT, SPARK_WIDTH, Sounds, build_page
+from stylewav_pl.report.page import MAX_SKIPS, SPARK_HEIGHT, SPARK_WIDTH, Sounds, build_page
 from stylewav_pl.report.tables import anova_text, means_differ
 from stylewav_pl.report.verdict import (
     p_text,
@@ -54,7 +54,7 @@ def write_report(
         paper=PAPER,
         paper_prompts=SEX,
         spark_size=(SPARK_WIDTH, SPARK_HEIGHT),
-        most_skips=MOST_SKIPS,
+        most_skips=MAX_SKIPS,
         script=script,
         script_hash=_hash(script),
         style=style,

@@ -21,9 +21,9 @@ from stylewav_pl.runs.identity import flatten
 from stylewav_pl.runs.manifest import RECORDED
 from stylewav_pl.runs.rows import ResultRow
 
-MOST_FACES = 24
-MOST_CLIPS = 200
-MOST_SKIPS = 500
+MAX_FACES = 24
+MAX_CLIPS = 200
+MAX_SKIPS = 500
 SPARK_WIDTH, SPARK_HEIGHT = 120, 32
 
 Sound: TypeAlias = tuple[Float[ndarray, " time"], int]
@@ -100,8 +100,8 @@ def build_page(
     done = [row for row in run.rows if row.done]
     found = findings or recompute_findings(run)
     populations = group(run)
-    groups = {label: evenly_spaced(ids, MOST_FACES) for label, ids in populations.items()}
-    listed = evenly_spaced(done, MOST_CLIPS)
+    groups = {label: evenly_spaced(ids, MAX_FACES) for label, ids in populations.items()}
+    listed = evenly_spaced(done, MAX_CLIPS)
     starts = start_uris(
         run, [*(row.clip.id for row in listed), *(id for ids in groups.values() for id in ids)]
     )

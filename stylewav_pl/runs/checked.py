@@ -49,11 +49,11 @@ class CheckedRun:
 
     @cached_property
     def store(self) -> Store:
-        """Where images and latents lie."""
+        """Tells where images and latents lie."""
         return self.directory.store
 
     def read(self, id: str, kind: Kind) -> bytes:
-        """What is kept about a clip, as it was written.
+        """Tells what is kept about a clip, as it was written.
 
         Raises:
             DamageError: It is damaged, or missing although it was written.
@@ -73,7 +73,7 @@ class CheckedRun:
         return data
 
     def files(self, cohort: int) -> CohortFiles:
-        """What was written about a cohort; nothing where an earlier version did not say.
+        """Tells what was written about a cohort; nothing where an earlier version did not say.
 
         Raises:
             DamageError: The journal is damaged.

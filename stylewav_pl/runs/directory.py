@@ -56,7 +56,7 @@ class RunDirectory:
         return self.manifest.path
 
     def image_path(self, id: str) -> Path:
-        """Where the clip's image lies in a run of files."""
+        """Tells where the clip's image lies in a run of files."""
         store = self.store
         if not isinstance(store, FileStore):
             raise RunDirectoryError(
@@ -66,7 +66,7 @@ class RunDirectory:
 
     @property
     def journal_path(self) -> Path:
-        """Where each process keeps its journal."""
+        """Tells where each process keeps its journal."""
         return self.path / "journal"
 
     def embeddings_path(self, cohort: int) -> Path:
@@ -112,7 +112,7 @@ class RunDirectory:
 
     @cached_property
     def configuration(self) -> ConfigurationFile:
-        """What the run was made with."""
+        """Tells what the run was made with."""
         return ConfigurationFile(self.manifest)
 
     def first_configuration(self) -> dict[str, Any]:
@@ -192,7 +192,7 @@ class RunDirectory:
 
     @property
     def store(self) -> Store:
-        """Where the images and latents lie; what the manifest says nothing about is a PNG."""
+        """Tells where the images and latents lie; what the manifest says nothing about is a PNG."""
         output = self._as(Output, self.read_manifest().get("output", {}))
         cohorts = cache(lambda: self.cohorts_by_id)  # read once for all that is read through this store
         return open_store(self.path, output, lambda id: cohorts()[id])

@@ -51,7 +51,7 @@ def read_embeddings(path: Path) -> CohortEmbeddings:
 
 
 def parse_embeddings(data: bytes, path: Path) -> CohortEmbeddings:
-    """What a file of one cohort holds.
+    """Tells what a file of one cohort holds.
 
     Args:
         data: The file.
@@ -84,7 +84,7 @@ def read_prompts(path: Path) -> dict[str, Float[np.ndarray, " embed"]]:
 
 
 def parse_prompts(data: bytes, path: Path) -> dict[str, Float[np.ndarray, " embed"]]:
-    """What a file of prompts holds.
+    """Tells what a file of prompts holds.
 
     Args:
         data: The file.

@@ -40,7 +40,7 @@ class FinishedRun(CheckedRun):
 
     @cached_property
     def plan(self) -> Plan:
-        """Which clips form which cohort.
+        """Tells which clips form which cohort.
 
         Raises:
             RunDirectoryError: It is damaged.

@@ -136,7 +136,7 @@ def _wrong_with(path: Path, expected: Digest) -> str:
 
 
 def has_changed(recording: Recording) -> bool:
-    """Whether the file is another one now; one that is gone, or lies elsewhere now, has not changed."""
+    """Tells whether the file is another one now; one that is gone, or lies elsewhere now, has not changed."""
     try:
         found = os.stat(recording.path)
     except (OSError, ValueError):

@@ -90,7 +90,7 @@ def describe(path: Path) -> dict[str, str]:
 
 
 def is_own_format(path: Path) -> bool:
-    """Whether a file was written by :func:`save_weights`; damaged files count as foreign."""
+    """Tells whether a file was written by :func:`save_weights`; damaged files count as foreign."""
     try:
         with safe_open(path, framework="pt") as file:
             return (file.metadata() or {}).get("format") == FORMAT

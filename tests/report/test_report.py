@@ -261,8 +261,8 @@ def test_what_cannot_be_computed_is_said(make_run: Callable[..., Path]) -> None:
 
 
 def test_a_large_run_is_sampled(make_run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_module, "MOST_CLIPS", 5)
-    monkeypatch.setattr(page_module, "MOST_FACES", 3)
+    monkeypatch.setattr(page_module, "MAX_CLIPS", 5)
+    monkeypatch.setattr(page_module, "MAX_FACES", 3)
     text = read(make_run(voices=10, unlabelled=0)).text
     assert "sample of 5 of 20 clips" in text
     assert "male voices 3 of 10 faces" in text

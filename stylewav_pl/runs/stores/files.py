@@ -18,7 +18,7 @@ class FileStore(Store):
     """``images/<stem>.png``, ``latents/<stem>.safetensors``, ``strips/<stem>.png``; records are in the journal alone."""
 
     def path(self, id: str, kind: Kind) -> Path:
-        """Where a member lies."""
+        """Tells where a member lies."""
         return self.run / self.place(id, kind)
 
     def write(self, cohort: int, members: Sequence[Member], pool: Executor) -> CohortFiles:

@@ -27,7 +27,7 @@ class ShardStore(Store):
         self._kept: tuple[Path | None, Mapping[str, tuple[int, int]]] = (None, {})
 
     def path(self, cohort: int) -> Path:
-        """Where a cohort's shard lies."""
+        """Tells where a cohort's shard lies."""
         return self.run / self._shard(cohort)
 
     def write(self, cohort: int, members: Sequence[Member], pool: Executor) -> CohortFiles:
