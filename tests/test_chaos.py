@@ -437,7 +437,7 @@ def test_a_process_that_outlives_its_leader_gives_way_to_the_next_job(
 def test_a_signal_stops_the_job_and_the_same_command_goes_on(
     place: Path, launchpad: Launchpad, whole: Path
 ) -> None:
-    """Both signals at once, one for each process; test_stopping.py has a process that is stuck."""
+    """Both signals at once, one for each process; tests/processes/test_signals.py has a process that is stuck."""
     run, slow = place / "signalled", SLOW.format(seconds=0.3)
     job = launchpad.job(run.name, 2, preludes=[slow, slow])
     wait_until(lambda: finished(run) > 0, HANG_SECONDS, lambda: job[0].said)

@@ -16,11 +16,11 @@ from typing import Any
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
-from stylewav_pl import __version__, stopping
+from stylewav_pl import __version__
 from stylewav_pl.callbacks import ClipProgress, ClipScore, Dashboard, ResultsWriter, Watch
 from stylewav_pl.commands.again import score_again
 from stylewav_pl.commands.arguments import expand_configs, read_configs, run_name
-from stylewav_pl.commands.failures import in_words
+from stylewav_pl.commands.failures import to_user_error
 from stylewav_pl.commands.finish import (
     Scoring,
     check_fraction,
@@ -37,23 +37,28 @@ from stylewav_pl.commands.mend import mend, told
 from stylewav_pl.commands.parsing import MODE, parse_settings
 from stylewav_pl.commands.render import Rendering, render_again
 from stylewav_pl.commands.trainer_settings import FORCED
-from stylewav_pl.commands.trainer_settings import in_words as trainer_error
+from stylewav_pl.commands.trainer_settings import to_user_error as trainer_error
 from stylewav_pl.commands.trusted_classes import without_working_folder
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.funnel import table
 from stylewav_pl.errors import printable, printable_lines
+from stylewav_pl.files import remove_litter, write_json
 from stylewav_pl.loggers import CsvLog
 from stylewav_pl.module import StyleWav
+from stylewav_pl.processes.coordinator import Coordinator
+from stylewav_pl.processes.launch import started_again
+from stylewav_pl.processes.participant import PATIENCE_SECONDS
+from stylewav_pl.processes.signals import on_stop, stop_requested
+from stylewav_pl.processes.strategy import Launcher
+from stylewav_pl.processes.threads import use_threads
+from stylewav_pl.processes.worker import Worker
 from stylewav_pl.runs.damage import DamageError
 from stylewav_pl.runs.directory import RunDirectory
-from stylewav_pl.runs.files import remove_litter, write_json
 from stylewav_pl.runs.finished import FinishedRun
-from stylewav_pl.runs.job import PATIENCE_SECONDS, Leader, Member
 from stylewav_pl.runs.places import check_places
 from stylewav_pl.runs.plan import cohorts_of_rank
 from stylewav_pl.runs.results import merge
 from stylewav_pl.runs.verification import check_cohorts
-from stylewav_pl.strategies import Launcher, started_again, use_threads
 from stylewav_pl.types import ConfigError, Skip, Stopped, StyleWavError
 from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import sha256_of
@@ -85,8 +90,8 @@ class ExperimentCLI(LightningCLI):
             )
             self.failed = False
         except BaseException as error:
-            told = in_words(error, self.run_directory.path) if "config" in self.__dict__ else error
-            self.leave(told)
+            told = to_user_error(error, self.run_directory.path) if "config" in self.__dict__ else error
+            self.report_exit(told)
             if told is error:
                 raise
             raise told from error
@@ -233,7 +238,7 @@ class ExperimentCLI(LightningCLI):
         self.clip_score.setup(self.trainer, self.model, "fit")
         ids = self.listed_ids()
         self._dump_config()
-        self.job = self.follow() if rank else self.lead(ids)
+        self.job = self.join_job() if rank else self.start_coordinator(ids)
         self.plan = run.read_plan(1)  # there is one by now
         if data.cohort_size == AUTO:
             data.cohort_size = self.plan.cohort_size  # the module takes its slots from there
@@ -246,46 +251,46 @@ class ExperimentCLI(LightningCLI):
             self.trainer.loggers, run.path, rank, done.number_of_clips, {} if rank else self.config_dump
         )
         self.trainer.callbacks.insert(0, Watch(self.check, self.check_results))  # type: ignore[attr-defined]  # a property of Trainer that its stub lacks
-        stopping.tell(lambda: self.launcher.kill(signal.SIGTERM))
+        on_stop(lambda: self.launcher.kill(signal.SIGTERM))
         if not rank and done:
             print(f"{done.number_of_clips} faces are there already and are not made again.")
 
-    def lead(self, ids: Sequence[str]) -> Leader:
+    def start_coordinator(self, ids: Sequence[str]) -> Coordinator:
         """The first process: claims the directory, writes the plan, and lets the others in."""
         run = self.run_directory
         self.claim()
         for ignored in self.datamodule.ignored:
             print(ignored, flush=True)
         if run.restore_plan(ids):
-            say(
+            print_now(
                 f"The plan of {run.path} was damaged or missing and is written again: the same clips give the same."
             )
         plan = plan_so_far(run, self.datamodule.cohort_size, len(ids), self.model, self.trainer).extended(ids)
         self.datamodule.leave_out(plan.left_out(ids))
         run.write_plan(plan)
-        self.lost = mend(FinishedRun(run.path), plan, self.datamodule, say)
+        self.lost = mend(FinishedRun(run.path), plan, self.datamodule, print_now)
         record_prompts(run, self.model.guide, self.clip_score.texts)
-        return Leader(run.path, 0, self.trainer.world_size, self.launcher.name, self.children).open()
+        return Coordinator(run.path, 0, self.trainer.world_size, self.launcher.name, self.children).open()
 
-    def follow(self) -> Member:
+    def join_job(self) -> Worker:
         """Every other process: waits until the first one has opened the directory."""
-        member = Member(
+        worker = Worker(
             self.run_directory.path,
             self.trainer.global_rank,
             self.trainer.world_size,
             self.launcher.name,
             self.children,
         )
-        return member.join(self.check_before_joining, say, self._get(self.config, "patience"))
+        return worker.join(self.check_before_joining, print_now, self._get(self.config, "patience"))
 
     def check_before_joining(self) -> None:
-        """Raises what would make the first process refuse; it may be gone before it could say so.
+        """Raises what would make the first process refuse; it may be gone before it could print_now so.
 
         Raises:
             RunDirectoryError: The directory was made with another configuration.
             Stopped: A signal came.
         """
-        if stopping.asked():
+        if stop_requested():
             raise Stopped
         if not self.restarts:
             self.run_directory.configuration.check(self.identity)
@@ -299,8 +304,8 @@ class ExperimentCLI(LightningCLI):
             OutputError: Results cannot be written.
         """
         self.job.check()
-        if stopping.asked():
-            self.job.look()  # launchers send signals when a process fails: its error is the better reason
+        if stop_requested():
+            self.job.poll()  # launchers send signals when a process fails: its error is the better reason
             self.job.check()
             raise Stopped
         self.run_directory.check_place()
@@ -312,7 +317,7 @@ class ExperimentCLI(LightningCLI):
         Raises:
             TooManySkipsError: That is so, and there is work left that this saves.
         """
-        if not isinstance(self.job, Leader):
+        if not isinstance(self.job, Coordinator):
             return
         done, early, cohorts = self.run_directory.finished(), self.datamodule.early_skips, self.plan.cohorts
         skipped = len(early) + sum(len(cohorts[index].ids) for index in done) - done.number_of_clips
@@ -322,10 +327,10 @@ class ExperimentCLI(LightningCLI):
             merge(self.run_directory, self.plan, done, early)
             check_fraction(skipped, total, limit)
 
-    def leave(self, error: BaseException) -> None:
+    def report_exit(self, error: BaseException) -> None:
         """Tells the other processes what ended this one, and ends those that it started."""
         if job := self.__dict__.get("job"):
-            job.leave(
+            job.report_exit(
                 exit_code_of(error),
                 str(error) if isinstance(error, StyleWavError) else f"{type(error).__name__}: {error}",
             )
@@ -368,9 +373,9 @@ class ExperimentCLI(LightningCLI):
             print(f"The earlier run was moved to {run.move_aside()}.")
         run.acquire()
         if wrong := run.manifest.damage():
-            say(f"{run.manifest_path} {wrong}: its copy is used, and put in its place.")
+            print_now(f"{run.manifest_path} {wrong}: its copy is used, and put in its place.")
         if wrong := run.configuration.adopt(self.identity):
-            say(
+            print_now(
                 f"{run.config_path} {wrong}: it is written again, since this configuration is that of the run."
             )
         if funnel := self.datamodule.funnel:
@@ -421,12 +426,12 @@ class ExperimentCLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Waits for the other processes, then merges their journals and judges the whole; only the first process does."""
-        if self.trainer.received_sigterm or stopping.asked():
+        if self.trainer.received_sigterm or stop_requested():
             raise Stopped
-        if not isinstance(self.job, Leader):
-            return self.job.leave()
+        if not isinstance(self.job, Coordinator):
+            return self.job.report_exit()
         patience: float = self._get(self.config, "patience")
-        self.job.wait(self.missing, self.check, say, patience)
+        self.job.wait(self.missing, self.check, print_now, patience)
         run, data, early = self.run_directory, self.datamodule, self.datamodule.early_skips
         totals = finished_before(run, self.scoring, early) or finish_run(
             run, self.plan, self.scoring, early, sounds_of(data), self.lost
@@ -544,7 +549,7 @@ def exit_code_of(error: BaseException) -> int:
     )
 
 
-def say(message: str) -> None:
+def print_now(message: str) -> None:
     """Tells a person, at once."""
     print(printable_lines(message), flush=True)
 

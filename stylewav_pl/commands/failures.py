@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from stylewav_pl import stopping
 from stylewav_pl.errors import (
     ConfigError,
     DecodingProcessError,
@@ -16,6 +15,7 @@ from stylewav_pl.errors import (
     StyleWavError,
     one_line,
 )
+from stylewav_pl.processes.signals import stop_requested
 
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN}
 # How torch and its loader say these things; they have no classes of their own for them.
@@ -25,7 +25,7 @@ DEAD_WORKER = ("DataLoader worker",)
 UNBUILT = ("Problem with given class_path", "Does not validate against any")
 
 
-def in_words(error: BaseException, run: Path) -> BaseException:
+def to_user_error(error: BaseException, run: Path) -> BaseException:
     """The error that a person should read; the same one where nothing is known about it.
 
     Args:
@@ -34,7 +34,7 @@ def in_words(error: BaseException, run: Path) -> BaseException:
     """
     if isinstance(error, StyleWavError | KeyboardInterrupt):
         return error
-    if stopping.asked():  # Lightning looks for the signal too; or it reached a process that decodes audio
+    if stop_requested():  # Lightning looks for the signal too; or it reached a process that decodes audio
         return Stopped()
     text = str(error)
     if isinstance(error, MisconfigurationException):

@@ -19,10 +19,10 @@ from torch import Tensor
 
 from stylewav_pl.callbacks.progress import progress_bar
 from stylewav_pl.commands.again import batches, finished_clips
+from stylewav_pl.files import SCRATCH, whole_file
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.latents import pulled_to_mean
 from stylewav_pl.pictures.images import IMAGE_NOTICE, encode, exif_metadata, to_picture
-from stylewav_pl.runs.files import SCRATCH, whole_file
 from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.journal import ClipRecord
 from stylewav_pl.runs.plan import stem_of

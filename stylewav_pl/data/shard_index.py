@@ -14,7 +14,7 @@ from typing import Any
 
 from stylewav_pl import __version__
 from stylewav_pl.data.shard_contents import Contents, Entry, Refusal, search
-from stylewav_pl.runs.files import write_text
+from stylewav_pl.files import write_text
 from stylewav_pl.types import SkipReason
 from stylewav_pl.weights.cache import cache_directory
 

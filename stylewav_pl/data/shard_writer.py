@@ -13,7 +13,7 @@ from webdataset import TarWriter
 from stylewav_pl.data.module import ClipDataModule
 from stylewav_pl.data.shard_files import INDEX
 from stylewav_pl.data.window import Window
-from stylewav_pl.runs.files import remove_litter, whole_file, write_json
+from stylewav_pl.files import remove_litter, whole_file, write_json
 from stylewav_pl.runs.plan import clashes, key_of
 from stylewav_pl.types import AudioError, Clip, ConfigError, Skip, SkipReason
 

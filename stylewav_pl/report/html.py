@@ -9,6 +9,7 @@ from typing import Any
 from stylewav_pl.evaluation.findings import Findings
 from stylewav_pl.evaluation.prompts import SEX
 from stylewav_pl.evaluation.statistics import Interval, NotComputable
+from stylewav_pl.files import write_whole
 from stylewav_pl.report.page import MOST_SKIPS, SPARK_HEIGHT, SPARK_WIDTH, Sounds, gather
 from stylewav_pl.report.tables import anova_text, means_differ
 from stylewav_pl.report.verdict import (
@@ -19,7 +20,6 @@ from stylewav_pl.report.verdict import (
     verdict,
     where_lost,
 )
-from stylewav_pl.runs.files import write_whole
 from stylewav_pl.runs.finished import FinishedRun, opened
 from stylewav_pl.runs.rows import ResultRow
 

@@ -8,9 +8,9 @@ from PIL import Image
 
 from stylewav_pl.evaluation.populations import Populations, group
 from stylewav_pl.evaluation.sampling import evenly_spaced
+from stylewav_pl.files import write_whole
 from stylewav_pl.pictures.grid import Picture, picture_grid
 from stylewav_pl.runs.damage import DamageError
-from stylewav_pl.runs.files import write_whole
 from stylewav_pl.runs.finished import FinishedRun, opened
 from stylewav_pl.runs.rows import ResultRow
 

@@ -16,8 +16,8 @@ from stylewav_pl.evaluation.guide_view import NOT_RECORDED, Retrieval
 from stylewav_pl.evaluation.records import Evaluation
 from stylewav_pl.evaluation.settings import STATISTICS_FILE
 from stylewav_pl.evaluation.statistics import NotComputable
+from stylewav_pl.files import write_text
 from stylewav_pl.report.verdict import verdict, where_lost
-from stylewav_pl.runs.files import write_text
 
 
 def as_json(value: object) -> object:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylewav_pl.runs.files import append_durably
+from stylewav_pl.files import append_durably
 from stylewav_pl.types import RunDirectoryError
 
 NOTE = "damaged"  # beside the journals: one cohort in a line

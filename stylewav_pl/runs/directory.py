@@ -16,11 +16,11 @@ from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
+from stylewav_pl.files import remove_litter, write_json
 from stylewav_pl.runs import plan_file
 from stylewav_pl.runs.configuration import ConfigurationFile
 from stylewav_pl.runs.damage import Damage, DamageError
 from stylewav_pl.runs.digests import digest_of_file
-from stylewav_pl.runs.files import remove_litter, write_json
 from stylewav_pl.runs.journal import Journals
 from stylewav_pl.runs.manifest import ManifestFile
 from stylewav_pl.runs.plan import Plan

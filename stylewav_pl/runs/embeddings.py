@@ -14,8 +14,8 @@ from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from stylewav_pl.files import write_whole
 from stylewav_pl.runs.digests import Digest, digest_of
-from stylewav_pl.runs.files import write_whole
 from stylewav_pl.types import RunDirectoryError
 
 

@@ -22,9 +22,9 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
 
+from stylewav_pl.files import append_durably, write_whole
 from stylewav_pl.runs.damage import Damage, DamageError, note
 from stylewav_pl.runs.digests import NO_FILES, CohortFiles
-from stylewav_pl.runs.files import append_durably, write_whole
 from stylewav_pl.types import Skip, SkipReason
 
 Parsed = TypeVar("Parsed")

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from stylewav_pl.files import write_json
 from stylewav_pl.runs.digests import Digest, digest_of_file
-from stylewav_pl.runs.files import write_json
 from stylewav_pl.types import RunDirectoryError
 
 FILE = "manifest.json"

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from stylewav_pl.runs.files import SCRATCH
+from stylewav_pl.files import SCRATCH
 from stylewav_pl.types import RunDirectoryError
 
 # Folders whose files are written beside their place first and then renamed into it.

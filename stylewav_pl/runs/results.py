@@ -9,9 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
+from stylewav_pl.files import whole_file
 from stylewav_pl.runs.cells import Writer, read_mappings
 from stylewav_pl.runs.directory import RunDirectory
-from stylewav_pl.runs.files import whole_file
 from stylewav_pl.runs.journal import ClipRecord, CohortRecord, Journals
 from stylewav_pl.runs.plan import Cohort, Plan
 from stylewav_pl.types import RunDirectoryError, Skip, SkipReason

@@ -16,7 +16,7 @@ import pooch
 from filelock import FileLock
 
 from stylewav_pl.errors import WeightsError
-from stylewav_pl.runs.files import write_json
+from stylewav_pl.files import write_json
 from stylewav_pl.weights.digest import sha256_of
 
 DIRECTORY = "STYLEWAV_CACHE"

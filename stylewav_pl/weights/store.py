@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from stylewav_pl.errors import WeightsError, one_line
-from stylewav_pl.runs.files import write_whole
+from stylewav_pl.files import write_whole
 from stylewav_pl.weights.digest import sha256_of as sha256_of
 
 FORMAT = "stylewav-pl"

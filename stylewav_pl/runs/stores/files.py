@@ -7,8 +7,8 @@ from concurrent.futures import Executor, wait
 from pathlib import Path
 from typing import final
 
+from stylewav_pl.files import SCRATCH, flush_folder
 from stylewav_pl.runs.digests import CohortFiles, Digest, digest_of
-from stylewav_pl.runs.files import SCRATCH, flush_folder
 from stylewav_pl.runs.plan import stem_of
 from stylewav_pl.runs.stores.base import RECORD, Kind, Member, Store
 

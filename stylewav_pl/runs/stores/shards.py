@@ -11,8 +11,8 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import IO, cast, final
 
+from stylewav_pl.files import SCRATCH, whole_file
 from stylewav_pl.runs.digests import CohortFiles, Digest, DigestingFile, digest_of
-from stylewav_pl.runs.files import SCRATCH, whole_file
 from stylewav_pl.runs.plan import key_of
 from stylewav_pl.runs.stores.base import RECORD, STRIP, Kind, Member, Output, Store
 from stylewav_pl.types import RunDirectoryError

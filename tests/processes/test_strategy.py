@@ -22,7 +22,8 @@ from torch.utils.data import DataLoader
 from stylewav_pl.callbacks.writer import in_one_order
 from stylewav_pl.commands.experiment import FORCED
 from stylewav_pl.module import StyleWav
-from stylewav_pl.strategies import LAUNCHED_WITH, IndependentStrategy, default_threads, use_threads
+from stylewav_pl.processes.strategy import LAUNCHED_WITH, IndependentStrategy
+from stylewav_pl.processes.threads import default_threads, use_threads
 from stylewav_pl.types import ClipBatch
 
 pytestmark = pytest.mark.slow  # each start of the program costs seconds
@@ -101,7 +102,7 @@ def start(
         "--trainer.accelerator",
         "cpu",
     ]
-    folders = [path, str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    folders = [path, str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders))}
     for name in LAUNCHED_WITH:
         environment.pop(name, None)
