@@ -12,7 +12,6 @@ from jsonargparse import ArgumentError
 
 from stylewav_pl.commands.arguments import expand_configs
 from stylewav_pl.commands.data_section import build_data
-from stylewav_pl.commands.finish import nothing_listed
 from stylewav_pl.commands.options import Options
 from stylewav_pl.commands.places import sources_of
 from stylewav_pl.commands.trusted_classes import names_in
@@ -20,6 +19,7 @@ from stylewav_pl.data import BuiltinVoices, ClipDataModule, CommonVoice
 from stylewav_pl.data.funnel import table
 from stylewav_pl.data.shard_writer import write_shards
 from stylewav_pl.errors import printable
+from stylewav_pl.session.finalize import nothing_listed
 from stylewav_pl.types import ConfigError, Skip, TooManySkipsError
 
 SAMPLE_RATE = 16_000

@@ -9,6 +9,7 @@ coordinator. No process waits for another's pace; only at the end the coordinato
 
 import os
 import secrets
+import signal
 import socket
 import threading
 import time
@@ -19,6 +20,7 @@ from pathlib import Path
 from subprocess import Popen
 
 from stylewav_pl.errors import ProcessError
+from stylewav_pl.processes.signals import stop_requested
 from stylewav_pl.processes.status import COORDINATOR, DONE, FAILED, FOLDER, Status, read_status, write_status
 
 PATIENCE_SECONDS = 900.0
@@ -140,7 +142,7 @@ class Participant(ABC):
             return  # see poll()
 
     def _check_children(self) -> None:
-        ended = [child for child in self.children() if child.poll()]
+        ended = [child for child in self.children() if child.poll() and not _was_stopped(child)]
         if not ended or self._failure:
             return
         self._read_others()  # the child may have said why
@@ -150,3 +152,8 @@ class Participant(ABC):
             f"Another process of this job (process id {ended[0].pid}) {how}. The same command continues.",
             code if code > 0 else 1,
         )
+
+
+def _was_stopped(child: "Popen[bytes]") -> bool:
+    """Returns whether a child that could not handle signals yet has died of the one that was passed on to it."""
+    return child.returncode == -signal.SIGTERM and stop_requested()

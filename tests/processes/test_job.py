@@ -205,6 +205,21 @@ def test_a_child_that_is_killed_is_noticed(tmp_path: Path, clock: Clock) -> None
     assert "was killed by signal 9" in str(error) and error.exit_code == 1
 
 
+def test_a_child_that_dies_of_the_signal_to_stop_is_no_failure(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        coordinator = Coordinator(tmp_path, 0, 2, children=lambda: (child,)).open()
+        clock.alive.append(coordinator)
+        child.terminate()
+        child.wait()
+    monkeypatch.setattr(participant_module, "stop_requested", lambda: True)
+    clock.sleep(POLL)
+    coordinator.check()
+    monkeypatch.setattr(participant_module, "stop_requested", lambda: False)
+    assert "was killed by signal 15" in str(clock.failure_of(coordinator))
+
+
 def test_a_process_that_falls_silent_is_named_and_not_waited_for_for_ever(
     tmp_path: Path, clock: Clock
 ) -> None:

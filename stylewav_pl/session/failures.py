@@ -1,6 +1,8 @@
 """Errors of a run in a person's words: failing disks, memory and processes surface in many forms."""
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -15,7 +17,7 @@ from stylewav_pl.errors import (
     StyleWavError,
     one_line,
 )
-from stylewav_pl.processes.signals import stop_requested
+from stylewav_pl.processes.signals import INTERRUPTED, stop_requested
 
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN}
 # How torch and its loader say these things; they have no classes of their own for them.
@@ -50,6 +52,30 @@ def to_user_error(error: BaseException, run: Path) -> BaseException:
     if isinstance(error, OSError) and (error.errno in DISK or str(error.filename or "").startswith(str(run))):
         return OutputError(run, error)
     return error
+
+
+@contextmanager
+def user_errors(run: Path) -> Iterator[None]:
+    """Lets errors leave the block in a user's words.
+
+    Args:
+        run: The run directory.
+    """
+    try:
+        yield
+    except BaseException as error:
+        translated = to_user_error(error, run)
+        if translated is error:
+            raise
+        raise translated from error
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Returns the exit code of the command that ``error`` ends."""
+    if isinstance(error, StyleWavError):
+        return error.exit_code
+    interrupted = isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt)
+    return INTERRUPTED if interrupted else 1
 
 
 def _of_a_class(error: Exception) -> StyleWavError:

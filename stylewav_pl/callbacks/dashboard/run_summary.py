@@ -25,7 +25,7 @@ FILES = ("report.html", STATISTICS)
 NETWORKS = ("guide", "judge")
 
 
-class Ending:
+class RunSummary:
     """The finished run; each part is read when a logger asks for it, and once for all loggers."""
 
     def __init__(self, run_path: Path, table_rows: int) -> None:
