@@ -13,6 +13,7 @@ from stylewav_pl.errors import (
     DecodingProcessError,
     MemoryShortageError,
     OutputError,
+    RunDirectoryError,
     Stopped,
     StyleWavError,
     one_line,
@@ -20,6 +21,8 @@ from stylewav_pl.errors import (
 from stylewav_pl.processes.signals import INTERRUPTED, stop_requested
 
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN}
+# What no waiting and no space mends: the name itself cannot be one.
+NO_NAME = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR}
 # How torch and its loader say these things; they have no classes of their own for them.
 NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "Cannot allocate memory")
 DEAD_WORKER = ("DataLoader worker",)
@@ -49,6 +52,14 @@ def to_user_error(error: BaseException, run: Path) -> BaseException:
         return MemoryShortageError(one_line(error, 160))
     if isinstance(error, ValueError | TypeError) and text.startswith(UNBUILT):
         return _of_a_class(error)
+    if (
+        isinstance(error, OSError)
+        and error.errno in NO_NAME
+        and str(error.filename or "").startswith(str(run))
+    ):
+        return RunDirectoryError(
+            f"{error.filename} cannot be used: {error.strerror}. Choose another directory with --run."
+        )
     if isinstance(error, OSError) and (error.errno in DISK or str(error.filename or "").startswith(str(run))):
         return OutputError(run, error)
     return error

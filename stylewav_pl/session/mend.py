@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.sound import recording_of
-from stylewav_pl.runs.damage import Damage, DamageError, forget_notes, listed, note, noted
+from stylewav_pl.runs.damage import Damage, DamageError, keep_notes, listed, noted
 from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.journal import Journals
 from stylewav_pl.runs.plan import Plan
@@ -38,8 +38,7 @@ def mend(run: FinishedRun, plan: Plan, data: ClipDataModule, say: Callable[[str]
     again = set(cohorts_of(checked.damages)) - lost.keys()
     if again or journals.broken:
         journals.forget(again)
-    forget_notes(journal_path)
-    note(journal_path, lost)
+    keep_notes(journal_path, lost)
     if again:
         run.directory.write_manifest({"settled": {}})  # tables and report are made again, too
         say(f"{counted(len(again), 'cohort')} {'is' if len(again) == 1 else 'are'} made again.")
