@@ -18,6 +18,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from stylewav_pl.cli import main
+
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -66,6 +68,26 @@ def crash(self, waveforms):
         raise RuntimeError("the audio encoder broke")
     return embed_audio(self, waveforms)
 LinearAudioEmbedder.embed_audio = crash
+"""
+
+KILLED = """
+import os, signal
+from importlib import import_module
+owner = import_module({module!r})
+for part in {owners!r}:
+    owner = getattr(owner, part)
+inner, calls = getattr(owner, {name!r}), []
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+def outer(*words, **options):
+    calls.append(1)
+    if len(calls) == {call} and {when!r} == "before":
+        kill()
+    result = inner(*words, **options)
+    if len(calls) == {call}:
+        kill()
+    return result
+setattr(owner, {name!r}, outer)
 """
 
 
@@ -434,10 +456,68 @@ def test_a_process_that_outlives_its_leader_gives_way_to_the_next_job(
     assert_same(run, whole)
 
 
+# Where a start dies that mends a run: before or after which call of what.
+MENDING = {
+    "after cohorts are taken back": ("after", 1, "stylewav_pl.runs.journal:Journals.forget"),
+    "after the notes are settled": ("after", 1, "stylewav_pl.session.mend:keep_notes"),
+    "when all is mended on paper": ("before", 1, "stylewav_pl.session.run_session:record_prompts"),
+    "in the first cohort": ("after", 1, "stylewav_pl.embedders.linear:LinearAudioEmbedder.embed_audio"),
+    "in the last cohort": ("before", 3, "stylewav_pl.embedders.linear:LinearAudioEmbedder.embed_audio"),
+    "before the tables": ("before", 1, "stylewav_pl.session.run_session:finalize_run"),
+}
+
+
+def dies(when: str, call: int, what: str) -> str:
+    module, _, names = what.partition(":")
+    *owners, name = names.split(".")
+    return KILLED.format(module=module, owners=owners, name=name, call=call, when=when)
+
+
+def damage(run: Path) -> None:
+    """Three cohorts: a picture cut, a latent gone, and a picture of which one byte is another, as only ``verify`` sees."""
+    first, changed = (next(run.glob(f"images/{name}-*.png")) for name in ("female-v1", "male-v8"))
+    first.write_bytes(first.read_bytes()[:100])
+    next(run.glob("latents/male-v14-*")).unlink()
+    data = bytearray(changed.read_bytes())
+    data[len(data) // 2] ^= 1
+    changed.write_bytes(data)
+    assert main(["verify", str(run)]) == 5
+
+
+@pytest.mark.parametrize("moment", MENDING)
+def test_killed_while_damage_is_mended_and_started_again(
+    place: Path, launchpad: Launchpad, whole: Path, moment: str
+) -> None:
+    run = place / moment.replace(" ", "-")
+    shutil.copytree(whole, run)
+    damage(run)
+    mending = launchpad.start("--run", run.name, prelude=dies(*MENDING[moment]))
+    assert mending.wait() == -signal.SIGKILL, mending.said
+    end_well(launchpad.job(run.name, 2))
+    assert_same(run, whole)
+
+
+def test_what_cannot_be_mended_is_still_known_after_a_kill(
+    place: Path, launchpad: Launchpad, whole: Path
+) -> None:
+    run, voice = place / "lost", place / "voices" / "male" / "v8.wav"
+    shutil.copytree(whole, run)
+    damage(run)
+    sound = voice.read_bytes()
+    voice.unlink()
+    try:
+        for prelude in (dies(*MENDING["after the notes are settled"]), ""):
+            start = launchpad.start("--run", run.name, prelude=prelude)
+            assert start.wait() == (-signal.SIGKILL if prelude else 5), start.said
+        assert "male-v8-" in start.said.rpartition("stylewav-pl: ")[2]
+    finally:
+        voice.write_bytes(sound)
+
+
 def test_a_signal_stops_the_job_and_the_same_command_goes_on(
     place: Path, launchpad: Launchpad, whole: Path
 ) -> None:
-    """Both signals at once, one for each process; test_stopping.py has a process that is stuck."""
+    """Both signals at once, one for each process; tests/processes/test_signals.py has a process that is stuck."""
     run, slow = place / "signalled", SLOW.format(seconds=0.3)
     job = launchpad.job(run.name, 2, preludes=[slow, slow])
     wait_until(lambda: finished(run) > 0, HANG_SECONDS, lambda: job[0].said)

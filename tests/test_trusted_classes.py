@@ -4,16 +4,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from jsonargparse import Namespace
+from lightning.pytorch.callbacks import LambdaCallback
 
 from stylewav_pl.cli import main
 from stylewav_pl.commands import trusted_classes
+from stylewav_pl.commands.open_callables import stray_class
 from stylewav_pl.commands.trusted_classes import check_classes, is_installed, names_in, without_working_folder
 from stylewav_pl.data import BuiltinVoices
 from stylewav_pl.errors import ConfigError
@@ -71,7 +74,7 @@ HOSTILE: dict[str, tuple[str, object]] = {
     "an array written": (OPTIMIZER, spec("numpy.save", file=CANARY, arr=[1])),
     "a text written by this package": (
         OPTIMIZER,
-        spec("stylewav_pl.runs.files.write_text", path=CANARY, text=""),
+        spec("stylewav_pl.files.write_text", path=CANARY, text=""),
     ),
     "this program": (OPTIMIZER, spec("stylewav_pl.cli.main", args=["data", "voices", "-o", CANARY])),
     "the parser's own rules": (OPTIMIZER, spec("jsonargparse.set_parsing_settings")),
@@ -104,6 +107,18 @@ HOSTILE: dict[str, tuple[str, object]] = {
         "trainer.callbacks",
         [spec("lightning.pytorch.callbacks.LambdaCallback", setup="torch.hub.load")],
     ),
+    "a class whose objects can be called": (
+        "trainer.callbacks",
+        [spec("lightning.pytorch.callbacks.LambdaCallback", setup=spec(f"{__name__}.Caller", path=CANARY))],
+    ),
+    "such a class by its name": (
+        "trainer.callbacks",
+        [spec("lightning.pytorch.callbacks.LambdaCallback", on_fit_end=f"{__name__}.Caller")],
+    ),
+    "such a class through further arguments": (
+        "trainer.callbacks",
+        [spec(f"{__name__}.OwnCallback", setup=spec(f"{__name__}.Caller", path=CANARY))],
+    ),
     "a logger": ("trainer.logger", spec("torch.utils.tensorboard.SummaryWriter", log_dir=CANARY)),
     "a plugin": ("trainer.plugins", spec("os.mkdir", path=CANARY)),
     "a profiler": ("trainer.profiler", spec("os.mkdir", path=CANARY)),
@@ -111,6 +126,50 @@ HOSTILE: dict[str, tuple[str, object]] = {
     "a judge": ("clip_score.judge", spec("os.mkdir", path=CANARY)),
     "an escaped name": (OPTIMIZER, "\x6fs.system"),
 }
+
+
+class Caller:
+    """An installed class of no particular kind, whose objects can be called."""
+
+    def __init__(self, path: str = CANARY) -> None:
+        Path(path).touch()
+
+    def __call__(self, *_: object) -> None:
+        pass
+
+
+class OwnCallback(LambdaCallback):
+    """A callback that hands on what it is given."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+
+
+class Schedule:
+    """A class with settings that say which kind they call, or not."""
+
+    def __init__(
+        self,
+        optimizer: Callable[[Iterable[Any]], torch.optim.Optimizer] | None = None,
+        either: torch.optim.Optimizer | Callable[..., Any] | None = None,
+        many: list[Callable[[], None]] | None = None,
+    ) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("setting", "class_path", "stray"),
+    [
+        ("optimizer", "torch.optim.Adam", False),
+        ("either", "torch.optim.Adam", False),
+        ("either", f"{__name__}.Caller", True),
+        ("many", f"{__name__}.Caller", True),
+    ],
+)
+def test_a_class_is_stray_where_no_kind_is_named(setting: str, class_path: str, stray: bool) -> None:
+    value: Any = Namespace(class_path=class_path, init_args=Namespace())
+    found = stray_class(Schedule, setting, [value] if setting == "many" else value)
+    assert found == (class_path if stray else "")
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from stylewav_pl.commands.configuration import Document, read_configuration
+from stylewav_pl.commands.configuration import Document, is_address, read_configuration
 from stylewav_pl.commands.nearest import did_you_mean
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.installed import configs_directory
@@ -40,12 +40,18 @@ def read_configs(words: Sequence[str]) -> list[Document]:
         words: What :func:`expand_configs` gave.
 
     Raises:
-        ConfigError: One is missing, a folder, or no configuration.
+        ConfigError: One is missing, a folder, an address, or no configuration.
     """
-    return [_read(Path(name)) for name in config_names(words)]
+    return [_read(name) for name in config_names(words)]
 
 
-def _read(path: Path) -> Document:
+def _read(name: str) -> Document:
+    if is_address(name):
+        raise ConfigError(
+            f"Expected a file as configuration, found the address {name}: nothing is fetched from there. Fetch it, "
+            "look at what it names, and give the file to --config."
+        )
+    path = Path(name)
     if path.is_dir():
         raise ConfigError(f"Expected a configuration, found the folder {path}. Name a YAML file in it.")
     if not path.exists():

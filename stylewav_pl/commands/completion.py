@@ -89,6 +89,8 @@ def script_for(shell: str) -> str:
 
 
 def _limit(options: argparse.ArgumentParser) -> None:
+    # a setting that follows from another one is no option, and zsh refuses the whole list for its arrow
+    options._actions[:] = [action for action in options._actions if not _follows(action)]
     for action in options._actions:
         if action.dest in TRAINER:
             action.choices = TRAINER[action.dest] or None
@@ -96,6 +98,10 @@ def _limit(options: argparse.ArgumentParser) -> None:
                 action.complete = {}  # type: ignore[attr-defined]  # nothing is offered
         elif action.dest == "run":
             action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+
+
+def _follows(action: argparse.Action) -> bool:
+    return any("-->" in option for option in action.option_strings)
 
 
 def _add(whole: ArgumentParser, name: str, options: argparse.ArgumentParser) -> None:

@@ -55,6 +55,11 @@ class Document:
         return f"{self.path}, line {line}" if line else ""
 
 
+def is_address(name: str) -> bool:
+    """Whether a name leads out of this machine's files, as ``https://...`` and ``s3://...`` do."""
+    return "://" in name
+
+
 def read_configuration(path: Path) -> Document:
     """Reads a configuration file.
 
@@ -216,6 +221,11 @@ def _read_as(key: yaml.ScalarNode) -> str:
 def _check_sections(document: Document) -> None:
     for name in SECTIONS:
         found = document.value.get(name, {})
+        if isinstance(found, str) and is_address(found):
+            raise ConfigError(
+                f"{document.place_of(name)}: expected settings or a file of settings for {name}, found the address "
+                f"{found}: nothing is fetched from there. Fetch it, and name the file."
+            )
         if not isinstance(found, dict | str):  # a text names another file
             raise ConfigError(
                 f"{document.place_of(name)}: expected settings below {name}, found {_described(found)}"

@@ -2,25 +2,23 @@
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import yaml
-from jsonargparse import ArgumentError
-
-from stylewav_pl.commands.arguments import expand_configs
+from stylewav_pl.commands.arguments import expand_configs, read_configs
+from stylewav_pl.commands.configuration import Document, read_configuration
 from stylewav_pl.commands.data_section import build_data
-from stylewav_pl.commands.finish import nothing_listed
 from stylewav_pl.commands.options import Options
 from stylewav_pl.commands.places import sources_of
 from stylewav_pl.commands.trusted_classes import names_in
 from stylewav_pl.data import BuiltinVoices, ClipDataModule, CommonVoice
 from stylewav_pl.data.funnel import table
 from stylewav_pl.data.shard_writer import write_shards
-from stylewav_pl.errors import printable
-from stylewav_pl.types import ConfigError, Skip, TooManySkipsError
+from stylewav_pl.errors import ConfigError, TooManySkipsError, printable
+from stylewav_pl.session.finalize import nothing_listed
+from stylewav_pl.types import Skip
 
 SAMPLE_RATE = 16_000
 
@@ -114,16 +112,23 @@ def load_data(configs: Sequence[str]) -> ClipDataModule:
     Raises:
         ConfigError: A file is missing or is no such configuration.
     """
+    documents = read_configs([f"--config={name}" for name in configs])
     merged: dict[str, Any] = {}
-    for name in configs:
-        try:
-            merged |= (yaml.safe_load(Path(name).read_text("utf-8")) or {}).get("data", {})
-        except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
-            raise ConfigError(f"Expected an experiment configuration at {name}: {error}") from error
-    try:
-        return build_data(merged, names_in([], [merged]))
-    except ArgumentError as error:
-        raise ConfigError(f"The section `data` of {' + '.join(configs)} cannot be used: {error}") from error
+    for document in documents:
+        merged |= _section(document)
+    return build_data(merged, names_in([], [merged]), documents)
+
+
+def _section(document: Document) -> Mapping[str, Any]:
+    section = document.value.get("data", {})
+    if not isinstance(section, str):
+        return section  # type: ignore[no-any-return]  # read_configuration has looked
+    path = document.path.parent / section
+    if not path.is_file():
+        raise ConfigError(
+            f"{document.place_of('data')}: expected settings or a YAML file for data, found {section!r}."
+        )
+    return read_configuration(path).value
 
 
 def write_voices(output: Path, per_sex: int) -> None:

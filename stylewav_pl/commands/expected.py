@@ -108,3 +108,15 @@ def settings_of(class_path: str) -> dict[str, Any]:
     except (AttributeError, ValueError, TypeError, NameError):
         return {}
     return {name: hints.get(name, Any) for name in parameters if name not in ("self", "args", "kwargs")}
+
+
+def loaded(path: Any) -> Any:
+    """What a dotted name means in the modules that are there by now; None where it means nothing."""
+    parts = path.split(".") if isinstance(path, str) else []
+    for end in range(len(parts) - 1, 0, -1):
+        found: Any = sys.modules.get(".".join(parts[:end]))
+        if found is not None:
+            for part in parts[end:]:
+                found = getattr(found, part, None)
+            return found
+    return None

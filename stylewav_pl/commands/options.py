@@ -3,7 +3,7 @@
 import argparse
 import re
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from stylewav_pl.commands.nearest import did_you_mean
 
@@ -19,6 +19,13 @@ class Options(argparse.ArgumentParser):
             word = unknown[1].partition("=")[0]
             message = f"there is no option {word}.{did_you_mean(word, self._known())}"
         super().error(message)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Refuses what an action has no use for here, where the options of that action are known."""
+        asked, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return asked, unknown
 
     def _known(self) -> Iterator[str]:
         for action in self._actions:

@@ -18,7 +18,7 @@ from stylewav_pl.commands.trusted_classes import denied_in
 from stylewav_pl.errors import one_line
 
 _UNKNOWN_OPTION = re.compile(r"unrecognized arguments: (\S+)")
-_UNKNOWN_SETTING = re.compile(r"^(?:Subcommand|Group) '[^']*' does not accept option '([^']+)'")
+_UNKNOWN_SETTING = re.compile(r"^(?:Subcommand '[^']*'|Group '([^']*)') does not accept option '([^']+)'")
 _NO_VALUE = re.compile(r"argument (\S+): expected (?:one|at least one) argument")
 _LINKED = re.compile(r'Linked "([^"]+)" must be given via "([^"]+)"|argument (\S+) --> ([^\s:]+):')
 _KEY = re.compile(r'(?:Parser key|Key) "([^"]+)"')
@@ -28,8 +28,9 @@ _MISSING = re.compile(r"the following arguments are required: (.+)")
 _NO_CLASS = re.compile(r"Expected a dot import path string|does not correspond to a subclass|No module named|"
                        r"has no attribute|is abstract")  # fmt: skip
 _NO_MODULE = re.compile(r"No module named '[^']+'|module '[^']+' has no attribute '[^']+'")
-_VALUE = re.compile(r"(?:Given value|Got value): (.+)")
+_VALUE = re.compile(r"(?:Given value|Got value|Expected a dot import path string): (.+)")
 _NESTED = re.compile(r"NestedArg\(key='([^']+)', val='?(.*?)'?\)$")
+TRUE = frozenset({"yes", "on", "y", "true"})  # as YAML 1.1 has it
 _NO_FILE = re.compile(r'Unable to load config [\'"]([^\'"]+)')
 
 
@@ -90,9 +91,12 @@ class Refusal:
             return ""
         names = {action.dest for action in self.parser._actions}
         known = {".".join(parts[:end]) for parts in (name.split(".") for name in names) for end in (1, 2, 3)}
-        parts = found[1].split(".")
+        group = f"{found[1]}." if found[1] else ""
+        parts = f"{group}{found[2].removeprefix(group)}".split(".")
         ends = range(1, len(parts) + 1)
-        unknown = next((name for end in ends if (name := ".".join(parts[:end])) not in known), found[1])
+        unknown = next(
+            (name for end in ends if (name := ".".join(parts[:end])) not in known), ".".join(parts)
+        )
         parent = unknown.rpartition(".")[0]
         beside = [name for name in known if name.rpartition(".")[0] == parent]
         return f"{self._at(unknown)}there is no setting {unknown}.{did_you_mean(unknown, sorted(beside))}"
@@ -132,23 +136,34 @@ class Refusal:
     def _wrong_type(self, name: str, last: str, hint: Any) -> str:
         found = self._found()
         place = self._at(last)
-        if found in ("True", "False"):
-            for document in self.documents:
-                for setting, word in document.switches.items():
-                    if f".{last}." in f".{setting}.":
-                        return (
-                            f"{document.place_of(setting)}: without quotes YAML reads {word} as "
-                            f"{found.lower()}, and {name} takes {described(hint)}. Quote it: '{word}'."
-                        )
+        if unquoted := self._unquoted(name, last, hint):
+            return unquoted
         meant = nearest_class(found, hint) if _NO_CLASS.search(self.text) else []
         hinted = f" Did you mean {' or '.join(meant)}?" if meant else ""
         module = _NO_MODULE.search(self.text)
         why = f" ({module[0]})" if module else ""
         return f"{place}expected {name} to be {described(hint)}, found {found}{why}.{hinted}"
 
-    def _found(self) -> str:
+    def _unquoted(self, name: str, last: str, hint: Any) -> str:
+        """Says that a word which YAML reads as a switch wants quotes: the value itself, or one inside a mapping of texts."""
+        value = self._value()
+        for document in self.documents:
+            for setting, word in document.switches.items():
+                read_as = "True" if word.lower() in TRUE else "False"
+                meant = value == read_as or (f": {read_as}" in value and "a text" in described(hint))
+                if meant and f".{last}." in f".{setting}.":
+                    return (
+                        f"{document.place_of(setting)}: without quotes YAML reads {word} as {read_as.lower()}, and "
+                        f"{name} takes {described(hint)}. Quote it: '{word}'."
+                    )
+        return ""
+
+    def _value(self) -> str:
         values = _VALUE.findall(self.text)
-        value = values[-1].strip() if values else "another"
+        return values[-1].strip() if values else "another"
+
+    def _found(self) -> str:
+        value = self._value()
         nested = _NESTED.search(value)
         if nested:
             value = nested[2] if nested[1] == "class_path" else f"{nested[1]}: {nested[2]}"

@@ -20,6 +20,8 @@ from typing import Any
 import jsonargparse
 from jsonargparse import Namespace
 
+from stylewav_pl.commands.expected import loaded
+from stylewav_pl.commands.open_callables import stray_class
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.installed import PACKAGE
 
@@ -35,6 +37,8 @@ _DENIED = re.compile(r"Importing '([^']+)' is not allowed")
 def allow(names: Iterable[str] = ()) -> None:
     """Lets jsonargparse import from packages that are loaded already, or named and installed, and from nothing else.
 
+    Settings are read from files of this machine alone.
+
     Args:
         names: Dotted names that a configuration may want.
     """
@@ -47,6 +51,9 @@ def allow(names: Iterable[str] = ()) -> None:
     jsonargparse.set_parsing_settings(
         import_path_denylist=["*"],
         import_path_allowlist=allowed,
+        # Lightning lets sections be read from anywhere that fsspec reaches; here nothing is fetched unasked
+        config_read_mode_urls_enabled=False,
+        config_read_mode_fsspec_enabled=False,
         # where a setting takes anything, a class could not be compared with what is expected
         instantiate_subclass_spec_in_any=False,
         validate_subclass_spec_in_any=True,
@@ -146,16 +153,21 @@ def check_classes(value: Any, name: str = "") -> None:
         name: Dotted name of the setting.
 
     Raises:
-        ConfigError: One names a function or another object.
+        ConfigError: One names a function or another object, or a class where no kind of class is expected.
     """
     if isinstance(value, Namespace):
         value = vars(value)
     if isinstance(value, Mapping):
-        kind = _loaded(value.get("class_path"))
+        kind = loaded(value.get("class_path"))
         if kind is not None and not inspect.isclass(kind):
             raise _no_class(name, value["class_path"])
         usual = _defaults(kind)
         for key, below in _settings(value):
+            if inspect.isclass(kind) and (stray := stray_class(kind, key, below)):
+                raise ConfigError(
+                    f"Expected no class for {f'{name}.{key}'.lstrip('.')}, found {stray}: the setting takes anything that "
+                    "can be called, and a configuration builds only classes of a kind that a setting names. Remove it."
+                )
             if key not in usual or usual[key] is not below:
                 check_classes(below, f"{name}.{key}".lstrip("."))
     elif isinstance(value, list | tuple | set | frozenset):
@@ -180,18 +192,6 @@ def _settings(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from inner.items()
         else:
             yield key, below
-
-
-def _loaded(path: Any) -> Any:
-    """What a dotted name means in the modules that are there by now; None where it means nothing."""
-    parts = path.split(".") if isinstance(path, str) else []
-    for end in range(len(parts) - 1, 0, -1):
-        found: Any = sys.modules.get(".".join(parts[:end]))
-        if found is not None:
-            for part in parts[end:]:
-                found = getattr(found, part, None)
-            return found
-    return None
 
 
 def _defaults(kind: Any) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylewav_pl.runs.files import append_durably
-from stylewav_pl.types import RunDirectoryError
+from stylewav_pl.errors import RunDirectoryError
+from stylewav_pl.files import append_durably, write_whole
 
 NOTE = "damaged"  # beside the journals: one cohort in a line
 _MOST_NAMED = 20
@@ -82,6 +82,10 @@ def noted(journals: Path) -> frozenset[int]:
         return frozenset()
 
 
-def forget_notes(journals: Path) -> None:
-    """Removes the notes: what they are about is whole, or will be made again."""
-    (journals / NOTE).unlink(missing_ok=True)
+def keep_notes(journals: Path, cohorts: Iterable[int]) -> None:
+    """Leaves the notes about these cohorts alone, at once: what the others are about is whole, or will be made again."""
+    kept = b"".join(b"%d\n" % cohort for cohort in sorted(set(cohorts)))
+    if kept:
+        write_whole(journals / NOTE, lambda file: file.write(kept))
+    else:
+        (journals / NOTE).unlink(missing_ok=True)
