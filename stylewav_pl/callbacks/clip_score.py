@@ -11,10 +11,11 @@ from torch import Tensor
 
 from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.embedders.base import ImageTextEmbedder
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.evaluation.population_score import PopulationScore
 from stylewav_pl.optimisation.objective import cosine_similarity
 from stylewav_pl.pictures.images import from_bytes, to_bytes
-from stylewav_pl.types import Clip, CohortResult, ConfigError, ScoreRow
+from stylewav_pl.types import Clip, CohortResult, ScoreRow
 
 
 class ClipScore(Callback):

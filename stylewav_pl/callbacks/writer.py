@@ -17,6 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from stylewav_pl.callbacks.background import Background
+from stylewav_pl.errors import ConfigError, OutputError
 from stylewav_pl.pictures.grid import strip
 from stylewav_pl.pictures.images import encode, readable, to_bytes, to_picture
 from stylewav_pl.pictures.sheets import write_sheet
@@ -27,7 +28,7 @@ from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import CohortEmbeddings, write_embeddings
 from stylewav_pl.runs.journal import ClipRecord, CohortRecord
 from stylewav_pl.runs.stores import IMAGE, LATENT, RECORD, STRIP, Member, Output
-from stylewav_pl.types import CohortResult, ConfigError, OutputError, Recording, ScoreRow
+from stylewav_pl.types import CohortResult, Recording, ScoreRow
 
 PATIENCE_SECONDS = 10.0
 MOST_WORKERS = 256

@@ -13,12 +13,13 @@ from stylewav_pl.callbacks import ClipScore
 from stylewav_pl.callbacks.progress import progress_bar
 from stylewav_pl.commands.finish import Scoring, finish_run, record_prompts
 from stylewav_pl.embedders.base import ImageTextEmbedder
+from stylewav_pl.errors import ConfigError, RunDirectoryError
 from stylewav_pl.pictures.images import from_picture
 from stylewav_pl.report.page import Sounds
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.journal import ClipRecord
-from stylewav_pl.types import Clip, ConfigError, RunDirectoryError, SkipReason
+from stylewav_pl.types import Clip, SkipReason
 
 BATCH = 64
 

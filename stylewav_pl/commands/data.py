@@ -17,8 +17,8 @@ from stylewav_pl.commands.trusted_classes import names_in
 from stylewav_pl.data import BuiltinVoices, ClipDataModule, CommonVoice
 from stylewav_pl.data.funnel import table
 from stylewav_pl.data.shard_writer import write_shards
-from stylewav_pl.errors import printable
-from stylewav_pl.types import ConfigError, Skip, TooManySkipsError
+from stylewav_pl.errors import ConfigError, TooManySkipsError, printable
+from stylewav_pl.types import Skip
 
 SAMPLE_RATE = 16_000
 

@@ -41,12 +41,12 @@ from stylewav_pl.commands.trainer_settings import in_words as trainer_error
 from stylewav_pl.commands.trusted_classes import without_working_folder
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.funnel import table
-from stylewav_pl.errors import printable, printable_lines
+from stylewav_pl.errors import ConfigError, Stopped, StyleWavError, printable, printable_lines
+from stylewav_pl.files import remove_litter, write_json
 from stylewav_pl.loggers import CsvLog
 from stylewav_pl.module import StyleWav
 from stylewav_pl.runs.damage import DamageError
 from stylewav_pl.runs.directory import RunDirectory
-from stylewav_pl.runs.files import remove_litter, write_json
 from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.job import PATIENCE_SECONDS, Leader, Member
 from stylewav_pl.runs.places import check_places
@@ -54,7 +54,7 @@ from stylewav_pl.runs.plan import cohorts_of_rank
 from stylewav_pl.runs.results import merge
 from stylewav_pl.runs.verification import check_cohorts
 from stylewav_pl.strategies import Launcher, started_again, use_threads
-from stylewav_pl.types import ConfigError, Skip, Stopped, StyleWavError
+from stylewav_pl.types import Skip
 from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import sha256_of
 

@@ -10,8 +10,8 @@ from stylewav_pl.commands.settled import basis_of, settle, settled
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.ignored import Ignored
 from stylewav_pl.embedders.base import ImageTextEmbedder
-from stylewav_pl.errors import printable_lines
-from stylewav_pl.evaluation.findings import Findings, find
+from stylewav_pl.errors import ConfigError, RunDirectoryError, StrictError, TooManySkipsError, printable_lines
+from stylewav_pl.evaluation.findings import Findings, compute_findings
 from stylewav_pl.evaluation.prompts import REPORT_NOTICE, PromptSet, judge_note
 from stylewav_pl.report.html import write_report
 from stylewav_pl.report.page import Sound, Sounds
@@ -26,7 +26,7 @@ from stylewav_pl.runs.embeddings import write_prompts
 from stylewav_pl.runs.finished import TABLES, FinishedRun
 from stylewav_pl.runs.plan import Plan
 from stylewav_pl.runs.results import Totals, merge, read_skips
-from stylewav_pl.types import ConfigError, RunDirectoryError, Skip, StrictError, TooManySkipsError
+from stylewav_pl.types import Skip
 
 MOST_SKIPS_TOLD = 5
 MADE = ("statistics.json", "grid.png", "report.html")
@@ -124,14 +124,13 @@ def evaluate_run(run: FinishedRun, scoring: Scoring, sounds: Sounds = lambda _: 
     Raises:
         RunDirectoryError: What the numbers are made of is damaged; images that are stand in ``run.damages``.
     """
-    rows = run.rows
     notes = [REPORT_NOTICE, judge_note(scoring.guide, scoring.judge)]
     sets = [PromptSet(trait, dict(by_label)) for trait, by_label in scoring.prompts.items()]
-    findings = find(run, rows, sets, scoring.seed, notes)
-    write_statistics(run.path, findings.evaluations, findings.retrieval)
-    if any(row.done for row in rows) and run.store.output.image != "none":
-        save_grid(run, rows=rows)
-    write_report(run, findings, sounds, rows)
+    findings = compute_findings(run, sets, scoring.seed, notes)
+    write_statistics(run, findings.evaluations, findings.retrieval)
+    if any(row.done for row in run.rows) and run.store.output.image != "none":
+        save_grid(run)
+    write_report(run, findings, sounds)
     return findings
 
 

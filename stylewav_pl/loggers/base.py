@@ -11,7 +11,7 @@ from lightning.pytorch.loggers import Logger
 from numpy import ndarray
 from PIL import Image
 
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError
 
 Cell: TypeAlias = str | float | Image.Image | None
 

@@ -23,7 +23,7 @@ from subprocess import Popen
 from typing import final
 
 from stylewav_pl.errors import ProcessError, RunDirectoryError
-from stylewav_pl.runs.files import write_json
+from stylewav_pl.files import write_json
 
 FOLDER = ".job"
 LEADER = "leader.json"

@@ -11,8 +11,9 @@ from PIL import Image
 
 from stylewav_pl.callbacks.clip_score import ClipScore
 from stylewav_pl.embedders import load_image_text_embedder
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.pictures.images import encode, from_picture, to_picture
-from stylewav_pl.types import Clip, CohortResult, ConfigError
+from stylewav_pl.types import Clip, CohortResult
 
 PROMPTS = {"sex": {"male": "a boy", "female": "a girl"}, "age": {"old": "an old person", "young": "a girl"}}
 CLIPS = (

@@ -20,8 +20,15 @@ from PIL import Image
 from stylewav_pl.callbacks import ClipScore, Dashboard
 from stylewav_pl.callbacks.dashboard import callback, names
 from stylewav_pl.callbacks.dashboard.ending import Ending
-from stylewav_pl.callbacks.dashboard.window import GIB, Window, deserves_a_look, deserves_a_row, memory
+from stylewav_pl.callbacks.dashboard.running_stats import (
+    GIB,
+    RunningStats,
+    memory,
+    should_log_images,
+    should_log_numbers,
+)
 from stylewav_pl.loggers import Cell, CsvLog, RunLogger
+from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.types import Clip, CohortResult, ScoreRow
 
 PROMPTS = {"sex": {"male": "a boy", "female": "a girl"}}
@@ -231,16 +238,16 @@ def test_a_run_without_loggers_costs_nothing(tmp_path: Path) -> None:
 
 def test_two_million_clips_stay_a_small_log() -> None:
     cohorts = range(1, 2_000_000 // 256 + 2)
-    assert sum(map(deserves_a_row, cohorts)) < 2600
-    assert sum(map(deserves_a_look, cohorts)) == 13
-    assert sum(map(deserves_a_row, range(16_001, 32_001))) == 500, (
+    assert sum(map(should_log_numbers, cohorts)) < 2600
+    assert sum(map(should_log_images, cohorts)) == 13
+    assert sum(map(should_log_numbers, range(16_001, 32_001))) == 500, (
         "cohorts of one clip: each doubling of their number adds 500 rows"
     )
-    assert sum(map(deserves_a_look, range(16_001, 32_001))) == 1
+    assert sum(map(should_log_images, range(16_001, 32_001))) == 1
 
 
 def test_a_window_is_the_mean_over_its_clips_and_its_speed() -> None:
-    window = Window(began=100.0)
+    window = RunningStats(began=100.0)
     window.add(torch.tensor([[0.0, 0.2, 0.4, 0.6], [0.0, 0.2, 0.4, 1.0]]))
     window.add(torch.tensor([[0.3, 0.2, 0.1, 0.2]]))
     numbers = window.numbers(now=104.0)
@@ -325,7 +332,7 @@ def test_the_end_shows_all_clips(run: Path) -> None:
 
 
 def test_the_table_is_a_sample_with_small_pictures(run: Path) -> None:
-    columns, rows = Ending(run, table_rows=2).table
+    columns, rows = Ending(FinishedRun(run), table_rows=2).table
     assert columns == [
         "face",
         "id",
@@ -356,7 +363,7 @@ def test_a_table_of_numbers_gets_only_the_statistics(run: Path) -> None:
 
 
 def test_numbers_of_one_type(run: Path) -> None:
-    histograms = Ending(run, 2).histograms
+    histograms = Ending(FinishedRun(run), 2).histograms
     assert all(
         isinstance(values, np.ndarray) and values.dtype == np.float64 for values in histograms.values()
     )

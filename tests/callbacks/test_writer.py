@@ -16,22 +16,14 @@ from safetensors import safe_open
 import stylewav_pl.callbacks.writer as writer_module
 from stylewav_pl.callbacks import ResultsWriter
 from stylewav_pl.callbacks.writer import cohort_record
+from stylewav_pl.errors import ConfigError, OutputError
 from stylewav_pl.pictures.images import IMAGE_NOTICE, to_bytes
 from stylewav_pl.pictures.sheets import read_tile
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import all_embeddings
 from stylewav_pl.runs.plan import stem_of
 from stylewav_pl.runs.stores import STRIP
-from stylewav_pl.types import (
-    Clip,
-    ClipBatch,
-    CohortResult,
-    ConfigError,
-    OutputError,
-    ScoreRow,
-    Skip,
-    SkipReason,
-)
+from stylewav_pl.types import Clip, ClipBatch, CohortResult, ScoreRow, Skip, SkipReason
 
 TRAINER = Mock(Trainer, global_rank=3)
 MODULE = Mock(LightningModule, latent_metadata={"space": "WPlus"})

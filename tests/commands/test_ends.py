@@ -15,7 +15,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from stylewav_pl.cli import main
 from stylewav_pl.commands.failures import in_words
 from stylewav_pl.commands.terminal import spelled_out
-from stylewav_pl.types import ConfigError, OutputError, RunDirectoryError
+from stylewav_pl.errors import ConfigError, OutputError, RunDirectoryError
 
 Refused = Callable[..., tuple[int, str]]
 
@@ -159,7 +159,7 @@ def test_a_closed_pipe_leaves_no_traceback() -> None:
 COMMAND = """
 import sys, types
 from stylewav_pl import cli, stopping
-from stylewav_pl.types import Stopped
+from stylewav_pl.errors import Stopped
 
 def until_told():
     print("waiting", flush=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.loggers import CsvLog
-from stylewav_pl.types import ConfigError
 
 
 def log(path: Path, rank: int = 0) -> CsvLog:

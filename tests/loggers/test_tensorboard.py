@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from stylewav_pl.callbacks import writer
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.loggers import TensorBoardLog, tensorboard
-from stylewav_pl.types import ConfigError
 
 
 def read(folder: Path) -> Any:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from stylewav_pl.errors import ProcessError, RunDirectoryError
+from stylewav_pl.files import write_json
 from stylewav_pl.runs import job
-from stylewav_pl.runs.files import write_json
 from stylewav_pl.runs.job import FAILED, FOLDER, LOOK_SECONDS, Leader, Member, Participant
-from stylewav_pl.types import ProcessError, RunDirectoryError
 
 # In seconds of the clock below; the threads of the participants wait for as many real ones, which is for ever.
 LOOK, BEAT, REMARK, LINGER, PATIENCE = 1e3, 3e3, 2e4, 1e4, 1e5

@@ -4,12 +4,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators import load_generator
 from stylewav_pl.pocket.faces import Z_DIM, render
 from stylewav_pl.training import faces
 from stylewav_pl.training.faces_evaluation import evaluate, linear_r2, table
 from stylewav_pl.training.muon import KernelMuon, orthogonalised
-from stylewav_pl.types import WeightsError
 
 
 @pytest.fixture
