@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim import Adam
 
-from stylewav_pl.commands.experiment import FORCED, quiet_lightning
+from stylewav_pl.commands.quiet import quiet_lightning
+from stylewav_pl.commands.trainer_settings import FORCED
 from stylewav_pl.data import BuiltinVoices, Window
 from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.embedders.base import ImageTextEmbedder

@@ -12,7 +12,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from stylewav_pl.callbacks.progress import progress_bar
-from stylewav_pl.commands.again import batches, finished_clips
+from stylewav_pl.commands.rescore import batches, finished_clips
 from stylewav_pl.errors import ConfigError, RunDirectoryError
 from stylewav_pl.files import SCRATCH, whole_file
 from stylewav_pl.module import StyleWav

@@ -9,7 +9,13 @@ from stylewav_pl.evaluation.findings import Findings
 from stylewav_pl.evaluation.prompts import SEX
 from stylewav_pl.evaluation.statistics import Interval, NotComputable
 from stylewav_pl.files import write_whole
-from stylewav_pl.report.page import MAX_SKIPS, SPARK_HEIGHT, SPARK_WIDTH, Sounds, build_page
+from stylewav_pl.report.page import (
+    MAX_SKIPS,
+    SPARK_HEIGHT,
+    SPARK_WIDTH,
+    Sounds,
+    build_page,
+)
 from stylewav_pl.report.tables import anova_text, means_differ
 from stylewav_pl.report.verdict import (
     p_text,

@@ -28,10 +28,7 @@ def images(count: int = 3, seed: int = 0) -> torch.Tensor:
 
 
 def set_up(score: ClipScore, guide: Any = None) -> ClipScore:
-    module = Mock(
-        LightningModule, guide=guide or load_image_text_embedder("linear"), device=torch.device("cpu")
-    )
-    score.setup(Mock(Trainer), module, "fit")
+    score.prepare(guide or load_image_text_embedder("linear"), torch.device("cpu"))
     return score
 
 

@@ -14,7 +14,7 @@ from open_clip.model import CLIP
 from torch._dynamo.utils import counters
 
 from stylewav_pl.cli import main
-from stylewav_pl.commands.experiment import FORCED
+from stylewav_pl.commands.trainer_settings import FORCED
 from stylewav_pl.embedders.linear import LinearAudioEmbedder
 from stylewav_pl.embedders.openclip import OpenClipEmbedder
 from stylewav_pl.errors import ConfigError

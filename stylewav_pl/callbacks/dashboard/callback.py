@@ -13,7 +13,7 @@ from PIL import Image
 
 from stylewav_pl.callbacks.clip_score import ClipScore
 from stylewav_pl.callbacks.dashboard import names
-from stylewav_pl.callbacks.dashboard.ending import Ending
+from stylewav_pl.callbacks.dashboard.run_summary import RunSummary
 from stylewav_pl.callbacks.dashboard.running_stats import (
     RunningStats,
     memory,
@@ -25,6 +25,7 @@ from stylewav_pl.loggers import RunLogger
 from stylewav_pl.pictures.grid import picture_grid
 from stylewav_pl.pictures.images import to_bytes
 from stylewav_pl.ranges import check_number
+from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.types import CohortResult, ScoreRow
 
@@ -65,27 +66,12 @@ class Dashboard(Callback):
         self._stats = RunningStats(time.monotonic())
         self._given_up: list[Logger] = []
 
-    def bind(
-        self,
-        loggers: Sequence[Logger],
-        run_path: Path,
-        rank: int,
-        clips_done: int = 0,
-        settings: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Tells the loggers where the run is, and this process what is done already; called before the first cohort.
-
-        Args:
-            loggers: The trainer's.
-            run_path: The run directory.
-            rank: Which process this is.
-            clips_done: Clips of the run that were finished before this start.
-            settings: The configuration, for the loggers that keep it.
-        """
-        self.clips_done, self._settings = clips_done, settings or {}
-        for logger in loggers:
-            if isinstance(logger, RunLogger):
-                logger.bind(run_path, rank)
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Reads what earlier starts of the run have done, and its configuration, where this process shows them."""
+        if self._shows(trainer):
+            run = RunDirectory(Path(trainer.default_root_dir))
+            self.clips_done = run.finished().number_of_clips
+            self._settings = run.first_configuration()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts the clock; shows the configuration and the learning rate of a cohort."""
@@ -118,14 +104,14 @@ class Dashboard(Callback):
             faces, histograms = self._faces(result, score), _histograms(result, outputs.get("scores", ()))
             self._tell(trainer.loggers, lambda logger: _look(logger, faces, histograms, step))
 
-    def finish(self, loggers: Sequence[Logger], run_path: Path) -> None:
+    def show_results(self, trainer: Trainer) -> None:
         """Shows the whole run, once its tables, statistics and report are written."""
-        ending = Ending(FinishedRun(run_path), self.table_rows)
-        self._tell(loggers, ending.show)
+        summary = RunSummary(FinishedRun(Path(trainer.default_root_dir)), self.table_rows)
+        self._tell(trainer.loggers, summary.show)
 
-    def close(self, loggers: Sequence[Logger], failed: bool = False) -> None:
+    def close(self, trainer: Trainer, failed: bool = False) -> None:
         """Ends the loggers."""
-        self._tell(loggers, lambda logger: logger.close(failed))
+        self._tell(trainer.loggers, lambda logger: logger.close(failed))
 
     def _shows(self, trainer: Trainer) -> bool:
         return bool(trainer.loggers) and (self.every_rank or trainer.global_rank == 0)

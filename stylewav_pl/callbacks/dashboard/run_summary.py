@@ -22,7 +22,7 @@ FILES = (PAGE, STATISTICS)
 NETWORKS = ("guide", "judge")
 
 
-class Ending:
+class RunSummary:
     """The finished run; each part is read when a logger asks for it, and once for all loggers."""
 
     def __init__(self, run: FinishedRun, table_rows: int) -> None:

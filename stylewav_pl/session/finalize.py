@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from stylewav_pl.commands.settled import basis_of, settle, settled
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.ignored import Ignored
 from stylewav_pl.embedders.base import ImageTextEmbedder
@@ -26,6 +25,7 @@ from stylewav_pl.runs.embeddings import write_prompts
 from stylewav_pl.runs.finished import TABLES, FinishedRun
 from stylewav_pl.runs.plan import Plan
 from stylewav_pl.runs.results import Totals, merge, read_skips
+from stylewav_pl.session.report_cache import basis_of, mark_up_to_date, up_to_date
 from stylewav_pl.types import Skip
 
 MOST_SKIPS_TOLD = 5
@@ -51,7 +51,7 @@ class Scoring:
     judge_sha256: str = ""
 
 
-def finish_run(
+def finalize_run(
     run: RunDirectory,
     plan: Plan,
     scoring: Scoring,
@@ -85,16 +85,16 @@ def finish_run(
     told = {damage.path for damage in lost}
     if damages := [*lost, *(damage for damage in finished.damages if damage.path not in told)]:
         raise DamageError(run.path, damages)
-    settle(run, basis_of(run, early_skips, asdict(scoring)), said, totals.seconds)
+    mark_up_to_date(run, basis_of(run, early_skips, asdict(scoring)), said, totals.seconds)
     return totals
 
 
-def finished_before(run: RunDirectory, scoring: Scoring, early_skips: Sequence[Skip]) -> Totals | None:
-    """Says again what :func:`finish_run` said, where nothing has changed since.
+def finalized_before(run: RunDirectory, scoring: Scoring, early_skips: Sequence[Skip]) -> Totals | None:
+    """Says again what :func:`finalize_run` said, where nothing has changed since.
 
     None where it has to be called.
     """
-    noted = settled(run, basis_of(run, early_skips, asdict(scoring)))
+    noted = up_to_date(run, basis_of(run, early_skips, asdict(scoring)))
     if noted is None:
         return None
     totals = Totals(run.read_manifest()["counts"]["done"], tuple(read_skips(run)), noted.seconds)
@@ -209,6 +209,11 @@ def nothing_listed(skips: Sequence[Skip], ignored: Sequence[Ignored] = ()) -> st
         + others
         + rest
     )
+
+
+def print_now(message: str) -> None:
+    """Tells a person, at once."""
+    print(printable_lines(message), flush=True)
 
 
 def counted(number: int, noun: str) -> str:
