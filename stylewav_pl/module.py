@@ -1,6 +1,6 @@
 """The system: frozen networks wired around one trainable tensor, the latents of a cohort."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, cast
 
 import torch
@@ -19,17 +19,20 @@ from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
-from stylewav_pl.optimisation.cohort import OptimizedCohort, Recipe, optimize_cohort
+from stylewav_pl.optimisation.cohort import OptimizedCohort, Recipe, StepWatch, optimize_cohort
 from stylewav_pl.optimisation.convergence import EarlyStop
+from stylewav_pl.optimisation.given_latents import GivenLatents
 from stylewav_pl.optimisation.hardware import Speed
 from stylewav_pl.optimisation.latents import LatentSpace, W
 from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.optimisation.optimizer_trial import OptimizerFactory, try_optimizer
 from stylewav_pl.optimisation.phases import Refinement, phases_of
+from stylewav_pl.optimisation.prior_start import Sources, hash_of, prepare_prior
 from stylewav_pl.optimisation.rendering import Renderer
 from stylewav_pl.optimisation.schedules import RampUpCosineDown, Schedule
 from stylewav_pl.optimisation.start import Start, initial_latents
 from stylewav_pl.optimisation.targets import drop_diverged, embed_targets
+from stylewav_pl.priors import Prior
 from stylewav_pl.ranges import check_number
 from stylewav_pl.runs.plan import clip_seed
 from stylewav_pl.types import ClipBatch, CohortResult
@@ -65,6 +68,8 @@ class StyleWav(LightningModule):
         frame_steps: Sequence[int] = (),
         speed: Speed | None = None,
         seed: int = 0,
+        prior: Prior | None = None,
+        given: GivenLatents | None = None,
     ) -> None:
         """Wires built parts.
 
@@ -76,7 +81,7 @@ class StyleWav(LightningModule):
             latent_space: What is optimised; W by default.
             start: Where a clip's latent begins; at the mean w by default.
             objective: What is minimised; 1 - cosine by default.
-            num_steps: Optimisation steps per cohort, at least 1.
+            num_steps: Optimisation steps per cohort; 0: the start itself is the result.
             optimizer: Builds the optimiser for the latents; Adam at 0.1 by default.
             schedule: Learning-rate shape; StyleCLIP's by default.
             refinement: Coarse steps before full ones; all are full by default.
@@ -85,6 +90,8 @@ class StyleWav(LightningModule):
             frame_steps: Steps at which an image is kept for strips, each in [0, num_steps].
             speed: Precision, memory and compilation of a step.
             seed: Seed of the run, from which each clip's own seed follows.
+            prior: Draws the starts, where ``start.prior`` is set; it belongs to these networks.
+            given: Holds the starts, where ``start.latent`` is set.
 
         Raises:
             ConfigError: The parts do not fit together.
@@ -104,6 +111,8 @@ class StyleWav(LightningModule):
         self.audio = audio.eval().requires_grad_(False)
         self.latent_space = latent_space or W()
         self.start = start or Start()
+        check_start(self.start, num_steps, prior, given, generator)
+        self.prior, self.given = prior, given
         self.optimizer_factory = optimizer or (lambda parameters: Adam(parameters, lr=0.1))
         self.recipe = Recipe(
             phases_of(num_steps, generator.resolution, refinement),
@@ -127,6 +136,8 @@ class StyleWav(LightningModule):
         audio: str | AudioEmbedder = "pocket",
         preprocess: Literal["clip", "reference"] = "clip",
         cohort_size: int | Literal["auto"] = 16,
+        start: Start | None = None,
+        latent_space: LatentSpace | None = None,
         **settings: Any,
     ) -> "StyleWav":
         """Loads the networks and wires them; what the command line builds from a configuration.
@@ -139,6 +150,8 @@ class StyleWav(LightningModule):
             preprocess: How images reach the guide: ``clip`` (resize and normalise) or ``reference`` (as
                 StyleCLIP did).
             cohort_size: Slots per cohort; the command line takes it from the data module.
+            start: Where a clip's latent begins; at the mean w by default.
+            latent_space: What is optimised; W by default.
             **settings: The others of :class:`StyleWav`; the command line takes ``seed`` from
                 ``seed_everything``.
 
@@ -146,11 +159,23 @@ class StyleWav(LightningModule):
             ConfigError: The parts do not fit together.
             WeightsError: A weight file is missing, damaged or of the wrong kind.
         """
+        ear = load_audio_embedder(audio) if isinstance(audio, str) else audio
+        prior = None
+        if start is not None and start.prior is not None:
+            prior = prepare_prior(start.prior, Sources(generator, guide, audio, preprocess), ear)
+        renders = load_generator(generator) if isinstance(generator, str) else generator
+        given = None
+        if start is not None and start.latent is not None:
+            given = GivenLatents(start.latent, latent_space or W(), renders, hash_of(generator, "generator"))
         return cls(
-            generator=load_generator(generator) if isinstance(generator, str) else generator,
+            generator=renders,
             guide=load_image_text_embedder(guide, preprocess=preprocess) if isinstance(guide, str) else guide,
-            audio=load_audio_embedder(audio) if isinstance(audio, str) else audio,
+            audio=ear,
             cohort_size=cohort_size,
+            start=start,
+            latent_space=latent_space,
+            prior=prior,
+            given=given,
             **settings,
         )
 
@@ -191,20 +216,42 @@ class StyleWav(LightningModule):
 
     def training_step(self, batch: ClipBatch, batch_index: int) -> dict[str, CohortResult]:
         """Clips to targets; then latents to images to similarities to gradients to latents, step by step."""
-        batch, targets = embed_targets(batch, self.audio, like=self.latents)
         optimizer = cast(LightningOptimizer, self.optimizers())
+        return {"result": self.optimize(batch, optimizer.optimizer, self.descend)}
+
+    def optimize(
+        self,
+        batch: ClipBatch,
+        optimizer: Optimizer,
+        descend: Callable[[Tensor], None],
+        watch: StepWatch | None = None,
+    ) -> CohortResult:
+        """Optimises one cohort; what a trainer does with it, and what can be done without one.
+
+        Args:
+            batch: On this module's device.
+            optimizer: Of :meth:`configure_optimizers`.
+            descend: Takes one step of it down a loss.
+            watch: Sees each step, see :func:`~stylewav_pl.optimisation.cohort.optimize_cohort`.
+        """
+        batch, targets = embed_targets(batch, self.audio, like=self.latents)
+        if self.given is None:
+            starts = self.initial_latents(batch, targets)
+        else:
+            batch, targets, starts = self.given.starts(batch, targets, self.mean_latent)
         optimized = optimize_cohort(
             self.latents,
-            self.initial_latents(batch, targets),
+            starts,
             targets,
             self.recipe,
             self.renderer,
-            optimizer.optimizer,
-            self.descend,
+            optimizer,
+            descend,
             self.held,
+            watch,
         )
         finite = optimized.is_finite & self.latents.detach().flatten(start_dim=1).isfinite().all(dim=1)
-        return {"result": self.collect(drop_diverged(batch, finite), targets, optimized)}
+        return self.collect(drop_diverged(batch, finite), targets, optimized)
 
     def initial_latents(
         self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"]
@@ -218,6 +265,8 @@ class StyleWav(LightningModule):
             self.latent_space,
             self.generator,
             score=lambda latents: self.renderer.render_and_score(latents, targets)[2],
+            prior=self.prior,
+            targets=targets,
         )
 
     def descend(self, loss: Float[Tensor, ""]) -> None:
@@ -269,8 +318,34 @@ def check_counts(num_steps: int, cohort_size: int | Literal["auto"]) -> None:
     Raises:
         ConfigError: One is out of it.
     """
-    check_number("model.num_steps", num_steps, least=1)
+    check_number("model.num_steps", num_steps, least=0)
     check_number("data.cohort_size", None if cohort_size == "auto" else cohort_size, least=1)
+
+
+def check_start(
+    start: Start, num_steps: int, prior: Prior | None, given: GivenLatents | None, generator: Generator
+) -> None:
+    """Compares a start with what it needs.
+
+    Raises:
+        ConfigError: It cannot be made, or would be the same face for every voice.
+    """
+    if (start.prior is None, start.latent is None) != (prior is None, given is None):
+        raise ConfigError(
+            "Expected a built prior exactly where start.prior is set, and read latents exactly where start.latent "
+            "is. Use StyleWav.from_sources, which loads them."
+        )
+    if prior is not None and prior.latent_dim != generator.w_dim:
+        raise ConfigError(
+            f"The prior gives w of width {prior.latent_dim}, the generator takes {generator.w_dim}. Train one "
+            "for this generator."
+        )
+    if num_steps == 0 and not start.depends_on_voice:
+        raise ConfigError(
+            "Expected a start that depends on the voice (model.start.prior, or model.start.candidates above 1) "
+            "where model.num_steps is 0 and the start is the result; found the same for every voice. Correct one "
+            "of the two."
+        )
 
 
 def check_spaces(guide: ImageTextEmbedder, audio: AudioEmbedder) -> None:

@@ -55,7 +55,7 @@ def test_the_wheel_holds_the_data_files(wheel: Path) -> None:
         names = set(archive.namelist())
     weights = {
         f"stylewav_pl/pocket/weights/{network}.safetensors"
-        for network in ("generator", "clip", "audio", "speaker")
+        for network in ("generator", "clip", "audio", "speaker", "prior")
     }
     templates = {
         f"stylewav_pl/report/templates/{path.name}" for path in TEMPLATES.iterdir() if path.is_file()

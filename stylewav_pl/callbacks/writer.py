@@ -15,6 +15,7 @@ from jaxtyping import UInt8
 from lightning.pytorch import Callback, LightningModule, Trainer
 from PIL import Image
 from safetensors.torch import save
+from torch import Tensor
 
 from stylewav_pl.callbacks.background import Background
 from stylewav_pl.errors import ConfigError, OutputError
@@ -180,12 +181,8 @@ class ResultsWriter(Callback):
         if self.output.image != "none":
             yield Member(id, IMAGE, encode(Image.fromarray(picture), self.output.image, id, seed))
         if self.latents:
-            metadata = {"id": readable(id), "generator_sha256": self.generator_sha256, **about}
-            yield Member(
-                id,
-                LATENT,
-                in_one_order(save({"latent": result.latents[index].contiguous()}, metadata=metadata)),
-            )
+            whole = {"generator_sha256": self.generator_sha256, **about}
+            yield Member(id, LATENT, latent_file(result.latents[index], id, whole))
         yield Member(id, RECORD, json.dumps(vars(record.clips[index]), sort_keys=True).encode("ascii"))
         if self.strips and result.frame_steps:
             frames = [to_picture(frame) for frame in result.frames[index]]
@@ -222,6 +219,18 @@ def write_evidence(run: RunDirectory, result: CohortResult, sheet: bool) -> dict
     if sheet and (drawn := write_sheet(path, list(to_bytes(result.starts).numpy()))):
         written[path] = drawn
     return {path.relative_to(run.path).as_posix(): digest for path, digest in written.items()}
+
+
+def latent_file(latent: Tensor, id: str, about: Mapping[str, str]) -> bytes:
+    """Returns a latent as a safetensors file.
+
+    Args:
+        latent: Without a clip axis.
+        id: Of the clip.
+        about: What a reader needs to know: the space, and ``generator_sha256``.
+    """
+    metadata = {"id": readable(id), **about}
+    return in_one_order(save({"latent": latent.contiguous()}, metadata=metadata))
 
 
 def in_one_order(data: bytes) -> bytes:

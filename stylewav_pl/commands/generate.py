@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ WILD = frozenset("*?[{")  # a pattern may match; the module that knows is slow t
 # Options of every experiment, beside those with a dot in their name.
 SETTINGS = ("--config", "-c", "--max_skipped_fraction", "--patience", "--seed_everything", "--threads")
 SWITCHES = ("--strict",)
+STARTS = ("mean", "samples", "prior")
 ACCELERATORS = {"auto": "auto", "cpu": "cpu", "cuda": "gpu"}
 
 
@@ -76,7 +78,25 @@ def parser() -> argparse.ArgumentParser:
         metavar="PART",
         help="of longer recordings: first, center (default), loudest or mean-of-windows (all of it)",
     )
-    options.add_argument("--steps", type=int, metavar="N", help="optimisation steps (default: 20)")
+    options.add_argument(
+        "--steps",
+        type=int,
+        metavar="N",
+        help="optimisation steps (default: 20); 0 with --start prior: what the prior draws",
+    )
+    options.add_argument(
+        "--start",
+        choices=STARTS,
+        help="where faces begin: the mean face, samples of each clip's own near it (default), or a prior's "
+        "answer to the voice",
+    )
+    options.add_argument(
+        "--latent",
+        metavar="PATH",
+        help="the latent at which every face begins, or a folder with one for each file, by name "
+        "(.safetensors, .pt of e4e, projected_w.npz ...)",
+    )
+    options.add_argument("--seed", type=int, metavar="N", help="decides everything random (default: 0)")
     return options
 
 
@@ -143,6 +163,8 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
     overlays = [f"--config={name}" for name in config_names(passed)]
     others = [word for index, word in enumerate(passed) if not _of_config(passed, index)]
     from stylewav_pl.embedders import matching_guide
+    from stylewav_pl.face.defaults import named_start, spread_frames
+    from stylewav_pl.optimisation.start import Start
     from stylewav_pl.runs.directory import RunDirectory
 
     run = RunDirectory(Path(asked.output))
@@ -166,8 +188,15 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
         words += [f"--model.{setting}", value] if value else []
     words += ["--data.window", asked.window] if asked.window else []
     words += ["--restart"] if asked.restart else []
+    words += ["--seed_everything", str(asked.seed)] if asked.seed is not None else []
+    if asked.start is not None and asked.latent is not None:
+        raise ConfigError(f"--start {asked.start} and --latent contradict each other. Keep one.")
+    if asked.start is not None:
+        words += ["--model.start", json.dumps(asdict(named_start(asked.start)))]
+    if asked.latent is not None:
+        words += ["--model.start", json.dumps(asdict(Start(latent=asked.latent)))]
     if asked.steps is not None:
-        frames = sorted({round(asked.steps * share / 5) for share in range(6)})
+        frames = spread_frames(asked.steps)
         words += ["--model.num_steps", str(asked.steps), "--model.frame_steps", json.dumps(frames)]
     return [*words, *others]
 

@@ -16,6 +16,7 @@ FILES = {
     "judge": "judge",
     "audio": "audio",
     "speaker": "speaker",
+    "prior": "prior",
 }
 SETTINGS = {
     "faces": ("seed", "scale"),
@@ -24,6 +25,7 @@ SETTINGS = {
     "judge": ("seed", "steps"),
     "audio": ("seed", "steps", "loss", "voices", "recordings", "start"),
     "speaker": ("seed", "steps", "voices", "recordings"),
+    "prior": ("seed", "steps", "samples", "generator", "guide", "preprocess"),
 }
 TEACHERS = {"clip_model": "clip", "generator": "generator"}
 
@@ -72,6 +74,8 @@ def train(asked: argparse.Namespace) -> None:
         recipe = {"clip": clip.GUIDE, "judge": clip.JUDGE}[asked.network]
         generator = _trained(asked.output, "generator")
         clip.train(weights, recipe=recipe, generator=generator, precision=asked.precision, **common, **steps)
+    elif asked.network == "prior":
+        _train_prior(asked, weights, {**common, **steps})
     else:
         models = {name: _trained(asked.output, file) for name, file in TEACHERS.items()}
         _train_ear(asked, weights, {**common, **steps, **models, "voices": asked.voices})
@@ -107,6 +111,23 @@ def _train_ear(asked: argparse.Namespace, weights: Path, settings: Mapping[str, 
         from stylewav_pl.training import audio
 
         audio.train(weights, loss=asked.loss, **settings)
+
+
+def _train_prior(asked: argparse.Namespace, weights: Path, settings: Mapping[str, Any]) -> None:
+    """Trains a prior for the networks that are named, or those in the folder, or the shipped ones."""
+    from stylewav_pl.training import prior
+
+    trained = [asked.output / f"{FILES[ear]}.safetensors" for ear in ("audio", "speaker")]
+    samples = {} if asked.samples is None else {"samples": asked.samples}
+    prior.train(
+        weights,
+        generator=asked.generator or _trained(asked.output, "generator"),
+        clip_model=asked.guide or _trained(asked.output, "clip"),
+        preprocess=asked.preprocess,
+        ears=asked.audio_encoder or [*(ear for ear in trained if ear.is_file()), *prior.EARS],
+        **settings,
+        **samples,
+    )
 
 
 def _plain(setting: Any) -> Any:

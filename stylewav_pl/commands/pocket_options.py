@@ -10,7 +10,7 @@ from stylewav_pl.commands.options import Options
 
 Number = TypeVar("Number", int, float)
 NETWORKS = ("faces", "clip", "judge", "audio")
-TRAINED = ("faces", "adversarial", "clip", "judge", "audio", "speaker")
+TRAINED = ("faces", "adversarial", "clip", "judge", "audio", "speaker", "prior")
 PARTS = ("held-out", "validation", "training", "all")
 
 
@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     options = Options(
         prog="stylewav-pl pocket",
         description="Trains the pocket suite (seeded, resumable; under 90 minutes in all on 2 cores), in "
-        "this order: faces, clip, judge, audio, speaker; adversarial makes a crisper generator out of that of faces.",
+        "this order: faces, clip, judge, audio, speaker, prior; adversarial makes a crisper generator out of that of faces.",
     )
     actions = options.add_subparsers(dest="action", required=True, metavar="ACTION")
     add_train(actions.add_parser("train", help="train one network"))
@@ -45,7 +45,7 @@ def add_train(train: argparse.ArgumentParser) -> None:
         "--steps",
         type=positive(int),
         metavar="N",
-        help="optimiser steps of adversarial, clip, judge and audio (default: those of the recipe)",
+        help="optimiser steps of all but faces (default: those of the recipe)",
     )
     train.add_argument(
         "--scale",
@@ -84,8 +84,36 @@ def add_train(train: argparse.ArgumentParser) -> None:
         action="store_true",
         help="audio with --recordings: only the projection learns, as another CLIP model needs",
     )
+    add_prior(train)
     train.add_argument("--bfloat16", action="store_true", help="audio with --recordings: compute in bfloat16")
     train.add_argument("--no-resume", action="store_true", help="begin anew although a state file is there")
+
+
+def add_prior(train: argparse.ArgumentParser) -> None:
+    """Adds what is said of a prior alone: the networks that it is for."""
+    train.add_argument(
+        "--samples", type=positive(int), metavar="N", help="images that prior learns from (default: 16000)"
+    )
+    train.add_argument(
+        "--generator",
+        metavar="SOURCE",
+        help="whose latents prior gives (default: the one in DIR, else pocket)",
+    )
+    train.add_argument(
+        "--guide", metavar="SOURCE", help="whose vectors prior takes (default: the one in DIR, else pocket)"
+    )
+    train.add_argument(
+        "--audio-encoder",
+        metavar="SOURCE",
+        action="append",
+        help="whose mean prior keeps, may be repeated (default: those in DIR and the shipped ones)",
+    )
+    train.add_argument(
+        "--preprocess",
+        choices=("clip", "reference"),
+        default="clip",
+        help="how images reach the guide of prior (default: clip)",
+    )
 
 
 def add_evaluate(evaluate: argparse.ArgumentParser) -> None:

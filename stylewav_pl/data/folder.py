@@ -158,7 +158,7 @@ class Files(FileSource):
         ids = {os.path.abspath(as_path(path)): id for id, path in self.known.items()}
         taken, clips = set(self.known), []
         for absolute, path in paths.items():
-            id = ids.get(absolute) or _free(path.stem, taken)
+            id = ids.get(absolute) or free_name(path.stem, taken)
             taken.add(id)
             clips.append(Clip(id, path.as_posix()))
         return clips
@@ -178,10 +178,10 @@ def _path_of(place: str | Path) -> Path:
     )
 
 
-def _free(name: str, taken: Collection[str]) -> str:
+def free_name(name: str, taken: Collection[str]) -> str:
     """``name``, or the first of ``name-2``, ``name-3`` ... that is not taken.
 
-    >>> _free("voice", {"voice", "voice-2"})
+    >>> free_name("voice", {"voice", "voice-2"})
     'voice-3'
     """
     return next(

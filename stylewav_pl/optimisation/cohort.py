@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Bool, Float
@@ -15,6 +16,9 @@ from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.optimisation.phases import Phase
 from stylewav_pl.optimisation.rendering import Renderer, thumbnails
 from stylewav_pl.optimisation.schedules import RampUpCosineDown, Schedule
+
+StepWatch: TypeAlias = Callable[[int, Tensor, Tensor], object]
+"""Takes the number of a step, images ``[cohort, 3, R, R]`` and similarities ``[cohort]``; ``True`` is the end."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,7 @@ def optimize_cohort(
     optimizer: Optimizer,
     descend: Callable[[Tensor], None],
     held: Bool[Tensor, "*latent"] | None = None,
+    watch: StepWatch | None = None,
 ) -> OptimizedCohort:
     """Moves latents until their images come near to the targets: images, similarities, gradients, step by step.
 
@@ -118,6 +123,7 @@ def optimize_cohort(
         optimizer: A cohort inherits nothing of what it has learned before.
         descend: Takes one gradient step of ``optimizer`` down a loss.
         held: Entries of a latent that stay as they start; ``None``: none.
+        watch: Sees the images before each step and at the end; where it returns ``True`` they are the result.
 
     Source: StyleCLIP's latent optimisation (Patashnik et al. 2021).
     """
@@ -127,6 +133,7 @@ def optimize_cohort(
     convergence = Convergence(recipe.early_stop, idle=(targets == 0).all(dim=1))
     curve = Curve(recipe.num_steps)
     frames: dict[int, Tensor] = {}
+    stopped = False
     start_thumbnails: Tensor | None = None
     for phase, step in recipe.steps(convergence):
         if phase.is_refinement and step == phase.steps.start:
@@ -137,6 +144,9 @@ def optimize_cohort(
         if step in recipe.frame_steps:
             frames[step] = renderer.at_full_size(images, latents)
         curve.record(step, similarities)
+        if watch is not None and watch(step, images.detach(), curve.latest) is True:
+            stopped = True
+            break
         convergence.observe(curve.latest)
         loss = recipe.objective(similarities, latents, starts).sum()
         set_learning_rate(optimizer, phase.factor(step, recipe.schedule))
@@ -145,6 +155,8 @@ def optimize_cohort(
     with torch.no_grad():
         images, embeddings, similarities = renderer.render_and_score(latents, targets)
     curve.record(recipe.num_steps, similarities)
+    if watch is not None and not stopped:
+        watch(recipe.num_steps, images, similarities)
     if start_thumbnails is None:  # under early_stop a cohort whose clips were all skipped has no step
         start_thumbnails = thumbnails(images)
     for step in recipe.frame_steps:

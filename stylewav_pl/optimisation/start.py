@@ -10,6 +10,7 @@ from torch import Tensor
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.latents import LatentSpace
+from stylewav_pl.priors import Prior
 from stylewav_pl.ranges import check_number
 
 MOST_CANDIDATES = 10_000
@@ -27,23 +28,49 @@ class Start:
         candidates: How many such samples each clip draws; it starts at the one most similar to its target (the
             search before the optimisation of FuseDream, Liu et al. 2021, arXiv:2112.01573). Each costs about a
             third of a step.
+        prior: Source of a prior (``pocket``, or a file): a clip starts at what it draws for the clip's target
+            from the clip's seed, which is nearly right at once; ``null``: none.
+        latent: File of a latent at which every clip starts, or folder with one for each clip, by its id (such
+            as ``latents`` of a run), see :mod:`.latent_files`; ``null``: none.
 
     Raises:
-        ConfigError: A value is out of its range.
+        ConfigError: A value is out of its range, or two contradict each other.
     """
 
     truncation: float = 0.0
     candidates: int = 1
+    prior: str | None = None
+    latent: str | None = None
 
     def __post_init__(self) -> None:
         """Checks the values."""
         check_number("model.start.truncation", self.truncation, least=0, most=1)
         check_number("model.start.candidates", self.candidates, least=1, most=MOST_CANDIDATES)
-        if self.candidates > 1 and not self.truncation:
+        if self.latent is not None and (self.prior is not None or self.truncation):
             raise ConfigError(
-                "Expected model.start.candidates of 1 where every clip starts at the mean (truncation: 0), "
-                f"found {self.candidates}. Correct one of the two."
+                "A clip starts at a given latent (model.start.latent), at a prior's draw (model.start.prior) or at "
+                "samples (model.start.truncation above 0), found more than one of these. Keep one."
             )
+        if self.prior is not None and self.truncation:
+            raise ConfigError(
+                f"A prior ({self.prior}) draws the starts itself, so model.start.truncation must be 0, found "
+                f"{self.truncation:g}. Set it to 0, or model.start.prior to null."
+            )
+        if self.candidates > 1 and self.is_mean:
+            raise ConfigError(
+                "Expected model.start.candidates of 1 where every clip starts at the mean (truncation: 0) or at a "
+                f"given latent, found {self.candidates}. Correct one of the two."
+            )
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether nothing is drawn: every clip starts at the mean w, or at a given latent."""
+        return not self.truncation and self.prior is None
+
+    @property
+    def depends_on_voice(self) -> bool:
+        """Whether a start alone, without a step, says anything about the voice."""
+        return self.prior is not None or self.candidates > 1
 
 
 @torch.no_grad()
@@ -54,6 +81,8 @@ def initial_latents(
     space: LatentSpace,
     generator: Generator,
     score: Score,
+    prior: Prior | None = None,
+    targets: Float[Tensor, "cohort embed"] | None = None,
 ) -> Float[Tensor, "cohort *latent"]:
     """Returns where each slot's latent begins: at the mean, or at the best of the clip's own samples.
 
@@ -64,15 +93,21 @@ def initial_latents(
         space: The latents' space.
         generator: Maps noise to w.
         score: Tells candidates apart; asked once for each candidate of the whole cohort.
+        prior: Draws w for targets instead; where the start has one.
+        targets: With a prior: of each slot.
     """
     means = mean.repeat(len(seeds), *(1 for _ in mean.shape))  # [cohort, *latent]
     live = [slot for slot, seed in enumerate(seeds) if seed is not None]
-    if not start.truncation or not live:
+    if start.is_mean or not live:
         return means
     best, highest = means.clone(), mean.new_full((len(seeds),), -torch.inf)
-    for z in _candidate_noise(seeds, start.candidates, generator.z_dim):  # [clip, z]
+    width = generator.z_dim if prior is None else prior.latent_dim
+    for noise in _candidate_noise(seeds, start.candidates, width):  # [clip, width]
         candidates = means.clone()
-        w = generator.map(z.to(mean), truncation=start.truncation)
+        if prior is None or targets is None:
+            w = generator.map(noise.to(mean), truncation=start.truncation)
+        else:
+            w = prior.sample(targets[live], noise.to(mean)).to(mean)
         candidates[live] = space.from_w(w, generator)
         if start.candidates == 1:
             return candidates

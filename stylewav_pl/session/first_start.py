@@ -57,6 +57,12 @@ def ear_of(run: RunDirectory, asked: Any, anew: bool) -> Any:
     return chosen
 
 
+def prior_of(model: Any) -> Any:
+    """Returns the source of the prior that a configured start draws from; None without one."""
+    start = model.get("start")
+    return None if start is None else start.get("prior")
+
+
 def plan_so_far(run: RunDirectory, size: int | str, clips: int, model: StyleWav, trainer: Trainer) -> Plan:
     """Returns the plan of the earlier starts; before the first one an empty plan, which has a cohort size.
 

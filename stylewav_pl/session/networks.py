@@ -6,6 +6,7 @@ from typing import Any
 
 from stylewav_pl.callbacks import ClipScore
 from stylewav_pl.session.finalize import Scoring
+from stylewav_pl.session.first_start import prior_of
 from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import sha256_of
 
@@ -33,6 +34,7 @@ class Networks:
             "generator": ("generator", self.model["generator"]),
             "guide": ("image_text", self.model["guide"]),
             "audio": ("audio", self.model["audio"]),
+            "prior": ("prior", prior_of(self.model)),
             "judge": ("image_text", judge),
         }
         return {

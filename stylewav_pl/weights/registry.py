@@ -26,7 +26,12 @@ SMALL_EAR, STRONG_EAR = "pocket", "pocket-speaker"
 
 _CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 WEIGHT_SUFFIXES = frozenset({".pt", ".pth", ".pkl", ".safetensors", ".ckpt", ".bin"})
-SETTINGS = {"generator": "--model.generator", "image_text": "--model.guide", "audio": "--model.audio"}
+SETTINGS = {
+    "generator": "--model.generator",
+    "image_text": "--model.guide",
+    "audio": "--model.audio",
+    "prior": "--model.start.prior",
+}
 
 ENTRIES: tuple[Entry, ...] = (
     PackagedWeights(
@@ -60,6 +65,13 @@ ENTRIES: tuple[Entry, ...] = (
         "voices by a speaker encoder (needs resemblyzer) and a head of our own",
         "pocket/weights/speaker.safetensors",
     ),
+    PackagedWeights(
+        "pocket",
+        "prior",
+        "MIT",
+        "from the pocket CLIP space to latents of the pocket generator",
+        "pocket/weights/prior.safetensors",
+    ),
     SPEAKER_ENCODER,
     *PUBLISHED,
 )
@@ -84,7 +96,7 @@ def resolve(source: str | Path, kind: str) -> Path:
     Args:
         source: A registry name, the path of a file, or a CLIP model of the ``open_clip`` library (see
             :mod:`.open_clip_name`).
-        kind: ``generator``, ``image_text``, ``audio`` or ``speaker``.
+        kind: ``generator``, ``image_text``, ``audio``, ``prior`` or ``speaker``.
 
     Raises:
         WeightsError: ``source`` is neither a name of this kind nor an existing file, or cannot be fetched.

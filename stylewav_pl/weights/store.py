@@ -1,6 +1,6 @@
 """The project's own weight format: safetensors with the architecture in its metadata.
 
-Metadata keys: ``format`` (``stylewav-pl``), ``version``, ``kind`` (``generator``, ``image_text``, ``audio``),
+Metadata keys: ``format`` (``stylewav-pl``), ``version``, ``kind`` (``generator``, ``image_text``, ``audio``, ``prior``),
 ``architecture`` (e.g. ``stylegan2``) and ``config`` (JSON of the constructor's arguments). Nothing in the
 file is code.
 """
@@ -103,7 +103,7 @@ def read_weights(path: Path, kind: str) -> WeightFile:
 
     Args:
         path: The file; its suffix does not matter.
-        kind: What the caller needs: ``generator``, ``image_text`` or ``audio``.
+        kind: What the caller needs: ``generator``, ``image_text``, ``audio`` or ``prior``.
 
     Raises:
         WeightsError: The file is missing, damaged, of another format or of another kind.

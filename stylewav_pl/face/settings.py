@@ -1,0 +1,142 @@
+"""From what was asked for to networks and the system around them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stylewav_pl.data.window import Window
+from stylewav_pl.embedders import matching_guide
+from stylewav_pl.errors import ConfigError
+from stylewav_pl.face.defaults import SPACES, defaults, named_start, spread_frames
+from stylewav_pl.face.networks import Networks, Wanted, load
+from stylewav_pl.module import StyleWav
+from stylewav_pl.optimisation.given_latents import GivenLatents
+from stylewav_pl.optimisation.hardware import Speed
+from stylewav_pl.optimisation.latents import LatentSpace
+from stylewav_pl.optimisation.start import Start
+
+NETWORKS = ("generator", "guide", "audio", "preprocess")
+ELSEWHERE = {
+    "num_steps": "steps",
+    "audio": "audio_encoder",
+    "cohort_size": "side_by_side",
+    "prior": "start=Start(prior=...)",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The arguments of a call; ``None``: as the command does it. See :func:`.making.generate`."""
+
+    steps: int | None
+    seed: int | None
+    start: str | Start | None
+    generator: str | Path | None
+    guide: str | Path | None
+    audio_encoder: str | Path | None
+    device: str
+    side_by_side: int | None
+    model: Mapping[str, Any]
+
+    @cached_property
+    def place(self) -> torch.device:
+        """Where to compute.
+
+        Raises:
+            ConfigError: There is no such device.
+        """
+        has_gpu = torch.cuda.is_available()
+        name = ("cuda" if has_gpu else "cpu") if self.device == "auto" else self.device
+        try:
+            place = torch.device(name)
+        except RuntimeError as error:
+            raise ConfigError(
+                f"Expected a device such as auto, cpu or cuda, found {self.device!r}. Correct it."
+            ) from error
+        if place.type == "cuda" and not has_gpu:
+            raise ConfigError(
+                f"Expected a GPU that PyTorch can use for device {self.device!r}, found none. Use device='cpu'."
+            )
+        return place
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that :class:`StyleWav` needs, networks by source.
+
+        Raises:
+            ConfigError: A setting has another name here, or an unknown value.
+        """
+        for name in self.model.keys() & ELSEWHERE.keys():
+            raise ConfigError(f"{name} is called {ELSEWHERE[name]} here. Correct the call.")
+        shipped = defaults()
+        settings: dict[str, Any] = {**shipped.model, "seed": shipped.seed if self.seed is None else self.seed}
+        if self.steps is not None:
+            settings |= {"num_steps": self.steps, "frame_steps": spread_frames(self.steps)}
+        settings |= self.model
+        settings |= self._sources()
+        if self.start is not None:
+            settings["start"] = named_start(self.start) if isinstance(self.start, str) else self.start
+        if not isinstance(settings["latent_space"], LatentSpace):
+            settings["latent_space"] = _space(settings["latent_space"])
+        return settings
+
+    def _sources(self) -> dict[str, str]:
+        named = {"generator": self.generator, "audio": self.audio_encoder, "guide": self.guide}
+        sources = {name: str(source) for name, source in named.items() if source is not None}
+        if "audio" in sources and "guide" not in sources:
+            sources["guide"] = matching_guide(sources["audio"])
+        return sources
+
+
+def prepare(asked: Asked) -> tuple[dict[str, Any], Networks]:
+    """Returns the settings of the system and its networks.
+
+    Raises:
+        ConfigError: See :meth:`Asked.settings`; or the prior belongs to other networks.
+        WeightsError: A network cannot be loaded.
+    """
+    settings = asked.settings()
+    sources = {name: settings.pop(name) for name in NETWORKS}
+    speed = settings.setdefault("speed", Speed()) or Speed()
+    speed.check(asked.place)
+    wanted = Wanted(**sources, prior=settings["start"].prior, device=str(asked.place), speed=speed)
+    return settings, load(wanted)
+
+
+def build_system(settings: Mapping[str, Any], networks: Networks, size: int, place: torch.device) -> StyleWav:
+    """Wires networks with a tensor of latents of this call's own."""
+    latent: str | None = settings["start"].latent
+    given = None
+    if latent is not None:
+        space, sha256 = settings["latent_space"], networks.generator_sha256
+        given = GivenLatents(latent, space, networks.generator, sha256)
+    system = StyleWav(
+        networks.generator,
+        networks.guide,
+        networks.audio,
+        cohort_size=size,
+        prior=networks.prior,
+        given=given,
+        **settings,
+    ).to(place)
+    system.check_optimizer(place)
+    return system
+
+
+def asked_window(place: str | None, seconds: float | None) -> Window:
+    """Returns which part of a recording is used.
+
+    Raises:
+        ConfigError: There is no such part.
+    """
+    shipped = defaults().window
+    return replace(shipped, place=place or shipped.place, seconds=seconds or shipped.seconds)
+
+
+def _space(name: object) -> LatentSpace:
+    if name not in SPACES:
+        raise ConfigError(f"Expected a latent space, or one of {', '.join(SPACES)}; found {name!r}.")
+    return SPACES[str(name)]()

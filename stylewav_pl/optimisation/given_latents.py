@@ -1,0 +1,98 @@
+"""Starts that are given: one latent for all clips, or one for each."""
+
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from stylewav_pl.errors import ConfigError, WeightsError
+from stylewav_pl.generators.base import Generator
+from stylewav_pl.optimisation.latent_files import SUFFIXES, as_latent, read_latent
+from stylewav_pl.optimisation.latents import LatentSpace
+from stylewav_pl.optimisation.targets import drop_clips
+from stylewav_pl.runs.plan import stem_of
+from stylewav_pl.types import ClipBatch, SkipReason, as_path
+
+
+class GivenLatents:
+    """Reads where clips begin.
+
+    Args:
+        place: A file, which is read at once, or a folder with a file for each clip: named by its id, or by the
+            stem of its files in a run.
+        space: What is optimised.
+        generator: Renders.
+        generator_sha256: Of its file; ``None`` where it has none.
+
+    Raises:
+        ConfigError: There is nothing at the place.
+        WeightsError: The file holds no latent of this generator and space.
+    """
+
+    def __init__(
+        self, place: str, space: LatentSpace, generator: Generator, generator_sha256: str | None
+    ) -> None:
+        self.place, self.space, self.generator, self.sha256 = (
+            as_path(place),
+            space,
+            generator,
+            generator_sha256,
+        )
+        self.shared: Tensor | None = None
+        if not self.place.exists():
+            raise ConfigError(
+                f"Expected a latent or a folder of latents at {place}, found nothing. Correct model.start.latent."
+            )
+        if not self.place.is_dir():
+            self.shared = self._read(self.place)
+
+    def starts(
+        self,
+        batch: ClipBatch,
+        targets: Float[Tensor, "cohort embed"],
+        mean: Float[Tensor, "*latent"],
+    ) -> tuple[ClipBatch, Float[Tensor, "cohort embed"], Float[Tensor, "cohort *latent"]]:
+        """Returns where each slot's latent begins; padding is at the mean.
+
+        Returns:
+            The batch without the clips that have no latent, their targets set to zero, and the starts.
+        """
+        starts = mean.repeat(len(batch.slots), *(1 for _ in mean.shape))
+        targets, refused = targets.clone(), dict[str, list[int]]()
+        for slot, clip in enumerate(batch.slots):
+            if clip is None:
+                continue
+            try:
+                starts[slot] = self.of(clip.id).to(starts)
+            except WeightsError as error:
+                refused.setdefault(str(error), []).append(slot)
+        for detail, slots in refused.items():
+            targets[slots] = 0.0
+            batch = drop_clips(batch, slots, SkipReason.MISSING, detail)
+        return batch, targets, starts
+
+    def of(self, id: str) -> Float[Tensor, "*latent"]:
+        """Returns the latent of a clip.
+
+        Raises:
+            WeightsError: It has none that can be used.
+        """
+        if self.shared is not None:
+            return self.shared
+        names = [f"{stem}{suffix}" for stem in dict.fromkeys((stem_of(id), id)) for suffix in SUFFIXES]
+        found = [path for path in (self.place / name for name in names if _is_below(name)) if path.is_file()]
+        if not found:
+            raise WeightsError(
+                f"No latent of this clip at {self.place / stem_of(id)}.* ({', '.join(SUFFIXES)})."
+            )
+        return self._read(found[0])
+
+    @torch.no_grad()
+    def _read(self, path: Path) -> Float[Tensor, "*latent"]:
+        return as_latent(read_latent(path), self.space, self.generator, self.sha256)
+
+
+def _is_below(name: str) -> bool:
+    """Whether a name that a clip's id made leads nowhere else."""
+    return not Path(name).is_absolute() and ".." not in Path(name).parts and "\0" not in name

@@ -1,0 +1,119 @@
+"""The prior: from a vector of CLIP space to a w of the generator whose image should lie there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from stylewav_pl.priors.network import FlowNetwork
+
+FLOW_STEPS = 8
+
+
+@dataclass(frozen=True)
+class Belongings:
+    """The networks that a prior was made for; it means nothing beside others.
+
+    Attributes:
+        generator: SHA-256 of the generator's weight file.
+        guide: SHA-256 of the CLIP model's weight file.
+        preprocess: How images reached the guide.
+        ears: SHA-256 of the weight files of those audio encoders whose mean is stored, in the order of the rows.
+    """
+
+    generator: str
+    guide: str
+    preprocess: str = "clip"
+    ears: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "Belongings":
+        """Reads what :attr:`config` wrote."""
+        return cls(
+            str(config["generator_sha256"]),
+            str(config["guide_sha256"]),
+            str(config["preprocess"]),
+            tuple(map(str, config["ears_sha256"])),
+        )
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return {
+            "generator_sha256": self.generator,
+            "guide_sha256": self.guide,
+            "preprocess": self.preprocess,
+            "ears_sha256": list(self.ears),
+        }
+
+
+class Prior(nn.Module):
+    """Draws latents for targets. Frozen.
+
+    Audio and image vectors of one space lie in different parts of it: a target is moved by the difference of
+    the two means before it is asked for.
+
+    Args:
+        network: The velocity of the flow.
+        belongings: The networks that it was made for.
+    """
+
+    w_mean: Tensor
+    w_scale: Tensor
+    image_mean: Tensor
+    ear_means: Tensor
+    shift: Tensor
+
+    def __init__(self, network: FlowNetwork, belongings: Belongings) -> None:
+        super().__init__()
+        self.network, self.belongings = network, belongings
+        embed, latent = network.embed_dim, network.latent_dim
+        self.register_buffer("w_mean", torch.zeros(latent))
+        self.register_buffer("w_scale", torch.eye(latent))  # [width, width]: whitened w to w
+        self.register_buffer("image_mean", torch.zeros(embed))
+        self.register_buffer("ear_means", torch.zeros(len(belongings.ears), embed))
+        self.register_buffer("shift", torch.zeros(embed), persistent=False)
+        self.requires_grad_(False)
+        self.eval()
+
+    @property
+    def latent_dim(self) -> int:
+        """Width of w."""
+        return self.network.latent_dim
+
+    @property
+    def embed_dim(self) -> int:
+        """Width of CLIP space."""
+        return self.network.embed_dim
+
+    def hear(self, mean: Float[Tensor, " embed"]) -> None:
+        """Takes the mean target of an audio encoder: from now on targets are moved to where images are."""
+        self.shift.copy_(self.image_mean - mean.to(self.image_mean))
+
+    @torch.no_grad()
+    def sample(
+        self,
+        targets: Float[Tensor, "clip embed"],
+        noise: Float[Tensor, "clip latent"],
+        steps: int = FLOW_STEPS,
+    ) -> Float[Tensor, "clip latent"]:
+        """Returns one w for each target: Euler's method from noise along the flow.
+
+        A clip's w depends on its own target and noise alone.
+
+        Args:
+            targets: Unit vectors of the audio encoder that :meth:`hear` was told about.
+            noise: Standard Gaussian.
+            steps: Of equal length.
+        """
+        with torch.autocast(targets.device.type, enabled=False):
+            conditions = F.normalize(targets.float() + self.shift, dim=-1)
+            points = noise.float()
+            for step in range(steps):
+                times = points.new_full((len(points),), step / steps)
+                points = points + self.network(points, times, conditions) / steps
+            return self.w_mean + points @ self.w_scale.T
