@@ -22,7 +22,7 @@ from stylewav_pl.commands.nearest import did_you_mean
 from stylewav_pl.commands.terminal import spelled_out
 from stylewav_pl.errors import StyleWavError, printable_lines, shortened
 from stylewav_pl.processes.parent import follow_parent
-from stylewav_pl.stopping import INTERRUPTED, heeded, interruptible
+from stylewav_pl.processes.signals import INTERRUPTED, handle_stop_signals, interruptible
 from stylewav_pl.weights.offline import is_offline, without_network
 
 OFFLINE_FLAG = "--offline"
@@ -131,7 +131,7 @@ def _answer(words: Sequence[str], offline: bool) -> int:
 
 def _run(command: str, options: list[str]) -> int:
     try:
-        with heeded() if command in RESUMABLE else nullcontext():
+        with handle_stop_signals() if command in RESUMABLE else nullcontext():
             if command in EXPERIMENTS and HELP & set(options):
                 print(short_help(command))
                 return 0

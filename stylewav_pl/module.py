@@ -16,6 +16,7 @@ from stylewav_pl.embedders import (
     load_image_text_embedder,
 )
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.cohort import OptimizedCohort, Recipe, StepWatch, optimize_cohort
@@ -34,7 +35,7 @@ from stylewav_pl.optimisation.targets import drop_diverged, embed_targets
 from stylewav_pl.priors import Prior
 from stylewav_pl.ranges import check_number
 from stylewav_pl.runs.plan import clip_seed
-from stylewav_pl.types import ClipBatch, CohortResult, ConfigError
+from stylewav_pl.types import ClipBatch, CohortResult
 
 
 class StyleWav(LightningModule):

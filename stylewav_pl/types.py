@@ -18,15 +18,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stylewav_pl.errors import ConfigError as ConfigError
-from stylewav_pl.errors import OutputError as OutputError
-from stylewav_pl.errors import ProcessError as ProcessError
-from stylewav_pl.errors import RunDirectoryError as RunDirectoryError
-from stylewav_pl.errors import Stopped as Stopped
-from stylewav_pl.errors import StrictError as StrictError
-from stylewav_pl.errors import StyleWavError as StyleWavError
-from stylewav_pl.errors import TooManySkipsError as TooManySkipsError
-from stylewav_pl.errors import WeightsError as WeightsError
 from stylewav_pl.errors import printable, shortened
 
 NO_LABELS: Mapping[str, str] = MappingProxyType({})

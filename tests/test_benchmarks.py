@@ -54,10 +54,10 @@ def test_coarse_steps_are_weighed_against_exact_ones(tmp_path: Path) -> None:
     assert len(tables) == 4
     for rows in tables:
         assert rows["exact"]["share of the gain"] == 1
-        assert rows["32 of 64 px, the last 8 steps full"]["share of the gain"] == pytest.approx(
+        assert rows["64 of 128 px, the last 8 steps full"]["share of the gain"] == pytest.approx(
             1, abs=1e-4
         ), "more full steps than steps: all exact"
-        assert rows["32 of 64 px, the last 2 steps full"]["share of the gain"] != 1
+        assert rows["64 of 128 px, the last 2 steps full"]["share of the gain"] != 1
 
 
 def test_audio_files_are_counted(tmp_path: Path) -> None:

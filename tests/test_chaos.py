@@ -459,11 +459,11 @@ def test_a_process_that_outlives_its_leader_gives_way_to_the_next_job(
 # Where a start dies that mends a run: before or after which call of what.
 MENDING = {
     "after cohorts are taken back": ("after", 1, "stylewav_pl.runs.journal:Journals.forget"),
-    "after the notes are settled": ("after", 1, "stylewav_pl.commands.mend:keep_notes"),
-    "when all is mended on paper": ("before", 1, "stylewav_pl.commands.experiment:record_prompts"),
+    "after the notes are settled": ("after", 1, "stylewav_pl.session.mend:keep_notes"),
+    "when all is mended on paper": ("before", 1, "stylewav_pl.session.run_session:record_prompts"),
     "in the first cohort": ("after", 1, "stylewav_pl.embedders.linear:LinearAudioEmbedder.embed_audio"),
     "in the last cohort": ("before", 3, "stylewav_pl.embedders.linear:LinearAudioEmbedder.embed_audio"),
-    "before the tables": ("before", 1, "stylewav_pl.commands.experiment:finish_run"),
+    "before the tables": ("before", 1, "stylewav_pl.session.run_session:finalize_run"),
 }
 
 
@@ -517,7 +517,7 @@ def test_what_cannot_be_mended_is_still_known_after_a_kill(
 def test_a_signal_stops_the_job_and_the_same_command_goes_on(
     place: Path, launchpad: Launchpad, whole: Path
 ) -> None:
-    """Both signals at once, one for each process; test_stopping.py has a process that is stuck."""
+    """Both signals at once, one for each process; tests/processes/test_signals.py has a process that is stuck."""
     run, slow = place / "signalled", SLOW.format(seconds=0.3)
     job = launchpad.job(run.name, 2, preludes=[slow, slow])
     wait_until(lambda: finished(run) > 0, HANG_SECONDS, lambda: job[0].said)

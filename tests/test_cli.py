@@ -20,12 +20,12 @@ from torch.utils.data import DataLoader
 
 from stylewav_pl import __version__
 from stylewav_pl.cli import main
-from stylewav_pl.commands import finish
-from stylewav_pl.commands.experiment import quiet_lightning
+from stylewav_pl.commands.quiet import quiet_lightning
 from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.pictures.images import from_picture
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.plan import stem_of
+from stylewav_pl.session import finalize
 from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import sha256_of
 
@@ -227,7 +227,7 @@ def test_a_start_that_finds_all_done_says_the_same_and_makes_no_table_again(
     assert copied.main("fit") == 0
     told = capsys.readouterr().out
     with monkeypatch.context() as patch:
-        patch.setattr(finish, "merge", lambda *_: pytest.fail("made again"))
+        patch.setattr(finalize, "merge", lambda *_: pytest.fail("made again"))
         assert copied.main("fit") == 0
     assert capsys.readouterr().out == told
     assert "Statistics for sex" in told and "5 faces, 0 clips skipped" in told

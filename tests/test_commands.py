@@ -559,7 +559,7 @@ def test_the_manifest_of_generate_names_its_weights(tmp_path: Path) -> None:
     }
     assert all(len(facts["sha256"]) == 64 for facts in weights.values())
     with Image.open(tmp_path / "out/images/a.png") as face:
-        assert face.size == (64, 64)
+        assert face.size == (128, 128)
 
 
 # fit

@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import SGD, AdamW
 
-from stylewav_pl.commands.experiment import FORCED
+from stylewav_pl.commands.trainer_settings import FORCED
 from stylewav_pl.embedders.base import Space
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators.linear import LinearGenerator
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.convergence import EarlyStop
@@ -23,7 +24,7 @@ from stylewav_pl.optimisation.schedules import RampUpCosineDown
 from stylewav_pl.optimisation.start import Start
 from stylewav_pl.optimisation.targets import embed_targets
 from stylewav_pl.runs.plan import clip_seed
-from stylewav_pl.types import Clip, ClipBatch, CohortResult, ConfigError, SkipReason
+from stylewav_pl.types import Clip, ClipBatch, CohortResult, SkipReason
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*does not have many workers.*"

@@ -11,7 +11,7 @@ from tars import write_tar
 from stylewav_pl.cli import main
 from stylewav_pl.commands.places import files_of, sources_of
 from stylewav_pl.data import Files, Folder, Manifest, Shards
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError
 
 
 def write_voice(path: Path) -> Path:

@@ -12,12 +12,11 @@ from torch import Tensor
 from torch.optim import SGD, Adam
 
 from stylewav_pl.callbacks.writer import ResultsWriter
-from stylewav_pl.commands.experiment import FORCED
+from stylewav_pl.commands.trainer_settings import FORCED
 from stylewav_pl.data import BuiltinVoices, Window
 from stylewav_pl.embedders.linear import LinearAudioEmbedder
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.start import Start
-from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.types import Clip, ClipBatch, CohortResult
 
 pytestmark = pytest.mark.filterwarnings(
@@ -47,10 +46,17 @@ class Kept(Callback):
 
 
 def fit(
-    model: StyleWav, batches: Sequence[ClipBatch], *callbacks: Callback
+    model: StyleWav, batches: Sequence[ClipBatch], *callbacks: Callback, place: Path | None = None
 ) -> tuple[list[CohortResult], Trainer]:
     kept = Kept()
-    trainer = Trainer(accelerator="cpu", devices=1, logger=False, callbacks=[*callbacks, kept], **FORCED)
+    trainer = Trainer(
+        accelerator="cpu",
+        devices=1,
+        logger=False,
+        callbacks=[*callbacks, kept],
+        default_root_dir=place,
+        **FORCED,
+    )
     trainer.fit(model, Cohorts(batches))
     return kept.results, trainer
 
@@ -259,9 +265,8 @@ def test_weights_are_read_once(voices: dict[str, Tensor], monkeypatch: pytest.Mo
 
 def test_every_image_says_that_it_is_no_portrait(voices: dict[str, Tensor], tmp_path: Path) -> None:
     writer, ids = ResultsWriter(strips=True), list(voices)[:2]
-    writer.bind(RunDirectory(tmp_path), "0" * 64)
     model = StyleWav.from_sources("linear", "linear", "linear", cohort_size=2, frame_steps=(0, 10))
-    fit(model, [cohort(0, ids, voices)], writer)
+    fit(model, [cohort(0, ids, voices)], writer, place=tmp_path)
     pictures = sorted(tmp_path.rglob("*.png"))
     assert len(pictures) == 4, "an image and a strip per clip"
     for path in pictures:

@@ -9,6 +9,7 @@ from stylewav_pl.callbacks import Dashboard, ResultsWriter
 from stylewav_pl.data import BuiltinVoices, ClipDataModule, CommonVoice, Population
 from stylewav_pl.data.populations import Populations
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators.linear import LinearGenerator
 from stylewav_pl.loggers import WandbLog
 from stylewav_pl.module import StyleWav
@@ -19,7 +20,6 @@ from stylewav_pl.optimisation.phases import Refinement
 from stylewav_pl.optimisation.schedules import RampUpCosineDown
 from stylewav_pl.optimisation.start import Start
 from stylewav_pl.ranges import check_number
-from stylewav_pl.types import ConfigError
 
 
 def model(cohort_size: float = 2, **settings: float) -> StyleWav:

@@ -13,7 +13,7 @@ from PIL import Image
 from scipy import stats
 
 from stylewav_pl.cli import main
-from stylewav_pl.pocket.voices import Speaker, held_out_speakers, training_speakers
+from stylewav_pl.pocket.voices import Speaker, held_out_children, held_out_speakers, training_speakers
 from stylewav_pl.runs.directory import RunDirectory
 
 BOY, GIRL = "this is a photo of a boy", "this is a photo of a girl"
@@ -47,8 +47,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def statistics(demo: Path) -> dict[str, Any]:
-    """The statistics of the one trait of the demonstration."""
-    found: dict[str, Any] = json.loads((demo / "statistics.json").read_text("utf-8"))["traits"]["sex"]
+    """The statistics of sex."""
+    return traits(demo)["sex"]
+
+
+def traits(demo: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((demo / "statistics.json").read_text("utf-8"))["traits"]
     return found
 
 
@@ -60,7 +64,8 @@ def rows(demo: Path) -> list[dict[str, str]]:
 def test_every_voice_has_a_face(demo: Path) -> None:
     found = rows(demo)
     assert {row["status"] for row in found} == {"done"}
-    assert [sum(row["sex"] == sex for row in found) for sex in ("female", "male")] == [40, 40]
+    assert [sum(row["sex"] == sex for row in found) for sex in ("female", "male", "")] == [32, 32, 16]
+    assert sum(row["age_group"] == "child" for row in found) == 16
     assert len({row["speaker"] for row in found}) == 80  # independent
     assert len(list((demo / "images").glob("*.png"))) == 80
 
@@ -83,7 +88,7 @@ def test_each_prompt_scores_higher_on_its_own_population(statistics: dict[str, A
 def test_the_written_scores_say_the_same_without_the_package_s_statistics(demo: Path) -> None:
     for sex, prompt in PROMPT_OF.items():
         own = [float(row[f"score: {prompt}"]) for row in rows(demo) if row["sex"] == sex]
-        rest = [float(row[f"score: {prompt}"]) for row in rows(demo) if row["sex"] != sex]
+        rest = [float(row[f"score: {prompt}"]) for row in rows(demo) if row["sex"] not in (sex, "")]
         welch = stats.ttest_ind(own, rest, equal_var=False)
         assert welch.statistic > 0
         assert welch.pvalue < 0.001
@@ -94,11 +99,27 @@ def test_most_faces_are_nearest_to_the_right_prompt(demo: Path, statistics: dict
         float(row[f"score: {PROMPT_OF[row['sex']]}"])
         == max(float(row[f"score: {text}"]) for text in (BOY, GIRL))
         for row in rows(demo)
+        if row["sex"]
     )
-    assert right >= 0.85 * 80
+    assert right >= 0.9 * 64
     assert statistics["faces_right"] == right
     for sex in ("male", "female"):
         assert statistics["observed"]["accuracy_by_label"][sex]["share"]["value"] >= 0.75
+
+
+def test_children_look_like_children(demo: Path) -> None:
+    age = traits(demo)["age_group"]
+    of_children = age["observed"]["accuracy_by_label"]["child"]["share"]["value"]
+    assert of_children >= 0.75
+    for entry in age["observed"]["between"]:
+        if entry["label"] == "child":
+            assert entry["welch"]["difference"]["value"] > 0 and entry["p_holm"] < 0.001
+
+
+def test_the_judge_is_not_the_guide(demo: Path) -> None:
+    weights = json.loads((demo / "manifest.json").read_text("utf-8"))["weights"]
+    assert weights["judge"]["source"] == "pocket-judge"
+    assert weights["judge"]["sha256"] != weights["guide"]["sha256"]
 
 
 def test_the_paper_s_table_has_its_signs(statistics: dict[str, Any]) -> None:
@@ -132,7 +153,7 @@ def test_no_speaker_of_the_demonstration_was_trained_on() -> None:
             replace(speaker, name="")
         )  # names are numbers within a list; what is heard are the other fields
 
-    held_out = [voice(speaker) for speaker in held_out_speakers(40)]
+    held_out = [voice(speaker) for speaker in (*held_out_speakers(32), *held_out_children(8))]
     trained = {voice(speaker) for seed in range(3) for speaker in training_speakers(1000, seed=seed)}
     assert len(set(held_out)) == 80
     assert not trained & set(held_out)

@@ -74,7 +74,7 @@ HOSTILE: dict[str, tuple[str, object]] = {
     "an array written": (OPTIMIZER, spec("numpy.save", file=CANARY, arr=[1])),
     "a text written by this package": (
         OPTIMIZER,
-        spec("stylewav_pl.runs.files.write_text", path=CANARY, text=""),
+        spec("stylewav_pl.files.write_text", path=CANARY, text=""),
     ),
     "this program": (OPTIMIZER, spec("stylewav_pl.cli.main", args=["data", "voices", "-o", CANARY])),
     "the parser's own rules": (OPTIMIZER, spec("jsonargparse.set_parsing_settings")),

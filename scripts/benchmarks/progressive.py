@@ -1,8 +1,8 @@
 """What coarser steps, early stopping and reduced precision lose in similarity and win in time, on the pocket networks and built-in voices.
 
-The pocket CLIP sees all 64 pixels of the pocket generator's images, so coarser steps hide detail from it.
-CLIP's usual 224 pixels hold no more than a generator's levels up to 256 px; a guide that sees 28 of 64 px
-stands to coarse steps at 32 px as that one to steps at 256 px.
+The pocket CLIP sees all 128 pixels of the pocket generator's images, so coarser steps hide detail from it.
+CLIP's usual 224 pixels hold no more than a generator's levels up to 256 px; a guide that sees 56 of 128 px
+stands to coarse steps at 64 px as that one to steps at 256 px.
 """
 
 import time
@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim import Adam
 
-from stylewav_pl.commands.experiment import FORCED, quiet_lightning
+from stylewav_pl.commands.quiet import quiet_lightning
+from stylewav_pl.commands.trainer_settings import FORCED
 from stylewav_pl.data import BuiltinVoices, Window
 from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.embedders.base import ImageTextEmbedder
@@ -26,12 +27,12 @@ from stylewav_pl.optimisation.phases import Refinement
 from stylewav_pl.optimisation.start import Start
 from stylewav_pl.types import ClipBatch, CohortResult
 
-FEWER_PIXELS = 28
+FEWER_PIXELS = 56
 COARSE: dict[str, dict[str, Any]] = {
     "exact": {},
-    "32 of 64 px, the last 2 steps full": {"refinement": Refinement(32, 2)},
-    "32 of 64 px, the last 4 steps full": {"refinement": Refinement(32, 4)},
-    "32 of 64 px, the last 8 steps full": {"refinement": Refinement(32, 8)},
+    "64 of 128 px, the last 2 steps full": {"refinement": Refinement(64, 2)},
+    "64 of 128 px, the last 4 steps full": {"refinement": Refinement(64, 4)},
+    "64 of 128 px, the last 8 steps full": {"refinement": Refinement(64, 8)},
 }
 EARLY: dict[str, dict[str, Any]] = {
     "early stop, patience 5, gain 0.001": {"early_stop": EarlyStop(5, 0.001)},
@@ -101,7 +102,7 @@ def measure(targets: int, steps: int) -> dict[str, Any]:
     batch, pocket = voices(targets), load_image_text_embedder("pocket")
     found: dict[str, Any] = {"targets": targets, "steps": steps}
     for seen, guide, compared in (
-        ("64 px", pocket, COARSE | EARLY | REDUCED),
+        ("128 px", pocket, COARSE | EARLY | REDUCED),
         (f"{FEWER_PIXELS} px", SeesFewerPixels(pocket), COARSE),
     ):
         always = {"guide": guide, "cohort_size": len(batch.slots), "num_steps": steps}

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.embedders.base import ImageTextEmbedder
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.evaluation.population_score import PopulationScore
 from stylewav_pl.optimisation.objective import cosine_similarity
 from stylewav_pl.pictures.images import from_bytes, to_bytes
-from stylewav_pl.types import Clip, CohortResult, ConfigError, ScoreRow
+from stylewav_pl.types import Clip, CohortResult, ScoreRow
 
 
 class ClipScore(Callback):
@@ -30,7 +31,7 @@ class ClipScore(Callback):
         prompts: Mapping[str, Mapping[str, str]] | None = None,
         judge: str | None = None,
     ) -> None:
-        """Names prompts and judge; networks are loaded by :meth:`setup`.
+        """Names prompts and judge; networks are loaded by :meth:`prepare`.
 
         Args:
             prompts: For each trait the prompt of each label, e.g. ``{"sex": {"male": "this is a photo of a
@@ -56,26 +57,31 @@ class ClipScore(Callback):
         return tuple((trait, label) for trait, by_label in self.prompts.items() for label in by_label)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Prepares itself, unless a command has done so already to refuse a wrong judge early."""
+        self.prepare(getattr(pl_module, "guide", None), pl_module.device)
+
+    def prepare(self, guide: Any, device: torch.device) -> None:
         """Loads the judge once and embeds the prompts.
+
+        Args:
+            guide: The judge of runs that name none.
+            device: Where a judge of its own works.
 
         Raises:
             ConfigError: A prompt has words that the judge does not know.
         """
         if not self.texts or self.judge is not None:
             return
-        guide: Any = pl_module.guide
-        judge = (
-            guide
-            if self.judge_source is None
-            else load_image_text_embedder(self.judge_source, device=str(pl_module.device))
-        )
+        judge = guide
+        if self.judge_source is not None:
+            judge = load_image_text_embedder(self.judge_source, device=str(device))
         if not isinstance(judge, ImageTextEmbedder):
             raise ConfigError(
                 f"Expected a CLIP model as judge, found {type(judge).__name__}. Correct clip_score.judge."
             )
         self.judge = judge
         with torch.no_grad():
-            self._targets = judge.embed_text(list(self.texts)).to(pl_module.device)
+            self._targets = judge.embed_text(list(self.texts)).to(device)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

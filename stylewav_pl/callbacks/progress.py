@@ -56,19 +56,16 @@ class ClipProgress(Callback):
             enabled: None: a live bar on a terminal, plain lines elsewhere; False: silence.
         """
         self.enabled = enabled
-        self.total = 0
         self._bar: tqdm[Any] | None = None
-
-    def bind(self, total: int) -> None:
-        """Tells how many clips this process has before it."""
-        self.total = total
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Shows the empty bar."""
-        if self.enabled is False or trainer.global_rank != 0 or not self.total:
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer, unknown to its stub
+        total = sum(len(cohort.ids) for cohort in data.cohorts)
+        if self.enabled is False or trainer.global_rank != 0 or not total:
             return
         title = "faces" if trainer.world_size == 1 else f"faces (process 1 of {trainer.world_size})"
-        self._bar = progress_bar(self.total, title)
+        self._bar = progress_bar(total, title)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from stylewav_pl.callbacks.background import Background
+from stylewav_pl.errors import ConfigError, OutputError
 from stylewav_pl.pictures.grid import strip
 from stylewav_pl.pictures.images import encode, readable, to_bytes, to_picture
 from stylewav_pl.pictures.sheets import write_sheet
@@ -27,7 +29,7 @@ from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import CohortEmbeddings, write_embeddings
 from stylewav_pl.runs.journal import ClipRecord, CohortRecord
 from stylewav_pl.runs.stores import IMAGE, LATENT, RECORD, STRIP, Member, Output
-from stylewav_pl.types import CohortResult, ConfigError, OutputError, Recording, ScoreRow
+from stylewav_pl.types import CohortResult, Recording, ScoreRow
 
 PATIENCE_SECONDS = 10.0
 MOST_WORKERS = 256
@@ -35,6 +37,8 @@ MOST_WORKERS = 256
 
 class ResultsWriter(Callback):
     """Writes each finished cohort while the next one is optimised: members first, then the journal line that makes them count."""
+
+    run: RunDirectory
 
     def __init__(
         self,
@@ -70,15 +74,20 @@ class ResultsWriter(Callback):
         self.strips = strips
         self.workers = workers
         self.queue = queue
-        self.run: RunDirectory | None = None
         self.generator_sha256 = ""
         self._background: Background | None = None
         self._began = time.monotonic()
 
-    def bind(self, run: RunDirectory, generator_sha256: str) -> None:
-        """Tells where to write and which generator the latents belong to; called before the first cohort."""
-        self.run, self.generator_sha256 = run, generator_sha256
-        run.check_place()
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Writes to the trainer's root directory; its manifest tells whose latents they are.
+
+        Raises:
+            OutputError: The directory is not there.
+        """
+        self.run = RunDirectory(Path(trainer.default_root_dir))
+        self.run.check_place()
+        networks = self.run.read_manifest().get("weights", {})
+        self.generator_sha256 = networks.get("generator", {}).get("sha256", "")
 
     def check(self) -> None:
         """Raises the error of a cohort that could not be written, without waiting for the next one.
@@ -98,15 +107,7 @@ class ResultsWriter(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Hands the cohort that has just been finished to the thread that writes it.
-
-        Raises:
-            ConfigError: The writer was never told where to write.
-        """
-        if self.run is None:
-            raise ConfigError(
-                "ResultsWriter has no run directory: call bind(RunDirectory(path), ...) before fitting."
-            )
+        """Hands the cohort that has just been finished to the thread that writes it."""
         result: CohortResult = outputs["result"]
         record = cohort_record(
             result, outputs.get("scores", ()), seconds=round(time.monotonic() - self._began, 3)
@@ -117,7 +118,6 @@ class ResultsWriter(Callback):
         self._background.add(
             partial(
                 self._write,
-                self.run,
                 trainer.global_rank,
                 off_the_device(result),
                 pictures,
@@ -145,7 +145,6 @@ class ResultsWriter(Callback):
 
     def _write(
         self,
-        run: RunDirectory,
         rank: int,
         result: CohortResult,
         pictures: UInt8[np.ndarray, "clip height width 3"],
@@ -153,6 +152,7 @@ class ResultsWriter(Callback):
         about: Mapping[str, str],
         recordings: tuple[Recording, ...],
     ) -> None:
+        run = self.run
         try:
             run.check_place()
             with ThreadPoolExecutor(self.workers) as pool:

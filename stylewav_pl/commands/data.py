@@ -10,15 +10,15 @@ from typing import Any
 from stylewav_pl.commands.arguments import expand_configs, read_configs
 from stylewav_pl.commands.configuration import Document, read_configuration
 from stylewav_pl.commands.data_section import build_data
-from stylewav_pl.commands.finish import nothing_listed
 from stylewav_pl.commands.options import Options
 from stylewav_pl.commands.places import sources_of
 from stylewav_pl.commands.trusted_classes import names_in
 from stylewav_pl.data import BuiltinVoices, ClipDataModule, CommonVoice
 from stylewav_pl.data.funnel import table
 from stylewav_pl.data.shard_writer import write_shards
-from stylewav_pl.errors import printable
-from stylewav_pl.types import ConfigError, Skip, TooManySkipsError
+from stylewav_pl.errors import ConfigError, TooManySkipsError, printable
+from stylewav_pl.session.finalize import nothing_listed
+from stylewav_pl.types import Skip
 
 SAMPLE_RATE = 16_000
 

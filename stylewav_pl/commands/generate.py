@@ -112,8 +112,8 @@ def run(command: str, options: list[str]) -> int:
         raise ConfigError(_none_is_there(asked.files))
 
     from stylewav_pl.commands import experiment
-    from stylewav_pl.commands.finish import nothing_listed
     from stylewav_pl.commands.places import files_of
+    from stylewav_pl.session.finalize import nothing_listed
 
     asked.files, ignored = files_of(asked.files)
     if not asked.files:

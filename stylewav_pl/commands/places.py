@@ -11,7 +11,8 @@ from stylewav_pl.data import ClipSource, Files, Folder, Manifest, Shards
 from stylewav_pl.data.folder import LABELS, audio_files
 from stylewav_pl.data.ignored import TABLES, Ignored, is_sound
 from stylewav_pl.data.shard_files import SHARD
-from stylewav_pl.types import ConfigError, as_path
+from stylewav_pl.errors import ConfigError
+from stylewav_pl.types import as_path
 
 WILD = frozenset("*?[")
 DEEP = "**"

@@ -2,17 +2,13 @@
 
 import argparse
 import json
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from stylewav_pl.commands.options import Options
+from stylewav_pl.commands.pocket_options import parser
 from stylewav_pl.errors import ConfigError
 
-Number = TypeVar("Number", int, float)
-NETWORKS = ("faces", "clip", "judge", "audio")
-TRAINED = ("faces", "adversarial", "clip", "judge", "audio", "speaker", "prior")
 FILES = {
     "faces": "generator",
     "adversarial": "generator-adversarial",
@@ -32,170 +28,6 @@ SETTINGS = {
     "prior": ("seed", "steps", "samples", "generator", "guide", "preprocess"),
 }
 TEACHERS = {"clip_model": "clip", "generator": "generator"}
-PARTS = ("held-out", "validation", "training", "all")
-
-
-def parser() -> argparse.ArgumentParser:
-    """The options of ``pocket``."""
-    options = Options(
-        prog="stylewav-pl pocket",
-        description="Trains the pocket suite (seeded, resumable; under 90 minutes in all on 2 cores), in "
-        "this order: faces, clip, judge, audio, speaker, prior; adversarial makes a crisper generator out of that of faces.",
-    )
-    actions = options.add_subparsers(dest="action", required=True, metavar="ACTION")
-    train = actions.add_parser("train", help="train one network")
-    train.add_argument("network", choices=TRAINED)
-    train.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        default=Path("training"),
-        metavar="DIR",
-        help="where weights and state go (default: training)",
-    )
-    train.add_argument("--seed", type=int, default=0)
-    train.add_argument(
-        "--device",
-        choices=("cpu", "cuda"),
-        default="cpu",
-        help="where to train (default: cpu, where figures repeat)",
-    )
-    train.add_argument(
-        "--threads", type=positive(int), default=2, metavar="N", help="processor cores to use (default: 2)"
-    )
-    train.add_argument(
-        "--steps",
-        type=positive(int),
-        metavar="N",
-        help="optimiser steps of all but faces (default: those of the recipe)",
-    )
-    train.add_argument(
-        "--samples",
-        type=positive(int),
-        metavar="N",
-        help="images that prior learns from (default: 16000)",
-    )
-    train.add_argument(
-        "--generator",
-        metavar="SOURCE",
-        help="whose latents prior gives (default: the one in DIR, else pocket)",
-    )
-    train.add_argument(
-        "--guide", metavar="SOURCE", help="whose vectors prior takes (default: the one in DIR, else pocket)"
-    )
-    train.add_argument(
-        "--audio-encoder",
-        metavar="SOURCE",
-        action="append",
-        help="whose mean prior keeps, may be repeated (default: those in DIR and the shipped ones)",
-    )
-    train.add_argument(
-        "--preprocess",
-        choices=("clip", "reference"),
-        default="clip",
-        help="how images reach the guide of prior (default: clip)",
-    )
-    train.add_argument(
-        "--scale",
-        type=positive(float),
-        default=1.0,
-        metavar="X",
-        help="factor on all iteration counts of faces (default: 1)",
-    )
-    train.add_argument(
-        "--precision",
-        choices=("float32", "bfloat16"),
-        default="float32",
-        help="of all but audio; bfloat16 is two to three times faster on hardware that has it, very slow on "
-        "other (default: float32)",
-    )
-    train.add_argument(
-        "--loss",
-        choices=("cx", "infonce", "infonce+cosine"),
-        default="cx",
-        help="loss of audio; cx is Wav2CLIP's own (default)",
-    )
-    train.add_argument(
-        "--voices",
-        choices=("all", "builtin"),
-        default="all",
-        help="voices of audio; all needs the program espeak-ng",
-    )
-    train.add_argument(
-        "--recordings",
-        type=Path,
-        metavar="DIR",
-        help="recorded people, a folder with table.csv (path,speaker,sex,age) such as speechocean762: speaker "
-        "needs it; audio goes on with it from --start, towards mean faces",
-    )
-    train.add_argument(
-        "--start",
-        default="pocket",
-        metavar="SOURCE",
-        help="weights that audio goes on from (default: pocket)",
-    )
-    train.add_argument("--bfloat16", action="store_true", help="audio with --recordings: compute in bfloat16")
-    train.add_argument("--no-resume", action="store_true", help="begin anew although a state file is there")
-    evaluate = actions.add_parser("evaluate", help="print the figures of one network")
-    evaluate.add_argument("network", choices=NETWORKS)
-    evaluate.add_argument(
-        "--weights",
-        metavar="SOURCE",
-        help="registry name or file (default: the shipped ones)",
-    )
-    evaluate.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        default=Path("training"),
-        metavar="DIR",
-        help="where a trained generator is, and test voices are kept (default: training)",
-    )
-    evaluate.add_argument(
-        "--voices",
-        choices=("all", "builtin"),
-        default="all",
-        help="test voices of audio; all needs the program espeak-ng",
-    )
-    evaluate.add_argument(
-        "--run",
-        type=Path,
-        metavar="RUN",
-        help="let judge compare the faces of a finished run with random samples instead",
-    )
-    evaluate.add_argument(
-        "--recordings",
-        type=Path,
-        metavar="DIR",
-        help="measure audio on recorded people instead, a folder with table.csv (path,speaker,sex,age)",
-    )
-    evaluate.add_argument(
-        "--part",
-        choices=PARTS,
-        default="held-out",
-        help="which people of the recordings; only held-out ones were never trained on (default)",
-    )
-    evaluate.add_argument(
-        "--no-pitch", action="store_true", help="leave out the baseline, which takes most of the time"
-    )
-    return options
-
-
-def positive(kind: Callable[[str], Number]) -> Callable[[str], Number]:
-    """A reader of numbers above zero for an option.
-
-    >>> positive(int)("3")
-    3
-    """
-
-    def read(word: str) -> Number:
-        number = kind(word)
-        if not 0 < number < math.inf:
-            raise argparse.ArgumentTypeError(f"expected a number above 0, found {word}")
-        return number
-
-    read.__name__ = kind.__name__  # argparse names it when the word is no number at all
-    return read
 
 
 def run(command: str, options: list[str]) -> int:
@@ -268,7 +100,12 @@ def _train_ear(asked: argparse.Namespace, weights: Path, settings: Mapping[str, 
         from stylewav_pl.training import audio_tuning
 
         audio_tuning.tune(
-            weights, recordings=asked.recordings, start=asked.start, bfloat16=asked.bfloat16, **settings
+            weights,
+            recordings=asked.recordings,
+            start=asked.start,
+            bfloat16=asked.bfloat16,
+            head_only=asked.head_only,
+            **settings,
         )
     else:
         from stylewav_pl.training import audio

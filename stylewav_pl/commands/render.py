@@ -1,35 +1,35 @@
 """``predict``: renders the latents of a finished run again, at any size, nearer to the mean face, or as a video."""
 
-import io
 import json
-import shutil
-import subprocess
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import torch
 from jaxtyping import Float
-from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
 from stylewav_pl.callbacks.progress import progress_bar
-from stylewav_pl.commands.again import batches, finished_clips
+from stylewav_pl.commands.rescore import batches, finished_clips
+from stylewav_pl.errors import ConfigError, RunDirectoryError
+from stylewav_pl.files import SCRATCH, whole_file
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.latents import pulled_to_mean
-from stylewav_pl.pictures.images import IMAGE_NOTICE, encode, exif_metadata, to_picture
-from stylewav_pl.runs.files import SCRATCH, whole_file
+from stylewav_pl.pictures.images import encode, to_picture
+from stylewav_pl.pictures.video import (
+    FRAMES_PER_SECOND,
+    VideoFormat,
+    encode_video,
+    has_ffmpeg,
+    resized,
+    suffix_of,
+)
 from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.journal import ClipRecord
 from stylewav_pl.runs.plan import stem_of
-from stylewav_pl.types import ConfigError, RunDirectoryError
 
-VideoFormat: TypeAlias = Literal["auto", "mp4", "webp", "gif"]
-FRAMES_PER_SECOND = 24
 SECONDS = 2.0
 
 
@@ -64,7 +64,7 @@ class Rendering:
                 "--truncation_cutoff says for how many layers --truncation is, which is 1: nothing would be "
                 "pulled towards the mean face. Add --truncation, e.g. --truncation 0.7."
             )
-        if self.video == "mp4" and shutil.which("ffmpeg") is None:
+        if self.video == "mp4" and not has_ffmpeg():
             raise ConfigError(
                 "--video mp4 needs the program ffmpeg, which is not installed. Install it, or choose "
                 "--video webp."
@@ -73,8 +73,7 @@ class Rendering:
     @property
     def suffix(self) -> str:
         """Suffix of the film."""
-        mp4 = self.video == "mp4" or (self.video == "auto" and shutil.which("ffmpeg") is not None)
-        return "mp4" if mp4 else "gif" if self.video == "gif" else "webp"
+        return suffix_of(self.video or "auto")
 
     @property
     def folder(self) -> str:
@@ -182,92 +181,7 @@ def film(
     shares = [index / (count - 1) for index in range(count)]
     images = (render(module, latent[None], rendering, share)[0] for share in shares)
     frames = [resized(to_picture(image), rendering.resolution) for image in images]
-    return mp4(frames) if rendering.suffix == "mp4" else animation(frames, rendering.suffix, record)
-
-
-def animation(frames: Sequence[Image.Image], format: str, record: ClipRecord) -> bytes:
-    """An animated WebP or GIF that plays for ever."""
-    file = io.BytesIO()
-    about = (
-        {"comment": IMAGE_NOTICE}
-        if format == "gif"
-        else {"exif": exif_metadata(record.id, record.seed), "quality": 90}
-    )
-    duration = round(1000 / FRAMES_PER_SECOND)
-    frames[0].save(
-        file,
-        format=format.upper(),
-        save_all=True,
-        append_images=list(frames[1:]),
-        duration=duration,
-        loop=0,
-        **about,
-    )
-    return file.getvalue()
-
-
-def mp4(frames: Sequence[Image.Image]) -> bytes:
-    """H.264 by ffmpeg, the same bytes for the same frames.
-
-    Raises:
-        RunDirectoryError: ffmpeg failed.
-    """
-    width, height = frames[0].size
-    source = [
-        "-f",
-        "rawvideo",
-        "-pix_fmt",
-        "rgb24",
-        "-s",
-        f"{width}x{height}",
-        "-r",
-        str(FRAMES_PER_SECOND),
-        "-i",
-        "pipe:0",
-    ]
-    # H.264 wants even sizes; a file that is written to a pipe cannot be gone back to, so its index comes in
-    # fragments
-    codec = [
-        "-vf",
-        "pad=ceil(iw/2)*2:ceil(ih/2)*2",
-        "-c:v",
-        "libx264",
-        "-pix_fmt",
-        "yuv420p",
-        "-crf",
-        "18",
-        "-threads",
-        "1",
-    ]
-    container = [
-        "-movflags",
-        "frag_keyframe+empty_moov",
-        "-metadata",
-        f"comment={IMAGE_NOTICE}",
-        "-bitexact",
-        "-f",
-        "mp4",
-        "pipe:1",
-    ]
-    data = b"".join(frame.tobytes() for frame in frames)
-    made = subprocess.run(
-        ["ffmpeg", "-v", "error", *source, *codec, *container], input=data, capture_output=True
-    )
-    if made.returncode:
-        raise RunDirectoryError(
-            f"ffmpeg could not make a film: {made.stderr.decode('utf-8', 'replace').strip()}. Choose "
-            "--video webp."
-        )
-    return made.stdout
-
-
-def resized(picture: Image.Image, resolution: int | None) -> Image.Image:
-    """The picture at ``resolution`` squared."""
-    return (
-        picture
-        if resolution in (None, picture.width)
-        else picture.resize((resolution, resolution), Image.Resampling.LANCZOS)
-    )
+    return encode_video(frames, rendering.suffix, record.id, record.seed)
 
 
 def write(run: FinishedRun, path: Path, data: bytes) -> None:

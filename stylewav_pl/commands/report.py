@@ -38,7 +38,10 @@ def run(command: str, options: list[str]) -> int:
             f"{directory} has no results.csv. Expected the directory of a finished `stylewav-pl fit`."
         )
 
-    from stylewav_pl.commands.finish import (
+    from stylewav_pl.runs.damage import DamageError
+    from stylewav_pl.runs.finished import FinishedRun
+    from stylewav_pl.runs.results import Totals
+    from stylewav_pl.session.finalize import (
         Scoring,
         evaluate_run,
         print_end,
@@ -46,9 +49,6 @@ def run(command: str, options: list[str]) -> int:
         sounds_of,
         statistics_text,
     )
-    from stylewav_pl.runs.damage import DamageError
-    from stylewav_pl.runs.finished import FinishedRun
-    from stylewav_pl.runs.results import Totals
 
     finished = FinishedRun(directory)
     facts = finished.manifest.get("scored_with")

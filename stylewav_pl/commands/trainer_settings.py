@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from jsonargparse import Namespace
 
 from stylewav_pl.errors import ConfigError, one_line
-from stylewav_pl.strategies import IndependentStrategy
+from stylewav_pl.processes.strategy import IndependentStrategy
 
 # What one pass over cohorts of independent clips means in Lightning's terms; anything else is refused.
 FORCED: dict[str, Any] = {
@@ -67,7 +67,7 @@ def check_trainer(settings: Mapping[str, Any] | Namespace) -> None:
             )
 
 
-def in_words(error: Exception) -> ConfigError:
+def to_user_error(error: Exception) -> ConfigError:
     """The error of a trainer that could not be built.
 
     Args:

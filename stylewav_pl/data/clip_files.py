@@ -13,7 +13,7 @@ from stylewav_pl.data.ignored import SUFFIXES
 LOOKED_AT = (
     10_000  # names of a folder that tell its suffixes; listing millions would take minutes on some disks
 )
-MOST_SUFFIXES_TOLD = 5
+MAX_SUFFIXES_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class _Folder:
     def __str__(self) -> str:
         told = [f"{count:,} {suffix or 'without suffix'}" for suffix, count in list(self.suffixes.items())]
         more = "" if self.is_complete else " among its first files"
-        return ", ".join(told[:MOST_SUFFIXES_TOLD]) + more
+        return ", ".join(told[:MAX_SUFFIXES_TOLD]) + more
 
 
 class ClipFiles:

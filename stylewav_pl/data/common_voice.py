@@ -3,20 +3,20 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import polars as pl
 from tqdm import tqdm
 
-from stylewav_pl.data.audio import seconds_of
-from stylewav_pl.data.clip_files import ClipFiles
+from stylewav_pl.data.common_voice_lengths import CandidateLengths
 from stylewav_pl.data.common_voice_tables import find_locales, read_clips, tables_of
 from stylewav_pl.data.folder import FileSource
 from stylewav_pl.data.funnel import Funnel, Stage
 from stylewav_pl.data.populations import Population, Populations, spellings
 from stylewav_pl.data.tables import collect
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.ranges import check_number
-from stylewav_pl.types import AudioError, Clip, ConfigError, as_path
+from stylewav_pl.types import Clip, as_path
 
 # What every clip is labelled with beside the trait, where its speaker told.
 SEXES = {value: label for label in ("female", "male") for value in spellings([label])}
@@ -24,10 +24,8 @@ DECADES = {
     **{"twenties": "20s", "thirties": "30s", "forties": "40s", "fourties": "40s", "fifties": "50s"},
     **{"sixties": "60s", "seventies": "70s", "eighties": "80s", "nineties": "90s"},
 }
-MOST_VALUES_SHOWN = 12
-MOST_LINES_SHOWN = 3
-# Seconds by which a table of durations and a decoder may differ: what a codec puts before and after the sound.
-TABLE_TOLERANCE = 0.1
+MAX_VALUES_SHOWN = 12
+MAX_LINES_SHOWN = 3
 
 
 class CommonVoice(FileSource):
@@ -139,7 +137,7 @@ class CommonVoice(FileSource):
             )
         ids = _ids(candidates)
         with tqdm(desc="opening files for their duration", unit=" files", delay=2, disable=None) as progress:
-            lengths = _Lengths(candidates, self.seconds, progress)
+            lengths = CandidateLengths(candidates, self.seconds, progress)
             drawn = self.groups.draw(
                 ids, candidates["speaker"].to_list(), candidates["group"].to_list(), funnel, lengths.fit
             )
@@ -207,8 +205,8 @@ class CommonVoice(FileSource):
         funnel.add("rows", {"": int(counts["len"].sum())})
         broken = sorted(counts["broken"].drop_nulls(), key=lambda place: (len(place), place))
         if broken:
-            more = " ..." if len(broken) > MOST_LINES_SHOWN else ""
-            places = ", ".join(broken[:MOST_LINES_SHOWN]) + more
+            more = " ..." if len(broken) > MAX_LINES_SHOWN else ""
+            places = ", ".join(broken[:MAX_LINES_SHOWN]) + more
             funnel.add(f"left out: not whole ({places})", {"": len(broken)})
         counts = counts.filter(pl.col("broken").is_null())
         left_out = (
@@ -217,10 +215,10 @@ class CommonVoice(FileSource):
             .agg(pl.col("len").sum())
             .sort("len", "left_out", descending=[True, False])
         )
-        for value, count in left_out.head(MOST_VALUES_SHOWN).iter_rows():
+        for value, count in left_out.head(MAX_VALUES_SHOWN).iter_rows():
             funnel.add(f"left out: {value}", {"": count})
-        if others := int(left_out[MOST_VALUES_SHOWN:]["len"].sum()):
-            funnel.add(f"left out: {left_out.height - MOST_VALUES_SHOWN} other values", {"": others})
+        if others := int(left_out[MAX_VALUES_SHOWN:]["len"].sum()):
+            funnel.add(f"left out: {left_out.height - MAX_VALUES_SHOWN} other values", {"": others})
         kept = counts.filter(pl.col("left_out").is_null())
         self._add("labelled", kept, funnel)
         if kept["fits"].is_not_null().any():
@@ -237,7 +235,7 @@ class CommonVoice(FileSource):
         sums = dict(kept.group_by("group").agg(pl.col("len").sum()).iter_rows())
         funnel.add(stage, {group: int(sums.get(group, 0)) for group in self.groups.counts})
 
-    def _count_files(self, lengths: "_Lengths", funnel: Funnel) -> None:
+    def _count_files(self, lengths: CandidateLengths, funnel: Funnel) -> None:
         """The stages that the files themselves make."""
         for stage, count in (
             ("files opened for their duration", lengths.opened),
@@ -261,49 +259,3 @@ def _ids(clips: pl.DataFrame) -> list[str]:
     files = clips.select("path", "locale").with_columns(name=names).unique("path")
     shared = files["name"].n_unique() < files.height
     return (clips["locale"] + "/" + names if shared else names).to_list()
-
-
-class _Lengths:
-    """Says whether a candidate's file is there and its duration fits; without any files the table alone counts.
-
-    Attributes:
-        files: What was found on disk, and what was not.
-        found: Position of a candidate to its file.
-        opened: How many files were opened.
-        unreadable: How many of them are no sound.
-        contradicted: How many have another duration than the table says.
-    """
-
-    def __init__(self, candidates: pl.DataFrame, seconds: tuple[float, float], progress: "tqdm[Any]") -> None:
-        self.known = (
-            candidates["seconds"].is_not_null().to_list()
-        )  # the table's durations have been compared already
-        self.paths = candidates["path"]
-        self.seconds = seconds
-        self.progress = progress
-        self.files = ClipFiles()
-        self.found: dict[int, str] = {}
-        self.opened = self.unreadable = self.contradicted = 0
-
-    def fit(self, position: int) -> bool:
-        path = self.files.find(self.paths[position])
-        if path is None:
-            return False
-        self.found[position] = path
-        if not self.known[position]:
-            return self._measure(Path(path), 0.0)
-        if not Path(path).is_file():
-            return True
-        unreadable = self.unreadable
-        fits = self._measure(Path(path), TABLE_TOLERANCE)
-        self.contradicted += not fits and unreadable == self.unreadable
-        return fits
-
-    def _measure(self, path: Path, tolerance: float) -> bool:
-        self.opened += 1
-        self.progress.update()
-        try:
-            return self.seconds[0] - tolerance <= seconds_of(path) <= self.seconds[1] + tolerance
-        except AudioError:
-            self.unreadable += 1
-            return False  # a file that cannot be read is not drawn

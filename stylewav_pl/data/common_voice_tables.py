@@ -12,7 +12,7 @@ import polars as pl
 
 from stylewav_pl.data.table_text import LINE, TEXT, open_text
 from stylewav_pl.data.tables import FAULT, listed, open_table
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError
 
 # The names of a trait's column over the releases; any other trait is a column of its own name.
 COLUMNS = {

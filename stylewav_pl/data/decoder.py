@@ -12,7 +12,7 @@ from stylewav_pl.types import AudioError, SkipReason
 AT_ONCE = 1 << 20  # values of one block, so that hours of sound need no memory
 KEPT = 1 << 24  # values of a recording that is kept until its length is known; longer ones are decoded twice
 LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000
-MOST_CHANNELS = 64
+MAX_CHANNELS = 64
 # A codec that knows its length may still miscount by a few of its packets.
 COMPLETE, PACKETS_SECONDS = 0.98, 0.1
 
@@ -110,10 +110,10 @@ class Decoder(ABC):
         Raises:
             AudioError: Rate or channels are beyond all recorders.
         """
-        if not LOWEST_RATE <= self.rate <= HIGHEST_RATE or not 1 <= self.channels <= MOST_CHANNELS:
+        if not LOWEST_RATE <= self.rate <= HIGHEST_RATE or not 1 <= self.channels <= MAX_CHANNELS:
             raise AudioError(
                 SkipReason.UNREADABLE,
-                f"Expected {LOWEST_RATE} to {HIGHEST_RATE} Hz and at most {MOST_CHANNELS} channels, found "
+                f"Expected {LOWEST_RATE} to {HIGHEST_RATE} Hz and at most {MAX_CHANNELS} channels, found "
                 f"{self.rate} Hz and {self.channels} channels.",
             )
 

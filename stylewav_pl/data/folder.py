@@ -14,7 +14,8 @@ from stylewav_pl.data.base import ClipSource
 from stylewav_pl.data.ignored import Ignored, is_sound
 from stylewav_pl.data.labels import read_labels
 from stylewav_pl.data.window import Window
-from stylewav_pl.types import NO_LABELS, Clip, ConfigError, as_path
+from stylewav_pl.errors import ConfigError
+from stylewav_pl.types import NO_LABELS, Clip, as_path
 
 LABELS = "labels.csv"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from stylewav_pl.errors import printable
 
-MOST_POPULATIONS = 8  # beside each other in one block of the table
+MAX_POPULATIONS = 8  # beside each other in one block of the table
 LONGEST_TITLE = 60
 
 
@@ -63,8 +63,8 @@ def _block(source: str, stages: Sequence[Stage]) -> str:
     populations = [name for name in _distinct(stage.population for stage in stages) if name]
     counts = {(stage.stage, stage.population): stage.count for stage in stages}
     lines = [source, *(_line(stage.stage, f"{stage.count:,}") for stage in stages if not stage.population)]
-    for start in range(0, len(populations), MOST_POPULATIONS):
-        group = populations[start : start + MOST_POPULATIONS]
+    for start in range(0, len(populations), MAX_POPULATIONS):
+        group = populations[start : start + MAX_POPULATIONS]
         lines.append(_line("", *group))
         for rule in _distinct(stage.stage for stage in stages if stage.population):
             lines.append(

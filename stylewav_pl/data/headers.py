@@ -10,7 +10,7 @@ from stylewav_pl.data.file_part import FilePart
 ID3_HEADER = 10
 LONGEST_PAGE = 65_307  # of Ogg: RFC 3533, section 6
 OGG_HEADER = 27
-MOST_CHUNKS = 1000  # more than any recorder writes
+MAX_CHUNKS = 1000  # more than any recorder writes
 # Plain samples are whole as far as they go, and recorders that stop early leave a header that promises a little
 # more than was written; where more than a tenth is missing, a copy was cut off.
 COMPLETE_SAMPLES = 0.9
@@ -90,7 +90,7 @@ def _ends_within_page(file: BufferedReader, size: int) -> bool:
 def _lacks_index(file: BufferedReader, size: int) -> bool:
     """Without ``moov`` nothing of an MP4 can be decoded; recorders write it last (ISO/IEC 14496-12)."""
     position = 0
-    for _ in range(MOST_CHUNKS):
+    for _ in range(MAX_CHUNKS):
         file.seek(position)
         length, kind = _unpacked(">I4s", file)
         if kind == b"moov":
@@ -106,7 +106,7 @@ def _lacks_index(file: BufferedReader, size: int) -> bool:
 def _lacks_samples(file: BufferedReader, size: int) -> bool:
     """The header of CAF's sound states its size, or -1 where the recorder could not know it."""
     position = 8
-    for _ in range(MOST_CHUNKS):
+    for _ in range(MAX_CHUNKS):
         file.seek(position)
         kind, length = _unpacked(">4sq", file)
         position += 12

@@ -16,8 +16,8 @@ SUFFIXES = frozenset(
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 TABLES = (".csv", ".tsv", ".parquet")
 HIDDEN, BARE, OTHERS = "hidden", "without suffix", "of other kinds"
-MOST_KINDS = 50  # counted apart; a hostile shard may have a million
-MOST_TOLD = 6
+MAX_KINDS = 50  # counted apart; a hostile shard may have a million
+MAX_TOLD = 6
 _SUFFIX = re.compile(r"\.\w{1,12}")
 
 
@@ -38,15 +38,15 @@ class Ignored:
     def add(self, name: str) -> None:
         """Counts one more, by its name."""
         kind = kind_of(name)
-        known = kind in self.counts or len(self.counts) < MOST_KINDS
+        known = kind in self.counts or len(self.counts) < MAX_KINDS
         self.counts[kind if known else OTHERS] += 1
 
     def __bool__(self) -> bool:
         return bool(self.counts)
 
     def __str__(self) -> str:
-        told = [f"{count:,} {kind}" for kind, count in self.counts.most_common(MOST_TOLD)]
-        more = ", ..." if len(self.counts) > MOST_TOLD else ""
+        told = [f"{count:,} {kind}" for kind, count in self.counts.most_common(MAX_TOLD)]
+        more = ", ..." if len(self.counts) > MAX_TOLD else ""
         count = self.counts.total()
         total = f"{count:,} {self.noun}{'' if count == 1 else 's'}"
         return printable(f"{self.place}: ignored {total} ({', '.join(told)}{more}). {_advice(self.counts)}")

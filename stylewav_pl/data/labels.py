@@ -9,7 +9,7 @@ import polars as pl
 
 from stylewav_pl.data.table_text import LINE
 from stylewav_pl.data.tables import listed, open_table
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError
 
 NAME_COLUMNS = ("path", "id")
 SPEAKER_COLUMN = "speaker"

@@ -8,7 +8,8 @@ import polars as pl
 
 from stylewav_pl.data.folder import FileSource
 from stylewav_pl.data.tables import listed, open_table
-from stylewav_pl.types import Clip, ConfigError, as_path
+from stylewav_pl.errors import ConfigError
+from stylewav_pl.types import Clip, as_path
 
 PATH, ID, SPEAKER = "path", "id", "speaker"
 

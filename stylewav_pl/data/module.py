@@ -18,12 +18,13 @@ from stylewav_pl.data.funnel import Stage
 from stylewav_pl.data.ignored import Ignored
 from stylewav_pl.data.sound import ClipReader, Sound
 from stylewav_pl.data.window import HIGH_PASS, Window
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.ranges import check_number
 from stylewav_pl.runs.plan import Cohort
-from stylewav_pl.types import Clip, ClipBatch, ConfigError, Skip, SkipReason
+from stylewav_pl.types import Clip, ClipBatch, Skip, SkipReason
 
 FEW_CLIPS = 4
-MOST_WORKERS = 1024
+MAX_WORKERS = 1024
 
 
 class ClipDataModule(LightningDataModule):
@@ -71,7 +72,7 @@ class ClipDataModule(LightningDataModule):
         if not sources:
             raise ConfigError("Expected at least one source in data.sources, found none. Add one.")
         check_number("data.cohort_size", None if cohort_size == "auto" else cohort_size, least=1)
-        check_number("data.num_workers", num_workers, least=0, most=MOST_WORKERS)
+        check_number("data.num_workers", num_workers, least=0, most=MAX_WORKERS)
         check_number("data.max_clips", max_clips, least=1, most=math.inf, advice="null: all clips.")
         self.sources = sources
         self.max_clips = max_clips

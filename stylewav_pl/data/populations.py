@@ -6,8 +6,8 @@ from hashlib import blake2b
 from itertools import islice, zip_longest
 
 from stylewav_pl.data.funnel import Funnel
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.ranges import check_number
-from stylewav_pl.types import ConfigError
 
 # One meaning, several spellings: Common Voice renamed its genders with release 17 and misspells the forties.
 SPELLINGS = (
@@ -17,7 +17,7 @@ SPELLINGS = (
 )
 
 SAMPLED = "sampled"
-MOST_CLIPS = 1_000_000_000
+MAX_CLIPS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Populations:
                 f"{len(populations)} populations. Name them in the data source."
             )
         for label, population in populations.items():
-            check_number(f"populations.{label}.count", population.count, least=1, most=MOST_CLIPS)
+            check_number(f"populations.{label}.count", population.count, least=1, most=MAX_CLIPS)
         check_number("clips_per_speaker", clips_per_speaker, least=1)
         self.trait = trait
         self.counts = {label: population.count for label, population in populations.items()}

@@ -19,13 +19,14 @@ import numpy as np
 from stylewav_pl.data.cleaning import Block
 from stylewav_pl.data.decoder import Decoder, cut_off
 from stylewav_pl.data.file_part import FilePart
-from stylewav_pl.types import AudioError, SkipReason, StyleWavError
+from stylewav_pl.errors import StyleWavError
+from stylewav_pl.types import AudioError, SkipReason
 
 PROGRAM = Path(__file__).with_name("pyav_process.py")
 # Seconds of computing: more than a slow machine needs for speech at the lowest bit rates.
 SECONDS, SECONDS_PER_MEGABYTE = 60, 20
 MEMORY = 1 << 30  # bytes
-MOST_DAMAGED = 0.1  # of the packets; players leave them out, too
+MAX_DAMAGED = 0.1  # of the packets; players leave them out, too
 # How a process ends by its own fault; any other signal comes from outside.
 CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGSYS}
 
@@ -135,7 +136,7 @@ class _Process:
                 SkipReason.UNREADABLE,
                 "The file is cut off: it ends in the middle of a packet. Copy or convert it again.",
             )
-        if report["failed"] > MOST_DAMAGED * report["packets"]:
+        if report["failed"] > MAX_DAMAGED * report["packets"]:
             raise AudioError(
                 SkipReason.UNREADABLE,
                 f"The file is damaged: {report['failed']} of its {report['packets']} packets cannot be decoded. "

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from stylewav_pl.data.ignored import SUFFIXES, Ignored
-from stylewav_pl.data.tar_members import Damage, Member, list_members
+from stylewav_pl.data.tar_members import Damage, TarMember, list_members
 from stylewav_pl.errors import one_line
 from stylewav_pl.types import NO_LABELS, SkipReason
 
@@ -23,7 +23,7 @@ NO_TEXT = "text that cannot be written to a table (NUL or half a character)"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SampleEntry:
     """A clip in a shard.
 
     Attributes:
@@ -65,7 +65,7 @@ class Contents:
         ignored: How many other members there are, of which kind.
     """
 
-    entries: Sequence[Entry]
+    entries: Sequence[SampleEntry]
     refusals: Sequence[Refusal]
     ignored: Mapping[str, int]
 
@@ -76,8 +76,8 @@ def search(shard: Path) -> Contents:
     Raises:
         OSError: The shard cannot be read.
     """
-    sounds: list[Member] = []
-    facts: dict[str, Member] = {}
+    sounds: list[TarMember] = []
+    facts: dict[str, TarMember] = {}
     refusals: list[Refusal] = []
     ignored = Ignored(shard.name, "member")
     for found in list_members(shard):
@@ -103,7 +103,7 @@ def search(shard: Path) -> Contents:
     ]
     if not shard.stat().st_size:
         refusals.append(Refusal("", SkipReason.EMPTY, "The shard has 0 bytes."))
-    entries = [entry for entry in grouped if isinstance(entry, Entry)]
+    entries = [entry for entry in grouped if isinstance(entry, SampleEntry)]
     return Contents(entries, refusals, dict(ignored.counts))
 
 
@@ -123,7 +123,7 @@ def _suffix(name: str) -> str:
     return "" if file.startswith(".") else f".{file.rpartition('.')[2].lower()}" if "." in file else ""
 
 
-def _danger(member: Member) -> str:
+def _danger(member: TarMember) -> str:
     """Why a member is not touched; empty where it may be read."""
     if member.is_folder:
         return ""
@@ -172,12 +172,12 @@ class _Reader:
         facts: The json of each clip.
     """
 
-    def __init__(self, file: BinaryIO, facts: Mapping[str, Member]) -> None:
+    def __init__(self, file: BinaryIO, facts: Mapping[str, TarMember]) -> None:
         self.file, self.facts = file, facts
         self._taken: dict[str, str] = {}
         self._problems: dict[str, str] = {}
 
-    def entry(self, sound: Member) -> Entry | Refusal:
+    def entry(self, sound: TarMember) -> SampleEntry | Refusal:
         """The clip that a sound is, or why it is none."""
         key = key_of(sound.name)
         if not sound.is_whole:
@@ -206,7 +206,7 @@ class _Reader:
                 f"Its json cannot be used: {self._problems[key]}. Write it again.",
             )
         self._taken[key] = sound.name
-        return Entry(
+        return SampleEntry(
             _text(told.get("id")) or key,
             sound.name,
             sound.offset,
@@ -226,7 +226,7 @@ class _Reader:
             return None
 
 
-def _told(file: BinaryIO, member: Member) -> dict[str, Any]:
+def _told(file: BinaryIO, member: TarMember) -> dict[str, Any]:
     """What a json says, checked.
 
     Raises:

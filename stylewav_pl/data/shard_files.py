@@ -12,8 +12,8 @@ from braceexpand import braceexpand
 from filelock import FileLock
 
 from stylewav_pl.data.ignored import Ignored
-from stylewav_pl.errors import printable
-from stylewav_pl.types import ConfigError, as_path
+from stylewav_pl.errors import ConfigError, printable
+from stylewav_pl.types import as_path
 from stylewav_pl.weights.cache import DIRECTORY, cache_directory
 from stylewav_pl.weights.download import Patience, UnavailableError, download
 from stylewav_pl.weights.offline import OFFLINE, is_offline

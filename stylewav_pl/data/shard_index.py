@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from stylewav_pl import __version__
-from stylewav_pl.data.shard_contents import Contents, Entry, Refusal, search
-from stylewav_pl.runs.files import write_text
+from stylewav_pl.data.shard_contents import Contents, Refusal, SampleEntry, search
+from stylewav_pl.files import write_text
 from stylewav_pl.types import SkipReason
 from stylewav_pl.weights.cache import cache_directory
 
@@ -62,4 +62,4 @@ def _from_json(kept: Any, version: Sequence[object]) -> Contents:
     refusals = [
         Refusal(**{**refusal, "reason": SkipReason(refusal["reason"])}) for refusal in kept["refusals"]
     ]
-    return Contents([Entry(*entry) for entry in kept["entries"]], refusals, dict(kept["ignored"]))
+    return Contents([SampleEntry(*entry) for entry in kept["entries"]], refusals, dict(kept["ignored"]))

@@ -13,9 +13,10 @@ from webdataset import TarWriter
 from stylewav_pl.data.module import ClipDataModule
 from stylewav_pl.data.shard_files import INDEX
 from stylewav_pl.data.window import Window
-from stylewav_pl.runs.files import remove_litter, whole_file, write_json
+from stylewav_pl.errors import ConfigError
+from stylewav_pl.files import remove_litter, whole_file, write_json
 from stylewav_pl.runs.plan import clashes, key_of
-from stylewav_pl.types import AudioError, Clip, ConfigError, Skip, SkipReason
+from stylewav_pl.types import AudioError, Clip, Skip, SkipReason
 
 SAMPLE_RATE = 16_000  # of sounds that are no file
 LONGEST_SECONDS = 3600.0

@@ -17,7 +17,7 @@ from stylewav_pl.data.shard_index import contents_of
 from stylewav_pl.data.window import Window
 from stylewav_pl.types import Clip, Skip, SkipReason
 
-MOST_SHARDS_TOLD = 3
+MAX_SHARDS_TOLD = 3
 
 
 class Shards(ClipSource):
@@ -96,7 +96,7 @@ class Shards(ClipSource):
     def _together(self) -> list[Ignored]:
         """What was ignored, one entry where many shards hold the same kinds; and files beside the shards."""
         members = [one for one in self._ignored if one]
-        if len(members) > MOST_SHARDS_TOLD:
+        if len(members) > MAX_SHARDS_TOLD:
             total = sum((one.counts for one in members), Counter[str]())
             members = [
                 Ignored(f"{len(members)} shards, the first of them {members[0].place}", "member", total)

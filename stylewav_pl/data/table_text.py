@@ -13,8 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from stylewav_pl.errors import one_line
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError, one_line
 
 # Table columns are stripped, so that none of them can have one of these names.
 LINE, TEXT = " line", " text"

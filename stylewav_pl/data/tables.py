@@ -13,13 +13,12 @@ from pathlib import Path
 import polars as pl
 
 from stylewav_pl.data.table_text import LINE, PARQUET_MAGIC, TEXT, TableText, open_text, read_head, readable
-from stylewav_pl.errors import printable
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError, printable
 
 FAULT = " fault"  # names of columns are stripped, so that none of them is called so
 _CELLS = " cells"
 TAB = "\t"
-MOST_TOLD, LONGEST_TOLD = 20, 40
+MAX_TOLD, LONGEST_TOLD = 20, 40
 PARQUET = ".parquet"
 _WHOLE_QUOTED = r'^"(?:[^"]|"")*"$'
 # How pandas calls a column that had no name, and the index in Parquet.
@@ -63,8 +62,8 @@ def listed(columns: Sequence[str]) -> str:
     >>> listed(["path", "sex"]), listed([])
     ('path, sex', '(none)')
     """
-    names = [printable(name)[:LONGEST_TOLD] for name in columns[:MOST_TOLD]]
-    return ", ".join(names + ["..."] * (len(columns) > MOST_TOLD)) or "(none)"
+    names = [printable(name)[:LONGEST_TOLD] for name in columns[:MAX_TOLD]]
+    return ", ".join(names + ["..."] * (len(columns) > MAX_TOLD)) or "(none)"
 
 
 def collect(frames: Sequence[pl.LazyFrame], paths: Sequence[Path]) -> list[pl.DataFrame]:

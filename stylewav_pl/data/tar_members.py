@@ -15,10 +15,10 @@ from typing import BinaryIO
 
 BLOCK = tarfile.BLOCKSIZE
 LARGEST_HEADER = 1 << 20  # bytes, extended headers included
-MOST_READS = 32  # for one header: extended ones take two each, and a chain of them must end
-MOST_HEADER_BYTES = 4
+MAX_READS = 32  # for one header: extended ones take two each, and a chain of them must end
+MAX_HEADER_BYTES = 4
 """Bytes of headers read for each byte of the file: chains of headers that lead nowhere are else read again from each link."""
-MOST_FALSE_STARTS = 100_000
+MAX_FALSE_STARTS = 100_000
 """Places that look like a header and are none: nothing but a file made for it has more than a few."""
 MAGIC, MAGIC_OFFSET = b"ustar", 257
 CHECKSUM = slice(148, 156)  # of a header block
@@ -26,7 +26,7 @@ CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class TarMember:
     """One entry.
 
     Attributes:
@@ -54,7 +54,7 @@ class Damage:
     end: int
 
 
-def list_members(path: Path) -> Iterator[Member | Damage]:
+def list_members(path: Path) -> Iterator[TarMember | Damage]:
     """Every entry of a tar file, in order, and the damaged places between them.
 
     Raises:
@@ -62,7 +62,7 @@ def list_members(path: Path) -> Iterator[Member | Damage]:
     """
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        headers, starts = _Headers(file, LARGEST_HEADER + MOST_HEADER_BYTES * size), _Starts(file, size)
+        headers, starts = _Headers(file, LARGEST_HEADER + MAX_HEADER_BYTES * size), _Starts(file, size)
         position = sound = 0  # all before `sound` is understood
         whole = False
         while position < size:
@@ -79,7 +79,7 @@ def list_members(path: Path) -> Iterator[Member | Damage]:
             yield Damage(sound, size)
 
 
-def _member_at(headers: "_Headers", position: int, size: int) -> tuple[Member, int] | None:
+def _member_at(headers: "_Headers", position: int, size: int) -> tuple[TarMember, int] | None:
     """The entry whose header begins at ``position``, and where the next one would begin."""
     headers.begin(position)
     try:
@@ -90,7 +90,7 @@ def _member_at(headers: "_Headers", position: int, size: int) -> tuple[Member, i
     if info is None or info.size < 0 or end <= position:  # a negative size would lead back
         return None
     is_file = info.isreg() and not info.issparse()
-    return Member(
+    return TarMember(
         info.name, info.offset_data, info.size, is_file, info.isdir(), info.offset_data + info.size <= size
     ), end
 
@@ -114,7 +114,7 @@ class _Headers:
 
     def read(self, size: int) -> bytes:
         self._reads += 1
-        if not 0 <= size <= LARGEST_HEADER or self._reads > MOST_READS or self.bytes_left <= 0:
+        if not 0 <= size <= LARGEST_HEADER or self._reads > MAX_READS or self.bytes_left <= 0:
             raise tarfile.ReadError(f"a header of {size} bytes, after {self._reads} reads")
         content = self._read(size)
         self.bytes_left -= len(content)
@@ -127,7 +127,7 @@ class _Starts:
     def __init__(self, file: BinaryIO, size: int) -> None:
         self.file, self.size = file, size
         self.begin, self.content = 0, b""  # what was read last
-        self.false_left = MOST_FALSE_STARTS
+        self.false_left = MAX_FALSE_STARTS
 
     def behind(self, position: int) -> int:
         """The next place with the mark and the checksum of a header; the end of the file if there is none."""

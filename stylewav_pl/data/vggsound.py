@@ -9,7 +9,8 @@ from stylewav_pl.data.folder import FileSource, audio_files
 from stylewav_pl.data.funnel import Funnel, Stage
 from stylewav_pl.data.ignored import Ignored
 from stylewav_pl.data.tables import open_table
-from stylewav_pl.types import Clip, ConfigError, as_path
+from stylewav_pl.errors import ConfigError
+from stylewav_pl.types import Clip, as_path
 
 COLUMNS = ("id", "start", "label", "split")
 

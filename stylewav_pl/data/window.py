@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError
 
 Place = Literal["center", "first", "loudest", "mean-of-windows"]
 PLACES = get_args(Place)

@@ -7,7 +7,7 @@ from stylewav_pl.embedders.front_end import read_front_end
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
 from stylewav_pl.embedders.preprocess import Preprocess
 from stylewav_pl.embedders.wav2clip import Wav2ClipEmbedder, build_audio_network
-from stylewav_pl.types import WeightsError
+from stylewav_pl.errors import WeightsError
 from stylewav_pl.weights.open_clip_name import parse_open_clip
 from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.state_dict import check_finite_tensors, read_state_dict

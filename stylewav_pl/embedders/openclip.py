@@ -12,10 +12,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stylewav_pl.embedders.base import ImageTextEmbedder, Space, check_texts
-from stylewav_pl.embedders.preprocess import Training, clip_preprocess, reference_preprocess
+from stylewav_pl.embedders.preprocess import TrainingData, clip_preprocess, reference_preprocess
 from stylewav_pl.embedders.vocabulary import Vocabulary
-from stylewav_pl.errors import one_line
-from stylewav_pl.types import ConfigError, WeightsError
+from stylewav_pl.errors import ConfigError, WeightsError, one_line
 from stylewav_pl.weights.state_dict import BUILD_ERRORS, build_checked
 
 Tokenizer = Callable[[list[str]], Tensor]
@@ -43,7 +42,7 @@ class OpenClipEmbedder(ImageTextEmbedder):
         network: CLIP | CustomTextCLIP,
         tokenizer: Tokenizer,
         preprocess: str = "clip",
-        training: Training | None = None,
+        training: TrainingData | None = None,
         space: Space | None = None,
     ) -> None:
         super().__init__()
@@ -54,7 +53,7 @@ class OpenClipEmbedder(ImageTextEmbedder):
         self.network = network
         self.tokenizer = tokenizer
         self.preprocess = preprocess
-        self.training_data = training or Training()
+        self.training_data = training or TrainingData()
         self.space = space or Space()
         size = network.visual.image_size
         self.image_size = int(size if isinstance(size, int) else size[0])

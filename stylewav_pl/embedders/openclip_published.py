@@ -17,7 +17,7 @@ from torch import Tensor
 
 from stylewav_pl.embedders.base import Space
 from stylewav_pl.embedders.openclip import OpenClipEmbedder
-from stylewav_pl.embedders.preprocess import Training
+from stylewav_pl.embedders.preprocess import TrainingData
 from stylewav_pl.errors import WeightsError, one_line
 from stylewav_pl.weights.open_clip_name import PREFIX, QUICKGELU, OpenClipName
 from stylewav_pl.weights.state_dict import load_into, read_state_dict
@@ -114,7 +114,7 @@ def _load(
     load_into(network, state, path, f"the CLIP model {name.model}")
 
 
-def _training(name: OpenClipName) -> Training:
+def _training(name: OpenClipName) -> TrainingData:
     """How images were prepared.
 
     For weights without a tag as for all published ones of the model, if these agree.
@@ -122,9 +122,9 @@ def _training(name: OpenClipName) -> Training:
     tags = [name.tag] if name.tag else list_pretrained_tags_by_model(name.model)
     facts = [get_pretrained_cfg(name.model, tag) for tag in tags]
     found = {
-        Training(tuple(each["mean"]), tuple(each["std"]), each["interpolation"]) for each in facts if each
+        TrainingData(tuple(each["mean"]), tuple(each["std"]), each["interpolation"]) for each in facts if each
     }
-    return found.pop() if len(found) == 1 else Training()
+    return found.pop() if len(found) == 1 else TrainingData()
 
 
 def _recognise(tensors: Mapping[str, Tensor], path: Path, by_openai: bool) -> OpenClipName:

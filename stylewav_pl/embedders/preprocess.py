@@ -18,13 +18,13 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import unset_fake_temporarily
 from torch.nn import functional as F
 
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError
 
 Preprocess = Literal["clip", "reference"]
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingData:
     """How the images were prepared that a CLIP model was trained on.
 
     The defaults are OpenAI's, which most others kept.
@@ -41,13 +41,13 @@ class Training:
 
 
 def clip_preprocess(
-    images: Float[Tensor, "clip 3 height width"], image_size: int, training: Training | None = None
+    images: Float[Tensor, "clip 3 height width"], image_size: int, training: TrainingData | None = None
 ) -> Float[Tensor, "clip 3 size size"]:
     """Images in [-1, 1] as CLIP was trained to see them.
 
     Not clamped, so that gradients survive outside the range.
     """
-    training = training or Training()
+    training = training or TrainingData()
     if images.shape[-2:] != (image_size, image_size):
         images = F.interpolate(
             images,

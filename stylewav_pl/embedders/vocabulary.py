@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError
 
 PADDING = 0
 START = 1

@@ -19,8 +19,8 @@ from torch.nn import functional as F
 
 from stylewav_pl.embedders.base import POCKET, AudioEmbedder, mean_of_windows
 from stylewav_pl.embedders.front_end import SAMPLE_RATE, FrontEnd, Waveforms
-from stylewav_pl.errors import one_line
-from stylewav_pl.types import AudioError, SkipReason, WeightsError
+from stylewav_pl.errors import WeightsError, one_line
+from stylewav_pl.types import AudioError, SkipReason
 from stylewav_pl.weights.state_dict import BUILD_ERRORS, build_checked
 
 FFT_SIZE = 512

@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.evaluation.comparison import compare, is_right, trend_permutation_p
 from stylewav_pl.evaluation.guide_view import NOT_RECORDED, GuideView
 from stylewav_pl.evaluation.prompts import PromptSet
@@ -18,7 +19,6 @@ from stylewav_pl.evaluation.speakers import PERMUTATIONS, average_by_speaker, pe
 from stylewav_pl.evaluation.statistics import NotComputable
 from stylewav_pl.runs.results import SCORE_PREFIX
 from stylewav_pl.runs.rows import ResultRow
-from stylewav_pl.types import ConfigError
 
 
 def evaluate(

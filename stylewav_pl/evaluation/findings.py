@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from stylewav_pl.errors import StyleWavError
 from stylewav_pl.evaluation.evaluate import evaluate
 from stylewav_pl.evaluation.guide_view import Retrieval, read_guide_view, read_retrieval
 from stylewav_pl.evaluation.prompts import DEFAULT_PROMPTS, PromptSet
@@ -11,9 +11,7 @@ from stylewav_pl.evaluation.records import Evaluation
 from stylewav_pl.evaluation.settings import read_settings
 from stylewav_pl.evaluation.speakers import PERMUTATIONS
 from stylewav_pl.evaluation.statistics import NotComputable
-from stylewav_pl.runs.finished import FinishedRun, opened
-from stylewav_pl.runs.rows import ResultRow
-from stylewav_pl.types import StyleWavError
+from stylewav_pl.runs.finished import FinishedRun
 
 
 @dataclass(frozen=True)
@@ -31,9 +29,8 @@ class Findings:
     problems: tuple[str, ...] = ()
 
 
-def find(
-    run: FinishedRun | Path,
-    rows: Sequence[ResultRow],
+def compute_findings(
+    run: FinishedRun,
     prompt_sets: Sequence[PromptSet],
     seed: int,
     notes: Sequence[str],
@@ -46,30 +43,32 @@ def find(
     """
     view = read_guide_view(run)
     evaluations = tuple(
-        evaluate(rows, prompts, seed=seed, notes=notes, guide_view=view) for prompts in prompt_sets
+        evaluate(run.rows, prompts, seed=seed, notes=notes, guide_view=view) for prompts in prompt_sets
     )
-    return Findings(evaluations, read_retrieval(run, rows))
+    return Findings(evaluations, read_retrieval(run, run.rows))
 
 
-def find_again(run: FinishedRun | Path, rows: Sequence[ResultRow]) -> Findings:
-    """The traits evaluated before, or those with default prompts; with what could not be evaluated and why.
+def recompute_findings(run: FinishedRun) -> Findings:
+    """Evaluates the traits that were before, or those with default prompts; tells what could not be evaluated and why.
 
     Raises:
         RunDirectoryError: A file that is there is damaged.
     """
     view = read_guide_view(run)
-    scored = {prompt for row in rows for prompt in row.scores}
+    scored = {prompt for row in run.rows for prompt in row.scores}
     defaults = [
         (prompts, 0, PERMUTATIONS, ())
         for prompts in DEFAULT_PROMPTS.values()
         if scored.issuperset(prompts.sentences)
     ]
     evaluations, problems = [], []
-    for prompts, seed, permutations, notes in read_settings(opened(run).path) or defaults:
+    for prompts, seed, permutations, notes in read_settings(run) or defaults:
         try:
             evaluations.append(
-                evaluate(rows, prompts, seed=seed, permutations=permutations, notes=notes, guide_view=view)
+                evaluate(
+                    run.rows, prompts, seed=seed, permutations=permutations, notes=notes, guide_view=view
+                )
             )
         except StyleWavError as problem:
             problems.append(str(problem))
-    return Findings(tuple(evaluations), read_retrieval(run, rows), tuple(problems))
+    return Findings(tuple(evaluations), read_retrieval(run, run.rows), tuple(problems))

@@ -8,18 +8,17 @@ shares.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from stylewav_pl.evaluation.sampling import evenly_spaced
 from stylewav_pl.evaluation.statistics import Interval, NotComputable, wilson
-from stylewav_pl.runs.finished import FinishedRun, opened
+from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.rows import ResultRow
 
 NOT_RECORDED = NotComputable("the run recorded no targets")
-MOST_AUDIOS = 2000
+MAX_AUDIOS = 2000
 
 
 @dataclass(frozen=True)
@@ -64,32 +63,34 @@ class Retrieval:
     median_rank: float
 
 
-def read_guide_view(run: FinishedRun | Path) -> GuideView | NotComputable:
+def read_guide_view(run: FinishedRun) -> GuideView | NotComputable:
     """Scores every recorded target and image with the recorded prompts, cohort by cohort.
 
     Raises:
         RunDirectoryError: A file is damaged.
     """
-    run = opened(run)
     prompts = run.prompts()
     if not prompts:
         return NotComputable("the run recorded no prompts that the guide knows")
     columns = np.stack(list(prompts.values())).T.astype(np.float64)
     ids: list[str] = []
-    heard, seen = [], []
+    audio_similarities, image_similarities = [], []
     for _, cohort in run.embeddings():
         ids += cohort.ids
-        heard.append(cohort.targets @ columns)
-        seen.append(cohort.images @ columns)
+        audio_similarities.append(cohort.targets @ columns)
+        image_similarities.append(cohort.images @ columns)
     if not ids:
         return NOT_RECORDED
     return GuideView(
-        {id: row for row, id in enumerate(ids)}, tuple(prompts), np.concatenate(heard), np.concatenate(seen)
+        {id: row for row, id in enumerate(ids)},
+        tuple(prompts),
+        np.concatenate(audio_similarities),
+        np.concatenate(image_similarities),
     )
 
 
 def read_retrieval(
-    run: FinishedRun | Path, rows: Sequence[ResultRow], most: int = MOST_AUDIOS
+    run: FinishedRun, rows: Sequence[ResultRow], most: int = MAX_AUDIOS
 ) -> Retrieval | NotComputable:
     """Looks for each image's own audio among those of a run.
 
@@ -101,7 +102,7 @@ def read_retrieval(
     first = {row.voice: row.clip.id for row in reversed(rows) if row.done}
     wanted = set(evenly_spaced([row.clip.id for row in rows if first.get(row.voice) == row.clip.id], most))
     targets, images = [], []
-    for _, cohort in opened(run).embeddings():
+    for _, cohort in run.embeddings():
         kept = [row for row, id in enumerate(cohort.ids) if id in wanted]
         targets.append(cohort.targets[kept])
         images.append(cohort.images[kept])

@@ -1,28 +1,27 @@
 """Which finished clips belong to which population, for pictures and pages."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TypeAlias
 
 from stylewav_pl.evaluation.prompts import DEFAULT_PROMPTS, PromptSet
 from stylewav_pl.evaluation.settings import read_settings
+from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.rows import ResultRow
 
 Populations: TypeAlias = Mapping[str, tuple[str, ...]]
 
 
-def group(run_directory: Path, rows: Sequence[ResultRow], trait: str | None = None) -> Populations:
-    """Ids of the finished clips by label, in the order of the prompts, then of the plan.
+def group(run: FinishedRun, trait: str | None = None) -> Populations:
+    """Groups the ids of the finished clips by label, in the order of the prompts, then of the plan.
 
     ``""`` holds those without label.
 
     Args:
-        run_directory: Where an earlier evaluation tells which trait it was about.
-        rows: The records.
+        run: Also tells which trait an earlier evaluation was about.
         trait: The label column; by default the one evaluated, else one with default prompts, else the first.
     """
-    done = [row for row in rows if row.done]
-    prompt_set = _evaluated(run_directory, done)
+    done = [row for row in run.rows if row.done]
+    prompt_set = _evaluated(run, done)
     name = trait if trait is not None else (prompt_set.trait if prompt_set else _first_label(done))
     known = prompt_set.labels if prompt_set and prompt_set.trait == name else ()
     found = dict.fromkeys([*known, *(row.clip.labels[name] for row in done if name in row.clip.labels), ""])
@@ -32,8 +31,8 @@ def group(run_directory: Path, rows: Sequence[ResultRow], trait: str | None = No
     return {label: ids for label, ids in groups.items() if ids}
 
 
-def _evaluated(run_directory: Path, done: Sequence[ResultRow]) -> PromptSet | None:
-    settings = read_settings(run_directory)
+def _evaluated(run: FinishedRun, done: Sequence[ResultRow]) -> PromptSet | None:
+    settings = read_settings(run)
     if settings:
         return settings[0][0]
     return next(

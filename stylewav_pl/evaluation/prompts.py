@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError
 
 REPORT_NOTICE = (
     "A generated face is not a portrait: it shows what the networks associate with a voice, not what the "
@@ -55,7 +55,7 @@ class PromptSet:
 
     @property
     def ordered(self) -> bool:
-        """Whether the labels stand for more and more of something, in the order given.
+        """Tells whether the labels stand for more and more of something, in the order given.
 
         The trait is age, or they begin with numbers.
 

@@ -223,7 +223,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def why_not(samples: Sequence[Sample]) -> str | None:
-    """What keeps samples from being compared by their variances."""
+    """Tells what keeps samples from being compared by their variances."""
     if not all(sample.size for sample in samples):
         return "a population is empty"
     if min(sample.size for sample in samples) < 2:

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from stylewav_pl.callbacks.writer import latent_file
 from stylewav_pl.errors import OutputError
+from stylewav_pl.files import SCRATCH, write_json
 from stylewav_pl.pictures.grid import strip
 from stylewav_pl.pictures.images import encode, readable
-from stylewav_pl.runs.files import SCRATCH, write_json
 from stylewav_pl.runs.stores import IMAGE, LATENT, RECORD, STRIP, FileStore, Member, Output
 from stylewav_pl.types import as_path
 

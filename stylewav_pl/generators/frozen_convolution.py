@@ -66,7 +66,7 @@ class FrozenWeights(NamedTuple):
         return int(self.filter.shape[-1]) // 2 - 1
 
     def shift(self, dtype: torch.dtype) -> Tensor:
-        """What is added before the activation, ``[out, height or 1, width or 1]``, with the channels last in memory."""
+        """Tells what is added before the activation, ``[out, height or 1, width or 1]``, with the channels last in memory."""
         shift = self.bias if self.noise is None else self.noise[:, :, None] + self.bias
         return shift.to(dtype).expand(*shift.shape[:-1] or (1, 1), -1).permute(2, 0, 1)
 

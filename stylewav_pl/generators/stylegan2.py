@@ -4,7 +4,6 @@ Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (
 path regularisation.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, get_args
@@ -12,52 +11,20 @@ from typing import Any, ClassVar, get_args
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from stylewav_pl.generators.base import Generator, Noise, StyleLayer, Styles
-from stylewav_pl.generators.frozen_convolution import GAIN, SLOPE
-from stylewav_pl.generators.stylegan2_block import Block
+from stylewav_pl.generators.stylegan2_block import Block, checked_channels
 from stylewav_pl.generators.stylegan2_layers import (
     BINOMIAL,
-    EqualizedLinear,
     ModulatedConvolution,
     ToRGB,
-    normalize_second_moment,
 )
+from stylewav_pl.generators.stylegan2_mapping import MappingNetwork
 from stylewav_pl.generators.stylegan2_names import to_stored_names
 from stylewav_pl.weights.store import save_weights
 
 ARCHITECTURES = ("skip", "resnet", "orig")
-
-
-class MappingNetwork(nn.Module):
-    """From noise to w: the noise is normalised, then layers with leaky ReLU.
-
-    Args:
-        z_dim: Width of the noise.
-        w_dim: Width of w.
-        width: Width of the layers in between.
-        depth: Number of layers.
-        learning_rate_multiplier: See :class:`EqualizedLinear`.
-    """
-
-    def __init__(
-        self, z_dim: int, w_dim: int, width: int, depth: int, learning_rate_multiplier: float
-    ) -> None:
-        super().__init__()
-        widths = [z_dim] + [width] * (depth - 1) + [w_dim] * (depth > 0)
-        self.layers = nn.ModuleList(
-            EqualizedLinear(widths[i], widths[i + 1], learning_rate_multiplier=learning_rate_multiplier)
-            for i in range(depth)
-        )
-
-    def forward(self, z: Float[Tensor, "clip z"]) -> Float[Tensor, "clip width"]:
-        """Maps noise to w."""
-        w = normalize_second_moment(z)
-        for layer in self.layers:
-            w = functional.leaky_relu(layer(w), SLOPE) * GAIN
-        return w
 
 
 class StyleGAN2(Generator):
@@ -101,7 +68,7 @@ class StyleGAN2(Generator):
         if architecture not in ARCHITECTURES:
             known = ", ".join(ARCHITECTURES)
             raise ValueError(f"Expected an architecture of {known}; found {architecture!r}.")
-        self.channels = _checked(channels)
+        self.channels = checked_channels(channels)
         self.resolution = max(self.channels)
         self.z_dim, self.w_dim, self.num_ws = z_dim, w_dim, 2 * len(self.channels)
         self.mapping_depth = mapping_depth
@@ -323,15 +290,3 @@ class StyleGAN2(Generator):
                 f"{found}."
             )
         return latents
-
-
-def _checked(channels: Mapping[int, int]) -> dict[int, int]:
-    """The channel table from coarse to fine, or an error that names what is wrong."""
-    largest = max(channels, default=4)
-    expected = [4 << exponent for exponent in range(max(int(math.log2(max(largest, 4))) - 1, 1))]
-    if sorted(channels) != expected:
-        raise ValueError(
-            f"Expected channels for the resolutions {expected}, found {sorted(channels)}; every power of "
-            "two from 4 up is needed."
-        )
-    return {resolution: channels[resolution] for resolution in expected}

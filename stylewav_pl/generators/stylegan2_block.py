@@ -4,7 +4,7 @@ Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -116,3 +116,15 @@ def _noise_map(layer: ModulatedConvolution, noise: Noise, x: Tensor) -> Tensor |
         return layer.noise_const
     height, width = layer.noise_const.shape
     return torch.randn(len(x), 1, height, width, device=x.device, dtype=x.dtype)
+
+
+def checked_channels(channels: Mapping[int, int]) -> dict[int, int]:
+    """The channel table from coarse to fine, or an error that names what is wrong."""
+    largest = max(channels, default=4)
+    expected = [4 << exponent for exponent in range(max(int(math.log2(max(largest, 4))) - 1, 1))]
+    if sorted(channels) != expected:
+        raise ValueError(
+            f"Expected channels for the resolutions {expected}, found {sorted(channels)}; every power of "
+            "two from 4 up is needed."
+        )
+    return {resolution: channels[resolution] for resolution in expected}

@@ -41,7 +41,7 @@ def resampling_filter(taps: Sequence[float] = BINOMIAL) -> Float[Tensor, " taps"
 
 
 def squared_sums(weight: Float[Tensor, "out in kernel kernel"]) -> Float[Tensor, "in out"]:
-    """What :func:`demodulation` needs of the weights: ``sum_k w_oik^2``."""
+    """Tells what :func:`demodulation` needs of the weights: ``sum_k w_oik^2``."""
     return weight.square().sum(dim=(2, 3)).T
 
 
@@ -249,6 +249,6 @@ class Shortcut(nn.Module):
         self.upsample = Upsample(taps)
 
     def forward(self, x: Float[Tensor, "clip in height width"]) -> Float[Tensor, "clip out height2 width2"]:
-        """What is added to the block's features."""
+        """Tells what is added to the block's features."""
         enlarged: Tensor = self.upsample(functional.conv2d(x, self.weight * self.weight_gain))
         return enlarged

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
 from jaxtyping import Float
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers import Logger
 from numpy import ndarray
 from PIL import Image
-
-from stylewav_pl.types import ConfigError
 
 Cell: TypeAlias = str | float | Image.Image | None
 
@@ -28,28 +27,21 @@ class RunLogger(Logger, ABC):
 
     only_numbers: ClassVar[bool] = False
 
-    def __init__(self) -> None:
-        """Belongs to no run yet."""
-        super().__init__()
-        self._run_path: Path | None = None
-        self.rank = 0
+    def __init__(self, run_path: Path = Path()) -> None:
+        """Names the run directory.
 
-    def bind(self, run_path: Path, rank: int = 0) -> None:
-        """Tells the run directory, and which process of the job writes; called before anything is logged."""
-        self._run_path, self.rank = run_path, rank
+        Args:
+            run_path: Where files lie. The command line sets it for the loggers of a configuration, which are
+                built before they could know it.
+        """
+        super().__init__()
+        self.run_path = run_path
 
     @property
-    def run_path(self) -> Path:
-        """The run directory.
-
-        Raises:
-            ConfigError: The logger was never told.
-        """
-        if self._run_path is None:
-            raise ConfigError(
-                f"{type(self).__name__} has no run directory: call bind(path) before the first log."
-            )
-        return self._run_path
+    def rank(self) -> int:
+        """Which process of the job writes; Lightning's strategies know."""
+        rank: int = rank_zero_only.rank  # type: ignore[attr-defined]  # lightning keeps the rank on the function
+        return rank
 
     @property
     def name(self) -> str:

@@ -13,13 +13,13 @@ from jaxtyping import Float
 from numpy import ndarray
 from PIL import Image
 
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.loggers.base import Cell, RunLogger
-from stylewav_pl.types import ConfigError
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-MOST_ROWS = 50
+MAX_ROWS = 50
 
 
 class TensorBoardLog(RunLogger):
@@ -84,7 +84,7 @@ class TensorBoardLog(RunLogger):
         lines = [
             [columns[column] for column in shown],
             ["---"] * len(shown),
-            *([_cell(row[column]) for column in shown] for row in rows[:MOST_ROWS]),
+            *([_cell(row[column]) for column in shown] for row in rows[:MAX_ROWS]),
         ]
         self._writer.add_text(name, "\n".join(f"| {' | '.join(line)} |" for line in lines), step)
 

@@ -14,9 +14,9 @@ from numpy import ndarray
 from PIL import Image
 
 from stylewav_pl.errors import one_line
+from stylewav_pl.files import write_text
 from stylewav_pl.loggers.base import Cell, RunLogger
 from stylewav_pl.ranges import check_number
-from stylewav_pl.runs.files import write_text
 
 CLIPS, STEP = "clips_done", "optimisation_step"  # the two x-axes
 BINS = 64

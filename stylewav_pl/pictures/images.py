@@ -1,4 +1,4 @@
-"""Pictures on their way to disk: 8-bit conversion and metadata."""
+"""Pictures on their way to disk and back: 8-bit conversion and metadata."""
 
 import io
 from importlib.metadata import version
@@ -9,6 +9,9 @@ from jaxtyping import Float, UInt8
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
+
+from stylewav_pl.runs.damage import DamageError
+from stylewav_pl.runs.finished import FinishedRun
 
 IMAGE_NOTICE = (
     "Generated from the sound of a voice by stylewav-pl. Not a portrait: this is not the speaker's face."
@@ -44,6 +47,15 @@ def from_picture(picture: Image.Image) -> Float[Tensor, "3 height width"]:
     return from_bytes(torch.from_numpy(np.array(picture.convert("RGB"))))
 
 
+def load_face(run: FinishedRun, id: str) -> Image.Image | None:
+    """Reads the image of a clip; None where it is missing or damaged, which a run that is open keeps in mind."""
+    try:
+        with Image.open(io.BytesIO(run.image(id))) as picture:
+            return picture.convert("RGB")
+    except (OSError, SyntaxError, ValueError, DamageError):
+        return None  # what PIL raises for files that are no images, and stores for what they lack
+
+
 def encode(picture: Image.Image, format: str, id: str, seed: int) -> bytes:
     """A picture as a file that says what it is.
 
@@ -62,7 +74,7 @@ def encode(picture: Image.Image, format: str, id: str, seed: int) -> bytes:
 
 
 def metadata(id: str, seed: int) -> dict[str, str]:
-    """What every written image says about itself, the note that it is no portrait first."""
+    """Tells what every written image says about itself, the note that it is no portrait first."""
     facts = {
         "Comment": IMAGE_NOTICE,
         "Software": f"stylewav-pl {version('stylewav-pl')}",

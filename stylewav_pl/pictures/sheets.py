@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from stylewav_pl.files import write_whole
 from stylewav_pl.pictures.images import IMAGE_NOTICE
 from stylewav_pl.runs.digests import Digest, digest_of
-from stylewav_pl.runs.files import write_whole
 
 COLUMNS = 10
 

@@ -9,6 +9,7 @@ LAUNCH = "STYLEWAV_LAUNCH"
 # The same in all processes of a step of SLURM. A job that was put back into the queue keeps its number.
 _SLURM = ("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT")
 _ADDRESS = ("MASTER_ADDR", "MASTER_PORT")
+_RESTARTS = ("SLURM_RESTART_COUNT", "TORCHELASTIC_RESTART_COUNT")
 _NO_NAME = "none"  # what torchrun calls a job whose --rdzv-id nobody gave
 
 
@@ -36,6 +37,11 @@ def name_of_launch(starts_them_all: bool, environment: Mapping[str, str] = os.en
         parts = {"TORCHELASTIC_RUN_ID": run} if run != _NO_NAME else {}
         return _joined(parts | _found(_ADDRESS, environment))
     return _joined(_found(_SLURM, environment) or _found(_ADDRESS, environment))
+
+
+def started_again() -> bool:
+    """Returns whether a scheduler or launcher has put the same command to work once more."""
+    return any(os.environ.get(name, "0") not in ("", "0") for name in _RESTARTS)
 
 
 def _found(names: tuple[str, ...], environment: Mapping[str, str]) -> dict[str, str]:

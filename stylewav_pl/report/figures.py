@@ -30,7 +30,7 @@ COLOURS = (
     "#E69F00",
 )  # Okabe and Ito: distinct for all eyes
 WIDTH_INCHES = 5.4
-MOST_DOTS = 400
+MAX_DOTS = 400
 
 
 def forest_plot(evaluation: Evaluation) -> str | None:
@@ -134,7 +134,7 @@ def _effect(axes: "Axes", row: int, answer: Between, effect: Interval, colour: s
 
 def _dots(axes: "Axes", row: int, scores: Sequence[float], colour: str) -> None:
     if scores:
-        shown = evenly_spaced(sorted(scores), MOST_DOTS)
+        shown = evenly_spaced(sorted(scores), MAX_DOTS)
         spread = np.random.default_rng(0).uniform(
             -0.26, 0.26, len(shown)
         )  # dots beside each other, not on each other

@@ -2,14 +2,20 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from stylewav_pl.evaluation.findings import Findings
 from stylewav_pl.evaluation.prompts import SEX
 from stylewav_pl.evaluation.statistics import Interval, NotComputable
-from stylewav_pl.report.page import MOST_SKIPS, SPARK_HEIGHT, SPARK_WIDTH, Sounds, gather
+from stylewav_pl.files import write_whole
+from stylewav_pl.report.page import (
+    MAX_SKIPS,
+    SPARK_HEIGHT,
+    SPARK_WIDTH,
+    Sounds,
+    build_page,
+)
 from stylewav_pl.report.tables import anova_text, means_differ
 from stylewav_pl.report.verdict import (
     p_text,
@@ -19,9 +25,7 @@ from stylewav_pl.report.verdict import (
     verdict,
     where_lost,
 )
-from stylewav_pl.runs.files import write_whole
-from stylewav_pl.runs.finished import FinishedRun, opened
-from stylewav_pl.runs.rows import ResultRow
+from stylewav_pl.runs.finished import PAGE, FinishedRun
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -33,10 +37,9 @@ PAPER = {
 
 
 def write_report(
-    run: FinishedRun | Path,
+    run: FinishedRun,
     findings: Findings | None = None,
     sounds: Sounds = lambda _: None,
-    rows: Sequence[ResultRow] | None = None,
 ) -> Path:
     """Writes ``report.html`` into a run directory of any age and returns its path.
 
@@ -47,24 +50,23 @@ def write_report(
         run: The run.
         findings: What was computed about it; computed here when None.
         sounds: Where the clips' audio is to be had.
-        rows: The records, where they were read already.
 
     Raises:
         RunDirectoryError: If there are no results, or a file that is there is damaged.
     """
     script, style = ((TEMPLATES / name).read_text("utf-8") for name in ("report.js", "report.css"))
     html = _template().render(
-        page=gather(opened(run), findings, sounds, rows),
+        page=build_page(run, findings, sounds),
         paper=PAPER,
         paper_prompts=SEX,
         spark_size=(SPARK_WIDTH, SPARK_HEIGHT),
-        most_skips=MOST_SKIPS,
+        most_skips=MAX_SKIPS,
         script=script,
         script_hash=_hash(script),
         style=style,
         style_hash=_hash(style),
     )
-    path = opened(run).path / "report.html"
+    path = run.path / PAGE
     write_whole(path, lambda file: file.write(html.encode("utf-8", "replace")))
     return path
 

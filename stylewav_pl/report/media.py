@@ -4,34 +4,33 @@ import base64
 import io
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 
 import soundfile
 from jaxtyping import Float
 from numpy import ndarray
 from PIL import Image
 
+from stylewav_pl.pictures.images import load_face
 from stylewav_pl.pictures.sheets import read_tile
-from stylewav_pl.report.run_pictures import load_face
 from stylewav_pl.runs.damage import DamageError
-from stylewav_pl.runs.finished import FinishedRun, opened
+from stylewav_pl.runs.finished import FinishedRun
 
 THUMBNAIL_PIXELS = 128
 LONGEST_SECONDS = 8
 
 
-def face_uri(run: FinishedRun | Path, id: str) -> str | None:
+def face_uri(run: FinishedRun, id: str) -> str | None:
     """The thumbnail of a clip's image, None where it is missing or damaged."""
     face = load_face(run, id)
     return None if face is None else picture_uri(face)
 
 
-def start_uris(run: FinishedRun | Path, wanted: Iterable[str]) -> dict[str, str]:
+def start_uris(run: FinishedRun, wanted: Iterable[str]) -> dict[str, str]:
     """The thumbnails of the start images of some clips, those that were recorded.
 
     Sheets without any of them are not opened.
     """
-    run, missing, found = opened(run), set(wanted), dict[str, str]()
+    missing, found = set(wanted), dict[str, str]()
     for cohort, embeddings in run.embeddings():
         here = [(index, id) for index, id in enumerate(embeddings.ids) if id in missing]
         # no sheet; what PIL raises for one that is damaged; or a run that knows it to be damaged, and keeps that in mind

@@ -1,17 +1,14 @@
 """What the report shows, gathered from the files of a run; whatever is missing is left out."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeAlias
 
 from jaxtyping import Float
 from numpy import ndarray
 
 from stylewav_pl.data.funnel import Stage
-from stylewav_pl.evaluation.findings import Findings, find_again
+from stylewav_pl.evaluation.findings import Findings, recompute_findings
 from stylewav_pl.evaluation.populations import group
 from stylewav_pl.evaluation.prompts import REPORT_NOTICE
 from stylewav_pl.evaluation.records import Evaluation
@@ -19,17 +16,14 @@ from stylewav_pl.evaluation.sampling import evenly_spaced
 from stylewav_pl.report.figures import distributions, forest_plot
 from stylewav_pl.report.media import face_uri, sound_uri, start_uris
 from stylewav_pl.report.tables import caveats
-from stylewav_pl.runs.cells import read_mappings
-from stylewav_pl.runs.damage import DamageError
-from stylewav_pl.runs.finished import SKIPPED, FinishedRun
+from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.identity import flatten
 from stylewav_pl.runs.manifest import RECORDED
 from stylewav_pl.runs.rows import ResultRow
-from stylewav_pl.types import RunDirectoryError
 
-MOST_FACES = 24
-MOST_CLIPS = 200
-MOST_SKIPS = 500
+MAX_FACES = 24
+MAX_CLIPS = 200
+MAX_SKIPS = 500
 SPARK_WIDTH, SPARK_HEIGHT = 120, 32
 
 Sound: TypeAlias = tuple[Float[ndarray, " time"], int]
@@ -88,11 +82,10 @@ class Page:
     config: str
 
 
-def gather(
+def build_page(
     run: FinishedRun,
     findings: Findings | None = None,
     sounds: Sounds = lambda _: None,
-    rows: Sequence[ResultRow] | None = None,
 ) -> Page:
     """Reads a run.
 
@@ -100,17 +93,15 @@ def gather(
         run: Of any age.
         findings: What was computed about it; computed here when None.
         sounds: Where the clips' audio is to be had.
-        rows: The records, where they were read already.
 
     Raises:
         RunDirectoryError: If there are no results, or a file that is there is damaged.
     """
-    rows = run.rows if rows is None else rows
-    done = [row for row in rows if row.done]
-    found = findings or find_again(run, rows)
-    populations = group(run.path, rows)
-    groups = {label: evenly_spaced(ids, MOST_FACES) for label, ids in populations.items()}
-    listed = evenly_spaced(done, MOST_CLIPS)
+    done = [row for row in run.rows if row.done]
+    found = findings or recompute_findings(run)
+    populations = group(run)
+    groups = {label: evenly_spaced(ids, MAX_FACES) for label, ids in populations.items()}
+    listed = evenly_spaced(done, MAX_CLIPS)
     starts = start_uris(
         run, [*(row.clip.id for row in listed), *(id for ids in groups.values() for id in ids)]
     )
@@ -121,7 +112,7 @@ def gather(
         title=run.path.resolve().name,
         findings=found,
         traits=tuple(
-            TraitSection(one, forest_plot(one), distributions(one, rows)) for one in found.evaluations
+            TraitSection(one, forest_plot(one), distributions(one, run.rows)) for one in found.evaluations
         ),
         notes=tuple(
             dict.fromkeys([REPORT_NOTICE, *(note for one in found.evaluations for note in caveats(one))])
@@ -134,10 +125,10 @@ def gather(
         sort_names=("id", *labels, "similarity at the end", "similarity gained", *prompts),
         clips=_clips(run, listed, starts, faces, sounds, labels, prompts),
         done=len(done),
-        funnel=_funnel(run.path / "funnel.json"),
+        funnel=tuple(Stage(**stage) for stage in run.funnel),
         skipped=_skipped(run),
         facts={name: str(value) for name, value in flatten(_short(run.manifest)).items()},
-        config=_config(run),
+        config=run.configuration_text,
     )
 
 
@@ -200,33 +191,9 @@ def spark(curve: Sequence[float], low: float, high: float) -> str:
     )
 
 
-def _funnel(path: Path) -> tuple[Stage, ...]:
-    if not path.is_file():
-        return ()
-    try:
-        found = json.loads(path.read_text("utf-8"))
-        return tuple(
-            Stage(str(one["source"]), str(one["population"]), str(one["stage"]), int(one["count"]))
-            for one in found
-        )
-    except (ValueError, KeyError, TypeError) as problem:
-        raise RunDirectoryError(
-            f"Expected a list of source, population, stage and count in {path}, found something else "
-            f"({problem}). Delete it."
-        ) from problem
-
-
 def _skipped(run: FinishedRun) -> tuple[Mapping[str, str], ...]:
-    """As the table has them: a newer version may know other reasons."""
-    run.check(SKIPPED)
-    path = run.path / SKIPPED
-    if not path.is_file():
-        return ()
-    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        return tuple(
-            {name: line.get(name) or "" for name in ("id", "path", "reason", "detail")}
-            for line in read_mappings(file)
-        )
+    columns = ("id", "path", "reason", "detail")
+    return tuple({name: line.get(name, "") for name in columns} for line in run.skip_lines)
 
 
 def _short(manifest: Mapping[str, object]) -> Mapping[str, object]:
@@ -236,11 +203,3 @@ def _short(manifest: Mapping[str, object]) -> Mapping[str, object]:
         for name, value in manifest.items()
         if name not in ("plan", "settled", RECORDED, "identity")
     }
-
-
-def _config(run: FinishedRun) -> str:
-    path = run.directory.config_path
-    with suppress(DamageError):  # which the run keeps in mind
-        run.check(path.name)
-        return path.read_text("utf-8", "replace") if path.is_file() else ""
-    return ""

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from stylewav_pl.evaluation.guide_view import NOT_RECORDED, Retrieval
 from stylewav_pl.evaluation.records import Evaluation
-from stylewav_pl.evaluation.settings import STATISTICS_FILE
 from stylewav_pl.evaluation.statistics import NotComputable
+from stylewav_pl.files import write_text
 from stylewav_pl.report.verdict import verdict, where_lost
-from stylewav_pl.runs.files import write_text
+from stylewav_pl.runs.finished import STATISTICS, FinishedRun
 
 
 def as_json(value: object) -> object:
@@ -39,17 +39,17 @@ def as_json(value: object) -> object:
         return [as_json(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(
-            f"Expected a finite number for {STATISTICS_FILE}, found {value}. State NotComputable with a reason instead."
+            f"Expected a finite number for {STATISTICS}, found {value}. State NotComputable with a reason instead."
         )
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise TypeError(
-        f"Expected a record, a mapping, a list or a plain value for {STATISTICS_FILE}, found {type(value).__name__}."
+        f"Expected a record, a mapping, a list or a plain value for {STATISTICS}, found {type(value).__name__}."
     )
 
 
 def write_statistics(
-    run_directory: Path,
+    run: FinishedRun,
     evaluations: Sequence[Evaluation],
     retrieval: Retrieval | NotComputable = NOT_RECORDED,
 ) -> Path:
@@ -63,7 +63,7 @@ def write_statistics(
         for evaluation in evaluations
     }
     content = {"format": 1, "traits": traits, "retrieval": as_json(retrieval)}
-    path = run_directory / STATISTICS_FILE
+    path = run.path / STATISTICS
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")  # ASCII, whatever the labels hold
     return path
 

@@ -86,7 +86,7 @@ def anova_text(answer: Omnibus) -> str:
 
 
 def caveats(evaluation: Evaluation) -> list[str]:
-    """What must be known beside the numbers.
+    """Tells what must be known beside the numbers.
 
     About speakers, about clips left out, and the notes of the run.
     """

@@ -50,7 +50,7 @@ def computable(between: Sequence[Between]) -> list[Between]:
 
 
 def accuracy_sentence(evaluation: Evaluation) -> str:
-    """How many faces (or speakers, where some have several faces) are nearest to the right prompt, beside chance."""
+    """Tells how many faces (or speakers, where some have several faces) are nearest to the right prompt, beside chance."""
     accuracy = evaluation.observed.accuracy
     clips = sum(population.clips for population in evaluation.populations.values())
     noun = "faces" if clips == accuracy.total else "speakers"
@@ -123,7 +123,7 @@ def shown(comparison: Comparison | NotComputable) -> str:
 
 
 def trend_sentence(evaluation: Evaluation) -> str | None:
-    """Whether the faces follow the order of the populations; None where there is no order."""
+    """Tells whether the faces follow the order of the populations; None where there is no order."""
     trend, permuted = evaluation.observed.trend, evaluation.trend_permutation_p
     if trend is None:
         return None
@@ -142,7 +142,7 @@ def trend_sentence(evaluation: Evaluation) -> str | None:
 
 
 def retrieval_sentence(retrieval: Retrieval | NotComputable) -> str:
-    """How often an image's nearest target is its own audio."""
+    """Tells how often an image's nearest target is its own audio."""
     if isinstance(retrieval, NotComputable):
         return f"Whether images find their own audio is not computable: {retrieval.reason}."
     found = [
@@ -180,7 +180,7 @@ def _reasons(between: Sequence[Between]) -> list[str]:
 
 
 def _untested(between: Sequence[Between]) -> list[str]:
-    """What a verdict about the other prompts leaves out."""
+    """Tells what a verdict about the other prompts leaves out."""
     without = [
         (answer.label, answer.welch.reason) for answer in between if isinstance(answer.welch, NotComputable)
     ]

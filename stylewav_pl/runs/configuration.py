@@ -6,12 +6,11 @@ from typing import Any
 import yaml
 
 from stylewav_pl import bounded_yaml
-from stylewav_pl.errors import one_line
+from stylewav_pl.errors import RunDirectoryError, one_line
+from stylewav_pl.files import write_text
 from stylewav_pl.runs.digests import digest_of_file
-from stylewav_pl.runs.files import write_text
 from stylewav_pl.runs.identity import differences, digest_of_identity
 from stylewav_pl.runs.manifest import ManifestFile
-from stylewav_pl.types import RunDirectoryError
 
 FILE = "config.yaml"
 _IDENTITY = "identity"

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylewav_pl.runs.files import append_durably, write_whole
-from stylewav_pl.types import RunDirectoryError
+from stylewav_pl.errors import RunDirectoryError
+from stylewav_pl.files import append_durably, write_whole
 
 NOTE = "damaged"  # beside the journals: one cohort in a line
 _MOST_NAMED = 20

@@ -27,7 +27,7 @@ class Digest:
     sha256: str
 
     def difference(self, found: "Digest") -> str:
-        """What is wrong with ``found``; empty where it is what was written.
+        """Tells what is wrong with ``found``; empty where it is what was written.
 
         >>> digest_of(b"ab").difference(digest_of(b"abc"))
         'has 3 bytes instead of 2'
@@ -73,7 +73,7 @@ class DigestingFile:
         return self._file.write(data)
 
     def tell(self) -> int:
-        """How much was written."""
+        """Tells how much was written."""
         return self._size
 
     @property

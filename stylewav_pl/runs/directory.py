@@ -16,16 +16,16 @@ from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
+from stylewav_pl.errors import OutputError, RunDirectoryError
+from stylewav_pl.files import remove_litter, write_json
 from stylewav_pl.runs import plan_file
 from stylewav_pl.runs.configuration import ConfigurationFile
 from stylewav_pl.runs.damage import Damage, DamageError
 from stylewav_pl.runs.digests import digest_of_file
-from stylewav_pl.runs.files import remove_litter, write_json
 from stylewav_pl.runs.journal import Journals
 from stylewav_pl.runs.manifest import ManifestFile
 from stylewav_pl.runs.plan import Plan
 from stylewav_pl.runs.stores import IMAGE, FileStore, Output, Store, open_store
-from stylewav_pl.types import OutputError, RunDirectoryError
 
 PROMPTS, SCORES = "journal/prompts.safetensors", "journal/scores.json"
 
@@ -56,7 +56,7 @@ class RunDirectory:
         return self.manifest.path
 
     def image_path(self, id: str) -> Path:
-        """Where the clip's image lies in a run of files."""
+        """Tells where the clip's image lies in a run of files."""
         store = self.store
         if not isinstance(store, FileStore):
             raise RunDirectoryError(
@@ -66,7 +66,7 @@ class RunDirectory:
 
     @property
     def journal_path(self) -> Path:
-        """Where each process keeps its journal."""
+        """Tells where each process keeps its journal."""
         return self.path / "journal"
 
     def embeddings_path(self, cohort: int) -> Path:
@@ -112,7 +112,7 @@ class RunDirectory:
 
     @cached_property
     def configuration(self) -> ConfigurationFile:
-        """What the run was made with."""
+        """Tells what the run was made with."""
         return ConfigurationFile(self.manifest)
 
     def first_configuration(self) -> dict[str, Any]:
@@ -192,7 +192,7 @@ class RunDirectory:
 
     @property
     def store(self) -> Store:
-        """Where the images and latents lie; what the manifest says nothing about is a PNG."""
+        """Tells where the images and latents lie; what the manifest says nothing about is a PNG."""
         output = self._as(Output, self.read_manifest().get("output", {}))
         cohorts = cache(lambda: self.cohorts_by_id)  # read once for all that is read through this store
         return open_store(self.path, output, lambda id: cohorts()[id])

@@ -14,9 +14,9 @@ from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from stylewav_pl.errors import RunDirectoryError
+from stylewav_pl.files import write_whole
 from stylewav_pl.runs.digests import Digest, digest_of
-from stylewav_pl.runs.files import write_whole
-from stylewav_pl.types import RunDirectoryError
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def read_embeddings(path: Path) -> CohortEmbeddings:
 
 
 def parse_embeddings(data: bytes, path: Path) -> CohortEmbeddings:
-    """What a file of one cohort holds.
+    """Tells what a file of one cohort holds.
 
     Args:
         data: The file.
@@ -84,7 +84,7 @@ def read_prompts(path: Path) -> dict[str, Float[np.ndarray, " embed"]]:
 
 
 def parse_prompts(data: bytes, path: Path) -> dict[str, Float[np.ndarray, " embed"]]:
-    """What a file of prompts holds.
+    """Tells what a file of prompts holds.
 
     Args:
         data: The file.

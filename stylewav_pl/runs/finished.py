@@ -4,7 +4,9 @@ What is read is compared with what was recorded when it was written. So damage n
 named, noted for the next start of the run, and made again by that.
 """
 
+import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, final
@@ -12,68 +14,38 @@ from typing import Any, final
 import numpy as np
 from jaxtyping import Float
 
-from stylewav_pl.runs.damage import Damage, DamageError, note
-from stylewav_pl.runs.digests import NO_FILES, CohortFiles, Digest, digest_of
-from stylewav_pl.runs.directory import PROMPTS, RunDirectory
+from stylewav_pl.errors import RunDirectoryError
+from stylewav_pl.runs.checked import CheckedRun
+from stylewav_pl.runs.damage import DamageError
+from stylewav_pl.runs.directory import PROMPTS
 from stylewav_pl.runs.embeddings import CohortEmbeddings, parse_embeddings, parse_prompts
-from stylewav_pl.runs.journal import ClipRecord, Journals
+from stylewav_pl.runs.journal import ClipRecord
 from stylewav_pl.runs.plan import Plan
-from stylewav_pl.runs.results import read_skips
+from stylewav_pl.runs.results import read_skip_lines, read_skips
 from stylewav_pl.runs.rows import ResultRow, read_curves, read_results
-from stylewav_pl.runs.stores import IMAGE, LATENT, Store
-from stylewav_pl.runs.stores.base import Kind
-from stylewav_pl.types import RunDirectoryError, Skip
+from stylewav_pl.runs.stores import IMAGE, LATENT
+from stylewav_pl.types import Skip
 
 RESULTS, CURVES, SKIPPED = "results.csv", "curves.csv", "skipped.csv"
+STATISTICS, FUNNEL = "statistics.json", "funnel.json"
+GRID, PAGE = "grid.png", "report.html"
 TABLES = (RESULTS, CURVES, SKIPPED)
 
 
 @final
-class FinishedRun:
-    """A run directory of any age, also of a run that is still at work; what it holds is read when it is asked for.
-
-    Attributes:
-        path: The directory.
-        directory: Where things lie in it.
-        damages: What was found to be damaged so far.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Names the directory; it is opened once, so what is added later is not seen."""
-        self.path = path
-        self.directory = RunDirectory(path)
-        self.damages: list[Damage] = []
-        self._files: tuple[int, CohortFiles] = (-1, NO_FILES)
+class FinishedRun(CheckedRun):
+    """A run directory of any age, also of a run that is still at work; what it holds is read when it is asked for."""
 
     # What is known about it
 
     @cached_property
-    def manifest(self) -> Mapping[str, Any]:
-        """Facts about the run.
-
-        Raises:
-            RunDirectoryError: They are damaged, and so is their copy.
-        """
-        return self.directory.read_manifest()
-
-    @cached_property
-    def journals(self) -> Journals:
-        """The finished cohorts."""
-        return self.directory.finished()
-
-    @cached_property
     def plan(self) -> Plan:
-        """Which clips form which cohort.
+        """Tells which clips form which cohort.
 
         Raises:
             RunDirectoryError: It is damaged.
         """
         return self.directory.read_plan(1)
-
-    @cached_property
-    def store(self) -> Store:
-        """Where images and latents lie."""
-        return self.directory.store
 
     @property
     def configuration(self) -> Mapping[str, Any]:
@@ -84,6 +56,15 @@ class FinishedRun:
         """
         self.check(self.directory.config_path.name)
         return self.directory.configuration.read()
+
+    @cached_property
+    def configuration_text(self) -> str:
+        """The file of the settings as it is; empty where it is missing or damaged."""
+        path = self.directory.config_path
+        with suppress(DamageError):  # which the run keeps in mind
+            self.check(path.name)
+            return path.read_text("utf-8", "replace") if path.is_file() else ""
+        return ""
 
     # Tables
 
@@ -123,6 +104,55 @@ class FinishedRun:
         self.check(SKIPPED)
         return tuple(read_skips(self.directory))
 
+    @cached_property
+    def skip_lines(self) -> tuple[Mapping[str, str], ...]:
+        """The cells of ``skipped.csv`` as text: a newer version may know other reasons than :attr:`skips`.
+
+        Raises:
+            RunDirectoryError: It is damaged.
+        """
+        self.check(SKIPPED)
+        return tuple(read_skip_lines(self.path / SKIPPED))
+
+    @cached_property
+    def funnel(self) -> tuple[Mapping[str, Any], ...]:
+        """Source, population, stage and count of each step of the selection; none where none was recorded.
+
+        Raises:
+            RunDirectoryError: The file holds something else.
+        """
+        path = self.path / FUNNEL
+        if not path.is_file():
+            return ()
+        try:
+            return tuple(map(_stage, json.loads(path.read_text("utf-8"))))
+        except (ValueError, KeyError, TypeError) as problem:
+            raise RunDirectoryError(
+                f"Expected a list of source, population, stage and count in {path}, found something else "
+                f"({problem}). Delete it."
+            ) from problem
+
+    # What was made of the tables
+
+    def made(self, name: str) -> Path | None:
+        """Finds the statistics, the picture grid or the page; None where it was not made yet.
+
+        These are written anew while a run is open: each call looks again.
+        """
+        path = self.path / name
+        return path if path.is_file() else None
+
+    def statistics(self) -> Mapping[str, Any]:
+        """Reads the statistics by trait, as they are in the file at this moment; empty where there is none.
+
+        Raises:
+            ValueError: The file is no JSON.
+            KeyError: It has no traits.
+        """
+        path = self.made(STATISTICS)
+        traits: Mapping[str, Any] = json.loads(path.read_text("utf-8"))["traits"] if path else {}
+        return traits
+
     def records(self) -> Iterator[ClipRecord]:
         """The clips that have a face, in plan order, as the journals tell them.
 
@@ -142,38 +172,7 @@ class FinishedRun:
         """The file of a clip's latent; see :meth:`read`."""
         return self.read(id, LATENT)
 
-    def read(self, id: str, kind: Kind) -> bytes:
-        """What is kept about a clip, as it was written.
-
-        Raises:
-            DamageError: It is damaged, or missing although it was written.
-            FileNotFoundError: Nothing of this kind was written, as far as is known.
-        """
-        cohort = self._cohort_of(id)
-        expected = self.store.digest(self.files(cohort), id, kind)
-        try:
-            data = self.store.read(id, kind)
-        except KeyError as error:
-            raise FileNotFoundError(f"No shard of {self.path} has {id}") from error
-        except (OSError, RunDirectoryError) as error:
-            if expected is None:
-                raise
-            raise self.damaged(self.store.place(id, kind), _why(error), cohort) from error
-        self._compare(self.store.place(id, kind), data, expected, cohort)
-        return data
-
     # What was made of each cohort
-
-    def files(self, cohort: int) -> CohortFiles:
-        """What was written about a cohort; nothing where an earlier version did not say.
-
-        Raises:
-            DamageError: The journal is damaged.
-        """
-        if self._files[0] != cohort:
-            known = self.journals.files(cohort) if cohort in self.journals else None
-            self._files = cohort, known or NO_FILES
-        return self._files[1]
 
     def embeddings(self) -> Iterator[tuple[int, CohortEmbeddings]]:
         """Index and embeddings of each cohort that has any, one at a time.
@@ -183,7 +182,7 @@ class FinishedRun:
         """
         for cohort in sorted(self.journals or self._cohorts_with_embeddings()):
             path = self.directory.embeddings_path(cohort)
-            data = self._of_cohort(path, cohort)
+            data = self.read_of_cohort(path, cohort)
             if data is not None:
                 yield cohort, parse_embeddings(data, path)
 
@@ -193,7 +192,7 @@ class FinishedRun:
         Raises:
             DamageError: It is damaged, or missing although it was written.
         """
-        return self._of_cohort(self.directory.starts_path(cohort), cohort)
+        return self.read_of_cohort(self.directory.starts_path(cohort), cohort)
 
     def prompts(self) -> dict[str, Float[np.ndarray, " embed"]]:
         """The prompts as the guide embeds them, unit norm; none where none were recorded.
@@ -205,61 +204,11 @@ class FinishedRun:
         path = self.directory.prompts_path
         return parse_prompts(path.read_bytes(), path) if path.is_file() else {}
 
-    # Damage
-
-    def check(self, name: str) -> None:
-        """Checks that a file that the run has once is what was written, if that is known.
-
-        Raises:
-            DamageError: It is not, or it is missing.
-        """
-        if wrong := self.directory.manifest.wrong_with(name):
-            raise self.damaged(name, wrong)
-
-    def damaged(self, path: str, what: str, cohort: int | None = None) -> DamageError:
-        """The error for something that is not what was written; it is kept, and noted for the next start."""
-        damage = Damage(path, what, cohort)
-        if damage not in self.damages:
-            self.damages.append(damage)
-        if cohort is not None:
-            note(self.directory.journal_path, [cohort])
-        return DamageError(self.path, [damage])
-
-    def _of_cohort(self, path: Path, cohort: int) -> bytes | None:
-        name = path.relative_to(self.path).as_posix()
-        expected = self.files(cohort).files.get(name)
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            if expected is None:
-                return None
-            raise self.damaged(name, _why(error), cohort) from error
-        self._compare(name, data, expected, cohort)
-        return data
-
-    def _compare(self, name: str, data: bytes, expected: Digest | None, cohort: int) -> None:
-        if expected and (wrong := expected.difference(digest_of(data))):
-            raise self.damaged(name, wrong, cohort)
-
-    def _cohort_of(self, id: str) -> int:
-        """-1 for a clip that is in no plan, as in directories that no run of ours has made."""
-        return self._cohorts.get(id, -1)
-
-    @cached_property
-    def _cohorts(self) -> Mapping[str, int]:
-        return self.directory.cohorts_by_id
-
     def _cohorts_with_embeddings(self) -> list[int]:
         paths = self.directory.journal_path.glob("cohort-*.safetensors")
         return [int(number) for path in paths if (number := path.stem.removeprefix("cohort-")).isdigit()]
 
 
-def opened(run: "FinishedRun | Path") -> FinishedRun:
-    """A run that may be open already."""
-    return run if isinstance(run, FinishedRun) else FinishedRun(run)
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "is missing"
-    return f"cannot be read ({error.strerror if isinstance(error, OSError) else error})"
+def _stage(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    texts = {name: str(line[name]) for name in ("source", "population", "stage")}
+    return {**texts, "count": int(line["count"])}

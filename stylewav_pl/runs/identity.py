@@ -55,7 +55,7 @@ def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def is_free(name: str) -> bool:
-    """Whether the setting may differ between two starts of one run.
+    """Tells whether the setting may differ between two starts of one run.
 
     >>> is_free("trainer.devices"), is_free("data.sources.0.init_args.paths.3"), is_free("model.num_steps")
     (True, True, False)

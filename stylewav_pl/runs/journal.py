@@ -22,9 +22,9 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
 
+from stylewav_pl.files import append_durably, write_whole
 from stylewav_pl.runs.damage import Damage, DamageError, note
 from stylewav_pl.runs.digests import NO_FILES, CohortFiles
-from stylewav_pl.runs.files import append_durably, write_whole
 from stylewav_pl.types import Skip, SkipReason
 
 Parsed = TypeVar("Parsed")
@@ -114,7 +114,7 @@ class Place(NamedTuple):
 
     @property
     def end(self) -> int:
-        """How large the journal is at least."""
+        """Tells how large the journal is at least."""
         return max(line.offset + line.length for line in (self.record, self.written) if line)
 
 
@@ -198,7 +198,7 @@ class Journals(Collection[int]):
 
     @property
     def number_of_clips(self) -> int:
-        """How many clips have a result; skipped ones do not count."""
+        """Tells how many clips have a result; skipped ones do not count."""
         return sum(place.clips for place in self.places.values())
 
     def digest(self) -> str:
@@ -227,7 +227,7 @@ class Journals(Collection[int]):
         return record
 
     def files(self, cohort: int) -> CohortFiles | None:
-        """What was written about a finished cohort; None where an earlier version did not say.
+        """Tells what was written about a finished cohort; None where an earlier version did not say.
 
         Raises:
             DamageError: The journal is not what the index says; it is noted for the next start.

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from stylewav_pl.errors import RunDirectoryError
+from stylewav_pl.files import write_json
 from stylewav_pl.runs.digests import Digest, digest_of_file
-from stylewav_pl.runs.files import write_json
-from stylewav_pl.types import RunDirectoryError
 
 FILE = "manifest.json"
 CHECKSUM = "checksum"
@@ -58,7 +58,7 @@ class ManifestFile:
         write_json(self.path, checked)
 
     def damage(self) -> str:
-        """What is wrong with the file although its copy can stand in for it, as the rest of a sentence; else empty."""
+        """Tells what is wrong with the file although its copy can stand in for it, as the rest of a sentence; else empty."""
         if self._intact(self.path) is not None or not self.copy.exists():
             return ""
         return "is damaged or was edited" if self.path.exists() else "is missing"
@@ -70,12 +70,12 @@ class ManifestFile:
         self.write({**known, **facts, RECORDED: {**known.get(RECORDED, {}), **changed}})
 
     def recorded(self, path: str) -> Digest | None:
-        """What a file was when it was written, by path in the run; None where nothing is known."""
+        """Tells what a file was when it was written, by path in the run; None where nothing is known."""
         found = self.read().get(RECORDED, {}).get(path)
         return Digest(**found) if found else None
 
     def wrong_with(self, path: str) -> str:
-        """How a file differs from what was written, as the rest of a sentence; empty where it does not, as far as is known."""
+        """Tells how a file differs from what was written, as the rest of a sentence; empty where it does not, as far as is known."""
         recorded = self.recorded(path)
         if recorded is None:
             return ""
@@ -87,7 +87,7 @@ class ManifestFile:
             )
 
     def _has_results(self) -> bool:
-        """Whether a run has finished something here, which nobody understands without its manifest."""
+        """Tells whether a run has finished something here, which nobody understands without its manifest."""
         return (self.run / "plan.jsonl").exists() and any(self.copy.parent.glob("rank-*.index"))
 
     def _intact(self, path: Path) -> dict[str, Any] | None:

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from stylewav_pl.runs.files import SCRATCH
-from stylewav_pl.types import RunDirectoryError
+from stylewav_pl.errors import RunDirectoryError
+from stylewav_pl.files import SCRATCH
 
 # Folders whose files are written beside their place first and then renamed into it.
 FOLDERS = ("images", "latents", "strips", "shards", "journal", SCRATCH)

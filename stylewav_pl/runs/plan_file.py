@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from stylewav_pl.runs.files import whole_file, write_whole
+from stylewav_pl.errors import RunDirectoryError
+from stylewav_pl.files import whole_file, write_whole
 from stylewav_pl.runs.plan import Cohort, Plan
-from stylewav_pl.types import RunDirectoryError
 
 FILE = "plan.jsonl"
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
+from stylewav_pl.errors import RunDirectoryError
+from stylewav_pl.files import whole_file
 from stylewav_pl.runs.cells import Writer, read_mappings
 from stylewav_pl.runs.directory import RunDirectory
-from stylewav_pl.runs.files import whole_file
 from stylewav_pl.runs.journal import ClipRecord, CohortRecord, Journals
 from stylewav_pl.runs.plan import Cohort, Plan
-from stylewav_pl.types import RunDirectoryError, Skip, SkipReason
+from stylewav_pl.types import Skip, SkipReason
 
 FIRST_COLUMNS = ("id", "path", "speaker")
 LAST_COLUMNS = ("seed", "status", "similarity_start", "similarity_end")
@@ -170,16 +171,30 @@ def read_skips(run: RunDirectory) -> list[Skip]:
         RunDirectoryError: It is no such table.
     """
     path = run.path / "skipped.csv"
+    lines = read_skip_lines(path)
+    try:
+        return [Skip(line["id"], line["path"], SkipReason(line["reason"]), line["detail"]) for line in lines]
+    except (ValueError, KeyError) as error:
+        raise _no_skips(path, error) from error
+
+
+def read_skip_lines(path: Path) -> list[Mapping[str, str]]:
+    """The cells of ``skipped.csv`` by column, as text; none where the file is missing.
+
+    Raises:
+        RunDirectoryError: It is no table.
+    """
     if not path.exists():
         return []
     try:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            return [
-                Skip(row["id"], row["path"], SkipReason(row["reason"]), row["detail"])
-                for row in read_mappings(file)
-            ]
-    except (ValueError, KeyError, csv.Error) as error:
-        raise RunDirectoryError(
-            f"Expected id, path, a known reason and a detail in {path}, found something else ({error}). The same `fit` "
-            "command writes it again."
-        ) from error
+            return list(read_mappings(file))
+    except (ValueError, csv.Error) as error:
+        raise _no_skips(path, error) from error
+
+
+def _no_skips(path: Path, error: Exception) -> RunDirectoryError:
+    return RunDirectoryError(
+        f"Expected id, path, a known reason and a detail in {path}, found something else ({error}). The same "
+        "`fit` command writes it again."
+    )

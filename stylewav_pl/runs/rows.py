@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stylewav_pl.errors import RunDirectoryError
 from stylewav_pl.runs.cells import Reader
 from stylewav_pl.runs.results import FIRST_COLUMNS, LAST_COLUMNS, SCORE_PREFIX
-from stylewav_pl.types import Clip, RunDirectoryError
+from stylewav_pl.types import Clip
 
 _BEFORE, _AFTER = list(FIRST_COLUMNS), list(LAST_COLUMNS)
 

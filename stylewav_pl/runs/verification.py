@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stylewav_pl.errors import RunDirectoryError
 from stylewav_pl.runs.damage import Damage, DamageError
 from stylewav_pl.runs.digests import Digest, digest_of_file
 from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.manifest import FILE as MANIFEST
 from stylewav_pl.runs.manifest import RECORDED
 from stylewav_pl.runs.plan_file import FILE as PLAN
-from stylewav_pl.types import Recording, RunDirectoryError
+from stylewav_pl.types import Recording
 
 THREADS = 8  # a file system on the network answers slowly, but many at once
 
@@ -135,7 +136,7 @@ def _wrong_with(path: Path, expected: Digest) -> str:
 
 
 def has_changed(recording: Recording) -> bool:
-    """Whether the file is another one now; one that is gone, or lies elsewhere now, has not changed."""
+    """Tells whether the file is another one now; one that is gone, or lies elsewhere now, has not changed."""
     try:
         found = os.stat(recording.path)
     except (OSError, ValueError):

@@ -6,24 +6,23 @@ discriminator: non-saturating loss (Goodfellow et al. 2014), lazy R1 penalty on 
 so w keeps its meaning and its mean.
 """
 
-from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.optim import Adam
-from tqdm import tqdm
 
+from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators import StyleGAN2, load_generator
 from stylewav_pl.pocket.faces import Z_DIM
 from stylewav_pl.training.discriminator import Discriminator
-from stylewav_pl.training.faces import Precision, distillation_loss, drawn_at, noise_for, rate_at
-from stylewav_pl.types import WeightsError
+from stylewav_pl.training.faces import Precision, distillation_loss, drawn_at, noise_for
+from stylewav_pl.training.learning_rates import hold_then_fall, set_rates
+from stylewav_pl.training.loop import keep_state, restore_state, run_steps
 
 ITERATIONS = 3000
 BATCH = 16
@@ -77,14 +76,20 @@ def train(
         )
     game = Game.begin(network.to(device).to(memory_format=torch.channels_last), precision)
     state = output.with_name(output.name + ".state")
-    first = game.restore(state) if resume and state.is_file() else 0
-    bar = tqdm(range(first, iterations), initial=first, total=iterations, desc="game", disable=not progress)
-    for iteration in bar:
-        told = game.step(seed, iteration, rate_at(iteration / iterations))
-        bar.set_postfix({name: f"{value:.4f}" for name, value in told.items()}, refresh=False)
-        if (iteration + 1) % save_every == 0:
-            game.keep(state, iteration + 1)
-            game.average.to_file(output, torch.float16)
+    first = restore_state(game, state) if resume and state.is_file() else 0
+
+    def save(done: int) -> None:
+        keep_state(game, state, done)
+        game.average.to_file(output, torch.float16)
+
+    run_steps(
+        lambda iteration: game.step(seed, iteration, hold_then_fall(iteration / iterations)),
+        save,
+        steps=range(first, iterations),
+        save_every=save_every,
+        name="game",
+        progress=progress,
+    )
     game.average.to_file(output, torch.float16)
     state.unlink(missing_ok=True)
 
@@ -116,8 +121,7 @@ class Game:
         """One step of each player; returns the distillation loss and the losses of both."""
         z = noise_for(seed, FIRST_NOISE + iteration, BATCH, self.network.w_mean.device)
         drawn = drawn_at(z, self.network.resolution)
-        for optimiser, peak in zip(self.optimisers, (GENERATOR_RATE, DISCRIMINATOR_RATE), strict=True):
-            optimiser.param_groups[0]["lr"] = rate * peak
+        set_rates(self.optimisers, rate)
         image, losses = self._generator_step(z, drawn)
         losses["discriminator"] = self._discriminator_step(image.detach(), drawn, iteration)
         with torch.no_grad():
@@ -154,27 +158,14 @@ class Game:
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
-    def keep(self, path: Path, iteration: int) -> None:
-        """Writes the state from which :meth:`restore` goes on; a torn file is never seen."""
-        part = path.with_name(path.name + ".part")
-        torch.save({"iteration": iteration, **{name: one.state_dict() for name, one in self._parts()}}, part)
-        part.replace(path)
-
-    def restore(self, path: Path) -> int:
-        """Reads what :meth:`keep` wrote; returns the next iteration."""
-        kept: Mapping[str, Any] = torch.load(path, map_location=self.network.w_mean.device, weights_only=True)
-        for name, one in self._parts():
-            one.load_state_dict(kept[name])
-        return int(kept["iteration"])
-
-    def _parts(self) -> list[tuple[str, Any]]:
-        first, second = self.optimisers
-        players = [
-            ("network", self.network),
-            ("average", self.average),
-            ("discriminator", self.discriminator),
-        ]
-        return [*players, ("first", first), ("second", second)]
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """Both players, and the average of the first."""
+        return {
+            "network": self.network,
+            "average": self.average,
+            "discriminator": self.discriminator,
+        }
 
 
 def r1_penalty(discriminator: Discriminator, drawn: Float[Tensor, "face 3 size size"]) -> Float[Tensor, ""]:

@@ -8,15 +8,12 @@ frame. Sex cues in voices and faces are constructed by this package, so what the
 our construction too.
 """
 
-import math
-import warnings
 from pathlib import Path
 from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
 from jaxtyping import Float
-from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -26,7 +23,9 @@ from stylewav_pl.embedders.wav2clip import AudioNetwork, log_power, power_spectr
 from stylewav_pl.generators import load_generator
 from stylewav_pl.training.audio_augmentation import augment_power
 from stylewav_pl.training.audio_losses import CrossProjectionLoss, DistillationLoss, InfoNCE
-from stylewav_pl.training.audio_pairs import AudioImageBatch, VoiceFaceData, make_face_bank
+from stylewav_pl.training.audio_pairs import AudioImageBatch, VoiceFacePairs, make_face_bank
+from stylewav_pl.training.learning_rates import rise_then_cosine
+from stylewav_pl.training.lightning_loop import StepData, fit
 from stylewav_pl.training.voice_bank import Voices, make_voice_bank
 from stylewav_pl.weights.store import save_weights
 
@@ -72,13 +71,7 @@ class AudioDistillation(pl.LightningModule):
     def training_step(self, batch: AudioImageBatch, batch_idx: int) -> Tensor:
         """Spectrogram, augmentation, features, projection, loss."""
         waveforms, images = batch
-        torch.manual_seed(
-            self.seed * 1_000_003 + self.global_step
-        )  # dropout, too, is the same after an interruption
-        power = power_spectrogram(waveforms)
-        if self.augment:
-            rng = torch.Generator().manual_seed(self.seed * 1_000_003 + self.global_step)
-            power = augment_power(power.cpu(), rng).to(power.device)
+        power = self.augmented_power(waveforms)
         spectrogram = (
             standardize(log_power(power)).unsqueeze(1).contiguous(memory_format=torch.channels_last)
         )  # a third faster on a CPU
@@ -88,6 +81,15 @@ class AudioDistillation(pl.LightningModule):
         self.log_dict({"loss": loss, "cosine": F.cosine_similarity(audio, images).mean()}, prog_bar=True)
         return loss
 
+    def augmented_power(self, waveforms: Float[Tensor, "clip time"]) -> Float[Tensor, "clip frequency frame"]:
+        """Seeds this step, so that dropout, too, is the same after an interruption; returns its spectrograms."""
+        seed = self.seed * 1_000_003 + self.global_step
+        torch.manual_seed(seed)
+        power = power_spectrogram(waveforms)
+        if not self.augment:
+            return power
+        return augment_power(power.cpu(), torch.Generator().manual_seed(seed)).to(power.device)
+
     def configure_optimizers(self) -> Any:
         """AdamW; biases and norms are not decayed."""
         parameters = list(self.parameters())
@@ -96,21 +98,10 @@ class AudioDistillation(pl.LightningModule):
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]
         optimiser = torch.optim.AdamW(groups, lr=self.learning_rate)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_at(step, self.steps))
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: rise_then_cosine(step, self.steps)
+        )
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def rate_at(step: int, steps: int) -> float:
-    """Learning rate relative to its peak: rises over the first twentieth, then half a cosine.
-
-    >>> [round(rate_at(step, 100), 2) for step in (0, 5, 52, 100)]
-    [0.2, 1.0, 0.51, 0.0]
-    """
-    rise = max(1, steps // 20)
-    return min(
-        (step + 1) / rise,
-        0.5 + 0.5 * math.cos(math.pi * min(1.0, max(0, step - rise) / max(1, steps - rise))),
-    )
 
 
 def build_loss(name: LossName, network: AudioNetwork) -> DistillationLoss:
@@ -175,70 +166,25 @@ def train(
         processes=threads,
         progress=progress,
     )
-    data = VoiceFaceData(
-        bank,
-        faces,
-        batch_size=batch_size,
-        seconds=SECONDS,
-        seed=seed,
-        steps_per_epoch=STEPS_PER_EPOCH,
-        steps=steps,
-    )
+    pairs = VoiceFacePairs(bank, faces, batch_size=batch_size, seconds=SECONDS)
+    data = StepData(pairs.batch, seed=seed, steps=steps, steps_per_epoch=STEPS_PER_EPOCH)
     network = AudioNetwork(width=WIDTH, hidden=HIDDEN, embed_dim=teacher.embed_dim)
     module = AudioDistillation(
         network, build_loss(loss, network), learning_rate=learning_rate, steps=steps, seed=seed
     )
     state = output.with_name(output.name + ".state")
     fit(module, data, state, steps=steps, resume=resume, progress=progress, device=device)
+    save_encoder(output, network, FRONT_END)
+    state.unlink(missing_ok=True)
+
+
+def save_encoder(output: Path, network: AudioNetwork, front_end: FrontEnd) -> None:
+    """Writes an encoder (float16) with the front end that it is used behind."""
     save_weights(
         output,
         kind="audio",
         architecture="wav2clip",
-        config={**network.config, "front_end": FRONT_END.config},
+        config={**network.config, "front_end": front_end.config},
         tensors=network.state_dict(),
         dtype=torch.float16,
     )
-    state.unlink(missing_ok=True)
-
-
-def fit(
-    module: AudioDistillation,
-    data: pl.LightningDataModule,
-    state: Path,
-    *,
-    steps: int,
-    resume: bool,
-    progress: bool,
-    device: str = "cpu",
-) -> None:
-    """Runs Lightning's loop with a state file that is renewed after every epoch."""
-    keeper = ModelCheckpoint(
-        dirpath=state.parent,
-        filename=state.name,
-        save_top_k=1,
-        every_n_epochs=1,
-        enable_version_counter=False,
-    )
-    keeper.FILE_EXTENSION = ""
-    trainer = pl.Trainer(
-        max_steps=steps,
-        accelerator=device,
-        devices=1,
-        logger=False,
-        callbacks=[keeper, *([TQDMProgressBar(refresh_rate=5)] if progress else [])],
-        enable_progress_bar=progress,
-        enable_model_summary=False,
-        reload_dataloaders_every_n_epochs=1,
-        gradient_clip_val=1.0,
-    )
-    with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", message=".*LeafSpec", category=FutureWarning
-        )  # Lightning 2.6 with torch 2.14
-        warnings.filterwarnings(
-            "ignore", message="Checkpoint directory .* exists"
-        )  # it is the user's output folder
-        warnings.filterwarnings(
-            "ignore", message=".*does not have many workers"
-        )  # batches are slices of a file: workers would only cost
-        trainer.fit(module, datamodule=data, ckpt_path=str(state) if resume and state.is_file() else None)

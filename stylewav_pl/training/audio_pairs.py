@@ -4,14 +4,11 @@ What the pocket audio encoder is distilled on.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.generators import Generator
@@ -72,36 +69,21 @@ def make_face_bank(
     return FaceBank(torch.cat(embeddings)[torch.from_numpy(cell >= 0)], cell[cell >= 0])
 
 
-class VoiceFacePairs(Dataset[AudioImageBatch]):
-    """The batches of one epoch.
+class VoiceFacePairs:
+    """Pairs of a voice and a fitting face.
 
-    Batch ``i`` depends on seed and ``i`` only, so a resumed training sees what it would have seen.
+    For VGGSound another source draws the same batches: waveforms and the image embeddings of the frames beside
+    them.
     """
 
-    def __init__(
-        self, voices: VoiceBank, faces: FaceBank, *, batch_size: int, seconds: float, seed: int, steps: range
-    ) -> None:
-        super().__init__()
+    def __init__(self, voices: VoiceBank, faces: FaceBank, *, batch_size: int, seconds: float) -> None:
         self.voices, self.faces = voices, faces
-        self.batch_size, self.length, self.seed, self.steps = (
-            batch_size,
-            round(seconds * SAMPLE_RATE),
-            seed,
-            steps,
-        )
+        self.batch_size, self.length = batch_size, round(seconds * SAMPLE_RATE)
         self.members = [np.flatnonzero(faces.cell == cell) for cell in range(2 * DECILES)]
         self.cell = cells_of(voices.male, scale_of(voices.years))
 
-    def __getitem__(self, index: int) -> AudioImageBatch:
-        """A whole batch: waveforms in [-1, 1] and the image embeddings they should reach."""
-        return self.batch(np.random.default_rng([self.seed, self.steps[index]]))
-
-    def __len__(self) -> int:
-        """Batches in this epoch."""
-        return len(self.steps)
-
     def batch(self, random: np.random.Generator) -> AudioImageBatch:
-        """Draws voices, a stretch of each, and a fitting face for each."""
+        """Draws voices in [-1, 1], a stretch of each, and the image embedding that each should reach."""
         rows = random.choice(len(self.voices), self.batch_size, replace=len(self.voices) < self.batch_size)
         starts = random.integers(self.voices.waveforms.shape[1] - self.length + 1, size=self.batch_size)
         waves = np.stack(
@@ -114,49 +96,3 @@ class VoiceFacePairs(Dataset[AudioImageBatch]):
         return torch.from_numpy(waves.astype(np.float32) / 32768), self.faces.embeddings[
             torch.tensor(np.array(faces))
         ]
-
-
-class VoiceFaceData(pl.LightningDataModule):
-    """Serves :class:`VoiceFacePairs` epoch by epoch; needs ``reload_dataloaders_every_n_epochs=1``.
-
-    For VGGSound another data module yields the same batches: waveforms and the image embeddings of the frames
-    beside them.
-    """
-
-    def __init__(
-        self,
-        voices: VoiceBank,
-        faces: FaceBank,
-        *,
-        batch_size: int,
-        seconds: float,
-        seed: int,
-        steps_per_epoch: int,
-        steps: int,
-    ) -> None:
-        super().__init__()
-        self.voices, self.faces = voices, faces
-        self.batch_size, self.seconds, self.seed = batch_size, seconds, seed
-        self.steps_per_epoch, self.steps = steps_per_epoch, steps
-
-    def train_dataloader(self) -> DataLoader[AudioImageBatch]:
-        """The batches from the current step on.
-
-        Counted in steps because a resumed training may be within an epoch.
-        """
-        first = self.trainer.global_step if self.trainer is not None else 0
-        steps = range(first, min(self.steps, first + self.steps_per_epoch))
-        pairs = VoiceFacePairs(
-            self.voices,
-            self.faces,
-            batch_size=self.batch_size,
-            seconds=self.seconds,
-            seed=self.seed,
-            steps=steps,
-        )
-        return DataLoader(pairs, batch_size=None, collate_fn=_as_it_is)
-
-
-def _as_it_is(batch: Any) -> Any:
-    """The data set makes whole batches; the default would turn the pair into a list."""
-    return batch

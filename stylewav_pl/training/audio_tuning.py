@@ -14,14 +14,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset
 
 from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.embedders.front_end import FrontEnd
-from stylewav_pl.embedders.wav2clip import AudioNetwork, build_audio_network, log_power, power_spectrogram
+from stylewav_pl.embedders.wav2clip import AudioNetwork, build_audio_network, log_power
 from stylewav_pl.generators import load_generator
 from stylewav_pl.training import audio
-from stylewav_pl.training.audio_augmentation import augment_power
 from stylewav_pl.training.audio_losses import InfoNCE
 from stylewav_pl.training.face_targets import (
     FaceTargets,
@@ -30,12 +28,13 @@ from stylewav_pl.training.face_targets import (
     make_face_targets,
     text_loss,
 )
+from stylewav_pl.training.lightning_loop import StepData, fit
 from stylewav_pl.training.people_bank import PeopleBank, make_people_bank
 from stylewav_pl.training.recording_conditions import babble, mixed, random_excerpt
 from stylewav_pl.training.recordings import part_of, read_recordings
 from stylewav_pl.training.voice_bank import Voices, make_voice_bank
 from stylewav_pl.weights.registry import resolve
-from stylewav_pl.weights.store import read_weights, save_weights
+from stylewav_pl.weights.store import read_weights
 
 FRONT_END = FrontEnd(pause_decibels=30.0, seconds=3.0)
 RECORDED_SHARE = 0.65
@@ -53,61 +52,27 @@ class PeopleBatch(NamedTuple):
     years: Float[Tensor, " clip"]
 
 
-class PeopleBatches(Dataset[PeopleBatch]):
-    """The batches of one epoch; batch ``i`` depends on seed and ``i`` alone."""
+class PeopleBatches:
+    """Stretches of people's voices with mean faces."""
 
-    def __init__(
-        self, bank: PeopleBank, targets: FaceTargets, *, batch_size: int, seed: int, steps: range
-    ) -> None:
-        super().__init__()
-        self.bank, self.targets = bank, targets
-        self.batch_size, self.seed, self.steps = batch_size, seed, steps
+    def __init__(self, bank: PeopleBank, targets: FaceTargets, *, batch_size: int) -> None:
+        self.bank, self.targets, self.batch_size = bank, targets, batch_size
 
-    def __len__(self) -> int:
-        """Batches in this epoch."""
-        return len(self.steps)
-
-    def __getitem__(self, index: int) -> PeopleBatch:
-        """A whole batch."""
-        random = np.random.default_rng([self.seed, self.steps[index]])
+    def batch(self, random: np.random.Generator) -> PeopleBatch:
+        """Draws a whole batch."""
         rows = random.choice(len(self.bank.waves), self.batch_size, p=self.bank.weight)
-        waves = torch.stack([self._heard(int(row), random) for row in rows])
+        waves = torch.stack([self._stretch(int(row), random) for row in rows])
         male, years = torch.from_numpy(self.bank.male[rows]), torch.from_numpy(self.bank.years[rows])
         return PeopleBatch(waves, self.targets.of(male, years), male, years.float())
 
-    def _heard(self, row: int, random: np.random.Generator) -> Float[Tensor, " time"]:
-        """One of the windows that the front end makes of a random stretch."""
+    def _stretch(self, row: int, random: np.random.Generator) -> Float[Tensor, " time"]:
+        """Draws one of the windows that the front end makes of a random stretch."""
         wave = random_excerpt(self.bank.wave(row), random)
         if random.random() < BABBLE_SHARE:
             others = self.bank.neighbours(row, 6, random)
             wave = mixed(wave, babble(len(wave), others, random), random.uniform(3.0, 25.0))
         windows = FRONT_END.windows(torch.from_numpy(np.ascontiguousarray(wave)))
         return windows[int(random.integers(len(windows)))]
-
-
-class PeopleData(pl.LightningDataModule):
-    """Serves :class:`PeopleBatches` epoch by epoch."""
-
-    def __init__(
-        self, bank: PeopleBank, targets: FaceTargets, *, batch_size: int, seed: int, steps: int
-    ) -> None:
-        super().__init__()
-        self.bank, self.targets = bank, targets
-        self.batch_size, self.seed, self.steps = batch_size, seed, steps
-
-    def train_dataloader(self) -> DataLoader[PeopleBatch]:
-        """The batches from the current step on."""
-        first = self.trainer.global_step if self.trainer is not None else 0
-        steps = range(first, min(self.steps, first + STEPS_PER_EPOCH))
-        batches = PeopleBatches(
-            self.bank, self.targets, batch_size=self.batch_size, seed=self.seed, steps=steps
-        )
-        return DataLoader(batches, batch_size=None, collate_fn=_as_it_is)
-
-
-def _as_it_is(batch: Any) -> Any:
-    """The data set makes whole batches."""
-    return batch
 
 
 class AudioTuning(audio.AudioDistillation):
@@ -117,27 +82,38 @@ class AudioTuning(audio.AudioDistillation):
         network: Trained further.
         prompts: The words that sex and age are asked by.
         bfloat16: Whether the convolutions compute in it; half the time where the processor has it.
+        head_only: Whether the convolutions stay as they are: enough for another CLIP space.
         settings: See :class:`.audio.AudioDistillation`.
     """
 
     def __init__(
-        self, network: AudioNetwork, prompts: Prompts, *, bfloat16: bool = False, **settings: Any
+        self,
+        network: AudioNetwork,
+        prompts: Prompts,
+        *,
+        bfloat16: bool = False,
+        head_only: bool = False,
+        **settings: Any,
     ) -> None:
         super().__init__(network, InfoNCE(), **settings)
-        self.prompts, self.in_bfloat16 = prompts, bfloat16
+        self.prompts, self.in_bfloat16, self.head_only = prompts, bfloat16, head_only
+        self.network.audio_encoder.requires_grad_(not head_only)
+
+    def train(self, mode: bool = True) -> "AudioTuning":
+        """Leaves the statistics of frozen convolutions as they are, too."""
+        super().train(mode)
+        if self.head_only:
+            self.network.audio_encoder.eval()
+        return self
 
     def training_step(self, batch: PeopleBatch, batch_idx: int) -> Tensor:  # type: ignore[override]
         """Spectrogram, augmentation, embedding, loss."""
-        seed = self.seed * 1_000_003 + self.global_step
-        torch.manual_seed(seed)
-        power = power_spectrogram(batch.waveforms)
-        if self.augment:
-            power = augment_power(power.cpu(), torch.Generator().manual_seed(seed)).to(power.device)
+        power = self.augmented_power(batch.waveforms)
         with torch.autocast(power.device.type, torch.bfloat16, enabled=self.in_bfloat16):
             embedded = self.network(log_power(power))
-        heard = F.normalize(embedded.float(), dim=-1)
-        cosine = (heard * batch.targets).sum(dim=-1).mean()
-        text = text_loss(heard, self.prompts, batch.male, batch.years)
+        embedding = F.normalize(embedded.float(), dim=-1)
+        cosine = (embedding * batch.targets).sum(dim=-1).mean()
+        text = text_loss(embedding, self.prompts, batch.male, batch.years)
         self.log_dict({"cosine": cosine, "text": text}, prog_bar=True)
         return 1 - cosine + TEXT_WEIGHT * text
 
@@ -157,6 +133,7 @@ def tune(
     generator: str | Path | None = "pocket",
     cache: Path | None = None,
     bfloat16: bool = False,
+    head_only: bool = False,
     device: str = "cpu",
     threads: int = 2,
     resume: bool = True,
@@ -179,6 +156,8 @@ def tune(
         generator: Makes half of the faces; ``None`` for drawn faces only.
         cache: Folder of the synthetic and moved voices; ``<output>.voices`` when not given.
         bfloat16: Whether to compute in it.
+        head_only: Whether only the projection into CLIP space learns, a third of the time; for an encoder of
+            people's voices that gets another CLIP model.
         device: Where to train, ``cpu`` or ``cuda``.
         threads: Processor cores to use.
         resume: Whether to go on from the state file if there is one.
@@ -202,7 +181,8 @@ def tune(
     )
     teacher = load_image_text_embedder(clip_model)
     faces = make_face_targets(teacher, load_generator(generator) if generator is not None else None, seed)
-    data = PeopleData(bank, faces, batch_size=batch_size, seed=seed, steps=steps)
+    people = PeopleBatches(bank, faces, batch_size=batch_size)
+    data = StepData(people.batch, seed=seed, steps=steps, steps_per_epoch=STEPS_PER_EPOCH)
     file = read_weights(resolve(start, "audio"), "audio")
     config = {name: value for name, value in file.config.items() if name != "front_end"}
     network = build_audio_network(config, file.tensors)
@@ -210,23 +190,12 @@ def tune(
         network,
         embed_prompts(teacher),
         bfloat16=bfloat16,
+        head_only=head_only,
         learning_rate=learning_rate,
         steps=steps,
         seed=seed,
     )
     state = output.with_name(output.name + ".state")
-    audio.fit(module, data, state, steps=steps, resume=resume, progress=progress, device=device)
-    save_tuned(output, module.network)
+    fit(module, data, state, steps=steps, resume=resume, progress=progress, device=device)
+    audio.save_encoder(output, module.network, FRONT_END)
     state.unlink(missing_ok=True)
-
-
-def save_tuned(output: Path, network: AudioNetwork) -> None:
-    """Writes an encoder with the front end that it was trained behind."""
-    save_weights(
-        output,
-        kind="audio",
-        architecture="wav2clip",
-        config={**network.config, "front_end": FRONT_END.config},
-        tensors=network.state_dict(),
-        dtype=torch.float16,
-    )

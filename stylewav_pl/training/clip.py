@@ -19,13 +19,14 @@ from open_clip.model import CLIP
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from tqdm import tqdm
 
 from stylewav_pl.embedders.openclip import build_pocket_clip, pocket_vocabulary
 from stylewav_pl.generators import load_generator
 from stylewav_pl.pocket.faces import PROMPT_SETS, RESOLUTION, TEMPLATES, WORDS, fits
 from stylewav_pl.training.clip_faces import Batch, Faces, drawn_faces, generated_faces, make_batch, prepare
 from stylewav_pl.training.clip_losses import choice_loss, matching_loss, neutral_loss
+from stylewav_pl.training.learning_rates import damped_cosine, set_rates
+from stylewav_pl.training.loop import keep_state, restore_state, run_steps
 from stylewav_pl.weights.store import save_weights
 
 Precision = Literal["float32", "bfloat16"]
@@ -52,7 +53,7 @@ class Recipe:
 
     config: Mapping[str, Any]
     steps: int = 1500
-    drawn_steps: int = 450
+    drawn_steps: int = 700
     batch_size: int = 128
     drawn: int = 16_000
     generated: int = 12_000
@@ -140,21 +141,28 @@ def train(
     if not resume:
         for path in beside.values():
             path.unlink(missing_ok=True)
-    first = training.restore(beside["state"]) if beside["state"].is_file() else 0
+    first = restore_state(training, beside["state"]) if beside["state"].is_file() else 0
     faces_seed = 2 * (seed + 104_729 * recipe.split)
     drawn = drawn_faces(beside["drawn.npy"], recipe.drawn, recipe.image_size, faces_seed)
     made: Faces | None = None
-    bar = tqdm(range(first, steps), initial=first, total=steps, desc="CLIP", disable=not progress)
-    for step in bar:
-        if made is None and generator is not None and step >= recipe.drawn_steps:
+
+    def step(number: int) -> dict[str, float]:
+        nonlocal made
+        if made is None and generator is not None and number >= recipe.drawn_steps:
             source = load_generator(generator)
             count, size = recipe.generated, recipe.image_size
             made = generated_faces(beside["generated.npy"], count, size, faces_seed + 1, source)
-        batch = make_batch(recipe.batch_size, seed, step, drawn, made).to(device)
-        losses = training.step(batch, seed, step, rate_at(step, steps))
-        bar.set_postfix({name: f"{value:.3f}" for name, value in losses.items()}, refresh=False)
-        if (step + 1) % save_every == 0:
-            training.keep(beside["state"], step + 1)
+        batch = make_batch(recipe.batch_size, seed, number, drawn, made).to(device)
+        return training.step(batch, seed, number, damped_cosine(number, steps))
+
+    run_steps(
+        step,
+        lambda done: keep_state(training, beside["state"], done),
+        steps=range(first, steps),
+        save_every=save_every,
+        name="CLIP",
+        progress=progress,
+    )
     save_weights(
         output,
         kind="image_text",
@@ -193,8 +201,7 @@ class Training:
         total = torch.stack([weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum()
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
-            for group in optimiser.param_groups:
-                group["lr"] = rate * group["peak"]
+        set_rates(self.optimisers, rate)
         total.backward()  # type: ignore[no-untyped-call]
         for optimiser in self.optimisers:
             optimiser.step()
@@ -225,23 +232,10 @@ class Training:
     def _fast(self, device: str) -> AbstractContextManager[None]:
         return torch.autocast(device, torch.bfloat16, enabled=self.precision == "bfloat16")
 
-    def keep(self, path: Path, step: int) -> None:
-        """Writes the state from which :meth:`restore` goes on; a torn file is never seen."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        state = {"step": step, "network": self.network.state_dict(), "readout": self.readout.state_dict()}
-        torch.save({**state, "optimisers": [one.state_dict() for one in self.optimisers]}, part)
-        part.replace(path)
-
-    def restore(self, path: Path) -> int:
-        """Reads what :meth:`keep` wrote; returns the next step."""
-        device = self.network.logit_scale.device
-        kept: Mapping[str, Any] = torch.load(path, map_location=device, weights_only=True)
-        self.network.load_state_dict(kept["network"])
-        self.readout.load_state_dict(kept["readout"])
-        for optimiser, state in zip(self.optimisers, kept["optimisers"], strict=True):
-            optimiser.load_state_dict(state)
-        return int(kept["step"])
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """The model, and the readout that is thrown away."""
+        return {"network": self.network, "readout": self.readout}
 
 
 def make_optimisers(network: CLIP, readout: nn.Linear) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
@@ -250,17 +244,4 @@ def make_optimisers(network: CLIP, readout: nn.Linear) -> tuple[torch.optim.Opti
     rest = [p for name, p in network.named_parameters() if not (p.dim() == 2 and "resblocks" in name)]
     muon = torch.optim.Muon(matrices, lr=6e-3, weight_decay=0.02, adjust_lr_fn="match_rms_adamw")
     adamw = torch.optim.AdamW([*rest, *readout.parameters()], lr=2e-3, betas=(0.9, 0.98), weight_decay=0.0)
-    for optimiser in (muon, adamw):
-        for group in optimiser.param_groups:
-            group["peak"] = group["lr"]
     return muon, adamw
-
-
-def rate_at(step: int, steps: int, warm_up: int = 30) -> float:
-    """Returns the share of the peak learning rate: a short rise, then a half cosine down to 0.
-
-    >>> rate_at(0, 1000), round(rate_at(1000, 1000), 6)
-    (0.03333333333333333, 0.0)
-    """
-    decay = 0.5 + 0.5 * float(torch.cos(torch.tensor(torch.pi * step / steps)))
-    return min(1.0, (step + 1) / warm_up) * decay

@@ -20,8 +20,8 @@ import soxr
 from jaxtyping import Float
 from scipy.signal import lfilter
 
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.pocket.voices import Sex, Speaker
-from stylewav_pl.types import ConfigError
 
 Split = Literal["train", "test"]
 Wave = Float[np.ndarray, " time"]
@@ -105,7 +105,7 @@ class EspeakVoice:
 
 
 def espeak_available() -> bool:
-    """Whether the program is installed."""
+    """Tells whether the program is installed."""
     return shutil.which(PROGRAM) is not None
 
 

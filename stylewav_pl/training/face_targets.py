@@ -19,7 +19,7 @@ from stylewav_pl.pocket.faces import PROMPT_SETS, Z_DIM, attributes_of, render
 
 CLEAR_SEX = 0.3  # faces with a smaller |sex| belong to neither mean
 AGE_REACH = 0.07  # of the faces' scale from 0 to 1, to both sides
-SEXLESS_UNTIL = 12.0  # years
+SEXLESS_UNTIL, ADULT_FROM, OLD_FROM = 12.0, 16.0, 60.0  # years
 FACES = 4000
 AT_ONCE = 100
 TEXT_SCALE = 10.0  # cosines to logits
@@ -132,7 +132,7 @@ def text_loss(
     male: Bool[Tensor, " clip"],
     years: Float[Tensor, " clip"],
 ) -> Float[Tensor, ""]:
-    """Cross-entropy of the prompts: boy or girl where the sex can be heard, child or adult for all but the old.
+    """Cross-entropy of the prompts: boy or girl where the sex can be heard; child, adult or old person.
 
     Args:
         audio: Unit vectors.
@@ -142,6 +142,6 @@ def text_loss(
     """
     grown = years > SEXLESS_UNTIL
     boy_girl = F.cross_entropy(TEXT_SCALE * audio @ prompts.sex.T, (~male).long(), reduction="none")
-    group = (years >= 16).long()
-    child_adult = F.cross_entropy(TEXT_SCALE * audio @ prompts.age[:2].T, group, reduction="none")
-    return ((boy_girl * grown).sum() + (child_adult * (years < 60)).sum()) / len(audio)
+    group = (years >= ADULT_FROM).long() + (years >= OLD_FROM).long()
+    age = F.cross_entropy(TEXT_SCALE * audio @ prompts.age.T, group, reduction="none")
+    return ((boy_girl * grown).sum() + age.sum()) / len(audio)

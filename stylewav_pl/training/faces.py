@@ -12,7 +12,7 @@ is a recipe of its own (:mod:`stylewav_pl.training.adversarial`); against the fi
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -23,6 +23,8 @@ from tqdm import tqdm
 
 from stylewav_pl.generators import StyleGAN2
 from stylewav_pl.pocket.faces import Z_DIM, drawing_parameters, render
+from stylewav_pl.training.learning_rates import hold_then_fall, set_rates
+from stylewav_pl.training.loop import keep_state, restore_state, run_steps
 from stylewav_pl.training.muon import KernelMuon
 
 Precision = Literal["float32", "bfloat16"]
@@ -33,7 +35,6 @@ MAPPING_RATE = 1.5e-2
 BATCH = 16
 AVERAGE_DECAY = 0.995
 MEAN_SAMPLES = 50_000
-WARM_SHARE = 0.3  # of the iterations run at the full learning rates, which then fall linearly to zero
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Phase:
     iterations: int
 
 
-PHASES = (Phase(16, 600), Phase(32, 1600), Phase(64, 6000), Phase(128, 9000))
+PHASES = (Phase(16, 600), Phase(32, 1600), Phase(64, 4500), Phase(128, 6500))
 
 
 def build(seed: int = 0) -> StyleGAN2:
@@ -91,22 +92,20 @@ def train(
     if not going_on:
         pretrain_mapping(network, seed, round(MAPPING_ITERATIONS * scale), progress)
     training = Training(network, deepcopy(network).requires_grad_(False), make_optimisers(network), precision)
-    first = training.restore(state) if going_on else 0
+    first = restore_state(training, state) if going_on else 0
     plan = [phase.resolution for phase in PHASES for _ in range(max(1, round(phase.iterations * scale)))]
-    bar = tqdm(
-        range(first, len(plan)),
-        initial=first,
-        total=len(plan),
-        desc="images",
-        disable=not progress,
-        mininterval=5,
+
+    def step(iteration: int) -> dict[str, int | float]:
+        resolution, rate = plan[iteration], hold_then_fall(iteration / len(plan))
+        return {"resolution": resolution, "loss": training.step(seed, iteration, resolution, rate)}
+
+    def save(done: int) -> None:
+        keep_state(training, state, done)
+        training.write(output, seed)
+
+    run_steps(
+        step, save, steps=range(first, len(plan)), save_every=save_every, name="images", progress=progress
     )
-    for iteration in bar:
-        loss = training.step(seed, iteration, plan[iteration], rate_at(iteration / len(plan)))
-        bar.set_postfix(resolution=plan[iteration], loss=f"{loss:.4f}", refresh=False)
-        if (iteration + 1) % save_every == 0:
-            training.keep(state, iteration + 1)
-            training.write(output, seed)
     training.write(output, seed)
     state.unlink(missing_ok=True)
 
@@ -117,15 +116,6 @@ def noise_for(seed: int, iteration: int, count: int, device: torch.device) -> Fl
     return torch.randn(count, Z_DIM, generator=rng).to(device)
 
 
-def rate_at(progress: float) -> float:
-    """Factor of the learning rates at ``progress`` in [0, 1].
-
-    >>> rate_at(0.0), rate_at(0.3), rate_at(0.65), rate_at(1.0)
-    (1.0, 1.0, 0.5, 0.0)
-    """
-    return min(1.0, (1 - progress) / (1 - WARM_SHARE))
-
-
 def pretrain_mapping(network: StyleGAN2, seed: int, iterations: int, progress: bool) -> float:
     """Teaches the mapping network what a linear layer needs to know the drawings; returns the last squared error (0 perfect, 1 nothing)."""
     device = network.w_mean.device
@@ -134,7 +124,7 @@ def pretrain_mapping(network: StyleGAN2, seed: int, iterations: int, progress: b
     optimiser = Adam([*network.mapping.parameters(), *head.parameters()], lr=MAPPING_RATE, betas=(0.9, 0.99))
     error = torch.ones(())
     for iteration in tqdm(range(iterations), desc="mapping", disable=not progress, mininterval=5):
-        set_rates([optimiser], rate_at(iteration / iterations))
+        set_rates([optimiser], hold_then_fall(iteration / iterations))
         z = noise_for(seed, -1 - iteration, MAPPING_BATCH, device)
         error = functional.mse_loss(head(network.mapping(z)), drawing_parameters(z))
         optimiser.zero_grad()
@@ -151,13 +141,6 @@ def make_optimisers(network: StyleGAN2) -> list[Optimizer]:
     rest = [parameter for parameter in network.parameters() if id(parameter) not in special]
     adam = Adam([{"params": mapping, "lr": 1.5e-3}, {"params": rest, "lr": 1e-2}], betas=(0.9, 0.99))
     return [KernelMuon(kernels, lr=0.02), adam]
-
-
-def set_rates(optimisers: list[Optimizer], factor: float) -> None:
-    """Sets every learning rate to ``factor`` times its first value."""
-    for optimiser in optimisers:
-        for group in optimiser.param_groups:
-            group["lr"] = factor * group.setdefault("peak", group["lr"])
 
 
 def distillation_loss(
@@ -180,7 +163,7 @@ def distillation_loss(
 def image_at(
     network: StyleGAN2, w: Float[Tensor, "face width"], resolution: int
 ) -> Float[Tensor, "face 3 size size"]:
-    """What the network's skip connections have drawn up to ``resolution``."""
+    """Tells what the network's skip connections have drawn up to ``resolution``."""
     return next(image for image in network.stages(w, noise="none") if image.shape[-1] == resolution)
 
 
@@ -215,25 +198,10 @@ class Training:
             torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
         return loss.item()
 
-    def keep(self, path: Path, iteration: int) -> None:
-        """Writes the state from which :meth:`restore` goes on; a torn file is never seen."""
-        state = {
-            "iteration": iteration,
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-        }
-        part = path.with_name(path.name + ".part")
-        torch.save({**state, "optimisers": [optimiser.state_dict() for optimiser in self.optimisers]}, part)
-        part.replace(path)
-
-    def restore(self, path: Path) -> int:
-        """Reads what :meth:`keep` wrote; returns the next iteration."""
-        state: dict[str, Any] = torch.load(path, map_location=self.network.w_mean.device, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(saved)
-        return int(state["iteration"])
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """Tells what learns, and its average."""
+        return {"network": self.network, "average": self.average}
 
     def write(self, output: Path, seed: int) -> None:
         """Measures the mean of w and writes the running average of the network."""

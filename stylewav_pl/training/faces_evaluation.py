@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators import StyleGAN2, load_generator
 from stylewav_pl.pocket.faces import Z_DIM, attributes_of
 from stylewav_pl.training.faces import CHANNELS, drawn_at, noise_for
-from stylewav_pl.types import WeightsError
 
 TRAITS = (
     "sex",

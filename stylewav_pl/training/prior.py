@@ -21,11 +21,12 @@ from tqdm import tqdm
 from stylewav_pl.embedders import AudioEmbedder, load_audio_embedder, load_image_text_embedder
 from stylewav_pl.embedders.preprocess import Preprocess
 from stylewav_pl.errors import WeightsError
+from stylewav_pl.files import write_whole
 from stylewav_pl.generators import load_generator
 from stylewav_pl.optimisation.voice_mean import mean_target
 from stylewav_pl.priors import Belongings, FlowNetwork, Prior, save_prior
-from stylewav_pl.runs.files import write_whole
-from stylewav_pl.training.clip import rate_at
+from stylewav_pl.training.learning_rates import damped_cosine
+from stylewav_pl.training.loop import run_steps
 from stylewav_pl.weights.digest import sha256_of
 from stylewav_pl.weights.registry import resolve
 
@@ -113,12 +114,14 @@ def train(
     measure(prior, made, [load_audio_embedder(ear) for ear in heard.values()])
     training = Training.begin(prior, made, seed, device)
     first = training.restore(state) if state.is_file() else 0
-    bar = tqdm(range(first, steps), initial=first, total=steps, desc="prior", disable=not progress)
-    for step in bar:
-        loss = training.step(step, steps)
-        bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
-        if (step + 1) % save_every == 0:
-            training.keep(state, step + 1)
+    run_steps(
+        lambda step: {"loss": training.step(step, steps)},
+        lambda done: training.keep(state, done),
+        steps=range(first, steps),
+        save_every=save_every,
+        name="prior",
+        progress=progress,
+    )
     prior.network.load_state_dict(training.average)
     save_prior(output, prior)
     kept.unlink(missing_ok=True)
@@ -232,7 +235,7 @@ class Training:
     def step(self, step: int, steps: int) -> float:
         """Learns from one batch; returns its loss."""
         for group in self.optimiser.param_groups:
-            group["lr"] = LEARNING_RATE * rate_at(step, steps, WARM_UP)
+            group["lr"] = LEARNING_RATE * damped_cosine(step, steps, WARM_UP)
         loss = self.loss(torch.Generator().manual_seed(self.seed * 1_000_003 + step))
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

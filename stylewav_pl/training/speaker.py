@@ -42,14 +42,14 @@ from stylewav_pl.weights.store import save_weights
 
 COPIES = 7  # of each recording; the first is as recorded
 SYNTHETIC = 2500  # synthetic voices
-SYNTHETIC_SHARE = 0.1
+SYNTHETIC_SHARE = 0.25
 # How often each group of recorded people is drawn. With equal shares a third of the women were taken for children.
 GROUP_SHARES = {"girl": 1.0, "boy": 1.0, "teenager": 0.5, "woman": 3.5, "man": 1.5}
 HIDDEN, MEMBERS, DROPOUT = 128, 5, 0.3
 BATCH = 128
 LEARNING_RATE, WEIGHT_DECAY = 2e-3, 0.05
 INPUT_NOISE = 0.05
-TEXT_WEIGHT = 0.3
+TEXT_WEIGHT = 1.0
 AT_ONCE = 16
 
 

@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Float, Int16, Int64
 from tqdm import tqdm
 
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.pocket.voices import Sex, Speaker, draw_speaker, speak
 from stylewav_pl.training.espeak import Split, draw_voice, espeak_available, speak_espeak
-from stylewav_pl.types import ConfigError
 
 Voices = Literal["all", "builtin"]
 SECONDS = 4.5

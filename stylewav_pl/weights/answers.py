@@ -13,8 +13,8 @@ from stylewav_pl.errors import one_line
 from stylewav_pl.weights.confirmation import confirmed_url
 
 PAGE_BYTES = 1 << 14  # how much of a web page is looked at
-MOST_PIECES = 50
-MOST_REDIRECTS = 10
+MAX_PIECES = 50
+MAX_REDIRECTS = 10
 SCHEMES = ("http", "https")
 HEADERS = {
     "Accept-Encoding": "identity",
@@ -52,7 +52,7 @@ class Version:
 
     @property
     def validator(self) -> str:
-        """What ``If-Range`` takes; empty where a part cannot be continued."""
+        """Tells what ``If-Range`` takes; empty where a part cannot be continued."""
         return self.tag or self.modified
 
     def check_same(self, other: "Version") -> None:
@@ -72,7 +72,7 @@ class Version:
 
 
 def version_of(response: requests.Response) -> Version:
-    """Which content an answer carries; a weak tag does not promise equal bytes, and packed content cannot be continued.
+    """Tells which content an answer carries; a weak tag does not promise equal bytes, and packed content cannot be continued.
 
     Raises:
         UnavailableError: A length is no number.
@@ -102,12 +102,12 @@ def length_of(response: requests.Response) -> int | None:
 
 
 def is_chunked(response: requests.Response) -> bool:
-    """Whether the body says itself where it ends."""
+    """Tells whether the body says itself where it ends."""
     return "chunked" in response.headers.get("Transfer-Encoding", "").lower()
 
 
 def is_packed(response: requests.Response) -> bool:
-    """Whether the body is not the file itself but, say, compressed, although that was not asked for."""
+    """Tells whether the body is not the file itself but, say, compressed, although that was not asked for."""
     return response.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity")
 
 
@@ -152,7 +152,7 @@ def _followed(
     session: requests.Session, url: str, headers: dict[str, str], silence: float
 ) -> requests.Response:
     """Follows redirects; requests would read the body of each, however long, and go from https to http."""
-    for _ in range(MOST_REDIRECTS):
+    for _ in range(MAX_REDIRECTS):
         response = _answer(session, url, headers, silence)
         target = session.get_redirect_target(response)
         if target is None:
@@ -162,7 +162,7 @@ def _followed(
         scheme = urlsplit(url).scheme
         if scheme not in SCHEMES or (urlsplit(before).scheme == "https" and scheme != "https"):
             raise UnavailableError(f"the server leads to {one_line(url, 100)}, which is not asked: no https")
-    raise UnavailableError(f"the server leads on and on, {MOST_REDIRECTS} times")
+    raise UnavailableError(f"the server leads on and on, {MAX_REDIRECTS} times")
 
 
 def _answer(
@@ -196,7 +196,7 @@ def _answer(
 def _beginning(response: requests.Response) -> str:
     """The first part of a page, or what comes of it in a few pieces."""
     content = b""
-    for _ in range(MOST_PIECES):
+    for _ in range(MAX_PIECES):
         piece = response.raw.read1(PAGE_BYTES, decode_content=True)
         content += piece
         if not piece or len(content) >= PAGE_BYTES:

@@ -16,7 +16,7 @@ import pooch
 from filelock import FileLock
 
 from stylewav_pl.errors import WeightsError
-from stylewav_pl.runs.files import write_json
+from stylewav_pl.files import write_json
 from stylewav_pl.weights.digest import sha256_of
 
 DIRECTORY = "STYLEWAV_CACHE"
@@ -25,7 +25,7 @@ LICENCES = "licences.json"
 
 
 def cache_directory() -> Path:
-    """Where fetched files are kept: ``STYLEWAV_CACHE``, else the user's cache directory."""
+    """Tells where fetched files are kept: ``STYLEWAV_CACHE``, else the user's cache directory."""
     chosen = os.environ.get(DIRECTORY)
     return Path(chosen).expanduser().absolute() if chosen else Path(pooch.os_cache("stylewav-pl"))
 
@@ -54,7 +54,7 @@ class Record:
         return cls(sha256_of(path), stat.st_size, stat.st_mtime_ns, now())
 
     def describes(self, path: Path) -> bool:
-        """Whether the file looks as it did when it was recorded; its content is not read."""
+        """Tells whether the file looks as it did when it was recorded; its content is not read."""
         stat = path.stat()
         return (stat.st_size, stat.st_mtime_ns) == (self.size, self.modified)
 
@@ -65,7 +65,7 @@ def now() -> str:
 
 
 def recorded(name: str) -> Record | None:
-    """What ``weights.lock.json`` knows about a name.
+    """Tells what ``weights.lock.json`` knows about a name.
 
     Raises:
         WeightsError: The lock file is damaged.

@@ -35,16 +35,16 @@ HEADER_BYTES = 8
 
 
 def is_safetensors(path: Path) -> bool:
-    """Whether the file begins as safetensors do: eight bytes of length, then JSON."""
+    """Tells whether the file begins as safetensors do: eight bytes of length, then JSON."""
     with path.open("rb") as file:
         return file.read(HEADER_BYTES + 1)[HEADER_BYTES:] == b"{"
 
 
 def read_contents(path: Path) -> Any:
-    """What a pickle or a torch file holds.
+    """Tells what a pickle or a torch file holds.
 
     Returns:
-        Containers of numbers, texts and ``Tensor`` (torch file) or ``Numbers`` and ``Record`` (pickle).
+        Containers of numbers, texts and ``Tensor`` (torch file) or ``Numbers`` and ``InertObject`` (pickle).
 
     Raises:
         WeightsError: The file is damaged, of another kind, or asks for something that data does not need.

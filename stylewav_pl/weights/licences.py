@@ -74,7 +74,7 @@ def describe(name: str) -> str:
 
 
 def is_accepted(name: str) -> bool:
-    """Whether weights under this licence may be fetched without asking again."""
+    """Tells whether weights under this licence may be fetched without asking again."""
     return name not in RESTRICTED or name in _named_by_environment() or name in cache.read(cache.LICENCES)
 
 

@@ -13,7 +13,7 @@ _ABOUT_CERTIFICATES = re.compile(r"certificate|CERTIFICATE|X509|TLS CA")
 
 
 def told(error: BaseException, url: str) -> str:
-    """Why a request failed, with the setting of this machine that has to do with it.
+    """Tells why a request failed, with the setting of this machine that has to do with it.
 
     Args:
         error: What the HTTP library raised.
@@ -58,7 +58,7 @@ def proxy_of(url: str) -> str:
 
 
 def innermost(error: BaseException) -> str:
-    """What really happened, below the layers of the HTTP libraries."""
+    """Tells what really happened, below the layers of the HTTP libraries."""
     while error.__context__ is not None:
         error = error.__context__
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

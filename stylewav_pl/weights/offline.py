@@ -9,7 +9,7 @@ VARIABLES = (OFFLINE, "HF_HUB_OFFLINE")  # the second is read by the library of 
 
 
 def is_offline() -> bool:
-    """Whether ``STYLEWAV_OFFLINE``, or ``--offline`` of a command, forbids the network."""
+    """Tells whether ``STYLEWAV_OFFLINE``, or ``--offline`` of a command, forbids the network."""
     return os.environ.get(OFFLINE, "").lower() not in ("", "0", "false", "no")
 
 

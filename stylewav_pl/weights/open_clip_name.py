@@ -49,7 +49,7 @@ class OpenClipName:
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What ``open_clip`` knows about the published weights: activation, normalisation, where from.
+        """Tells what ``open_clip`` knows about the published weights: activation, normalisation, where from.
 
         Nothing about others.
         """

@@ -47,7 +47,7 @@ class RemoteWeights(Entry):
 
     @property
     def path(self) -> Path:
-        """Where the file lies in the cache, or would lie."""
+        """Tells where the file lies in the cache, or would lie."""
         folder = re.sub(r"[^\w.-]+", "-", self.name)
         return cache.cache_directory() / "weights" / folder / self.file
 
@@ -64,7 +64,7 @@ class RemoteWeights(Entry):
 
     @property
     def is_verified(self) -> bool:
-        """Whether the file in the cache was verified and looks unchanged since; it is not read."""
+        """Tells whether the file in the cache was verified and looks unchanged since; it is not read."""
         record = cache.recorded(self.name)
         return (
             record is not None
@@ -104,7 +104,7 @@ class RemoteWeights(Entry):
         return self.path
 
     def by_hand(self) -> str:
-        """How to get the file without this program."""
+        """Tells how to get the file without this program."""
         return (
             f"By hand: download {self.urls[0]} (licence: {self.licence}) on a machine with a network,\n"
             f"  put it at {self.path}\n  and check it with: stylewav-pl weights verify {self.name}"
@@ -114,7 +114,7 @@ class RemoteWeights(Entry):
         return self.path.is_file() and bool(self.expected) and sha256_of(self.path) == self.expected
 
     def _adopted(self) -> bool:
-        """Whether the file in the cache may be used.
+        """Tells whether the file in the cache may be used.
 
         Its hash is recorded at the first use, and a wrong file is put aside.
         """
@@ -143,7 +143,7 @@ class RemoteWeights(Entry):
             )
 
     def _problem(self, path: Path) -> str:
-        """Why a file may not be used, after it was put aside; empty where it may."""
+        """Tells why a file may not be used, after it was put aside; empty where it may."""
         if self.expected:
             return self._put_aside(path) if sha256_of(path) != self.expected else ""
         # the first use decides for ever: what was cut off must not become what is expected

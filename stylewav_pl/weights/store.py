@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from stylewav_pl.errors import WeightsError, one_line
-from stylewav_pl.runs.files import write_whole
+from stylewav_pl.files import write_whole
 from stylewav_pl.weights.digest import sha256_of as sha256_of
 
 FORMAT = "stylewav-pl"
@@ -90,7 +90,7 @@ def describe(path: Path) -> dict[str, str]:
 
 
 def is_own_format(path: Path) -> bool:
-    """Whether a file was written by :func:`save_weights`; damaged files count as foreign."""
+    """Tells whether a file was written by :func:`save_weights`; damaged files count as foreign."""
     try:
         with safe_open(path, framework="pt") as file:
             return (file.metadata() or {}).get("format") == FORMAT

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from stylewav_pl.weights.archives import open_archive
-from stylewav_pl.weights.pickles import BUILDERS, Budget, Builder, Numbers, Record, read_torch_records
+from stylewav_pl.weights.pickles import BUILDERS, Budget, Builder, InertObject, Numbers, read_torch_records
 
 LONGEST_NAME = 1000  # characters
 MAX_VALUES = 100_000
@@ -22,7 +22,7 @@ MAX_VALUES = 100_000
 
 
 def is_torchscript(path: Path) -> bool:
-    """Whether a zip file holds a TorchScript program."""
+    """Tells whether a zip file holds a TorchScript program."""
     with open_archive(path) as archive:
         return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
@@ -59,7 +59,7 @@ class _Names(dict[str, Builder]):
 
     def __missing__(self, name: str) -> Builder:
         if name.startswith("__torch__."):
-            return Builder(name, lambda: Record("module"))
+            return Builder(name, lambda: InertObject("module"))
         if name.startswith("torch.jit._pickle."):
             return Builder(name, lambda values, *_: values)
         raise KeyError(name)
@@ -84,7 +84,7 @@ def _tensors(module: Any, budget: Budget) -> Iterator[tuple[str, Numbers]]:
         name, value = pending.pop()
         if isinstance(value, Numbers):
             yield name, value
-        elif isinstance(value, Record):
+        elif isinstance(value, InertObject):
             if len(name) > LONGEST_NAME:
                 raise ValueError("objects nested too deeply")
             for key, inner in value.state.items():

@@ -27,7 +27,7 @@ class WheelWeights(Entry):
 
     @property
     def path(self) -> Path | None:
-        """Where the file lies; ``None`` where the distribution is not installed or lacks it."""
+        """Tells where the file lies; ``None`` where the distribution is not installed or lacks it."""
         try:
             path = Path(str(distribution(self.package).locate_file(self.file)))
         except PackageNotFoundError:

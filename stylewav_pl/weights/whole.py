@@ -11,7 +11,7 @@ LARGEST_HEADER = 100 << 20  # of safetensors, as its library has it
 
 
 def why_not_whole(path: Path) -> str:
-    """Why a file of a known format is not whole, for people; empty where nothing speaks against it.
+    """Tells why a file of a known format is not whole, for people; empty where nothing speaks against it.
 
     Raises:
         OSError: The file cannot be read.
@@ -32,7 +32,7 @@ def why_not_whole(path: Path) -> str:
 
 
 def _safetensors_size(path: Path, header_bytes: int) -> int:
-    """What the header says that the file has; 0 where it cannot be read."""
+    """Tells what the header says that the file has; 0 where it cannot be read."""
     with path.open("rb") as file:
         file.seek(HEADER_BYTES)
         try:

@@ -11,8 +11,9 @@ from PIL import Image
 
 from stylewav_pl.callbacks.clip_score import ClipScore
 from stylewav_pl.embedders import load_image_text_embedder
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.pictures.images import encode, from_picture, to_picture
-from stylewav_pl.types import Clip, CohortResult, ConfigError
+from stylewav_pl.types import Clip, CohortResult
 
 PROMPTS = {"sex": {"male": "a boy", "female": "a girl"}, "age": {"old": "an old person", "young": "a girl"}}
 CLIPS = (
@@ -27,10 +28,7 @@ def images(count: int = 3, seed: int = 0) -> torch.Tensor:
 
 
 def set_up(score: ClipScore, guide: Any = None) -> ClipScore:
-    module = Mock(
-        LightningModule, guide=guide or load_image_text_embedder("linear"), device=torch.device("cpu")
-    )
-    score.setup(Mock(Trainer), module, "fit")
+    score.prepare(guide or load_image_text_embedder("linear"), torch.device("cpu"))
     return score
 
 

@@ -19,9 +19,18 @@ from PIL import Image
 
 from stylewav_pl.callbacks import ClipScore, Dashboard
 from stylewav_pl.callbacks.dashboard import callback, names
-from stylewav_pl.callbacks.dashboard.ending import Ending
-from stylewav_pl.callbacks.dashboard.window import GIB, Window, deserves_a_look, deserves_a_row, memory
+from stylewav_pl.callbacks.dashboard.run_summary import RunSummary
+from stylewav_pl.callbacks.dashboard.running_stats import (
+    GIB,
+    RunningStats,
+    memory,
+    should_log_images,
+    should_log_numbers,
+)
 from stylewav_pl.loggers import Cell, CsvLog, RunLogger
+from stylewav_pl.runs import journal
+from stylewav_pl.runs.finished import FinishedRun
+from stylewav_pl.runs.journal import ClipRecord, CohortRecord
 from stylewav_pl.types import Clip, CohortResult, ScoreRow
 
 PROMPTS = {"sex": {"male": "a boy", "female": "a girl"}}
@@ -106,10 +115,25 @@ def module() -> Any:
     return Mock(LightningModule, device=torch.device("cpu"), recipe=recipe)
 
 
+def finished_trainer(run: Path, *loggers: Logger) -> Any:
+    return Mock(Trainer, loggers=list(loggers), default_root_dir=str(run))
+
+
+def earlier_starts(run: Path, clips: int) -> None:
+    """What earlier starts of a run have left: the configuration, and a cohort of so many clips."""
+    run.mkdir(exist_ok=True)
+    (run / "config.yaml").write_text("seed: 3\n")
+    records = tuple(ClipRecord(str(index), "", "", {}, 0, 0.0, 0.5, {}, (0.0, 0.5)) for index in range(clips))
+    if records:
+        journal.append(run / "journal", 0, CohortRecord(0, records, ()))
+
+
 def work(
     dashboard: Dashboard, trainer: Any, cohorts: Sequence[CohortResult], path: Path, clips_done: int = 0
 ) -> None:
-    dashboard.bind(trainer.loggers, path, trainer.global_rank, clips_done, {"seed": 3})
+    trainer.default_root_dir = str(path)
+    earlier_starts(path, clips_done)
+    dashboard.setup(trainer, module(), "fit")
     dashboard.on_train_start(trainer, module())
     for number, result in enumerate(cohorts):
         scores = tuple(ScoreRow(clip.id, {"a boy": 0.1, "a girl": 0.2}) for clip in result.clips)
@@ -158,7 +182,6 @@ def test_running_scores_carry_the_rank(tmp_path: Path) -> None:
         "rank2/score/sex/female/a boy": 0.25,
         "rank2/score/sex/female/a girl": 0.5,
     }
-    assert notebook.rank == 2
 
 
 def test_only_the_first_process_shows_anything_unless_asked(tmp_path: Path) -> None:
@@ -191,7 +214,7 @@ def test_no_picture_is_made_where_nobody_can_keep_it(tmp_path: Path, monkeypatch
     monkeypatch.setattr(
         callback, "picture_grid", Mock(side_effect=AssertionError("a picture for a table of numbers"))
     )
-    work(Dashboard(), trainer_with(CsvLog()), [cohort(["male"])], tmp_path)
+    work(Dashboard(), trainer_with(CsvLog(tmp_path)), [cohort(["male"])], tmp_path)
     with (tmp_path / "log.csv").open(newline="") as file:
         assert "rank0/similarity/end" in {row["metric"] for row in csv.DictReader(file)}
 
@@ -216,7 +239,7 @@ def test_a_logger_that_fails_is_left_alone_and_the_others_go_on(
     assert len(notebook.numbers) == 3
     error = capsys.readouterr().err
     assert "the run goes on without it: ConnectionError('no route to host')" in error
-    dashboard.close(trainer.loggers, failed=True)
+    dashboard.close(trainer, failed=True)
     assert notebook.closed == [True]
 
 
@@ -231,16 +254,16 @@ def test_a_run_without_loggers_costs_nothing(tmp_path: Path) -> None:
 
 def test_two_million_clips_stay_a_small_log() -> None:
     cohorts = range(1, 2_000_000 // 256 + 2)
-    assert sum(map(deserves_a_row, cohorts)) < 2600
-    assert sum(map(deserves_a_look, cohorts)) == 13
-    assert sum(map(deserves_a_row, range(16_001, 32_001))) == 500, (
+    assert sum(map(should_log_numbers, cohorts)) < 2600
+    assert sum(map(should_log_images, cohorts)) == 13
+    assert sum(map(should_log_numbers, range(16_001, 32_001))) == 500, (
         "cohorts of one clip: each doubling of their number adds 500 rows"
     )
-    assert sum(map(deserves_a_look, range(16_001, 32_001))) == 1
+    assert sum(map(should_log_images, range(16_001, 32_001))) == 1
 
 
 def test_a_window_is_the_mean_over_its_clips_and_its_speed() -> None:
-    window = Window(began=100.0)
+    window = RunningStats(began=100.0)
     window.add(torch.tensor([[0.0, 0.2, 0.4, 0.6], [0.0, 0.2, 0.4, 1.0]]))
     window.add(torch.tensor([[0.3, 0.2, 0.1, 0.2]]))
     numbers = window.numbers(now=104.0)
@@ -298,7 +321,7 @@ def run(tmp_path: Path) -> Path:
 
 def test_the_end_shows_all_clips(run: Path) -> None:
     notebook = Notebook()
-    Dashboard().finish([notebook], run)
+    Dashboard().show_results(finished_trainer(run, notebook))
     assert notebook.curves == {
         "curve/similarity/all": pytest.approx([0.0, 0.6]),
         "curve/similarity/male": pytest.approx([0.0, 0.5]),
@@ -325,7 +348,7 @@ def test_the_end_shows_all_clips(run: Path) -> None:
 
 
 def test_the_table_is_a_sample_with_small_pictures(run: Path) -> None:
-    columns, rows = Ending(run, table_rows=2).table
+    columns, rows = RunSummary(FinishedRun(run), table_rows=2).table
     assert columns == [
         "face",
         "id",
@@ -345,9 +368,8 @@ def test_the_table_is_a_sample_with_small_pictures(run: Path) -> None:
 
 
 def test_a_table_of_numbers_gets_only_the_statistics(run: Path) -> None:
-    logger = CsvLog()
-    logger.bind(run)
-    Dashboard().finish([logger], run)
+    logger = CsvLog(run)
+    Dashboard().show_results(finished_trainer(run, logger))
     with (run / "log.csv").open(newline="") as file:
         found = {row["metric"]: (row["step"], float(row["value"])) for row in csv.DictReader(file)}
     assert found["statistics/sex/observed/between/female/p"] == ("3", 0.25)
@@ -356,7 +378,7 @@ def test_a_table_of_numbers_gets_only_the_statistics(run: Path) -> None:
 
 
 def test_numbers_of_one_type(run: Path) -> None:
-    histograms = Ending(run, 2).histograms
+    histograms = RunSummary(FinishedRun(run), 2).histograms
     assert all(
         isinstance(values, np.ndarray) and values.dtype == np.float64 for values in histograms.values()
     )

@@ -16,24 +16,15 @@ from safetensors import safe_open
 import stylewav_pl.callbacks.writer as writer_module
 from stylewav_pl.callbacks import ResultsWriter
 from stylewav_pl.callbacks.writer import cohort_record
+from stylewav_pl.errors import OutputError
 from stylewav_pl.pictures.images import IMAGE_NOTICE, to_bytes
 from stylewav_pl.pictures.sheets import read_tile
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import all_embeddings
 from stylewav_pl.runs.plan import stem_of
 from stylewav_pl.runs.stores import STRIP
-from stylewav_pl.types import (
-    Clip,
-    ClipBatch,
-    CohortResult,
-    ConfigError,
-    OutputError,
-    ScoreRow,
-    Skip,
-    SkipReason,
-)
+from stylewav_pl.types import Clip, ClipBatch, CohortResult, ScoreRow, Skip, SkipReason
 
-TRAINER = Mock(Trainer, global_rank=3)
 MODULE = Mock(LightningModule, latent_metadata={"space": "WPlus"})
 BATCH = ClipBatch(5, (), ())
 SKIP = Skip("c", "c.wav", SkipReason.EMPTY, "nothing in it")
@@ -60,20 +51,27 @@ def result(ids: tuple[str, ...] = ("a", "Ä/b"), cohort: int = 5) -> CohortResul
 
 def write(path: Path, outputs: dict[str, Any], **settings: Any) -> RunDirectory:
     path.mkdir(exist_ok=True)
-    writer, run = ResultsWriter(**settings), RunDirectory(path)
-    writer.bind(run, "abc123")
-    writer.on_train_batch_end(TRAINER, MODULE, outputs, BATCH, 0)
-    writer.on_train_end(TRAINER, MODULE)
-    return run
+    writer, trainer = prepared(path, **settings)
+    writer.on_train_batch_end(trainer, MODULE, outputs, BATCH, 0)
+    writer.on_train_end(trainer, MODULE)
+    return RunDirectory(path)
+
+
+def prepared(path: Path, **settings: Any) -> tuple[ResultsWriter, Trainer]:
+    """A writer as the third process of a run has it."""
+    RunDirectory(path).write_manifest({"weights": {"generator": {"sha256": "abc123"}}})
+    writer, trainer = ResultsWriter(**settings), Mock(Trainer, global_rank=3, default_root_dir=str(path))
+    writer.setup(trainer, MODULE, "fit")
+    return writer, trainer
 
 
 def latent_path(run: RunDirectory, id: str) -> Path:
     return run.path / "latents" / f"{stem_of(id)}.safetensors"
 
 
-def test_a_writer_without_a_place_says_what_to_do() -> None:
-    with pytest.raises(ConfigError, match="call bind"):
-        ResultsWriter().on_train_batch_end(TRAINER, MODULE, {"result": result()}, BATCH, 0)
+def test_a_writer_whose_place_is_gone_says_so(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="gone"):
+        ResultsWriter().setup(Mock(Trainer, default_root_dir=str(tmp_path / "gone")), MODULE, "fit")
 
 
 def test_images_are_those_of_the_result_and_say_what_they_are(tmp_path: Path) -> None:
@@ -142,12 +140,11 @@ def test_what_was_heard_and_seen_lies_beside_the_journal(tmp_path: Path) -> None
 def test_the_journal_says_how_long_a_cohort_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Mock(monotonic=Mock(return_value=100.0))
     monkeypatch.setattr(writer_module, "time", clock)
-    writer, run = ResultsWriter(), RunDirectory(tmp_path)
-    writer.bind(run, "abc123")
-    writer.on_train_batch_start(TRAINER, MODULE, None, 0)
+    (writer, trainer), run = prepared(tmp_path), RunDirectory(tmp_path)
+    writer.on_train_batch_start(trainer, MODULE, None, 0)
     clock.monotonic.return_value = 107.25
-    writer.on_train_batch_end(TRAINER, MODULE, {"result": result()}, BATCH, 0)
-    writer.on_train_end(TRAINER, MODULE)
+    writer.on_train_batch_end(trainer, MODULE, {"result": result()}, BATCH, 0)
+    writer.on_train_end(trainer, MODULE)
     assert run.finished()[5].seconds == 7.25
 
 
@@ -161,12 +158,15 @@ def test_the_journal_line_comes_after_every_file(tmp_path: Path, monkeypatch: py
     def fail(*_: Any) -> None:
         raise OSError("No space left on device")
 
+    writer, trainer = prepared(tmp_path)
+    before = {path for path in tmp_path.rglob("*") if path.is_file()}
     monkeypatch.setattr(os, "replace", fail)
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(OutputError, match=r"No space left.*start the same command again"):
-        write(tmp_path, {"result": result()})
+        writer.on_train_batch_end(trainer, MODULE, {"result": result()}, BATCH, 0)
+        writer.on_train_end(trainer, MODULE)
     assert len(RunDirectory(tmp_path).finished()) == 0
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]  # what was begun is gone
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == before, "what was begun is gone"
 
 
 def test_names_that_are_no_utf8_are_written_too(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import yaml
 from stylewav_pl import bounded_yaml
 from stylewav_pl.cli import main
 from stylewav_pl.commands.configuration import MOST_BYTES, read_configuration
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError
 
 GOOD = """\
 model: {generator: linear, guide: linear, audio: linear, num_steps: 3}

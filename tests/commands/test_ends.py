@@ -13,9 +13,9 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from stylewav_pl.cli import main
-from stylewav_pl.commands.failures import in_words
 from stylewav_pl.commands.terminal import spelled_out
-from stylewav_pl.types import ConfigError, OutputError, RunDirectoryError
+from stylewav_pl.errors import ConfigError, OutputError, RunDirectoryError
+from stylewav_pl.session.failures import to_user_error
 
 Refused = Callable[..., tuple[int, str]]
 
@@ -159,7 +159,9 @@ def test_a_closed_pipe_leaves_no_traceback() -> None:
 COMMAND = """
 import sys, types
 from stylewav_pl import cli, stopping
-from stylewav_pl.types import Stopped
+from stylewav_pl.errors import Stopped
+from stylewav_pl import cli
+from stylewav_pl.processes import signals
 
 def until_told():
     print("waiting", flush=True)
@@ -177,7 +179,7 @@ sys.exit(cli.main())
 
 STOPPED = """
     print("ready", flush=True)
-    while not stopping.asked():
+    while not signals.stop_requested():
         pass
     until_told()
     raise Stopped
@@ -237,7 +239,7 @@ def test_ctrl_c_while_a_command_ends_changes_neither_code_nor_words(
     ],
 )  # fmt: skip
 def test_errors_of_libraries_become_sentences(error: Exception, kind: str, code: int, told: str) -> None:
-    words = in_words(error, Path("run"))
+    words = to_user_error(error, Path("run"))
     assert type(words).__name__ == kind
     assert getattr(words, "exit_code", 1) == code
     assert told in str(words)
@@ -247,14 +249,14 @@ def test_what_a_class_was_refused_for_is_found_below_the_layers() -> None:
     error = ValueError("Does not validate against any of the Union subtypes")
     error.__cause__ = ValueError("Problem with given class_path 'a.B'")
     error.__cause__.__cause__ = ConfigError("Expected more.")
-    assert str(in_words(error, Path("run"))) == "Expected more."
+    assert str(to_user_error(error, Path("run"))) == "Expected more."
 
 
 @pytest.mark.parametrize(
     "error", [RuntimeError("a fault of the program"), KeyError("x"), RunDirectoryError("locked")]
 )
 def test_other_errors_stay_what_they_are(error: Exception) -> None:
-    assert in_words(error, Path("run")) is error
+    assert to_user_error(error, Path("run")) is error
 
 
 def test_links_are_told_before_anything_is_computed(refused: Refused, tmp_path: Path) -> None:
@@ -269,4 +271,4 @@ def test_links_are_told_before_anything_is_computed(refused: Refused, tmp_path: 
 
 
 def test_a_disk_that_fails_is_still_told_as_one() -> None:
-    assert isinstance(in_words(OSError(5, "Input/output error"), Path("run")), OutputError)
+    assert isinstance(to_user_error(OSError(5, "Input/output error"), Path("run")), OutputError)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from stylewav_pl.data import BuiltinVoices, Window
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError
 
 
 def test_clips_name_their_speaker() -> None:

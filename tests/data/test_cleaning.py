@@ -14,7 +14,8 @@ from stylewav_pl.data.cleaning import Loudness, remove_below, to_mono
 from stylewav_pl.data.shard_writer import write_shards
 from stylewav_pl.data.window import HIGH_PASS
 from stylewav_pl.embedders import load_audio_embedder
-from stylewav_pl.types import AudioError, ConfigError, Skip, SkipReason
+from stylewav_pl.errors import ConfigError
+from stylewav_pl.types import AudioError, Skip, SkipReason
 
 RATE = 16_000
 MOMENTS = np.arange(3 * RATE) / RATE

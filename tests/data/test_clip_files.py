@@ -10,7 +10,7 @@ import soundfile
 import torch
 
 from stylewav_pl.data import ClipDataModule, CommonVoice, Population
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError
 
 SEXES = {"male": Population(2), "female": Population(2)}
 

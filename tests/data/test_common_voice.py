@@ -13,7 +13,8 @@ import pytest
 import soundfile
 
 from stylewav_pl.data import ClipDataModule, CommonVoice, Population
-from stylewav_pl.types import ConfigError, Skip
+from stylewav_pl.errors import ConfigError
+from stylewav_pl.types import Skip
 
 SEXES = {"male": Population(2), "female": Population(2)}
 

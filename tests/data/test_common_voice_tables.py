@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from stylewav_pl.data import CommonVoice, Population
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError
 
 SEXES = {"male": Population(2), "female": Population(2)}
 

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from stylewav_pl.data import Files, Folder, Window
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError
 
 
 def _touch(folder: Path, *names: str) -> Path:

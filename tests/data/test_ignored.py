@@ -7,7 +7,7 @@ import pytest
 from tars import tar_bytes, write_tar
 
 from stylewav_pl.data import ClipDataModule, Folder, Population, Sample, Shards, VggSound
-from stylewav_pl.data.ignored import MOST_KINDS, OTHERS, Ignored
+from stylewav_pl.data.ignored import MAX_KINDS, OTHERS, Ignored
 from stylewav_pl.runs.identity import differences
 
 
@@ -100,8 +100,8 @@ def test_a_million_kinds_take_no_more_memory_than_a_few() -> None:
     ignored = Ignored("x\x1b[2J.tar", "member")
     for number in range(1000):
         ignored.add(f"a.k{number}")
-    assert len(ignored.counts) == MOST_KINDS + 1
-    assert ignored.counts[OTHERS] == 1000 - MOST_KINDS
+    assert len(ignored.counts) == MAX_KINDS + 1
+    assert ignored.counts[OTHERS] == 1000 - MAX_KINDS
     assert str(ignored).startswith("x?[2J.tar: ignored 1,000 members (950 of other kinds, 1 .k0")
 
 

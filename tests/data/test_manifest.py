@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 
 from stylewav_pl.data import ClipDataModule, Manifest
-from stylewav_pl.types import ConfigError, Skip, SkipReason
+from stylewav_pl.errors import ConfigError
+from stylewav_pl.types import Skip, SkipReason
 
 ROWS = [
     {"path": "x/a.wav", "id": "first", "speaker": "Anna", "sex": "female", "age": "030"},

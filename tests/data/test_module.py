@@ -9,8 +9,9 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 
 from stylewav_pl.data import ClipDataModule, Files, Folder
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.runs.plan import Cohort, Plan
-from stylewav_pl.types import ClipBatch, ConfigError, Skip, SkipReason
+from stylewav_pl.types import ClipBatch, Skip, SkipReason
 
 
 @pytest.fixture

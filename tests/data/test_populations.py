@@ -7,7 +7,7 @@ import pytest
 from stylewav_pl.data import Population
 from stylewav_pl.data.funnel import Funnel
 from stylewav_pl.data.populations import Populations
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError
 
 IDS = [f"clip-{number}" for number in range(60)]
 SPEAKERS = [f"speaker-{number % 20}" for number in range(60)]

@@ -15,8 +15,9 @@ from scipy.signal import correlate
 from stylewav_pl.data import BuiltinVoices, ClipDataModule, Folder, Window, decoder, pyav, pyav_process
 from stylewav_pl.data.audio import decode, seconds_of
 from stylewav_pl.data.file_part import FilePart
+from stylewav_pl.errors import StyleWavError
 from stylewav_pl.runs.plan import Plan
-from stylewav_pl.types import AudioError, SkipReason, StyleWavError
+from stylewav_pl.types import AudioError, SkipReason
 
 RATE = 16_000
 SECONDS = 3.0

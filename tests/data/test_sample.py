@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stylewav_pl.data import BuiltinVoices, ClipDataModule, Folder, Population, Sample, VggSound, Window
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError
 
 
 @pytest.fixture

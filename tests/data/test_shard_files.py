@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stylewav_pl.data.shard_files import find_shards
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,8 @@ import webdataset
 
 from stylewav_pl.data import BuiltinVoices, ClipDataModule, Files, Folder
 from stylewav_pl.data.shard_writer import INDEX, write_shards
-from stylewav_pl.types import ConfigError, SkipReason
+from stylewav_pl.errors import ConfigError
+from stylewav_pl.types import SkipReason
 
 # webdataset leaves the closing of a shard that it read to the garbage collector
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")

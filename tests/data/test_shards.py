@@ -22,7 +22,8 @@ from stylewav_pl.data import (
 )
 from stylewav_pl.data.audio import decode
 from stylewav_pl.data.shard_writer import write_shards
-from stylewav_pl.types import AudioError, ConfigError, Skip, SkipReason
+from stylewav_pl.errors import ConfigError
+from stylewav_pl.types import AudioError, Skip, SkipReason
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stylewav_pl.data.table_text import LINE
 from stylewav_pl.data.tables import FAULT, open_table
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError
 
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32")
 MARKS = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}

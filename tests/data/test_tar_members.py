@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tars import header_claiming, tar_bytes, without_end
 
 from stylewav_pl.data import tar_members
-from stylewav_pl.data.tar_members import Damage, Member, list_members
+from stylewav_pl.data.tar_members import Damage, TarMember, list_members
 
 CONTENTS = {
     "a.wav": b"x" * 700,
@@ -24,7 +24,7 @@ CONTENTS = {
 }
 
 
-def listed(path: Path, data: bytes) -> list[Member | Damage]:
+def listed(path: Path, data: bytes) -> list[TarMember | Damage]:
     path.write_bytes(data)
     return list(list_members(path))
 
@@ -32,11 +32,11 @@ def listed(path: Path, data: bytes) -> list[Member | Damage]:
 def read(path: Path, data: bytes) -> dict[str, bytes]:
     """Name and content of whole files; fails where anything is damaged."""
     found = listed(path, data)
-    assert all(isinstance(member, Member) and member.is_whole for member in found)
+    assert all(isinstance(member, TarMember) and member.is_whole for member in found)
     return {
         member.name: data[member.offset : member.offset + member.size]
         for member in found
-        if isinstance(member, Member)
+        if isinstance(member, TarMember)
     }
 
 
@@ -65,7 +65,7 @@ def test_tar_files_one_behind_the_other(tmp_path: Path) -> None:
 def test_what_lies_behind_garbage_is_found_again(tmp_path: Path, garbage: int) -> None:
     first, second = without_end(tar_bytes({"a": b"1" * 600})), tar_bytes({"b": b"2" * 600, "c": b"3"})
     found = listed(tmp_path / "a.tar", first + random.Random(0).randbytes(garbage) + second)
-    assert [one.name if isinstance(one, Member) else (one.start, one.end) for one in found] == [
+    assert [one.name if isinstance(one, TarMember) else (one.start, one.end) for one in found] == [
         "a",
         (len(first), len(first) + garbage),
         "b",
@@ -77,13 +77,17 @@ def test_a_damaged_header_costs_its_member_alone(tmp_path: Path) -> None:
     data = bytearray(tar_bytes({"a": b"1", "b": b"2", "c": b"3"}))
     data[1024 + 5] ^= 1
     found = listed(tmp_path / "a.tar", bytes(data))
-    assert [one.name if isinstance(one, Member) else one for one in found] == ["a", Damage(1024, 2048), "c"]
+    assert [one.name if isinstance(one, TarMember) else one for one in found] == [
+        "a",
+        Damage(1024, 2048),
+        "c",
+    ]
 
 
 def test_a_cut_in_a_member_and_between_two(tmp_path: Path) -> None:
     data = without_end(tar_bytes({"a": b"1" * 512, "b": b"2" * 512}))
     *_, last = listed(tmp_path / "a.tar", data[:-1])
-    assert isinstance(last, Member) and not last.is_whole
+    assert isinstance(last, TarMember) and not last.is_whole
     assert listed(tmp_path / "a.tar", data)[-1] == Damage(2048, 2048), "no mark of the end"
     assert listed(tmp_path / "a.tar", data[:1024])[-1] == Damage(1024, 1024)
 
@@ -100,7 +104,7 @@ def test_what_is_no_tar_file(tmp_path: Path, data: bytes) -> None:
 )
 def test_links_and_devices_are_no_files(tmp_path: Path, kind: bytes) -> None:
     (found,) = listed(tmp_path / "a.tar", tar_bytes({"a.wav": b""}, type=kind, linkname="/etc/passwd"))
-    assert isinstance(found, Member) and not found.is_file
+    assert isinstance(found, TarMember) and not found.is_file
 
 
 NEGATIVE = b"\xff" + struct.pack(">q", -1024).rjust(11, b"\xff")
@@ -119,8 +123,8 @@ def test_lying_sizes_neither_loop_nor_fill_the_memory(tmp_path: Path, size: byte
         + tar_bytes({"b": b"2"})
     )
     found = listed(tmp_path / "a.tar", data)
-    assert isinstance(found[0], Member) and found[0].name == "a"
-    whole = [one for one in found if isinstance(one, Member) and one.is_whole]
+    assert isinstance(found[0], TarMember) and found[0].name == "a"
+    whole = [one for one in found if isinstance(one, TarMember) and one.is_whole]
     assert all(0 <= member.offset <= member.offset + member.size <= len(data) for member in whole)
 
 
@@ -195,10 +199,10 @@ def test_work_grows_with_the_file_alone(tmp_path: Path, kind: str, monkeypatch: 
 
 
 def test_what_only_looks_like_a_header_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tar_members, "MOST_FALSE_STARTS", 100)
+    monkeypatch.setattr(tar_members, "MAX_FALSE_STARTS", 100)
     data = tar_bytes({"a": b"1"})[:1024] + b"ustar" * 200 + tar_bytes({"b": b"2"})
     first, damage = listed(tmp_path / "a.tar", data)
-    assert isinstance(first, Member) and damage == Damage(1024, len(data))
+    assert isinstance(first, TarMember) and damage == Damage(1024, len(data))
 
 
 BASE = tar_bytes(CONTENTS)

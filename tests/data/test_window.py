@@ -6,7 +6,7 @@ import torch
 
 from stylewav_pl.data.decoder import InMemory
 from stylewav_pl.data.window import PLACES, Window, windows_of
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError
 
 
 def cut(window: Window, samples: np.ndarray, rate: int) -> np.ndarray:

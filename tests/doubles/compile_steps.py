@@ -14,14 +14,15 @@ from open_clip.model import CLIP
 from torch._dynamo.utils import counters
 
 from stylewav_pl.cli import main
-from stylewav_pl.commands.experiment import FORCED
+from stylewav_pl.commands.trainer_settings import FORCED
 from stylewav_pl.embedders.linear import LinearAudioEmbedder
 from stylewav_pl.embedders.openclip import OpenClipEmbedder
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators import StyleGAN2
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.hardware import Speed, check_compiler
 from stylewav_pl.optimisation.latents import S
-from stylewav_pl.types import Clip, ClipBatch, ConfigError
+from stylewav_pl.types import Clip, ClipBatch
 
 
 class Kept(Callback):

@@ -6,7 +6,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
-from stylewav_pl.commands.experiment import FORCED
+from stylewav_pl.commands.trainer_settings import FORCED
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
 from stylewav_pl.generators import LinearGenerator
 from stylewav_pl.module import StyleWav

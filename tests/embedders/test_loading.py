@@ -12,7 +12,7 @@ from stylewav_pl.embedders import (
     load_audio_embedder,
     load_image_text_embedder,
 )
-from stylewav_pl.types import WeightsError
+from stylewav_pl.errors import WeightsError
 from stylewav_pl.weights.store import save_weights
 
 

@@ -14,7 +14,7 @@ from stylewav_pl.embedders.openclip import (
     pocket_vocabulary,
     read_pocket_clip,
 )
-from stylewav_pl.types import ConfigError, WeightsError
+from stylewav_pl.errors import ConfigError, WeightsError
 from stylewav_pl.weights.store import save_weights
 
 CONFIG: dict[str, Any] = {

@@ -18,7 +18,7 @@ from stylewav_pl.cli import main
 from stylewav_pl.embedders import Space, load_image_text_embedder
 from stylewav_pl.embedders.openclip import number_of_tokens
 from stylewav_pl.embedders.openclip_published import _recognise, model_config
-from stylewav_pl.types import WeightsError
+from stylewav_pl.errors import WeightsError
 from stylewav_pl.weights.open_clip_name import OpenClipName
 
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}

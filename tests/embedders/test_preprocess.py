@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from stylewav_pl.embedders.preprocess import clip_preprocess, reference_matrix, reference_preprocess
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError
 
 
 @pytest.mark.parametrize("size", [64, 256, 512, 1024])

@@ -3,7 +3,7 @@
 import pytest
 
 from stylewav_pl.embedders.vocabulary import Vocabulary
-from stylewav_pl.types import ConfigError
+from stylewav_pl.errors import ConfigError
 
 WORDS = Vocabulary.of_texts(["This is a photo of a boy.", "grey-haired girl"], context_length=10)
 

@@ -17,7 +17,8 @@ from stylewav_pl.embedders.wav2clip import (
     log_spectrogram,
     power_spectrogram,
 )
-from stylewav_pl.types import AudioError, SkipReason, WeightsError
+from stylewav_pl.errors import WeightsError
+from stylewav_pl.types import AudioError, SkipReason
 from stylewav_pl.weights.store import save_weights
 
 

@@ -13,7 +13,8 @@ from stylewav_pl.cli import main
 from stylewav_pl.embedders import Space, load_audio_embedder, matching_guide
 from stylewav_pl.embedders.wav2clip import AudioNetwork, Wav2ClipEmbedder
 from stylewav_pl.embedders.wav2clip_published import PublishedWav2Clip
-from stylewav_pl.types import AudioError, SkipReason, WeightsError
+from stylewav_pl.errors import WeightsError
+from stylewav_pl.types import AudioError, SkipReason
 
 
 @pytest.fixture(scope="module")

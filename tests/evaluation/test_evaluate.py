@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.evaluation.evaluate import evaluate
 from stylewav_pl.evaluation.guide_view import GuideView
 from stylewav_pl.evaluation.multigroup import Anova
@@ -14,7 +15,7 @@ from stylewav_pl.evaluation.prompts import SEX, PromptSet
 from stylewav_pl.evaluation.statistics import Interval, NotComputable, Welch, holm
 from stylewav_pl.report.verdict import trend_sentence, verdict, where_lost
 from stylewav_pl.runs.rows import ResultRow
-from stylewav_pl.types import Clip, ConfigError
+from stylewav_pl.types import Clip
 
 BOY, GIRL = SEX.sentences
 

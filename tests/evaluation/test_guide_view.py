@@ -9,6 +9,7 @@ from stylewav_pl.evaluation.guide_view import GuideView, Retrieval, read_guide_v
 from stylewav_pl.evaluation.statistics import Interval, NotComputable
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import CohortEmbeddings, write_embeddings, write_prompts
+from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.rows import ResultRow
 from stylewav_pl.types import Clip
 
@@ -39,7 +40,7 @@ def test_the_view_holds_cosines_of_targets_and_images_over_all_cohorts(tmp_path:
     clips = recorded(tmp_path, [["a", "b"], ["c"]], noise=0.5)
     prompts = dict(zip(("boy", "girl"), unit(np.random.default_rng(1).normal(size=(2, 6))), strict=True))
     write_prompts(RunDirectory(tmp_path).prompts_path, prompts)
-    view = read_guide_view(tmp_path)
+    view = read_guide_view(FinishedRun(tmp_path))
     assert isinstance(view, GuideView) and view.prompts == ("boy", "girl")
     for id, (target, image) in clips.items():
         assert view.audio_similarities[view.rows[id]] == pytest.approx(
@@ -51,9 +52,9 @@ def test_the_view_holds_cosines_of_targets_and_images_over_all_cohorts(tmp_path:
 
 
 def test_a_run_without_records_says_so(tmp_path: Path) -> None:
-    view = read_guide_view(tmp_path)
+    view = read_guide_view(FinishedRun(tmp_path))
     assert isinstance(view, NotComputable) and "no prompts" in view.reason
-    found = read_retrieval(tmp_path, [row("a")])
+    found = read_retrieval(FinishedRun(tmp_path), [row("a")])
     assert isinstance(found, NotComputable) and "no targets" in found.reason
 
 
@@ -86,7 +87,7 @@ def test_one_audio_is_no_question() -> None:
 def test_of_a_speaker_the_first_clip_counts_and_large_runs_are_sampled(tmp_path: Path) -> None:
     ids = [f"{index}" for index in range(30)]
     recorded(tmp_path, [ids[:20], ids[20:]])
-    found = read_retrieval(tmp_path, [row(id, speaker=f"s{int(id) // 2}") for id in ids])
+    found = read_retrieval(FinishedRun(tmp_path), [row(id, speaker=f"s{int(id) // 2}") for id in ids])
     assert isinstance(found, Retrieval) and found.audios == 15 and found.hits[0].right == 15
-    sampled = read_retrieval(tmp_path, [row(id) for id in ids], most=7)
+    sampled = read_retrieval(FinishedRun(tmp_path), [row(id) for id in ids], most=7)
     assert isinstance(sampled, Retrieval) and sampled.audios == 7

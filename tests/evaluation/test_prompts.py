@@ -2,8 +2,8 @@
 
 import pytest
 
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.evaluation.prompts import DEFAULT_PROMPTS, PromptSet, judge_note
-from stylewav_pl.types import ConfigError
 
 
 def test_the_default_is_the_papers() -> None:

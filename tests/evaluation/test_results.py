@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from stylewav_pl.errors import RunDirectoryError
 from stylewav_pl.runs.rows import read_results
-from stylewav_pl.types import RunDirectoryError
 
 HEADER = "id,path,speaker,sex,age,seed,status,similarity_start,similarity_end,score: a boy,score: a girl"
 

@@ -14,11 +14,12 @@ from safetensors.torch import load_file
 
 import stylewav_pl
 from stylewav_pl.cli import main
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.face import networks
 from stylewav_pl.face.recordings import with_rate
 from stylewav_pl.optimisation.start import Start
 from stylewav_pl.pocket.voices import held_out_speakers, speak
-from stylewav_pl.types import AudioError, ConfigError
+from stylewav_pl.types import AudioError
 
 RATE = 16_000
 POCKET = {"audio_encoder": "pocket", "device": "cpu"}
@@ -52,9 +53,9 @@ def test_the_face_is_the_one_of_the_command(wav: Path, tmp_path: Path) -> None:
 def test_what_a_face_is(wav: Path) -> None:
     texts = ["this is a photo of a boy", "this is a photo of a girl"]
     face = stylewav_pl.generate(wav, steps=2, prompts=texts, **POCKET)
-    guide = networks.load_image_text_embedder("pocket")
-    embedded = guide.embed_image(networks.load_generator("pocket").synthesize(face.latent[None]))
-    assert face.image.size == (64, 64)
+    guide, generator = networks.load_image_text_embedder("pocket"), networks.load_generator("pocket")
+    embedded = guide.embed_image(generator.synthesize(face.latent[None]))
+    assert face.image.size == (generator.resolution, generator.resolution)
     assert [face.scores[text] for text in texts] == pytest.approx(
         (embedded @ guide.embed_text(texts).T)[0].tolist(), abs=1e-5
     )

@@ -23,8 +23,8 @@ from published_stylegan2 import (
 from slow_stylegan2 import doubled, random_values, slow_image, slow_map, slow_style
 
 from stylewav_pl.cli import main
+from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators import StyleGAN2, load_generator
-from stylewav_pl.types import WeightsError
 
 WRITERS = {
     "ada": write_ada,

@@ -26,8 +26,8 @@ from published_stylegan2 import (
 from safetensors.torch import save_file
 from slow_stylegan2 import random_values
 
+from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators import load_generator
-from stylewav_pl.types import WeightsError
 
 TINY = random_values([2, 1], z=2, w=3, depth=1)
 WRITERS = {

@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators import LinearGenerator, StyleGAN2, load_generator
 from stylewav_pl.generators.stylegan2_names import to_stored_names
-from stylewav_pl.types import WeightsError
 from stylewav_pl.weights.store import save_weights
 
 

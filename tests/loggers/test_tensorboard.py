@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from stylewav_pl.callbacks import writer
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.loggers import TensorBoardLog, tensorboard
-from stylewav_pl.types import ConfigError
 
 
 def read(folder: Path) -> Any:
@@ -35,7 +35,7 @@ def scalars(events: Any, name: str) -> list[tuple[int, float]]:
 
 def test_everything_comes_back(tmp_path: Path) -> None:
     logger = TensorBoardLog()
-    logger.bind(tmp_path)
+    logger.run_path = tmp_path
     logger.log_hyperparams({"model": {"num_steps": 10}})
     logger.log_metrics({"rank0/score/sex/male/a photo of a boy.": 0.25}, step=4)
     logger.log_curve("curve/learning_rate", [0.0, 0.1])
@@ -65,7 +65,7 @@ def test_everything_comes_back(tmp_path: Path) -> None:
 
 def test_nothing_is_opened_before_the_first_log(tmp_path: Path) -> None:
     logger = TensorBoardLog()
-    logger.bind(tmp_path)
+    logger.run_path = tmp_path
     logger.finalize("success")
     logger.close()
     assert list(tmp_path.iterdir()) == []

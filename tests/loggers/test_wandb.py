@@ -122,7 +122,7 @@ def wandb_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 def logger(path: Path, rank: int = 0, **settings: Any) -> WandbLog:
     log = WandbLog(**settings)
-    log.bind(path, rank)
+    log.run_path = path
     return log
 
 

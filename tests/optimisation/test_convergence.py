@@ -4,9 +4,9 @@ import pytest
 import torch
 from one_cohort import fit
 
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators import LinearGenerator
 from stylewav_pl.optimisation.convergence import Convergence, EarlyStop
-from stylewav_pl.types import ConfigError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers.*")  # one cohort needs none
 

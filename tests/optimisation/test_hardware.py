@@ -9,10 +9,10 @@ import torch
 from one_cohort import fit, optimise
 
 from stylewav_pl.cli import main
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation import hardware
 from stylewav_pl.optimisation.hardware import Speed
-from stylewav_pl.types import ConfigError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers.*")  # one cohort needs none
 

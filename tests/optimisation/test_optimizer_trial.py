@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 import torch
 
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.optimisation.optimizer_trial import try_optimizer
-from stylewav_pl.types import ConfigError
 
 LATENTS = torch.ones(1, 16)
 

@@ -5,10 +5,10 @@ import torch
 from one_cohort import fit
 
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators import LinearGenerator
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.phases import Refinement
-from stylewav_pl.types import ConfigError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers.*")  # one cohort needs none
 

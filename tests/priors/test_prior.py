@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from stylewav_pl.embedders import load_audio_embedder
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
 from stylewav_pl.errors import ConfigError, WeightsError
+from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.linear import LinearGenerator
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.prior_start import Sources, prepare_prior
@@ -116,7 +117,10 @@ def pocket_prior(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "generator": sha256_of(resolve("pocket", "generator")),
         "guide": sha256_of(resolve("pocket", "image_text")),
     }
-    save_prior(path, prior(512, 128, **hashes, ears=("somebody's", sha256_of(resolve("pocket", "audio")))))
+    embed, latent = load_audio_embedder("pocket").embed_dim, load_generator("pocket").w_dim
+    save_prior(
+        path, prior(embed, latent, **hashes, ears=("somebody's", sha256_of(resolve("pocket", "audio"))))
+    )
     return path
 
 

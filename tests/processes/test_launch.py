@@ -7,7 +7,7 @@ from lightning.fabric.plugins.environments import LightningEnvironment
 
 from stylewav_pl.processes.launch import LAUNCH, name_of_launch
 from stylewav_pl.processes.parent import PARENT
-from stylewav_pl.strategies import LAUNCHED_WITH, Launcher
+from stylewav_pl.processes.strategy import LAUNCHED_WITH, Launcher
 
 TORCHRUN = {
     "TORCHELASTIC_RUN_ID": "none",

@@ -12,6 +12,7 @@ from PIL import Image
 from stylewav_pl.report.media import picture_uri, sound_uri, start_uris
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import CohortEmbeddings, write_embeddings
+from stylewav_pl.runs.finished import FinishedRun
 
 
 def content(uri: str, kind: str) -> io.BytesIO:
@@ -47,4 +48,4 @@ def test_a_damaged_or_missing_sheet_costs_the_start_images_alone(tmp_path: Path)
             CohortEmbeddings((f"clip-{cohort}",), np.ones((1, 2)), np.ones((1, 2))),
         )
     run.starts_path(0).write_bytes(b"no picture")
-    assert start_uris(tmp_path, ["clip-0", "clip-1", "unknown"]) == {}
+    assert start_uris(FinishedRun(tmp_path), ["clip-0", "clip-1", "unknown"]) == {}

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 import stylewav_pl.report.page as page_module
+from stylewav_pl.errors import RunDirectoryError
 from stylewav_pl.evaluation.evaluate import evaluate
 from stylewav_pl.evaluation.prompts import REPORT_NOTICE, SEX, PromptSet, judge_note
 from stylewav_pl.pictures.sheets import write_sheet
@@ -23,8 +24,8 @@ from stylewav_pl.report.statistics_file import write_statistics
 from stylewav_pl.report.verdict import verdict
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import CohortEmbeddings, write_embeddings
+from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.rows import read_results
-from stylewav_pl.types import RunDirectoryError
 
 ATTACK = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'>"
 
@@ -56,7 +57,7 @@ class Reader(HTMLParser):
 
 
 def read(run: Path) -> Reader:
-    return Reader(write_report(run).read_text("utf-8"))
+    return Reader(write_report(FinishedRun(run)).read_text("utf-8"))
 
 
 def test_the_page_shows_what_the_run_found(make_run: Callable[..., Path]) -> None:
@@ -64,7 +65,7 @@ def test_the_page_shows_what_the_run_found(make_run: Callable[..., Path]) -> Non
     evaluation = evaluate(
         read_results(run), SEX, permutations=99, notes=[REPORT_NOTICE, judge_note("pocket", "pocket")]
     )
-    write_statistics(run, [evaluation])
+    write_statistics(FinishedRun(run), [evaluation])
     page = read(run)
     counts = ["male voices 8 faces", "other voices 2 faces"]
     for expected in [
@@ -99,7 +100,7 @@ def test_start_images_and_sounds_are_shown_where_there_are_some(make_run: Callab
         )
     page = Reader(
         write_report(
-            run, sounds=lambda id: (np.zeros(1600, np.float32), 16000) if id == ids[2] else None
+            FinishedRun(run), sounds=lambda id: (np.zeros(1600, np.float32), 16000) if id == ids[2] else None
         ).read_text("utf-8")
     )
     starts = {
@@ -145,13 +146,13 @@ def test_a_damaged_funnel_is_named(make_run: Callable[..., Path], content: str) 
     run = make_run(voices=2)
     (run / "funnel.json").write_text(content)
     with pytest.raises(RunDirectoryError, match=r"source, population, stage and count in .*funnel\.json"):
-        write_report(run)
+        write_report(FinishedRun(run))
 
 
 @pytest.mark.slow
 def test_two_hundred_clips_with_sounds_stay_small(make_run: Callable[..., Path]) -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, 5 * 16000).astype(np.float32)
-    path = write_report(make_run(voices=100, unlabelled=0), sounds=lambda _: (noise, 16000))
+    path = write_report(FinishedRun(make_run(voices=100, unlabelled=0)), sounds=lambda _: (noise, 16000))
     html = path.read_text("utf-8")
     assert html.count("data-sound=") == 200
     assert path.stat().st_size < 25_000_000
@@ -166,7 +167,7 @@ def test_the_page_needs_nothing_from_outside(make_run: Callable[..., Path]) -> N
 
 
 def test_one_script_runs_and_no_other(make_run: Callable[..., Path]) -> None:
-    html = write_report(make_run()).read_text("utf-8")
+    html = write_report(FinishedRun(make_run())).read_text("utf-8")
     (script,) = re.findall(r"<script>(.*?)</script>", html, flags=re.DOTALL)
     (policy,) = [
         attributes["content"]
@@ -201,7 +202,7 @@ def test_text_of_the_user_is_text(make_run: Callable[..., Path]) -> None:
     (run / "manifest.json").write_text(json.dumps({ATTACK: ATTACK}))
     (run / "config.yaml").write_text(ATTACK)
     prompts = PromptSet(ATTACK, {ATTACK: ATTACK, "female": SEX.sentences[1]})
-    write_statistics(run, [evaluate(read_results(run), prompts, permutations=9, notes=[ATTACK])])
+    write_statistics(FinishedRun(run), [evaluate(read_results(run), prompts, permutations=9, notes=[ATTACK])])
     hostile = read(run)
     clean = read(make_run(voices=4, images=False))
     assert hostile.count("script") == clean.count("script") == 1
@@ -248,7 +249,7 @@ def test_a_run_in_which_nothing_was_finished_has_a_page(tmp_path: Path) -> None:
 
 def test_statistics_that_do_not_fit_the_scores_are_said(make_run: Callable[..., Path]) -> None:
     run = make_run(voices=3)
-    write_statistics(run, [evaluate(read_results(run), SEX, permutations=9)])
+    write_statistics(FinishedRun(run), [evaluate(read_results(run), SEX, permutations=9)])
     (run / "results.csv").write_text((run / "results.csv").read_text().replace("score: this", "score: that"))
     assert "Score the run with these prompts first" in read(run).text
 
@@ -260,8 +261,8 @@ def test_what_cannot_be_computed_is_said(make_run: Callable[..., Path]) -> None:
 
 
 def test_a_large_run_is_sampled(make_run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_module, "MOST_CLIPS", 5)
-    monkeypatch.setattr(page_module, "MOST_FACES", 3)
+    monkeypatch.setattr(page_module, "MAX_CLIPS", 5)
+    monkeypatch.setattr(page_module, "MAX_FACES", 3)
     text = read(make_run(voices=10, unlabelled=0)).text
     assert "sample of 5 of 20 clips" in text
     assert "male voices 3 of 10 faces" in text
@@ -269,10 +270,10 @@ def test_a_large_run_is_sampled(make_run: Callable[..., Path], monkeypatch: pyte
 
 def test_the_same_run_gives_the_same_page(make_run: Callable[..., Path]) -> None:
     run = make_run(voices=3)
-    assert write_report(run).read_bytes() == write_report(run).read_bytes()
+    assert write_report(FinishedRun(run)).read_bytes() == write_report(FinishedRun(run)).read_bytes()
 
 
 def test_without_results_there_is_no_page(tmp_path: Path) -> None:
     with pytest.raises(RunDirectoryError, match=r"no results\.csv"):
-        write_report(tmp_path)
+        write_report(FinishedRun(tmp_path))
     assert not list(tmp_path.iterdir())

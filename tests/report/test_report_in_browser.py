@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from stylewav_pl.report.html import write_report
+from stylewav_pl.runs.finished import FinishedRun
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -40,7 +41,7 @@ def opened(browser: Any, make_run: Callable[..., Path]) -> Iterator[Any]:
         (run / "results.csv").read_text().replace("voice-003,voices", '"<img src=x onerror=alert(1)>",voices')
     )
     (run / "results.csv").write_text(results)
-    report = write_report(run, sounds=tone)
+    report = write_report(FinishedRun(run), sounds=tone)
     page, said = browser.new_page(viewport={"width": 1200, "height": 900}), []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))

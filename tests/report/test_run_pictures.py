@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from stylewav_pl.report.run_pictures import save_grid
+from stylewav_pl.runs.finished import FinishedRun
 
 
 def pixels(picture: Image.Image, colour: tuple[int, int, int]) -> np.ndarray:
@@ -19,7 +20,7 @@ def read(path: Path) -> Image.Image:
 
 
 def test_a_grid_of_a_run_shows_populations_and_the_rest(make_run: Callable[..., Path]) -> None:
-    path = save_grid(make_run(voices=6, unlabelled=2))
+    path = save_grid(FinishedRun(make_run(voices=6, unlabelled=2)))
     assert path.name == "grid.png"
     picture = read(path)
     blue, red, grey = (
@@ -31,7 +32,7 @@ def test_a_grid_of_a_run_shows_populations_and_the_rest(make_run: Callable[..., 
 
 def test_a_large_population_is_sampled(make_run: Callable[..., Path]) -> None:
     run = make_run(voices=12, unlabelled=0)
-    small, large = read(save_grid(run, limit=3)).size, read(save_grid(run)).size
+    small, large = read(save_grid(FinishedRun(run), limit=3)).size, read(save_grid(FinishedRun(run))).size
     assert small[0] < large[0] and small[1] < large[1]
 
 
@@ -39,13 +40,15 @@ def test_missing_and_damaged_images_are_left_out(make_run: Callable[..., Path]) 
     run = make_run(voices=4)
     (run / "images" / "voice-000.png").unlink()
     (run / "images" / "voice-001.png").write_bytes(b"no image")
-    assert read(save_grid(run)).width > 0
+    assert read(save_grid(FinishedRun(run))).width > 0
 
 
 def test_a_run_without_any_image_still_ends(make_run: Callable[..., Path]) -> None:
-    assert save_grid(make_run(images=False)).is_file()
+    assert save_grid(FinishedRun(make_run(images=False))).is_file()
 
 
 def test_the_trait_can_be_chosen(make_run: Callable[..., Path]) -> None:
     run = make_run(voices=3, unlabelled=0)
-    assert read(save_grid(run, trait="age")).height < read(save_grid(run)).height  # no such label: one band
+    assert (
+        read(save_grid(FinishedRun(run), trait="age")).height < read(save_grid(FinishedRun(run))).height
+    )  # no such label: one band

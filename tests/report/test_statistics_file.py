@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stylewav_pl.errors import RunDirectoryError
 from stylewav_pl.evaluation.evaluate import evaluate
 from stylewav_pl.evaluation.guide_view import retrieval
 from stylewav_pl.evaluation.prompts import SEX
 from stylewav_pl.evaluation.settings import read_settings
 from stylewav_pl.report.statistics_file import as_json, write_statistics
+from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.rows import ResultRow
-from stylewav_pl.types import Clip, RunDirectoryError
+from stylewav_pl.types import Clip
 
 
 def rows(count: int) -> list[ResultRow]:
@@ -30,7 +32,7 @@ def refuse(constant: str) -> None:
 
 def test_the_file_holds_the_numbers(tmp_path: Path) -> None:
     evaluation = evaluate(rows(20), SEX, permutations=99, notes=["judge = guide"])
-    path = write_statistics(tmp_path, [evaluation])
+    path = write_statistics(FinishedRun(tmp_path), [evaluation])
     content = json.loads(path.read_text(), parse_constant=refuse)
     entry = content["traits"]["sex"]
     assert content["format"] == 1
@@ -42,9 +44,9 @@ def test_the_file_holds_the_numbers(tmp_path: Path) -> None:
 
 
 def test_the_keys_are_stable(tmp_path: Path) -> None:
-    content = json.loads(write_statistics(tmp_path, [evaluate(rows(8), SEX, permutations=9)]).read_text())[
-        "traits"
-    ]["sex"]
+    content = json.loads(
+        write_statistics(FinishedRun(tmp_path), [evaluate(rows(8), SEX, permutations=9)]).read_text()
+    )["traits"]["sex"]
     counts = ["populations", "speakers_known", "shared_speakers", "unlabelled", "unscored", "faces_right"]
     answers = [
         "observed",
@@ -80,21 +82,21 @@ def test_the_keys_are_stable(tmp_path: Path) -> None:
 
 
 def test_retrieval_is_in_the_file(tmp_path: Path) -> None:
-    path = write_statistics(tmp_path, [], retrieval(np.eye(6), np.eye(6)))
+    path = write_statistics(FinishedRun(tmp_path), [], retrieval(np.eye(6), np.eye(6)))
     found = json.loads(path.read_text())["retrieval"]
     assert (found["audios"], found["median_rank"]) == (6, 1.0)
     assert [(hits["k"], hits["right"], hits["share"]["value"]) for hits in found["hits"]] == [
         (1, 6, 1.0),
         (5, 6, 1.0),
     ]
-    assert json.loads(write_statistics(tmp_path, []).read_text())["retrieval"] == {
+    assert json.loads(write_statistics(FinishedRun(tmp_path), []).read_text())["retrieval"] == {
         "not_computable": "the run recorded no targets"
     }
 
 
 def test_what_has_no_answer_says_why(tmp_path: Path) -> None:
     content = json.loads(
-        write_statistics(tmp_path, [evaluate(rows(1), SEX)]).read_text(), parse_constant=refuse
+        write_statistics(FinishedRun(tmp_path), [evaluate(rows(1), SEX)]).read_text(), parse_constant=refuse
     )["traits"]["sex"]
     assert content["observed"]["between"][0]["welch"] == {"not_computable": "a population is empty"}
     assert content["permutation_p"][SEX.sentences[0]] == {"not_computable": "a population is empty"}
@@ -107,9 +109,9 @@ def test_a_number_that_is_not_finite_is_refused(value: float) -> None:
 
 
 def test_settings_come_back(tmp_path: Path) -> None:
-    assert read_settings(tmp_path) == []
-    write_statistics(tmp_path, [evaluate(rows(8), SEX, seed=5, permutations=99, notes=["a"])])
-    ((prompts, seed, permutations, notes),) = read_settings(tmp_path)
+    assert read_settings(FinishedRun(tmp_path)) == []
+    write_statistics(FinishedRun(tmp_path), [evaluate(rows(8), SEX, seed=5, permutations=99, notes=["a"])])
+    ((prompts, seed, permutations, notes),) = read_settings(FinishedRun(tmp_path))
     assert (prompts.trait, dict(prompts.prompts), seed, permutations, notes) == (
         "sex",
         dict(SEX.prompts),
@@ -123,4 +125,4 @@ def test_settings_come_back(tmp_path: Path) -> None:
 def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "statistics.json").write_text(content)
     with pytest.raises(RunDirectoryError, match="Delete the file"):
-        read_settings(tmp_path)
+        read_settings(FinishedRun(tmp_path))

@@ -97,7 +97,6 @@ def test_the_tables_of_a_run_hold_no_formula(tmp_path: Path) -> None:
 
 
 def test_the_log_holds_no_formula(tmp_path: Path) -> None:
-    log = CsvLog()
-    log.bind(tmp_path)
+    log = CsvLog(tmp_path)
     log.log_metrics({"=1+1": -0.5}, 1)
     assert (tmp_path / "log.csv").read_text() == "step,metric,value\n1,'=1+1,-0.5\n"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from stylewav_pl.errors import OutputError, RunDirectoryError
+from stylewav_pl.files import TEMPORARY_PREFIX
 from stylewav_pl.runs import journal
 from stylewav_pl.runs.directory import RunDirectory
-from stylewav_pl.runs.files import TEMPORARY_PREFIX
 from stylewav_pl.runs.journal import CohortRecord
 from stylewav_pl.runs.plan import Plan
-from stylewav_pl.types import OutputError, RunDirectoryError
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stylewav_pl.errors import RunDirectoryError
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.embeddings import (
     CohortEmbeddings,
@@ -13,7 +14,6 @@ from stylewav_pl.runs.embeddings import (
     write_embeddings,
     write_prompts,
 )
-from stylewav_pl.types import RunDirectoryError
 
 
 def cohort(seed: int, *ids: str) -> CohortEmbeddings:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from stylewav_pl.errors import RunDirectoryError
 from stylewav_pl.runs import places
 from stylewav_pl.runs.places import check_places
-from stylewav_pl.types import RunDirectoryError
 
 FOLDERS = ["images", "latents", "strips", "shards", "journal", ".writing", "rendered", "rendered-512px"]
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from stylewav_pl.errors import RunDirectoryError
 from stylewav_pl.runs.plan import Plan
 from stylewav_pl.runs.plan_file import read_plan, write_plan
-from stylewav_pl.types import RunDirectoryError
 
 IDS = ["b", "ä", "line\nbreak", "caf\udce9", 'quo"te', "\u2028", "a"]
 

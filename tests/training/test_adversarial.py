@@ -6,11 +6,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators import StyleGAN2, load_generator
 from stylewav_pl.pocket.faces import Z_DIM
 from stylewav_pl.training import adversarial
 from stylewav_pl.training.discriminator import Discriminator, with_deviation
-from stylewav_pl.types import WeightsError
 
 CHANNELS = {4: 8, 8: 8, 16: 8}
 

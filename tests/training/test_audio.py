@@ -22,19 +22,20 @@ from stylewav_pl.embedders import (
     load_audio_embedder,
 )
 from stylewav_pl.embedders.wav2clip import AudioNetwork, power_spectrogram
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.pocket.faces import Z_DIM
 from stylewav_pl.pocket.voices import draw_speaker
 from stylewav_pl.training import audio as recipe
 from stylewav_pl.training import audio_evaluation as recipe_evaluation
 from stylewav_pl.training import voice_bank
-from stylewav_pl.training.audio import AudioDistillation, LossName, build_loss, fit
+from stylewav_pl.training.audio import AudioDistillation, LossName, build_loss
 from stylewav_pl.training.audio_augmentation import augment_power, band_limit, gate
 from stylewav_pl.training.audio_evaluation import accuracies
 from stylewav_pl.training.audio_losses import CrossProjectionLoss, InfoNCE, contrastive
 from stylewav_pl.training.audio_pairs import (
     DECILES,
+    AudioImageBatch,
     FaceBank,
-    VoiceFaceData,
     VoiceFacePairs,
     cells_of,
     make_face_bank,
@@ -47,8 +48,8 @@ from stylewav_pl.training.espeak import (
     median_pitch,
     speak_espeak,
 )
+from stylewav_pl.training.lightning_loop import StepBatches, StepData, fit
 from stylewav_pl.training.voice_bank import VoiceBank, make_voice_bank, scale_of, years_of
-from stylewav_pl.types import ConfigError
 
 
 @pytest.fixture
@@ -72,21 +73,23 @@ def small_module(loss: LossName = "cx", steps: int = 4) -> AudioDistillation:
     return AudioDistillation(network, build_loss(loss, network), learning_rate=1e-2, steps=steps)
 
 
-def pairs_data(voices: VoiceBank, faces: FaceBank, steps: int) -> VoiceFaceData:
-    return VoiceFaceData(voices, faces, batch_size=8, seconds=0.4, seed=3, steps_per_epoch=2, steps=steps)
+def pairs_data(voices: VoiceBank, faces: FaceBank, steps: int) -> StepData[AudioImageBatch]:
+    pairs = VoiceFacePairs(voices, faces, batch_size=8, seconds=0.4)
+    return StepData(pairs.batch, seed=3, steps=steps, steps_per_epoch=2)
 
 
 def test_a_pair_shares_sex_and_decile_of_age(voices: VoiceBank, faces: FaceBank) -> None:
     marked = replace(voices, waveforms=np.tile(np.arange(60, dtype=np.int16)[:, None], (1, 8000)))
-    pairs = VoiceFacePairs(marked, faces, batch_size=50, seconds=0.4, seed=0, steps=range(1))
-    waveforms, images = pairs[0]
+    pairs = VoiceFacePairs(marked, faces, batch_size=50, seconds=0.4)
+    waveforms, images = pairs.batch(np.random.default_rng(0))
     rows = (waveforms[:, 0] * 32768).round().long().numpy()
     assert np.array_equal(images.argmax(dim=1).numpy(), cells_of(voices.male, scale_of(voices.years))[rows])
 
 
 def test_batches_depend_on_seed_and_step_alone(voices: VoiceBank, faces: FaceBank) -> None:
-    whole = VoiceFacePairs(voices, faces, batch_size=4, seconds=0.4, seed=0, steps=range(6))
-    later = VoiceFacePairs(voices, faces, batch_size=4, seconds=0.4, seed=0, steps=range(4, 6))
+    pairs = VoiceFacePairs(voices, faces, batch_size=4, seconds=0.4)
+    whole = StepBatches(pairs.batch, seed=0, steps=range(6))
+    later = StepBatches(pairs.batch, seed=0, steps=range(4, 6))
     assert torch.equal(whole[5][0], later[1][0])
     assert torch.equal(whole[5][1], later[1][1])
     assert not torch.equal(whole[0][0], whole[1][0])

@@ -4,12 +4,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators import load_generator
 from stylewav_pl.pocket.faces import Z_DIM, render
 from stylewav_pl.training import faces
 from stylewav_pl.training.faces_evaluation import evaluate, linear_r2, table
 from stylewav_pl.training.muon import KernelMuon, orthogonalised
-from stylewav_pl.types import WeightsError
 
 
 @pytest.fixture
@@ -118,13 +118,6 @@ def test_linear_r2_knows_the_extremes():
     assert abs(linear_r2(w, torch.randn(400, generator=torch.Generator().manual_seed(1)))) < 0.1
 
 
-second_edition = pytest.mark.skipif(
-    load_generator("pocket").resolution != max(faces.CHANNELS),
-    reason="the shipped generator learned an earlier edition of the drawings",
-)
-
-
-@second_edition
 def test_shipped_weights_draw_like_the_renderer():
     result = evaluate("pocket", faces=64, traits_from=2000)
     assert result.psnr[128] >= 28.0
@@ -138,7 +131,6 @@ def test_a_generator_of_another_size_is_not_compared(tmp_path):
         evaluate(tmp_path / "small")
 
 
-@second_edition
 @torch.no_grad()
 def test_the_mean_face_of_the_shipped_weights_is_a_face():
     generator = load_generator("pocket")

@@ -10,13 +10,9 @@ from stylewav_pl.generators import load_generator
 from stylewav_pl.pocket.faces import PROMPT_SETS, Z_DIM
 from stylewav_pl.training import clip, nuisance
 from stylewav_pl.training.clip_evaluation import evaluate
-from stylewav_pl.weights.registry import ENTRIES, resolve
+from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import read_weights
 
-pytestmark = pytest.mark.skipif(
-    all(entry.name != "pocket-judge" for entry in ENTRIES),
-    reason="the judge ships together with the generator and the guide of the second edition",
-)
 MEANT = ("hair-length", "beard")  # what sex steers by construction; men alone have beards
 
 

@@ -28,14 +28,13 @@ from stylewav_pl.training.recording_conditions import (
 )
 from stylewav_pl.training.recordings import Person, part_of, people_of, read_recordings
 from stylewav_pl.training.recordings_evaluation import (
-    Answer,
     ask_encoder,
     ask_pitch,
-    figures,
     median_pitch,
     report,
     under,
 )
+from stylewav_pl.training.recordings_figures import Answer, figures, measures
 
 RATE = 16_000
 
@@ -204,7 +203,7 @@ def test_conditions_change_what_they_say(condition: str, folder: Folder) -> None
 def test_a_report_has_every_measure_under_every_condition(folder: Folder) -> None:
     text = report(recordings_evaluation.evaluate("pocket", folder(1), part="all", pitch=False))
     assert text.startswith("People: 1 boys, 1 girls, 1 men, 1 women.")
-    for name in (*recordings_evaluation.CONDITIONS, *recordings_evaluation.measures()):
+    for name in (*recordings_evaluation.CONDITIONS, *measures()):
         assert name in text
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 
-from stylewav_pl.types import WeightsError
+from stylewav_pl.errors import WeightsError
 from stylewav_pl.weights.open_clip_name import OpenClipName, parse_open_clip
 from stylewav_pl.weights.registry import entries_named, resolve
 

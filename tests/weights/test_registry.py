@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stylewav_pl.cli import main
-from stylewav_pl.types import WeightsError
+from stylewav_pl.errors import WeightsError
 from stylewav_pl.weights import registry
 from stylewav_pl.weights.registry import ENTRIES, PackagedWeights, resolve
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from stylewav_pl.types import WeightsError
+from stylewav_pl.errors import WeightsError
 from stylewav_pl.weights.contents import read_contents
 from stylewav_pl.weights.state_dict import load_into, read_state_dict
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stylewav_pl.types import WeightsError
+from stylewav_pl.errors import WeightsError
 from stylewav_pl.weights.state_dict import read_state_dict
 from stylewav_pl.weights.torchscript import is_torchscript
 

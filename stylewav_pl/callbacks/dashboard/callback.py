@@ -13,16 +13,23 @@ from PIL import Image
 
 from stylewav_pl.callbacks.clip_score import ClipScore
 from stylewav_pl.callbacks.dashboard import names
-from stylewav_pl.callbacks.dashboard.ending import Ending
-from stylewav_pl.callbacks.dashboard.window import Window, deserves_a_look, deserves_a_row, memory
+from stylewav_pl.callbacks.dashboard.run_summary import RunSummary
+from stylewav_pl.callbacks.dashboard.running_stats import (
+    RunningStats,
+    memory,
+    should_log_images,
+    should_log_numbers,
+)
 from stylewav_pl.errors import one_line
 from stylewav_pl.loggers import RunLogger
 from stylewav_pl.pictures.grid import picture_grid
 from stylewav_pl.pictures.images import to_bytes
 from stylewav_pl.ranges import check_number
+from stylewav_pl.runs.directory import RunDirectory
+from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.types import CohortResult, ScoreRow
 
-MOST_POPULATIONS = 8
+MAX_POPULATIONS = 8
 
 
 class Dashboard(Callback):
@@ -56,34 +63,19 @@ class Dashboard(Callback):
         self.clips_done = 0
         self._settings: Mapping[str, Any] = {}
         self._cohorts = 0
-        self._window = Window(time.monotonic())
+        self._stats = RunningStats(time.monotonic())
         self._given_up: list[Logger] = []
 
-    def bind(
-        self,
-        loggers: Sequence[Logger],
-        run_path: Path,
-        rank: int,
-        clips_done: int = 0,
-        settings: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Tells the loggers where the run is, and this process what is done already; called before the first cohort.
-
-        Args:
-            loggers: The trainer's.
-            run_path: The run directory.
-            rank: Which process this is.
-            clips_done: Clips of the run that were finished before this start.
-            settings: The configuration, for the loggers that keep it.
-        """
-        self.clips_done, self._settings = clips_done, settings or {}
-        for logger in loggers:
-            if isinstance(logger, RunLogger):
-                logger.bind(run_path, rank)
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Reads what earlier starts of the run have done, and its configuration, where this process shows them."""
+        if self._shows(trainer):
+            run = RunDirectory(Path(trainer.default_root_dir))
+            self.clips_done = run.finished().number_of_clips
+            self._settings = run.first_configuration()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts the clock; shows the configuration and the learning rate of a cohort."""
-        self._window = Window(time.monotonic())
+        self._stats = RunningStats(time.monotonic())
         if not self._shows(trainer):
             return
         module: Any = pl_module
@@ -101,35 +93,37 @@ class Dashboard(Callback):
             return
         self.clips_done += len(result.clips)
         self._cohorts += 1
-        self._window.add(result.curves)
+        self._stats.add(result.curves)
         step, score = self.clips_done, _clip_score(trainer)
-        if deserves_a_row(self._cohorts):
+        if should_log_numbers(self._cohorts):
             row = self._row(trainer, pl_module, score)
-            self._tell(trainer.loggers, lambda logger: logger.log_metrics(row, step), strangers=True)
-        if deserves_a_look(self._cohorts) and any(map(_wants_more_than_numbers, trainer.loggers)):
+            self._tell(
+                trainer.loggers, lambda logger: logger.log_metrics(row, step), include_lightning_loggers=True
+            )
+        if should_log_images(self._cohorts) and any(map(_wants_more_than_numbers, trainer.loggers)):
             faces, histograms = self._faces(result, score), _histograms(result, outputs.get("scores", ()))
             self._tell(trainer.loggers, lambda logger: _look(logger, faces, histograms, step))
 
-    def finish(self, loggers: Sequence[Logger], run_path: Path) -> None:
+    def show_results(self, trainer: Trainer) -> None:
         """Shows the whole run, once its tables, statistics and report are written."""
-        ending = Ending(run_path, self.table_rows)
-        self._tell(loggers, ending.show)
+        summary = RunSummary(FinishedRun(Path(trainer.default_root_dir)), self.table_rows)
+        self._tell(trainer.loggers, summary.show)
 
-    def close(self, loggers: Sequence[Logger], failed: bool = False) -> None:
+    def close(self, trainer: Trainer, failed: bool = False) -> None:
         """Ends the loggers."""
-        self._tell(loggers, lambda logger: logger.close(failed))
+        self._tell(trainer.loggers, lambda logger: logger.close(failed))
 
     def _shows(self, trainer: Trainer) -> bool:
         return bool(trainer.loggers) and (self.every_rank or trainer.global_rank == 0)
 
     def _row(self, trainer: Trainer, pl_module: LightningModule, score: ClipScore | None) -> dict[str, float]:
         now = time.monotonic()
-        numbers = {**self._window.numbers(now), **memory(pl_module.device)}
+        numbers = {**self._stats.numbers(now), **memory(pl_module.device)}
         numbers |= {
             names.score(*population): mean
             for population, mean in (score.running_means() if score else {}).items()
         }
-        self._window = Window(now)
+        self._stats = RunningStats(now)
         return {names.own(trainer.global_rank, name): value for name, value in numbers.items()}
 
     def _faces(self, result: CohortResult, score: ClipScore | None) -> dict[str, Image.Image]:
@@ -140,15 +134,17 @@ class Dashboard(Callback):
             label: [row for row, of in enumerate(found) if of == label][: self.faces]
             for label in dict.fromkeys([*labels, *found])
         }
-        shown = [(label, rows) for label, rows in chosen.items() if rows][:MOST_POPULATIONS]
+        shown = [(label, rows) for label, rows in chosen.items() if rows][:MAX_POPULATIONS]
         return {
             label: picture_grid({label: list(to_bytes(result.images[rows]).cpu().numpy())}, columns=8)
             for label, rows in shown
         }
 
-    def _tell(self, loggers: Sequence[Logger], act: Callable[[Any], None], strangers: bool = False) -> None:
+    def _tell(
+        self, loggers: Sequence[Logger], act: Callable[[Any], None], include_lightning_loggers: bool = False
+    ) -> None:
         for logger in loggers:
-            if logger in self._given_up or not (strangers or isinstance(logger, RunLogger)):
+            if logger in self._given_up or not (include_lightning_loggers or isinstance(logger, RunLogger)):
                 continue
             try:
                 act(logger)

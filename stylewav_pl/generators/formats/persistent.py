@@ -17,7 +17,7 @@ from torch import Tensor
 from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators.formats.base import Format, Published, as_tensor, common, require, taps_of
 from stylewav_pl.generators.stylegan2 import ARCHITECTURES
-from stylewav_pl.weights.pickles import Record, brief
+from stylewav_pl.weights.pickles import InertObject, brief
 
 
 class PersistentPickle(Format):
@@ -28,7 +28,7 @@ class PersistentPickle(Format):
     def read(self, contents: Any) -> Published | None:
         """See :meth:`Format.read`."""
         generator = contents.get("G_ema") if isinstance(contents, dict) else contents
-        if not isinstance(generator, Record) or generator.kind == "Network":
+        if not isinstance(generator, InertObject) or generator.kind == "Network":
             return None
         _check_architecture(generator)
         mapping, synthesis = Layer(generator, "mapping"), Layer(generator, "synthesis")
@@ -68,10 +68,10 @@ class Layer:
         WeightsError: There is no such module.
     """
 
-    def __init__(self, parent: Record, name: str, path: str = "") -> None:
+    def __init__(self, parent: InertObject, name: str, path: str = "") -> None:
         self.name = f"{path}{name}"
         record = _dictionary(parent, "_modules").get(name)
-        if not isinstance(record, Record):
+        if not isinstance(record, InertObject):
             raise WeightsError(f"Its generator lacks the module {self.name}. Expected a StyleGAN2 network.")
         self.record = record
 
@@ -118,15 +118,17 @@ class Layer:
         return value
 
 
-def _dictionary(record: Record, name: str) -> dict[str, Any]:
+def _dictionary(record: InertObject, name: str) -> dict[str, Any]:
     found = record.state.get(name)
     return found if isinstance(found, dict) else {}
 
 
-def _check_architecture(generator: Record) -> None:
+def _check_architecture(generator: InertObject) -> None:
     modules = _dictionary(generator, "_modules")
     synthesis = (
-        _dictionary(modules["synthesis"], "_modules") if isinstance(modules.get("synthesis"), Record) else {}
+        _dictionary(modules["synthesis"], "_modules")
+        if isinstance(modules.get("synthesis"), InertObject)
+        else {}
     )
     if "input" in synthesis:
         raise WeightsError(
@@ -158,7 +160,7 @@ def _blocks(synthesis: Layer) -> list[Layer]:
 
 
 def _architecture(synthesis: Layer) -> str:
-    """How the blocks are joined.
+    """Tells how the blocks are joined.
 
     Raises:
         WeightsError: In a way that this version cannot use.

@@ -14,7 +14,7 @@ from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators.formats.base import Format, Published, as_tensor, require, taps_of
 from stylewav_pl.generators.stylegan2 import ARCHITECTURES
 from stylewav_pl.generators.stylegan2_layers import BINOMIAL
-from stylewav_pl.weights.pickles import Record, brief
+from stylewav_pl.weights.pickles import InertObject, brief
 
 SETTINGS = {
     "num_channels": (3, "image channels"),
@@ -36,10 +36,10 @@ class TensorFlowPickle(Format):
     def read(self, contents: Any) -> Published | None:
         """See :meth:`Format.read`."""
         network = contents[-1] if isinstance(contents, tuple | list) and contents else contents
-        if not isinstance(network, Record) or network.kind != "Network":
+        if not isinstance(network, InertObject) or network.kind != "Network":
             return None
         components = [
-            part for part in _dictionary(network, "components").values() if isinstance(part, Record)
+            part for part in _dictionary(network, "components").values() if isinstance(part, InertObject)
         ]
         settings: dict[str, Any] = {"resample_kernel": BINOMIAL}
         variables: dict[str, Any] = {}
@@ -145,12 +145,12 @@ class Reader:
         return as_tensor(self.variables.pop(name), name)
 
 
-def _dictionary(record: Record, name: str) -> dict[str, Any]:
+def _dictionary(record: InertObject, name: str) -> dict[str, Any]:
     found = record.state.get(name)
     return found if isinstance(found, dict) else {}
 
 
-def _variables(network: Record) -> dict[str, Any]:
+def _variables(network: InertObject) -> dict[str, Any]:
     """The variables of one network by their names within it."""
     pairs = network.state.get("variables")
     if not isinstance(pairs, list | tuple) or not all(
@@ -163,7 +163,9 @@ def _variables(network: Record) -> dict[str, Any]:
     return {name.removeprefix("G_mapping/").removeprefix("G_synthesis/"): value for name, value in pairs}
 
 
-def _check_architecture(network: Record, settings: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
+def _check_architecture(
+    network: InertObject, settings: Mapping[str, Any], variables: Mapping[str, Any]
+) -> None:
     function = brief(network.state.get("build_func_name")).strip("'")
     if any("/StyleMod/" in name for name in variables):
         raise WeightsError(

@@ -4,20 +4,9 @@ What the faces show for each sex and age is a caricature by construction; it say
 """
 
 from stylewav_pl.pocket.faces.attributes import CHILD_BELOW, OLD_ABOVE, Z_DIM, Attributes, attributes_of
-from stylewav_pl.pocket.faces.captions import (
-    FACT_NAMES,
-    FACTS,
-    PROMPT_SETS,
-    TEMPLATES,
-    UNCLEAR,
-    WORDS,
-    Caption,
-    PromptSet,
-    caption,
-    facts_of,
-    fits,
-)
+from stylewav_pl.pocket.faces.captions import WORDS, Caption, caption, facts_of, fits
 from stylewav_pl.pocket.faces.drawing import Drawing, drawing_of, drawing_parameters
+from stylewav_pl.pocket.faces.phrases import FACT_NAMES, FACTS, PROMPT_SETS, TEMPLATES, UNCLEAR, PhraseSet
 from stylewav_pl.pocket.faces.renderer import RESOLUTION, render
 
 __all__ = [
@@ -34,7 +23,7 @@ __all__ = [
     "Attributes",
     "Caption",
     "Drawing",
-    "PromptSet",
+    "PhraseSet",
     "attributes_of",
     "caption",
     "drawing_of",

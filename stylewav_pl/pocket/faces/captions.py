@@ -1,4 +1,4 @@
-"""Words for faces: facts that can be told from the attributes, captions made of them, and prompt sets that ask for them.
+"""Words for faces: facts that can be told from the attributes, and captions made of them.
 
 The words boy and girl are used for males and females of every age, as in the prompts of the StyleWav paper;
 man and woman for grown-ups.
@@ -13,81 +13,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from stylewav_pl.pocket.faces.attributes import CHILD_BELOW, OLD_ABOVE, Attributes
-
-UNCLEAR = -1
-FACTS: dict[str, tuple[str, ...]] = {
-    "sex": ("male", "female"),
-    "age": ("child", "adult", "old"),
-    "youth": ("young", "old"),
-    "glasses": ("with", "without"),
-    "beard": ("with", "without"),
-    "moustache": ("with", "without"),
-    "hair_colour": ("black", "brown", "blond", "red", "gray", "white"),
-    "hair_length": ("long", "short"),
-    "curl": ("curly", "straight"),
-    "baldness": ("bald", "hair"),
-    "smile": ("smiling", "sad"),
-}
-FACT_NAMES = tuple(FACTS)
-TEMPLATES = (
-    "this is a photo of {}",
-    "a photo of {}",
-    "{}",
-    "this is {}",
-    "a picture of {}",
-    "this is a picture of {}",
-    "a portrait of {}",
-    "the face of {}",
-    "an image of {}",
-    "a drawing of {}",
-    "a cartoon of {}",
-)
-
-
-@dataclass(frozen=True)
-class PromptSet:
-    """Phrases of which exactly one fits a face.
-
-    Attributes:
-        fact: The fact that decides, a key of :data:`FACTS`.
-        phrases: One per value of that fact, in its order.
-        grown_only: Whether the phrases suit grown-ups only.
-    """
-
-    fact: str
-    phrases: tuple[str, ...]
-    grown_only: bool = False
-
-    def prompts(self, template: str = TEMPLATES[0]) -> tuple[str, ...]:
-        """The phrases as sentences."""
-        return tuple(template.format(phrase) for phrase in self.phrases)
-
-    def answers(self, facts: Int[Tensor, "face fact"]) -> tuple[Int[Tensor, " face"], Bool[Tensor, " face"]]:
-        """The index of the right phrase for each face, and whether it is clear (the index is 0 where it is not)."""
-        index = facts[:, FACT_NAMES.index(self.fact)]
-        clear = index != UNCLEAR
-        if self.grown_only:
-            clear = clear & (facts[:, FACT_NAMES.index("age")] > 0)
-        return index.clamp_min(0), clear
-
-
-PROMPT_SETS: dict[str, PromptSet] = {
-    "boy-girl": PromptSet("sex", ("a boy", "a girl")),
-    "man-woman": PromptSet("sex", ("a man", "a woman"), grown_only=True),
-    "male-female": PromptSet("sex", ("a male person", "a female person")),
-    "child-adult-old": PromptSet("age", ("a child", "an adult", "an old person")),
-    "young-old": PromptSet("youth", ("a young person", "an old person")),
-    "glasses": PromptSet("glasses", ("a person with glasses", "a person without glasses")),
-    "beard": PromptSet("beard", ("a person with a beard", "a person without a beard")),
-    "moustache": PromptSet("moustache", ("a person with a moustache", "a person without a moustache")),
-    "hair-colour": PromptSet(
-        "hair_colour", tuple(f"a person with {colour} hair" for colour in FACTS["hair_colour"])
-    ),
-    "hair-length": PromptSet("hair_length", ("a person with long hair", "a person with short hair")),
-    "curl": PromptSet("curl", ("a person with curly hair", "a person with straight hair")),
-    "baldness": PromptSet("baldness", ("a bald person", "a person with hair")),
-    "smile": PromptSet("smile", ("a smiling person", "a sad person")),
-}
+from stylewav_pl.pocket.faces.phrases import FACT_NAMES, FACTS, TEMPLATES, UNCLEAR
 
 NOUNS_CHILD = {
     0: ("boy", "boy", "male child", "little boy"),
@@ -103,72 +29,17 @@ NOUNS_NEUTRAL = {
     2: ("old person", "elderly person"),
     UNCLEAR: ("person", "human", "face"),
 }
+# fmt: off
 WORDS: tuple[str, ...] = (
-    *(
-        "a",
-        "an",
-        "and",
-        "the",
-        "this",
-        "that",
-        "it",
-        "is",
-        "of",
-        "in",
-        "has",
-        "who",
-        "wearing",
-        "with",
-        "without",
-        "no",
-        "not",
-    ),
-    *("photo", "picture", "portrait", "image", "drawing", "cartoon", "face", "person", "human", "someone"),
-    *(
-        "boy",
-        "girl",
-        "man",
-        "woman",
-        "male",
-        "female",
-        "gentleman",
-        "guy",
-        "lady",
-        "child",
-        "kid",
-        "adult",
-        "grown",
-    ),
-    *(
-        "young",
-        "old",
-        "elderly",
-        "little",
-        "glasses",
-        "spectacles",
-        "beard",
-        "bearded",
-        "moustache",
-        "mustache",
-    ),
-    *(
-        "hair",
-        "black",
-        "brown",
-        "blond",
-        "blonde",
-        "red",
-        "gray",
-        "grey",
-        "white",
-        "long",
-        "short",
-        "curly",
-        "straight",
-        "bald",
-    ),
-    *("smiling", "happy", "sad", "unhappy"),
+    "a", "an", "and", "the", "this", "that", "it", "is", "of", "in", "has", "who", "wearing", "with",
+    "without", "no", "not", "photo", "picture", "portrait", "image", "drawing", "cartoon", "face",
+    "person", "human", "someone", "boy", "girl", "man", "woman", "male", "female", "gentleman", "guy",
+    "lady", "child", "kid", "adult", "grown", "young", "old", "elderly", "little", "glasses", "spectacles",
+    "beard", "bearded", "moustache", "mustache", "hair", "black", "brown", "blond", "blonde", "red",
+    "gray", "grey", "white", "long", "short", "curly", "straight", "bald", "smiling", "happy", "sad",
+    "unhappy",
 )
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -185,7 +56,7 @@ class Caption:
 
 
 def facts_of(a: Attributes) -> Int[Tensor, "face fact"]:
-    """What is clearly true of each face.
+    """Tells what is clearly true of each face.
 
     An index into each of :data:`FACTS`, or ``UNCLEAR`` too near to a border.
     """
@@ -230,7 +101,7 @@ def caption(facts: Sequence[int], rng: Random) -> Caption:
 def fits(
     stated: Int[Tensor, "caption fact"], facts: Int[Tensor, "face fact"]
 ) -> Bool[Tensor, "face caption"]:
-    """Whether everything that a caption states is clearly true of a face."""
+    """Tells whether everything that a caption states is clearly true of a face."""
     return ((stated[None] == UNCLEAR) | (stated[None] == facts[:, None])).all(dim=2)
 
 

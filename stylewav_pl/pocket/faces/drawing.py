@@ -79,7 +79,7 @@ class Drawing:
 
 
 def drawing_of(a: Attributes) -> Drawing:
-    """How the faces with these attributes are drawn; smooth in all of them."""
+    """Tells how the faces with these attributes are drawn; smooth in all of them."""
     n = torch.tanh(a.nuisance)
     male, female = 0.5 * (1 + a.sex), 0.5 * (1 - a.sex)
     child, old = torch.sigmoid(22.0 * (0.29 - a.age)), torch.sigmoid(16.0 * (a.age - 0.70))

@@ -71,7 +71,7 @@ class Store(ABC):
 
     @abstractmethod
     def read(self, id: str, kind: Kind) -> bytes:
-        """What is kept about a clip.
+        """Tells what is kept about a clip.
 
         Raises:
             FileNotFoundError: Nothing of this kind is.
@@ -80,8 +80,8 @@ class Store(ABC):
 
     @abstractmethod
     def place(self, id: str, kind: Kind) -> str:
-        """Where it lies in the run directory; inside a shard, with the member's name behind that of the shard."""
+        """Tells where it lies in the run directory; inside a shard, with the member's name behind that of the shard."""
 
     @abstractmethod
     def digest(self, files: CohortFiles, id: str, kind: Kind) -> Digest | None:
-        """What was recorded about it when it was written; None where nothing was."""
+        """Tells what was recorded about it when it was written; None where nothing was."""

@@ -7,8 +7,8 @@ from concurrent.futures import Executor, wait
 from pathlib import Path
 from typing import final
 
+from stylewav_pl.files import SCRATCH, flush_folder
 from stylewav_pl.runs.digests import CohortFiles, Digest, digest_of
-from stylewav_pl.runs.files import SCRATCH, flush_folder
 from stylewav_pl.runs.plan import stem_of
 from stylewav_pl.runs.stores.base import RECORD, Kind, Member, Store
 
@@ -18,7 +18,7 @@ class FileStore(Store):
     """``images/<stem>.png``, ``latents/<stem>.safetensors``, ``strips/<stem>.png``; records are in the journal alone."""
 
     def path(self, id: str, kind: Kind) -> Path:
-        """Where a member lies."""
+        """Tells where a member lies."""
         return self.run / self.place(id, kind)
 
     def write(self, cohort: int, members: Sequence[Member], pool: Executor) -> CohortFiles:

@@ -11,11 +11,11 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import IO, cast, final
 
+from stylewav_pl.errors import RunDirectoryError
+from stylewav_pl.files import SCRATCH, whole_file
 from stylewav_pl.runs.digests import CohortFiles, Digest, DigestingFile, digest_of
-from stylewav_pl.runs.files import SCRATCH, whole_file
 from stylewav_pl.runs.plan import key_of
 from stylewav_pl.runs.stores.base import RECORD, STRIP, Kind, Member, Output, Store
-from stylewav_pl.types import RunDirectoryError
 
 
 @final
@@ -27,7 +27,7 @@ class ShardStore(Store):
         self._kept: tuple[Path | None, Mapping[str, tuple[int, int]]] = (None, {})
 
     def path(self, cohort: int) -> Path:
-        """Where a cohort's shard lies."""
+        """Tells where a cohort's shard lies."""
         return self.run / self._shard(cohort)
 
     def write(self, cohort: int, members: Sequence[Member], pool: Executor) -> CohortFiles:

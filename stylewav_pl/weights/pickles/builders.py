@@ -10,11 +10,12 @@ from typing import Any
 
 from stylewav_pl.weights.pickles import numbers
 from stylewav_pl.weights.pickles.budget import RefusedPickleError
-from stylewav_pl.weights.pickles.machine import Builder, Stateful, brief, checked_keys
+from stylewav_pl.weights.pickles.contract import Builder, Stateful
 from stylewav_pl.weights.pickles.storages import STORAGES, read_storage
+from stylewav_pl.weights.pickles.values import brief, checked_keys
 
 
-class Record(Stateful):
+class InertObject(Stateful):
     """An object reduced to its data: the name of its class and its attributes."""
 
     def __init__(self, kind: str, state: Mapping[str, Any] | None = None) -> None:
@@ -28,13 +29,13 @@ class Record(Stateful):
         self.state = state
 
 
-def _persistent_object(meta: Any) -> Record:
+def _persistent_object(meta: Any) -> InertObject:
     if not isinstance(meta, dict) or meta.get("type") != "class" or not isinstance(meta.get("state"), dict):
         raise ValueError("a persistent object of unknown form")
     name = meta.get("class_name")
     if not isinstance(name, str):
         raise ValueError(f"a persistent object of a class called {brief(name)}")
-    return Record(name, meta["state"])
+    return InertObject(name, meta["state"])
 
 
 def _dictionary(pairs: Any = ()) -> dict[Any, Any]:
@@ -48,7 +49,7 @@ def _set(values: Any = ()) -> set[Any]:
 
 
 def _items(values: Any) -> list[Any]:
-    """What a container is made of; of a text, each character would become a value."""
+    """Tells what a container is made of; of a text, each character would become a value."""
     if not isinstance(values, list | tuple):
         raise RefusedPickleError(f"a container made of a {type(values).__name__}")
     return list(values)
@@ -61,8 +62,8 @@ def _encoded(text: Any, encoding: Any) -> bytes:
     return text.encode("latin1")
 
 
-def _record(kind: str) -> Callable[[], Record]:
-    return lambda: Record(kind)
+def _record(kind: str) -> Callable[[], InertObject]:
+    return lambda: InertObject(kind)
 
 
 _BUILD: Mapping[str, Callable[..., object] | None] = {

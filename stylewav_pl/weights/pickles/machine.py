@@ -9,13 +9,12 @@ its size. The opcodes are documented in Python's ``pickletools``.
 
 import pickletools
 import sys
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from reprlib import Repr
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from stylewav_pl.weights.pickles.budget import Budget, RefusedPickleError
+from stylewav_pl.weights.pickles.contract import Builder, Stateful, Stream
+from stylewav_pl.weights.pickles.values import ITEM_BYTES, canonical, checked_keys, size_of, typed
 
 PUSHED = frozenset(
     {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"}
@@ -25,73 +24,14 @@ PUSHED = frozenset(
 CONSTANTS: Mapping[str, Any] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 CONTAINERS: Mapping[str, Callable[[], Any]] = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set}
 SHORT_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-KEYS = (str, int, float, bool, bytes, type(None))
-"""What may be a key: nested tuples could take exponential time to hash."""
-
-LONGEST_KEY = 1000
-"""Characters: two long texts that are equal are compared to their end, each time anew."""
-
-LARGEST_KEY = 1 << 64
-"""Larger numbers can be chosen such that all of them share one place of a dictionary."""
-
 STEP_BYTES = 64
 """What an instruction may leave behind besides its value: a place on the stack and one in a container."""
 
 MEMO_BYTES = 128
 """What a place in the memo takes."""
 
-ITEM_BYTES = 128
-"""What a builder may make of one item of its arguments: a place in a dictionary that has just grown."""
-
 OBJECT_BYTES = 1024
 """What a builder may make besides: a record, an array without its numbers."""
-
-_BRIEF = Repr()
-_BRIEF.maxlevel = (
-    2  # containers that hold each other twice, thirty times over, would be written out for hours
-)
-
-
-@runtime_checkable
-class Stream(Protocol):
-    """What a pickle is read from; ``read`` must not set memory aside for more bytes than there are (files do, memory maps do not)."""
-
-    def read(self, size: int, /) -> bytes:
-        """The next bytes, fewer at the end."""
-
-    def readline(self) -> bytes:
-        """The next line."""
-
-    def tell(self) -> int:
-        """The position."""
-
-
-@dataclass(frozen=True)
-class Builder:
-    """What an allowed name stands for.
-
-    Attributes:
-        name: Module and name, as in the file.
-        build: Makes the inert value; ``None`` where the name only appears as an argument. It may look as deep
-            as into the items of its arguments; that much is taken from the budget before it is called.
-        takes_budget: Whether it makes more than that, and takes it from the budget, its first argument, itself.
-    """
-
-    name: str
-    build: Callable[..., object] | None = None
-    takes_budget: bool = False
-
-
-class Stateful(ABC):
-    """A value that gets its content after it was made."""
-
-    @abstractmethod
-    def set_state(self, state: Any) -> None:
-        """Takes over the state that the file holds.
-
-        Raises:
-            ValueError: The state is not of the expected form.
-        """
 
 
 class Machine:
@@ -206,11 +146,11 @@ class Machine:
 
     def _append(self) -> None:
         value = self.stack.pop()
-        _typed(self.stack[-1], list).append(value)
+        typed(self.stack[-1], list).append(value)
 
     def _appends(self) -> None:
         values = self._marked()
-        _typed(self.stack[-1], list).extend(values)
+        typed(self.stack[-1], list).extend(values)
 
     def _dict(self) -> None:
         values = self._marked()
@@ -226,11 +166,11 @@ class Machine:
         self._set_items(self._marked())
 
     def _set_items(self, values: list[Any]) -> None:
-        _typed(self.stack[-1], dict).update(zip(checked_keys(values[::2]), values[1::2], strict=True))
+        typed(self.stack[-1], dict).update(zip(checked_keys(values[::2]), values[1::2], strict=True))
 
     def _additems(self) -> None:
         values = self._marked()
-        _typed(self.stack[-1], set).update(checked_keys(values))
+        typed(self.stack[-1], set).update(checked_keys(values))
 
     def _frozenset(self) -> None:
         values = self._marked()
@@ -241,7 +181,7 @@ class Machine:
 
     def _stack_global(self) -> None:
         module, name = self._last(2)
-        self.stack[-2:] = [self._find(_typed(module, str), _typed(name, str))]
+        self.stack[-2:] = [self._find(typed(module, str), typed(name, str))]
 
     def _inst(self, argument: str) -> None:
         builder = self._find(*argument.split(" ", 1))
@@ -254,7 +194,7 @@ class Machine:
 
     def _reduce(self) -> None:
         builder, arguments = self._last(2)
-        self.stack[-2:] = [self._built(builder, _typed(arguments, tuple))]
+        self.stack[-2:] = [self._built(builder, typed(arguments, tuple))]
 
     _newobj = _reduce
 
@@ -291,7 +231,7 @@ class Machine:
 
     def _spend_on(self, arguments: Sequence[Any]) -> None:
         self.budget.spend(OBJECT_BYTES + ITEM_BYTES * len(arguments))  # first: there may be many
-        self.budget.spend(sum(_size(argument) for argument in arguments))
+        self.budget.spend(sum(size_of(argument) for argument in arguments))
 
     def _find(self, module: str, name: str) -> Builder:
         self.budget.spend(OBJECT_BYTES)
@@ -299,51 +239,3 @@ class Machine:
             return self.builders[canonical(f"{module}.{name}")]
         except KeyError:
             raise RefusedPickleError(f"{module}.{name}") from None
-
-
-def canonical(name: str) -> str:
-    """The name that Python 3 and NumPy 1 use; others wrote the same things under other modules."""
-    for alias, prefix in (("__builtin__.", "builtins."), ("numpy._core.", "numpy.core.")):
-        if name.startswith(alias):
-            return prefix + name[len(alias) :]
-    return name
-
-
-def checked_keys(values: list[Any]) -> list[Any]:
-    """The values themselves, if all of them can be keys.
-
-    Raises:
-        RefusedPickleError: One of them is a container, or longer or larger than any name or number that is one.
-    """
-    for value in values:
-        if not isinstance(value, KEYS):
-            raise RefusedPickleError(f"a key of type {type(value).__name__}")
-        if isinstance(value, str | bytes) and len(value) > LONGEST_KEY:
-            raise RefusedPickleError(f"a key of {len(value):,} characters")
-        if isinstance(value, int) and abs(value) > LARGEST_KEY:
-            raise RefusedPickleError("a key of more than 64 bits")
-    return values
-
-
-def brief(value: Any) -> str:
-    """What a value of a file looks like, in a few words however much it holds.
-
-    >>> brief([1, [2, [3, [4]]]])
-    '[1, [2, [...]]]'
-    """
-    return _BRIEF.repr(value)
-
-
-def _size(argument: Any) -> int:
-    """Bytes that a builder may make of one argument: a copy of a text, a container of the same items."""
-    if isinstance(argument, str | bytes | bytearray):
-        return len(argument)
-    if isinstance(argument, list | tuple | dict | set | frozenset):
-        return ITEM_BYTES * len(argument)
-    return 0
-
-
-def _typed(value: Any, kind: type) -> Any:
-    if not isinstance(value, kind):
-        raise ValueError(f"a {kind.__name__} was expected, found a {type(value).__name__}")
-    return value

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from stylewav_pl.weights.pickles.budget import Budget, RefusedPickleError
-from stylewav_pl.weights.pickles.machine import Stateful, brief
+from stylewav_pl.weights.pickles.contract import Stateful
+from stylewav_pl.weights.pickles.values import brief
 
 NUMERIC = re.compile(r"b1|[fiu](1|2|4|8)")
 MAX_DIMENSIONS = 8

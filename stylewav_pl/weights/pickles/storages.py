@@ -8,7 +8,8 @@ import numpy as np
 
 from stylewav_pl.weights.marks import LEGACY_MAGIC
 from stylewav_pl.weights.pickles.budget import Budget
-from stylewav_pl.weights.pickles.machine import Builder, Machine, Stream
+from stylewav_pl.weights.pickles.contract import Builder, Stream
+from stylewav_pl.weights.pickles.machine import Machine
 from stylewav_pl.weights.pickles.numbers import Storage
 
 LEGACY_PROTOCOL = 1001

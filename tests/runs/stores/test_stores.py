@@ -12,6 +12,7 @@ import pytest
 from tars import header_claiming, tar_bytes, without_end
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
+from stylewav_pl.errors import RunDirectoryError
 from stylewav_pl.runs.plan import Plan, key_of
 from stylewav_pl.runs.stores import (
     IMAGE,
@@ -25,7 +26,6 @@ from stylewav_pl.runs.stores import (
     Store,
     open_store,
 )
-from stylewav_pl.types import RunDirectoryError
 
 IDS = ("a", "Ä/b", "v1.2", "V1.2", "../../x", "/etc/passwd", "x" * 300, "caf\udce9", "line\nbreak")
 PLAN = Plan(4).extended(IDS)

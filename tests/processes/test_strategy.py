@@ -20,9 +20,10 @@ from safetensors.torch import save
 from torch.utils.data import DataLoader
 
 from stylewav_pl.callbacks.writer import in_one_order
-from stylewav_pl.commands.experiment import FORCED
+from stylewav_pl.commands.trainer_settings import FORCED
 from stylewav_pl.module import StyleWav
-from stylewav_pl.strategies import LAUNCHED_WITH, IndependentStrategy, default_threads, use_threads
+from stylewav_pl.processes.strategy import LAUNCHED_WITH, IndependentStrategy
+from stylewav_pl.processes.threads import default_threads, use_threads
 from stylewav_pl.types import ClipBatch
 
 pytestmark = pytest.mark.slow  # each start of the program costs seconds
@@ -101,7 +102,7 @@ def start(
         "--trainer.accelerator",
         "cpu",
     ]
-    folders = [path, str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    folders = [path, str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders))}
     for name in LAUNCHED_WITH:
         environment.pop(name, None)
@@ -180,7 +181,7 @@ def test_a_signal_to_the_first_process_stops_all_and_leaves_none(place: Path, tm
     with start(place, "stopped", devices=2, path=str(tmp_path)) as process:
         deadline = time.monotonic() + 500
         while (
-            len(list((place / "stopped" / ".job").glob("*.json"))) < 2
+            len(list((place / "stopped" / ".job").glob("rank-*.json"))) < 1
             and time.monotonic() < deadline
             and process.poll() is None
         ):

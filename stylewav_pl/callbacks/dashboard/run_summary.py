@@ -1,10 +1,8 @@
 """What a dashboard shows of a run that is done, read from the files of its directory."""
 
-import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
@@ -13,30 +11,28 @@ from PIL import Image
 from stylewav_pl.callbacks.dashboard import names
 from stylewav_pl.evaluation.populations import group
 from stylewav_pl.evaluation.sampling import evenly_spaced
-from stylewav_pl.evaluation.settings import STATISTICS_FILE as STATISTICS
 from stylewav_pl.evaluation.settings import read_settings
 from stylewav_pl.loggers import Cell, RunLogger
-from stylewav_pl.report.run_pictures import load_face
-from stylewav_pl.runs.finished import FinishedRun
+from stylewav_pl.pictures.images import load_face
+from stylewav_pl.runs.finished import GRID, PAGE, STATISTICS, FinishedRun
 from stylewav_pl.runs.rows import ResultRow
 
 THUMBNAIL_PIXELS = 96
-FILES = ("report.html", STATISTICS)
+FILES = (PAGE, STATISTICS)
 NETWORKS = ("guide", "judge")
 
 
-class Ending:
+class RunSummary:
     """The finished run; each part is read when a logger asks for it, and once for all loggers."""
 
-    def __init__(self, run_path: Path, table_rows: int) -> None:
-        """Names the run.
+    def __init__(self, run: FinishedRun, table_rows: int) -> None:
+        """Says what is shown.
 
         Args:
-            run_path: A run directory with its tables.
+            run: A run with its tables.
             table_rows: Most rows of the table of clips; of more an evenly spaced sample is shown.
         """
-        self.run_path = run_path
-        self.run = FinishedRun(run_path)
+        self.run = run
         self.table_rows = table_rows
 
     def show(self, logger: RunLogger) -> None:
@@ -52,13 +48,11 @@ class Ending:
             if self.grid:
                 logger.log_picture(names.GRID, self.grid, step)
             logger.log_table(names.TABLE, *self.table, step)
-            logger.log_files(
-                names.FILES, [path for name in FILES if (path := self.run_path / name).is_file()]
-            )
+            logger.log_files(names.FILES, [path for path in map(self.run.made, FILES) if path])
         known = {f"clips/{name}": count for name, count in counts.items()} | {
             f"networks/{name}": scored_with.get(name, "") for name in NETWORKS
         }
-        logger.log_summary({**facts(self.run_path / STATISTICS), **known}, step)
+        logger.log_summary({**facts(self.run), **known}, step)
 
     @cached_property
     def rows(self) -> list[ResultRow]:
@@ -73,7 +67,7 @@ class Ending:
                 row.similarity_end for row in self.rows if row.similarity_end is not None
             ]
         }
-        for prompts, *_ in read_settings(self.run_path):
+        for prompts, *_ in read_settings(self.run):
             for label, prompt in product(prompts.labels, prompts.sentences):
                 members = [
                     row
@@ -88,9 +82,7 @@ class Ending:
     @cached_property
     def curves(self) -> dict[str, list[float]]:
         """Mean similarity at each step, of everybody and of each population."""
-        label_of = {
-            id: label for label, ids in group(self.run_path, self.rows).items() for id in ids if label
-        }
+        label_of = {id: label for label, ids in group(self.run).items() for id in ids if label}
         sums: dict[str, tuple[int, Float[np.ndarray, " step"]]] = {}
         for id, similarities in self.run.curves():
             curve = np.array(similarities)
@@ -102,8 +94,8 @@ class Ending:
     @cached_property
     def grid(self) -> Image.Image | None:
         """The faces of all populations, None where there is no picture."""
-        path = self.run_path / "grid.png"
-        if not path.is_file():
+        path = self.run.made(GRID)
+        if path is None:
             return None
         with Image.open(path) as picture:
             return picture.convert("RGB")
@@ -136,14 +128,11 @@ class Ending:
         ]
 
 
-def facts(path: Path) -> dict[str, str | int | float]:
-    """The numbers and verdicts of ``statistics.json`` by name; empty where the file is missing."""
-    if not path.is_file():
-        return {}
-    traits = json.loads(path.read_text("utf-8"))["traits"]
+def facts(run: FinishedRun) -> dict[str, str | int | float]:
+    """Names the numbers and verdicts of ``statistics.json``; empty where the file is missing."""
     return {
         f"statistics/{name}": value
-        for name, value in leaves(traits)
+        for name, value in leaves(run.statistics())
         if not isinstance(value, str) or name.endswith("/verdict")
     }
 

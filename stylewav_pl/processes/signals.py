@@ -3,7 +3,7 @@
 SIGTERM, SIGUSR1, which SLURM can be told to send before it takes a machine away, and Ctrl-C.
 
 A run loses nothing but the cohort in flight when it dies, so there is nothing to save: it stops at the next
-step, and where the next step is too far away it is ended. Nothing heavy is imported here: signals are heeded
+step, and where the next step is too far away it is ended. Nothing heavy is imported here: signals are handled
 from the first moment on.
 """
 
@@ -18,27 +18,27 @@ INTERRUPTED = 130  # exit code: Ctrl-C, as shells say it
 STOPPED = 75  # exit code: stopped, and the same command continues (EX_TEMPFAIL of sysexits.h)
 GRACE_SECONDS = 15.0
 
-_asked = threading.Event()
-_was_asked = threading.Event()  # the same, until the command has ended
-_followers: list[Callable[[], None]] = []
+_stop_requested = threading.Event()
+_was_requested = threading.Event()  # the same, until the command has ended
+_callbacks: list[Callable[[], None]] = []
 
 
-def asked() -> bool:
-    """Whether a signal has asked this process to stop."""
-    return _asked.is_set()
+def stop_requested() -> bool:
+    """Returns whether a signal has asked this process to stop."""
+    return _stop_requested.is_set()
 
 
-def tell(follower: Callable[[], None]) -> None:
-    """Has ``follower`` called, from another thread, as soon as a signal arrives.
+def on_stop(callback: Callable[[], None]) -> None:
+    """Has ``callback`` called, from another thread, as soon as a signal arrives.
 
-    Until :func:`heeded` ends.
+    Until :func:`handle_stop_signals` ends.
     """
-    _followers.append(follower)
+    _callbacks.append(callback)
 
 
 @contextmanager
-def heeded(grace_seconds: float = GRACE_SECONDS) -> Iterator[None]:
-    """Heeds the signals inside the block, instead of being killed by them; only the main thread can.
+def handle_stop_signals(grace_seconds: float = GRACE_SECONDS) -> Iterator[None]:
+    """Handles the signals inside the block, instead of being killed by them; only the main thread can.
 
     Args:
         grace_seconds: After this time the process ends in any case, with exit code 75.
@@ -48,7 +48,7 @@ def heeded(grace_seconds: float = GRACE_SECONDS) -> Iterator[None]:
         return
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    handlers = {number: signal.signal(number, _leave_to_the_watcher) for number in SIGNALS}
+    handlers = {number: signal.signal(number, _leave_to_watcher) for number in SIGNALS}
     # Python runs handlers between two instructions of the main thread, which may be far apart; the number of
     # a signal goes through this pipe at once.
     before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
@@ -65,8 +65,8 @@ def heeded(grace_seconds: float = GRACE_SECONDS) -> Iterator[None]:
         os.close(writing)  # ends the watcher
         for timer in timers:
             timer.cancel()
-        _asked.clear()
-        _followers.clear()
+        _stop_requested.clear()
+        _callbacks.clear()
 
 
 @contextmanager
@@ -86,12 +86,12 @@ def interruptible(grace_seconds: float = GRACE_SECONDS, for_good: bool = False) 
         yield
         return
     interrupt = _Interrupt(grace_seconds)
-    _was_asked.clear()
+    _was_requested.clear()
     signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     finally:
-        ends = for_good and (interrupt.timer is not None or _was_asked.is_set())
+        ends = for_good and (interrupt.timer is not None or _was_requested.is_set())
         signal.signal(signal.SIGINT, signal.SIG_IGN if ends else before)
         if interrupt.timer is not None:
             interrupt.timer.cancel()
@@ -105,7 +105,7 @@ class _Interrupt:
         self.timer: threading.Timer | None = None
 
     def __call__(self, number: int, frame: object) -> None:
-        if self.timer is not None or _was_asked.is_set():
+        if self.timer is not None or _was_requested.is_set():
             return
         self.timer = threading.Timer(self.grace_seconds, os._exit, (INTERRUPTED,))
         self.timer.daemon = True
@@ -113,49 +113,51 @@ class _Interrupt:
         raise KeyboardInterrupt
 
 
-def _leave_to_the_watcher(number: int, frame: object) -> None:
+def _leave_to_watcher(number: int, frame: object) -> None:
     """Does nothing: it is there so that the signal does not kill."""
 
 
 def _watch(reading: int, grace_seconds: float, timers: list[threading.Timer]) -> None:
     with os.fdopen(reading, "rb", buffering=0) as signals:
         while data := signals.read(64):
-            if _asked.is_set() or not any(number in data for number in SIGNALS):
+            if _stop_requested.is_set() or not any(number in data for number in SIGNALS):
                 continue
-            _asked.set()
-            _was_asked.set()
+            _stop_requested.set()
+            _was_requested.set()
             timer = threading.Timer(grace_seconds, os._exit, (STOPPED,))
             timer.daemon = True
             timer.start()
             timers.append(timer)
-            for follower in list(_followers):
-                follower()
+            for callback in list(_callbacks):
+                callback()
 
 
-def _heeding() -> bool:
-    return signal.getsignal(SIGNALS[-1]) is _leave_to_the_watcher
+def _handles_signals() -> bool:
+    return signal.getsignal(SIGNALS[-1]) is _leave_to_watcher
 
 
-def _hold() -> None:
+def _block_signals() -> None:
     """Before a fork: a signal to the new process must not be taken for one to this, since both have the pipe at first."""
-    if _heeding():
+    if _handles_signals():
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
-def _go_on() -> None:
-    if _heeding():
+def _unblock_signals() -> None:
+    if _handles_signals():
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
-def _forget() -> None:
+def _restore_default_handlers() -> None:
     """In a forked process (one that decodes audio): the signals are its own, and kill."""
     if isinstance(signal.getsignal(signal.SIGINT), _Interrupt):
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if _heeding():
+    if _handles_signals():
         signal.set_wakeup_fd(-1)
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
-os.register_at_fork(before=_hold, after_in_parent=_go_on, after_in_child=_forget)
+os.register_at_fork(
+    before=_block_signals, after_in_parent=_unblock_signals, after_in_child=_restore_default_handlers
+)

@@ -11,19 +11,20 @@ from torch import Tensor
 
 from stylewav_pl.callbacks import ClipScore
 from stylewav_pl.callbacks.progress import progress_bar
-from stylewav_pl.commands.finish import Scoring, finish_run, record_prompts
 from stylewav_pl.embedders.base import ImageTextEmbedder
+from stylewav_pl.errors import ConfigError, RunDirectoryError
 from stylewav_pl.pictures.images import from_picture
 from stylewav_pl.report.page import Sounds
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.journal import ClipRecord
-from stylewav_pl.types import Clip, ConfigError, RunDirectoryError, SkipReason
+from stylewav_pl.session.finalize import Scoring, finalize_run, record_prompts
+from stylewav_pl.types import Clip, SkipReason
 
 BATCH = 64
 
 
-def score_again(
+def rescore(
     run: RunDirectory,
     guide: ImageTextEmbedder,
     clip_score: ClipScore,
@@ -66,7 +67,7 @@ def score_again(
             bar.update(len(batch))
     run.write_scores(scores)
     record_prompts(run, guide, clip_score.texts)
-    finish_run(run, finished.plan, scoring, early, sounds)
+    finalize_run(run, finished.plan, scoring, early, sounds)
     run.release()
 
 

@@ -1,6 +1,6 @@
 """What a start does about damage that it finds in the run: what can be made again is taken back, the rest is named."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from stylewav_pl.data import ClipDataModule
@@ -10,6 +10,7 @@ from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.journal import Journals
 from stylewav_pl.runs.plan import Plan
 from stylewav_pl.runs.verification import Checked, check_cohorts
+from stylewav_pl.session.finalize import counted
 from stylewav_pl.types import Recording
 
 MOST_NAMED = 5
@@ -31,7 +32,7 @@ def mend(run: FinishedRun, plan: Plan, data: ClipDataModule, say: Callable[[str]
     """
     journals, journal_path = run.journals, run.directory.journal_path
     checked = check_cohorts(run, thorough=noted(journal_path))
-    for line in told(checked, journals, plan):
+    for line in findings(checked, journals, plan):
         say(line)
     lost = {cohort: why for cohort in cohorts_of(checked.damages) if (why := why_lost(run, cohort, data))}
     again = set(cohorts_of(checked.damages)) - lost.keys()
@@ -40,13 +41,13 @@ def mend(run: FinishedRun, plan: Plan, data: ClipDataModule, say: Callable[[str]
     keep_notes(journal_path, lost)
     if again:
         run.directory.write_manifest({"settled": {}})  # tables and report are made again, too
-        say(f"{counted(again, 'cohort')} {'is' if len(again) == 1 else 'are'} made again.")
+        say(f"{counted(len(again), 'cohort')} {'is' if len(again) == 1 else 'are'} made again.")
     return [
         replace(damage, remedy=lost[damage.cohort]) for damage in checked.damages if damage.cohort in lost
     ]
 
 
-def told(checked: Checked, journals: Journals, plan: Plan) -> Iterable[str]:
+def findings(checked: Checked, journals: Journals, plan: Plan) -> Iterable[str]:
     """What a person should know, a sentence each."""
     if checked.damages:
         yield f"Damaged or missing:\n{listed(checked.damages)}"
@@ -59,7 +60,7 @@ def told(checked: Checked, journals: Journals, plan: Plan) -> Iterable[str]:
         )
         one = len(checked.changed) == 1
         yield (
-            f"{counted(checked.changed, 'recording')} {'has' if one else 'have'} changed since "
+            f"{counted(len(checked.changed), 'recording')} {'has' if one else 'have'} changed since "
             f"{'its face was made, which is' if one else 'their faces were made, which are'} kept: {names}. For faces of the "
             "new sounds give the files other names, or begin anew with --restart."
         )
@@ -78,7 +79,7 @@ def why_lost(run: FinishedRun, cohort: int, data: ClipDataModule) -> str:
     before = {recording.path: recording for recording in recordings}
     obstacle = next((why for id in ids if (why := _obstacle(id, data, before))), "")
     return obstacle and (
-        f"Its cohort ({counted(ids, 'clip')}) cannot be made again: {obstacle}. Restore that or the damaged file, or "
+        f"Its cohort ({counted(len(ids), 'clip')}) cannot be made again: {obstacle}. Restore that or the damaged file, or "
         "begin anew with --restart."
     )
 
@@ -96,12 +97,3 @@ def _obstacle(id: str, data: ClipDataModule, before: Mapping[str, Recording]) ->
 def cohorts_of(damages: Iterable[Damage]) -> list[int]:
     """The cohorts with damage, in order."""
     return sorted({damage.cohort for damage in damages if damage.cohort is not None})
-
-
-def counted(things: Sequence[object] | Set[int], noun: str) -> str:
-    """A number of things.
-
-    >>> counted([1], "recording"), counted([], "clip")
-    ('1 recording', '0 clips')
-    """
-    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"

@@ -14,7 +14,7 @@ GIB = 2**30
 DENSE_ROWS = 1000
 
 
-class Window:
+class RunningStats:
     """The cohorts since the last row, as sums."""
 
     def __init__(self, began: float) -> None:
@@ -50,21 +50,21 @@ def memory(device: torch.device) -> dict[str, float]:
     return numbers
 
 
-def deserves_a_row(cohorts: int) -> bool:
-    """Whether numbers are logged after so many cohorts.
+def should_log_numbers(cohorts: int) -> bool:
+    """Tells whether numbers are logged after so many cohorts.
 
     After each of the first 1000, then 500 times for each doubling.
 
-    >>> [cohorts for cohorts in (1, 999, 1001, 1002, 2001, 2004) if deserves_a_row(cohorts)]
+    >>> [cohorts for cohorts in (1, 999, 1001, 1002, 2001, 2004) if should_log_numbers(cohorts)]
     [1, 999, 1002, 2004]
     """
     return cohorts % (1 << ((cohorts - 1) // DENSE_ROWS).bit_length()) == 0
 
 
-def deserves_a_look(cohorts: int) -> bool:
-    """Whether pictures and histograms are logged after so many cohorts: after 1, 2, 4, 8, ...
+def should_log_images(cohorts: int) -> bool:
+    """Tells whether pictures and histograms are logged after so many cohorts: after 1, 2, 4, 8, ...
 
-    >>> [cohorts for cohorts in range(1, 20) if deserves_a_look(cohorts)]
+    >>> [cohorts for cohorts in range(1, 20) if should_log_images(cohorts)]
     [1, 2, 4, 8, 16]
     """
     return cohorts & (cohorts - 1) == 0

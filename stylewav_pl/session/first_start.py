@@ -5,12 +5,12 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 
+from stylewav_pl.errors import RunDirectoryError
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.memory import measured_cohort
+from stylewav_pl.processes.threads import default_threads
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.plan import Plan
-from stylewav_pl.strategies import default_threads
-from stylewav_pl.types import RunDirectoryError
 from stylewav_pl.weights.registry import AUTO as AUTO_EAR
 from stylewav_pl.weights.registry import SMALL_EAR, SPEAKER_ENCODER, STRONG_EAR, choose_ear
 

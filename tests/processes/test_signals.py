@@ -9,24 +9,24 @@ import time
 
 import pytest
 
-from stylewav_pl import stopping
+from stylewav_pl.processes import signals
 
 
-def until_asked() -> None:
-    while not stopping.asked():
+def until_requested() -> None:
+    while not signals.stop_requested():
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize("number", stopping.SIGNALS)
+@pytest.mark.parametrize("number", signals.SIGNALS)
 def test_a_signal_asks_and_kills_nobody(number: signal.Signals) -> None:
     before, told = signal.getsignal(number), threading.Event()
-    with stopping.heeded():
-        assert not stopping.asked()
-        stopping.tell(told.set)
+    with signals.handle_stop_signals():
+        assert not signals.stop_requested()
+        signals.on_stop(told.set)
         os.kill(os.getpid(), number)
-        until_asked()
+        until_requested()
         assert told.wait(500)
-    assert not stopping.asked()
+    assert not signals.stop_requested()
     assert signal.getsignal(number) is before
 
 
@@ -36,13 +36,13 @@ def test_other_signals_are_left_to_others() -> None:
         _interrupt()
     finally:
         signal.signal(signal.SIGINT, before)
-    with stopping.heeded():
+    with signals.handle_stop_signals():
         time.sleep(0.05)
-        assert not stopping.asked()
+        assert not signals.stop_requested()
 
 
 def _interrupt() -> None:
-    with stopping.heeded(), pytest.raises(KeyboardInterrupt):
+    with signals.handle_stop_signals(), pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(500)
 
@@ -51,7 +51,7 @@ def test_elsewhere_than_in_the_main_thread_nothing_is_changed() -> None:
     seen: list[object] = []
 
     def look() -> None:
-        with stopping.heeded():
+        with signals.handle_stop_signals():
             seen.append(signal.getsignal(signal.SIGUSR1))
 
     thread = threading.Thread(target=look)
@@ -62,11 +62,11 @@ def test_elsewhere_than_in_the_main_thread_nothing_is_changed() -> None:
 
 STUCK = """
 import signal, sys, threading
-from stylewav_pl import stopping
-with stopping.heeded(grace_seconds=0.5):
+from stylewav_pl.processes import signals
+with signals.handle_stop_signals(grace_seconds=0.5):
     print("ready", flush=True)
     threading.Event().wait() if sys.argv[1] == "stuck" else signal.pause()
-    print("asked" if stopping.asked() else "not asked", flush=True)
+    print("asked" if signals.stop_requested() else "not asked", flush=True)
 """
 
 
@@ -82,8 +82,8 @@ def test_who_does_not_stop_is_ended(repository) -> None:
 
 FORKED = """
 import os, signal, time
-from stylewav_pl import stopping
-with stopping.heeded():
+from stylewav_pl.processes import signals
+with signals.handle_stop_signals():
     child = os.fork()
     if not child:
         time.sleep(500)
@@ -91,7 +91,7 @@ with stopping.heeded():
     os.kill(child, signal.SIGUSR1)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     time.sleep(0.2)
-    print(stopping.asked())
+    print(signals.stop_requested())
 """
 
 

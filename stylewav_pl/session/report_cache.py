@@ -1,4 +1,4 @@
-"""Whether the tables and the report of a run are those of its present results, so that a start that finds all done makes none of them again."""
+"""Tells whether the tables and the report of a run are those of its present results, so that a start that finds all done makes none of them again."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ FILES = ("results.csv", "curves.csv", "skipped.csv", "statistics.json", "grid.pn
 
 
 @dataclass(frozen=True)
-class Settled:
+class ReportCache:
     """What the manifest keeps of the end of a run.
 
     Attributes:
@@ -42,15 +42,15 @@ def basis_of(run: RunDirectory, early_skips: Sequence[Skip], scoring: Mapping[st
     ).hexdigest()
 
 
-def settle(run: RunDirectory, basis: str, said: str, seconds: float) -> None:
+def mark_up_to_date(run: RunDirectory, basis: str, said: str, seconds: float) -> None:
     """Notes that everything there is once per run has just been written."""
-    run.write_manifest({"settled": asdict(Settled(basis, _hashes(run), said, seconds))})
+    run.write_manifest({"settled": asdict(ReportCache(basis, _hashes(run), said, seconds))})
 
 
-def settled(run: RunDirectory, basis: str) -> Settled | None:
+def up_to_date(run: RunDirectory, basis: str) -> ReportCache | None:
     """What was noted, if it still holds; None where something has to be made again."""
     try:
-        noted = Settled(**run.read_manifest()["settled"])
+        noted = ReportCache(**run.read_manifest()["settled"])
     except (KeyError, TypeError):
         return None
     return noted if noted.basis == basis and noted.files == _hashes(run) else None

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -27,14 +27,8 @@ from torch import Tensor
 from stylewav_pl.processes.launch import LAUNCH, name_of_launch
 from stylewav_pl.processes.parent import PARENT, follow_parent
 
-LAUNCHED_WITH = (
-    "MASTER_ADDR",
-    "MASTER_PORT",
-    "NODE_RANK",
-    "LOCAL_RANK",
-    "WORLD_SIZE",
-)  # set by Lightning's launcher
-COUNTS_OF_RESTARTS = ("SLURM_RESTART_COUNT", "TORCHELASTIC_RESTART_COUNT")
+# Set by Lightning's launcher.
+LAUNCHED_WITH = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
 
 
 class Launcher(_SubprocessScriptLauncher):
@@ -139,40 +133,6 @@ class IndependentStrategy(DDPStrategy):
     def all_gather(self, tensor: Tensor, group: Any = None, sync_grads: bool = False) -> Tensor:
         """Nothing is shared: the tensor itself."""
         return tensor
-
-
-def started_again() -> bool:
-    """Whether a scheduler or launcher has put the same command to work once more."""
-    return any(os.environ.get(name, "0") not in ("", "0") for name in COUNTS_OF_RESTARTS)
-
-
-def default_threads(environment: Mapping[str, str] = os.environ) -> int:
-    """How many threads each process of a new run computes with: the user's number, or all cores that it may use.
-
-    The number of processes plays no part, so that a run comes out the same to the last bit with one process
-    and with several.
-
-    Args:
-        environment: ``OMP_NUM_THREADS`` counts unless torchrun set it (to 1, for want of a better number).
-
-    >>> default_threads({"OMP_NUM_THREADS": "3"}), default_threads({"SLURM_CPUS_PER_TASK": "6"})
-    (3, 6)
-    """
-    if "TORCHELASTIC_RUN_ID" not in environment and environment.get("OMP_NUM_THREADS", "").isdigit():
-        return max(1, int(environment["OMP_NUM_THREADS"]))
-    if environment.get("SLURM_CPUS_PER_TASK", "").isdigit():
-        return max(1, int(environment["SLURM_CPUS_PER_TASK"]))
-    return len(os.sched_getaffinity(0))
-
-
-def use_threads(number: int) -> None:
-    """Computes with ``number`` threads from now on, in this process and in those that it starts.
-
-    Sums come out differently in their last bits with another number of threads, so the number belongs to the
-    run.
-    """
-    torch.set_num_threads(number)
-    os.environ["OMP_NUM_THREADS"] = str(number)
 
 
 StrategyRegistry.register(

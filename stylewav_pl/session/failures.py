@@ -1,12 +1,13 @@
 """Errors of a run in a person's words: failing disks, memory and processes surface in many forms."""
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from stylewav_pl import stopping
 from stylewav_pl.errors import (
     ConfigError,
     DecodingProcessError,
@@ -17,6 +18,7 @@ from stylewav_pl.errors import (
     StyleWavError,
     one_line,
 )
+from stylewav_pl.processes.signals import INTERRUPTED, stop_requested
 
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN}
 # What no waiting and no space mends: the name itself cannot be one.
@@ -28,7 +30,7 @@ DEAD_WORKER = ("DataLoader worker",)
 UNBUILT = ("Problem with given class_path", "Does not validate against any")
 
 
-def in_words(error: BaseException, run: Path) -> BaseException:
+def to_user_error(error: BaseException, run: Path) -> BaseException:
     """The error that a person should read; the same one where nothing is known about it.
 
     Args:
@@ -37,7 +39,7 @@ def in_words(error: BaseException, run: Path) -> BaseException:
     """
     if isinstance(error, StyleWavError | KeyboardInterrupt):
         return error
-    if stopping.asked():  # Lightning looks for the signal too; or it reached a process that decodes audio
+    if stop_requested():  # Lightning looks for the signal too; or it reached a process that decodes audio
         return Stopped()
     text = str(error)
     if isinstance(error, MisconfigurationException):
@@ -61,6 +63,30 @@ def in_words(error: BaseException, run: Path) -> BaseException:
     if isinstance(error, OSError) and (error.errno in DISK or str(error.filename or "").startswith(str(run))):
         return OutputError(run, error)
     return error
+
+
+@contextmanager
+def user_errors(run: Path) -> Iterator[None]:
+    """Lets errors leave the block in a user's words.
+
+    Args:
+        run: The run directory.
+    """
+    try:
+        yield
+    except BaseException as error:
+        translated = to_user_error(error, run)
+        if translated is error:
+            raise
+        raise translated from error
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Returns the exit code of the command that ``error`` ends."""
+    if isinstance(error, StyleWavError):
+        return error.exit_code
+    interrupted = isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt)
+    return INTERRUPTED if interrupted else 1
 
 
 def _of_a_class(error: Exception) -> StyleWavError:

@@ -6,12 +6,11 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from stylewav_pl.commands.settled import basis_of, settle, settled
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.ignored import Ignored
 from stylewav_pl.embedders.base import ImageTextEmbedder
-from stylewav_pl.errors import printable_lines
-from stylewav_pl.evaluation.findings import Findings, find
+from stylewav_pl.errors import ConfigError, RunDirectoryError, StrictError, TooManySkipsError, printable_lines
+from stylewav_pl.evaluation.findings import Findings, compute_findings
 from stylewav_pl.evaluation.prompts import REPORT_NOTICE, PromptSet, judge_note
 from stylewav_pl.report.html import write_report
 from stylewav_pl.report.page import Sound, Sounds
@@ -26,7 +25,8 @@ from stylewav_pl.runs.embeddings import write_prompts
 from stylewav_pl.runs.finished import TABLES, FinishedRun
 from stylewav_pl.runs.plan import Plan
 from stylewav_pl.runs.results import Totals, merge, read_skips
-from stylewav_pl.types import ConfigError, RunDirectoryError, Skip, StrictError, TooManySkipsError
+from stylewav_pl.session.report_cache import basis_of, mark_up_to_date, up_to_date
+from stylewav_pl.types import Skip
 
 MOST_SKIPS_TOLD = 5
 MADE = ("statistics.json", "grid.png", "report.html")
@@ -51,7 +51,7 @@ class Scoring:
     judge_sha256: str = ""
 
 
-def finish_run(
+def finalize_run(
     run: RunDirectory,
     plan: Plan,
     scoring: Scoring,
@@ -85,16 +85,16 @@ def finish_run(
     told = {damage.path for damage in lost}
     if damages := [*lost, *(damage for damage in finished.damages if damage.path not in told)]:
         raise DamageError(run.path, damages)
-    settle(run, basis_of(run, early_skips, asdict(scoring)), said, totals.seconds)
+    mark_up_to_date(run, basis_of(run, early_skips, asdict(scoring)), said, totals.seconds)
     return totals
 
 
-def finished_before(run: RunDirectory, scoring: Scoring, early_skips: Sequence[Skip]) -> Totals | None:
-    """Says again what :func:`finish_run` said, where nothing has changed since.
+def finalized_before(run: RunDirectory, scoring: Scoring, early_skips: Sequence[Skip]) -> Totals | None:
+    """Says again what :func:`finalize_run` said, where nothing has changed since.
 
     None where it has to be called.
     """
-    noted = settled(run, basis_of(run, early_skips, asdict(scoring)))
+    noted = up_to_date(run, basis_of(run, early_skips, asdict(scoring)))
     if noted is None:
         return None
     totals = Totals(run.read_manifest()["counts"]["done"], tuple(read_skips(run)), noted.seconds)
@@ -124,14 +124,13 @@ def evaluate_run(run: FinishedRun, scoring: Scoring, sounds: Sounds = lambda _: 
     Raises:
         RunDirectoryError: What the numbers are made of is damaged; images that are stand in ``run.damages``.
     """
-    rows = run.rows
     notes = [REPORT_NOTICE, judge_note(scoring.guide, scoring.judge)]
     sets = [PromptSet(trait, dict(by_label)) for trait, by_label in scoring.prompts.items()]
-    findings = find(run, rows, sets, scoring.seed, notes)
-    write_statistics(run.path, findings.evaluations, findings.retrieval)
-    if any(row.done for row in rows) and run.store.output.image != "none":
-        save_grid(run, rows=rows)
-    write_report(run, findings, sounds, rows)
+    findings = compute_findings(run, sets, scoring.seed, notes)
+    write_statistics(run, findings.evaluations, findings.retrieval)
+    if any(row.done for row in run.rows) and run.store.output.image != "none":
+        save_grid(run)
+    write_report(run, findings, sounds)
     return findings
 
 
@@ -210,6 +209,11 @@ def nothing_listed(skips: Sequence[Skip], ignored: Sequence[Ignored] = ()) -> st
         + others
         + rest
     )
+
+
+def print_now(message: str) -> None:
+    """Tells a person, at once."""
+    print(printable_lines(message), flush=True)
 
 
 def counted(number: int, noun: str) -> str:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from stylewav_pl.commands import first_start
-from stylewav_pl.commands.first_start import ear_of
 from stylewav_pl.runs.directory import RunDirectory
+from stylewav_pl.session import first_start
+from stylewav_pl.session.first_start import ear_of
 
 
 @pytest.fixture

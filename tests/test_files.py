@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stylewav_pl.runs.files import (
+from stylewav_pl.files import (
     SCRATCH,
     TEMPORARY_PREFIX,
     remove_litter,

@@ -1,0 +1,39 @@
+"""The options of a run itself, which become its :class:`RunSettings`."""
+
+from jsonargparse import ArgumentParser
+
+from stylewav_pl.processes.participant import PATIENCE_SECONDS
+
+
+def add_run_options(parser: ArgumentParser) -> None:
+    """Adds ``--run``, ``--restart`` and what a start has to say about skips, threads and processes."""
+    parser.add_argument(
+        "--run",
+        type=str | None,
+        default=None,
+        help="Run directory; runs/<names of the configurations> by default.",
+    )
+    parser.add_argument(
+        "--restart",
+        action="store_true",
+        help="Move an existing run directory to <DIR>.old-N and begin anew.",
+    )
+    parser.add_argument("--strict", action="store_true", help="End with exit code 3 if a clip was skipped.")
+    parser.add_argument(
+        "--max_skipped_fraction",
+        type=float,
+        default=0.2,
+        help="End with exit code 4 if more than this share was skipped.",
+    )
+    parser.add_argument(
+        "--threads",
+        type=int | None,
+        default=None,
+        help="CPU threads of each process of a new run; by default as many as there are cores.",
+    )
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=PATIENCE_SECONDS,
+        help="Seconds that another process may be silent; slow ones are not.",
+    )

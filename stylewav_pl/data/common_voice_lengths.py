@@ -1,0 +1,61 @@
+"""Compares the durations that a Common Voice release tells with its files."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from tqdm import tqdm
+
+from stylewav_pl.data.audio import seconds_of
+from stylewav_pl.data.clip_files import ClipFiles
+from stylewav_pl.types import AudioError
+
+# Seconds by which a table of durations and a decoder may differ: what a codec puts before and after the sound.
+TABLE_TOLERANCE = 0.1
+
+
+class CandidateLengths:
+    """Checks that a candidate's file is there and its duration fits; without any files the table alone counts.
+
+    Attributes:
+        files: What was found on disk, and what was not.
+        found: Position of a candidate to its file.
+        opened: How many files were opened.
+        unreadable: How many of them are no sound.
+        contradicted: How many have another duration than the table says.
+    """
+
+    def __init__(self, candidates: pl.DataFrame, seconds: tuple[float, float], progress: "tqdm[Any]") -> None:
+        self.known = (
+            candidates["seconds"].is_not_null().to_list()
+        )  # the table's durations have been compared already
+        self.paths = candidates["path"]
+        self.seconds = seconds
+        self.progress = progress
+        self.files = ClipFiles()
+        self.found: dict[int, str] = {}
+        self.opened = self.unreadable = self.contradicted = 0
+
+    def fit(self, position: int) -> bool:
+        """Looks at one candidate; the counts follow."""
+        path = self.files.find(self.paths[position])
+        if path is None:
+            return False
+        self.found[position] = path
+        if not self.known[position]:
+            return self._measure(Path(path), 0.0)
+        if not Path(path).is_file():
+            return True
+        unreadable = self.unreadable
+        fits = self._measure(Path(path), TABLE_TOLERANCE)
+        self.contradicted += not fits and unreadable == self.unreadable
+        return fits
+
+    def _measure(self, path: Path, tolerance: float) -> bool:
+        self.opened += 1
+        self.progress.update()
+        try:
+            return self.seconds[0] - tolerance <= seconds_of(path) <= self.seconds[1] + tolerance
+        except AudioError:
+            self.unreadable += 1
+            return False  # a file that cannot be read is not drawn

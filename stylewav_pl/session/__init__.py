@@ -1,0 +1,1 @@
+"""One start of a run: what it decides, how it begins, and how it ends."""

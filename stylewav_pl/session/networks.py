@@ -1,0 +1,69 @@
+"""Which networks a run uses: names of their files, and hashes, since a file may change under its name."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from stylewav_pl.callbacks import ClipScore
+from stylewav_pl.session.finalize import Scoring
+from stylewav_pl.session.first_start import prior_of
+from stylewav_pl.weights.registry import resolve
+from stylewav_pl.weights.store import sha256_of
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks that a configuration names.
+
+    Attributes:
+        model: The section ``model`` of the configuration.
+        clip_score: Names the judge.
+    """
+
+    model: Any
+    clip_score: ClipScore
+
+    @cached_property
+    def weights(self) -> dict[str, dict[str, str]]:
+        """Source and SHA-256 of each network's file, read once.
+
+        Networks built in place have neither, nor has a judge that is the guide.
+        """
+        judge = self.clip_score.judge_source if self.clip_score.texts else None
+        sources = {
+            "generator": ("generator", self.model["generator"]),
+            "guide": ("image_text", self.model["guide"]),
+            "audio": ("audio", self.model["audio"]),
+            "prior": ("prior", prior_of(self.model)),
+            "judge": ("image_text", judge),
+        }
+        return {
+            name: {"source": source, "sha256": sha256_of(resolve(source, kind))}
+            for name, (kind, source) in sources.items()
+            if isinstance(source, str) and source != "linear"
+        }
+
+    @property
+    def generator_sha256(self) -> str:
+        """What the latents of a run are tied to; empty for a generator built in place."""
+        return self._sha256("generator")
+
+    def scoring(self, seed: int) -> Scoring:
+        """Returns what the statistics need to know.
+
+        Args:
+            seed: Of the permutations.
+        """
+        guide, guide_sha256, judge_sha256 = (
+            str(self.model["guide"]),
+            self._sha256("guide"),
+            self._sha256("judge"),
+        )
+        judge = self.clip_score.judge_source or guide
+        # the same file under another name is no second opinion
+        if judge == guide or judge_sha256 == guide_sha256 != "":
+            judge, judge_sha256 = guide, guide_sha256
+        return Scoring(self.clip_score.prompts, guide, judge, seed, judge_sha256)
+
+    def _sha256(self, name: str) -> str:
+        return self.weights.get(name, {}).get("sha256", "")

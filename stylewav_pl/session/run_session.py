@@ -1,0 +1,299 @@
+"""One start of a run by one of its processes: claim, plan, join, watch, close."""
+
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from subprocess import Popen
+from types import TracebackType
+from typing import Any
+
+from lightning.pytorch import Trainer
+
+from stylewav_pl.callbacks import ClipScore, Dashboard, ResultsWriter, Watch
+from stylewav_pl.data import ClipDataModule
+from stylewav_pl.errors import ConfigError, Stopped, StyleWavError
+from stylewav_pl.files import remove_litter, write_json
+from stylewav_pl.module import StyleWav
+from stylewav_pl.processes.coordinator import Coordinator
+from stylewav_pl.processes.signals import on_stop, stop_requested
+from stylewav_pl.processes.strategy import Launcher
+from stylewav_pl.processes.threads import use_threads
+from stylewav_pl.processes.worker import Worker
+from stylewav_pl.runs.damage import Damage, DamageError
+from stylewav_pl.runs.directory import RunDirectory
+from stylewav_pl.runs.finished import FinishedRun
+from stylewav_pl.runs.places import check_places
+from stylewav_pl.runs.plan import Plan, cohorts_of_rank
+from stylewav_pl.runs.results import merge
+from stylewav_pl.session.failures import exit_code_of, to_user_error
+from stylewav_pl.session.finalize import (
+    check_fraction,
+    check_skips,
+    finalize_run,
+    finalized_before,
+    nothing_listed,
+    print_now,
+    record_prompts,
+    sounds_of,
+)
+from stylewav_pl.session.first_start import AUTO, plan_so_far, threads_of
+from stylewav_pl.session.mend import mend
+from stylewav_pl.session.networks import Networks
+from stylewav_pl.session.settings import RunSettings
+from stylewav_pl.session.versions import versions
+
+
+@dataclass
+class RunSession:
+    """A context for one start: whatever ends it, the other processes hear of it, and the directory is free again.
+
+    ``fit`` calls :meth:`join`, lets the trainer work, and calls :meth:`finish`. Errors leave the context in a
+    user's words.
+
+    Attributes:
+        settings: Of the run itself.
+        trainer: Has the callbacks and loggers of the run.
+        model: Optimises cohorts.
+        data: Lists the clips.
+        writer: Writes results.
+        clip_score: Prompts and judge.
+        dashboard: Ends the loggers.
+        networks: Names and hashes of the networks.
+        configuration: All settings, resolved.
+    """
+
+    settings: RunSettings
+    trainer: Trainer
+    model: StyleWav
+    data: ClipDataModule
+    writer: ResultsWriter
+    clip_score: ClipScore
+    dashboard: Dashboard
+    networks: Networks
+    configuration: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        self.job: Coordinator | Worker | None = None
+        self.plan = Plan(1)
+        self.lost: list[Damage] = []
+        self.data.sample_rate = self.model.audio.sample_rate
+
+    def __enter__(self) -> "RunSession":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        translated = error and to_user_error(error, self.run.path)
+        try:
+            if translated is not None and self.job is not None:
+                self._report_exit(self.job, translated)
+        finally:
+            self.dashboard.close(self.trainer, failed=error is not None)
+            self.run.release()  # the same process may want to continue
+        if translated is not None and translated is not error:
+            raise translated from error
+
+    @cached_property
+    def run(self) -> RunDirectory:
+        """Where the run's files lie."""
+        return RunDirectory(self.settings.path)
+
+    def check_parts(self) -> None:
+        """Refuses what cannot work before anything is written: it must not become part of the run.
+
+        Raises:
+            ConfigError: A precision, optimiser, prompt, judge or place is wrong.
+        """
+        device = self.trainer.strategy.root_device
+        self.model.speed.check(device)
+        self.model.check_optimizer(device)
+        check_places(self.run.path)
+        self.clip_score.prepare(self.model.guide, self.model.device)
+
+    def listed_ids(self) -> list[str]:
+        """Returns every clip of the sources.
+
+        Raises:
+            ConfigError: There is none, and no earlier start had one.
+        """
+        ids = [clip.id for clip in self.data.list_clips()]
+        if not ids and (self.settings.begins_anew or "plan" not in self.run.read_manifest()):
+            raise ConfigError(nothing_listed(self.data.early_skips, self.data.ignored))
+        return ids
+
+    def extended_plan(self, ids: Sequence[str]) -> Plan:
+        """Returns the plan with these clips; those whose files would have the names of others' become skips."""
+        size = self.data.cohort_size
+        plan = plan_so_far(self.run, size, len(ids), self.model, self.trainer).extended(ids)
+        self.data.leave_out(plan.left_out(ids))
+        return plan
+
+    def join(self) -> None:
+        """Claims the directory, or waits until the first process has, and takes this process's share of the plan."""
+        rank, world_size = self.trainer.global_rank, self.trainer.world_size
+        self.check_parts()
+        ids = self.listed_ids()
+        self.job = self._join_job() if rank else self._start_coordinator(ids)
+        self.plan = self.run.read_plan(1)  # there is one by now
+        if self.data.cohort_size == AUTO:
+            self.data.cohort_size = self.plan.cohort_size  # the module takes its slots from there
+        use_threads(self.threads)
+        done = self.run.finished()
+        self.data.assign(cohorts_of_rank(self.plan.cohorts, rank, world_size, frozenset(done)))
+        self.run.check_place()
+        # First of all callbacks: nothing is written or shown for a run that has to end.
+        self.trainer.callbacks.insert(0, Watch(self.check, self.check_results))  # type: ignore[attr-defined]  # a property of Trainer that its stub lacks
+        on_stop(lambda: self.launcher.kill(signal.SIGTERM))
+        if not rank and done:
+            print(f"{done.number_of_clips} faces are there already and are not made again.")
+
+    def finish(self) -> None:
+        """Waits for the other processes, then merges their journals and judges the whole.
+
+        Only the first process does; every other one says that it is done.
+
+        Raises:
+            Stopped: A signal came.
+            DamageError: Something is damaged and cannot be made again.
+            TooManySkipsError: More clips were skipped than the settings allow.
+            StrictError: A clip was skipped, and the settings allow none.
+        """
+        if self.trainer.received_sigterm or stop_requested():
+            raise Stopped
+        if not isinstance(self.job, Coordinator):
+            assert self.job is not None
+            return self.job.report_exit()
+        self.job.wait(self._missing, self.check, print_now, self.settings.patience)
+        scoring, early = self.networks.scoring(self.model.seed), self.data.early_skips
+        totals = finalized_before(self.run, scoring, early) or finalize_run(
+            self.run, self.plan, scoring, early, sounds_of(self.data), self.lost
+        )
+        self.dashboard.show_results(self.trainer)
+        self.job.close(self.check, self.settings.patience)
+        remove_litter(self.run.path)
+        if self.lost:
+            raise DamageError(self.run.path, self.lost)
+        check_skips(totals.skips, totals.done, self.settings.strict, self.settings.max_skipped_fraction)
+
+    def check(self) -> None:
+        """Checks that this process may go on.
+
+        Raises:
+            ProcessError: Another process failed.
+            Stopped: A signal came.
+            OutputError: Results cannot be written.
+        """
+        assert self.job is not None
+        self.job.check()
+        if stop_requested():
+            self.job.poll()  # launchers send signals when a process fails: its error is the better reason
+            self.job.check()
+            raise Stopped
+        self.run.check_place()
+        self.writer.check()
+
+    def check_results(self) -> None:
+        """Ends a run that cannot end well: more clips were skipped than all together allow.
+
+        Its tables tell which so far.
+
+        Raises:
+            TooManySkipsError: That is so, and there is work left that this saves.
+        """
+        if not isinstance(self.job, Coordinator):
+            return
+        done, early, cohorts = self.run.finished(), self.data.early_skips, self.plan.cohorts
+        skipped = len(early) + sum(len(cohorts[index].ids) for index in done) - done.number_of_clips
+        total = len(early) + sum(len(cohort.ids) for cohort in cohorts)
+        limit = self.settings.max_skipped_fraction
+        if len(done) < len(cohorts) and skipped > limit * total:
+            merge(self.run, self.plan, done, early)
+            check_fraction(skipped, total, limit)
+
+    @property
+    def threads(self) -> int:
+        """Threads of each process."""
+        return threads_of(self.run, self.settings.threads)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes this run another than others; a file or a table of clips may change under its name."""
+        return {**self.configuration, "weights": self.networks.weights, "samples": self.data.samples}
+
+    @property
+    def launcher(self) -> Launcher:
+        """What starts the other processes of this machine."""
+        launcher = self.trainer.strategy.launcher
+        assert isinstance(launcher, Launcher)
+        return launcher
+
+    def _start_coordinator(self, ids: Sequence[str]) -> Coordinator:
+        """Claims the directory, writes the plan, and lets the other processes in."""
+        self._claim()
+        for ignored in self.data.ignored:
+            print(ignored, flush=True)
+        if self.run.restore_plan(ids):
+            print_now(
+                f"The plan of {self.run.path} was damaged or missing and is written again: the same clips give the same."
+            )
+        plan = self.extended_plan(ids)
+        self.run.write_plan(plan)
+        self.lost = mend(FinishedRun(self.run.path), plan, self.data, print_now)
+        record_prompts(self.run, self.model.guide, self.clip_score.texts)
+        world_size = self.trainer.world_size
+        return Coordinator(self.run.path, 0, world_size, self.launcher.name, self._children).open()
+
+    def _claim(self) -> None:
+        """Locks the directory and checks that it belongs to this configuration and these weights."""
+        run = self.run
+        if self.settings.begins_anew and run.path.exists():
+            run.acquire()  # nobody may be working in it
+            run.release()
+            print(f"The earlier run was moved to {run.move_aside()}.")
+        run.acquire()
+        if wrong := run.manifest.damage():
+            print_now(f"{run.manifest_path} {wrong}: its copy is used, and put in its place.")
+        if wrong := run.configuration.adopt(self.identity):
+            print_now(
+                f"{run.config_path} {wrong}: it is written again, since this configuration is that of the run."
+            )
+        if funnel := self.data.funnel:
+            write_json(run.path / "funnel.json", [asdict(stage) for stage in funnel])
+        facts = {
+            "versions": versions(),
+            "weights": self.networks.weights,
+            "seed": self.model.seed,
+            "threads": self.threads,
+            "output": asdict(self.writer.output),
+        }
+        run.write_manifest(facts)
+
+    def _join_job(self) -> Worker:
+        """Waits until the first process has opened the directory."""
+        rank, world_size = self.trainer.global_rank, self.trainer.world_size
+        worker = Worker(self.run.path, rank, world_size, self.launcher.name, self._children)
+        return worker.join(self._check_before_joining, print_now, self.settings.patience)
+
+    def _check_before_joining(self) -> None:
+        """Raises what would make the first process refuse; it may be gone before it could say so."""
+        if stop_requested():
+            raise Stopped
+        if not self.settings.begins_anew:
+            self.run.configuration.check(self.identity)
+
+    def _missing(self) -> int:
+        """Returns how many cohorts have no result yet."""
+        done = self.run.finished()
+        return sum(cohort.index not in done for cohort in self.plan.cohorts)
+
+    def _report_exit(self, job: Coordinator | Worker, error: BaseException) -> None:
+        """Tells the other processes what ended this one, and ends those that it started."""
+        told = str(error) if isinstance(error, StyleWavError) else f"{type(error).__name__}: {error}"
+        job.report_exit(exit_code_of(error), told)
+        self.launcher.end()
+
+    def _children(self) -> Sequence["Popen[bytes]"]:
+        """Returns the processes that this one has started."""
+        return tuple(self.launcher.procs)
