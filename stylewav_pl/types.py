@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stylewav_pl.errors import printable, shortened
+from stylewav_pl.errors import StyleWavError, printable, shortened
 
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 

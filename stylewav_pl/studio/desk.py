@@ -1,6 +1,6 @@
 """The work behind the studio's page: hears a voice and lets faces grow, by the one Python call."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -68,7 +68,7 @@ class Desk:
         audio_encoder: str | None = None,
         device: str = "auto",
     ) -> None:
-        self.sources = {"generator": generator, "guide": guide, "audio_encoder": audio_encoder}
+        self.generator, self.guide, self.audio_encoder = generator, guide, audio_encoder
         self.device = device
         self.count = 4
         self.steps = int(defaults().model["num_steps"])
@@ -82,7 +82,15 @@ class Desk:
             WeightsError: A network cannot be loaded.
         """
         asked = Asked(
-            steps=None, seed=None, start=None, side_by_side=None, model={}, device=self.device, **self.sources
+            steps=None,
+            seed=None,
+            start=None,
+            generator=self.generator,
+            guide=self.guide,
+            audio_encoder=self.audio_encoder,
+            device=self.device,
+            side_by_side=None,
+            model={},
         )
         return prepare(asked)[1]
 
@@ -91,7 +99,7 @@ class Desk:
         speakers = {one.name: one for one in (*held_out_speakers(CONTROLS // 2), *held_out_children(1))}
         return RATE, _spoken(speakers[name])
 
-    def hear(self, path: str) -> dict[str, Sequence[Answer]]:
+    def hear(self, path: str) -> Mapping[str, Sequence[Answer]]:
         """Returns what the encoder hears in a recording.
 
         Raises:
@@ -118,20 +126,21 @@ class Desk:
             yield own, ""
         if settings.control:
             with TemporaryDirectory() as folder:
-                other = (
-                    Path(folder) / Path(path).with_suffix(".wav").name
-                )  # of the same name: the same starts
+                # Of the same name: the same starts.
+                other = Path(folder) / Path(path).with_suffix(".wav").name
                 soundfile.write(other, self._somebody_else(settings.seed), RATE)
                 for shown in self._growing(str(other), settings, CONTROL_TITLE):
                     yield own, shown
 
     def _growing(self, path: str, settings: Settings, title: str = "") -> Iterator[str]:
-        pictures: Queue[list[Tile] | list[Face] | BaseException] = Queue()
+        pictures: Queue[tuple[list[Tile], bool] | BaseException] = (
+            Queue()
+        )  # tiles, and whether they are finished
         closed = False
 
         def on_step(step: int, images: list[Image.Image], similarities: list[float]) -> bool:
             captions = [f"step {step} of {settings.steps}, similarity {one:.2f}" for one in similarities]
-            pictures.put([Tile(*pair) for pair in zip(images, captions, strict=True)])
+            pictures.put(([Tile(*pair) for pair in zip(images, captions, strict=True)], False))
             return closed
 
         def work() -> None:
@@ -144,24 +153,26 @@ class Desk:
                     device=self.device,
                     side_by_side=settings.count,
                     on_step=on_step,
-                    **self.sources,
+                    generator=self.generator,
+                    guide=self.guide,
+                    audio_encoder=self.audio_encoder,
                 )
-                pictures.put(found if isinstance(found, list) else [found])
+                faces = found if isinstance(found, list) else [found]
+                pictures.put(([_finished(face) for face in faces], True))
             except BaseException as error:  # handed to whoever waits
                 pictures.put(error)
 
         Thread(target=work, daemon=True, name=THREAD).start()
         try:
-            while True:
+            finished = False
+            while not finished:
                 latest = pictures.get()
-                while isinstance(latest, list) and not pictures.empty():
+                while not isinstance(latest, BaseException) and not pictures.empty():
                     latest = pictures.get()  # a page that is slow to show skips steps
                 if isinstance(latest, BaseException):
                     raise latest
-                done = [one for one in latest if isinstance(one, Face)]
-                yield faces_html([_finished(face) for face in done] or latest, title)
-                if done:
-                    return
+                tiles, finished = latest
+                yield faces_html(tiles, title)
         finally:
             closed = True
 

@@ -63,7 +63,7 @@ def hear(
     audio: AudioEmbedder,
     guide: ImageTextEmbedder,
     questions: Mapping[str, Mapping[str, str]] = QUESTIONS,
-) -> dict[str, Sequence[Answer]]:
+) -> Mapping[str, Sequence[Answer]]:
     """Asks what a voice sounds like.
 
     Args:

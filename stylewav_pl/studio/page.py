@@ -87,7 +87,8 @@ def build_page(desk: Desk) -> gr.Blocks:
         stop.click(None, cancels=[running])
         for button, name in zip(built_in, BUILTIN.values(), strict=True):
             button.click(lambda name=name: desk.built_in(name), None, voice)
-    return page
+    built: gr.Blocks = page
+    return built
 
 
 def theme() -> gr.Theme:

@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # sockets of the page's own server
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
-LONG = 300_000  # milliseconds: a loaded machine is slow, and only a page that hangs waits so long
+LONG = 60_000  # milliseconds: a loaded machine is slow, and only a page that hangs waits so long
 
 
 @pytest.fixture(scope="module")
