@@ -39,7 +39,7 @@ class Answer:
     high: float
 
 
-def excerpts(waveform: Float[Tensor, " time"], sample_rate: int) -> list[Float[Tensor, " time"]]:
+def excerpts(waveform: Float[Tensor, " time"], sample_rate: int) -> list[Float[Tensor, " part"]]:
     """Returns overlapping parts of a recording; the whole alone where it is hardly longer than one.
 
     Args:

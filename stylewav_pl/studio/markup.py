@@ -55,7 +55,7 @@ class Tile:
         if shown.width > PREVIEW_PIXELS:
             shown = shown.resize((PREVIEW_PIXELS, PREVIEW_PIXELS), Image.Resampling.LANCZOS)
         data = base64.b64encode(encode(shown, "webp", f"face {number}", 0)).decode()
-        links = "".join(download.html() for download in self.downloads)
+        links = " ".join(download.html() for download in self.downloads)
         save = f'<span class="save">Save: {links}</span>' if links else ""
         return (
             f'<figure><img alt="Generated face {number}" src="data:image/webp;base64,{data}">'

@@ -76,9 +76,11 @@ def build_page(desk: Desk) -> gr.Blocks:
                 raise gr.Error(str(error), title="This does not work", print_exception=False) from error
 
         settings, shown = [voice, count, steps, seed, control], [heard, faces, others]
+        # A generator in gradio's eyes also where a checker of types wraps the function above.
+        growing = lambda *asked: (yield from make(*asked))  # noqa: E731
         running = gr.on(
             [voice.change, again.click],
-            make,
+            growing,
             settings,
             shown,
             show_progress="hidden",

@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # sockets of the page's own server
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
-LONG = 60_000  # milliseconds: a loaded machine is slow, and only a page that hangs waits so long
+LONG = 40_000  # milliseconds: a loaded machine is slow, and only a page that hangs waits so long
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +130,7 @@ def test_what_is_no_voice_is_told_and_the_page_goes_on(
     page = visit()
     text = tmp_path / "not-a-voice.wav"
     text.write_text("no sound at all")
+    page.get_by_role("button", name="Upload file").click()
     page.locator("#voice input[type=file]").set_input_files(text)
     assert "not-a-voice" in page.get_by_text("This does not work").locator("..").locator("..").inner_text()
     page.get_by_role("button", name="A woman").click()
