@@ -267,6 +267,7 @@ class StyleWav(LightningModule):
             score=lambda latents: self.renderer.render_and_score(latents, targets)[2],
             prior=self.prior,
             targets=targets,
+            see=lambda latents: self.renderer.render_and_score(latents, targets)[1],
         )
 
     def descend(self, loss: Float[Tensor, ""]) -> None:

@@ -39,7 +39,16 @@ def test_fit_with_a_published_generator(
     write(generator, VALUES)
     sources = json.dumps([{"class_path": "Folder", "init_args": {"path": str(voices)}}])
     data = ["--data.sources", sources, "--data.cohort_size", "2", "--data.num_workers", "0"]
-    model = ["--model.generator", str(generator), "--model.num_steps", "3", "--trainer.accelerator", "cpu"]
+    model = [
+        "--model.generator",
+        str(generator),
+        "--model.start.prior",
+        "null",
+        "--model.num_steps",
+        "3",
+        "--trainer.accelerator",
+        "cpu",
+    ]
     assert main(["fit", "--config", "demo.yaml", "--run", str(run), *data, *model]) == 0
     pictures = sorted((run / "images").rglob("*.png"))
     assert len(pictures) == 2

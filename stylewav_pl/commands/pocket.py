@@ -64,10 +64,6 @@ def train(asked: argparse.Namespace) -> None:
         iterations = {} if asked.steps is None else {"iterations": asked.steps}
         generator = _trained(asked.output, "generator")
         adversarial.train(weights, generator=generator, precision=asked.precision, **common, **iterations)
-    elif asked.network == "judge" and asked.run is not None:
-        from stylewav_pl.training import base_rates
-
-        print(base_rates.table(base_rates.measure_run(asked.run, weights)))
     elif asked.network in ("clip", "judge"):
         from stylewav_pl.training import clip
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators.base import Generator
-from stylewav_pl.optimisation.voice_mean import mean_target
+from stylewav_pl.optimisation.voice_mean import mean_target, voice_directions, voice_targets
 from stylewav_pl.priors import Prior, load_prior
+from stylewav_pl.priors.prior import VOICE_DIRECTIONS
 from stylewav_pl.weights.digest import sha256_of
 from stylewav_pl.weights.registry import resolve
 
@@ -63,8 +64,12 @@ def prepare_prior(source: str | Path, sources: Sources, audio: AudioEmbedder) ->
             f"{audio.embed_dim}. Train one for these networks: {TRAIN}."
         )
     ear = hash_of(sources.audio, "audio")
-    known = ear in about.ears
-    prior.hear(prior.ear_means[about.ears.index(str(ear))] if known else mean_target(audio))
+    if ear in about.ears:
+        row = about.ears.index(str(ear))
+        prior.hear(prior.ear_means[row], prior.ear_directions[row])
+    else:
+        heard = voice_targets(audio)
+        prior.hear(mean_target(heard), voice_directions(heard, VOICE_DIRECTIONS))
     return prior
 
 

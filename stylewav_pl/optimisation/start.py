@@ -15,6 +15,7 @@ from stylewav_pl.ranges import check_number
 
 MOST_CANDIDATES = 10_000
 Score = Callable[[Tensor], Tensor]  # latents [cohort, ...] to similarities [cohort]
+See = Callable[[Tensor], Tensor]  # latents [cohort, ...] to vectors of their images [cohort, embed]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Start:
             search before the optimisation of FuseDream, Liu et al. 2021, arXiv:2112.01573). Each costs about a
             third of a step.
         prior: Source of a prior (``pocket``, or a file): a clip starts at what it draws for the clip's target
-            from the clip's seed, which is nearly right at once; ``null``: none.
+            from the clip's seed, which is nearly right at once; with ``truncation`` at the clip's own sample,
+            moved by what the voice says alone, so that the rest is as in random samples; ``null``: none.
         latent: File of a latent at which every clip starts, or folder with one for each clip, by its id (such
             as ``latents`` of a run), see :mod:`.latent_files`; ``null``: none.
 
@@ -50,11 +52,6 @@ class Start:
             raise ConfigError(
                 "A clip starts at a given latent (model.start.latent), at a prior's draw (model.start.prior) or at "
                 "samples (model.start.truncation above 0), found more than one of these. Keep one."
-            )
-        if self.prior is not None and self.truncation:
-            raise ConfigError(
-                f"A prior ({self.prior}) draws the starts itself, so model.start.truncation must be 0, found "
-                f"{self.truncation:g}. Set it to 0, or model.start.prior to null."
             )
         if self.candidates > 1 and self.is_mean:
             raise ConfigError(
@@ -83,6 +80,7 @@ def initial_latents(
     score: Score,
     prior: Prior | None = None,
     targets: Float[Tensor, "cohort embed"] | None = None,
+    see: See | None = None,
 ) -> Float[Tensor, "cohort *latent"]:
     """Returns where each slot's latent begins: at the mean, or at the best of the clip's own samples.
 
@@ -95,19 +93,28 @@ def initial_latents(
         score: Tells candidates apart; asked once for each candidate of the whole cohort.
         prior: Draws w for targets instead; where the start has one.
         targets: With a prior: of each slot.
+        see: With a prior: what the guide sees in the images of latents.
     """
     means = mean.repeat(len(seeds), *(1 for _ in mean.shape))  # [cohort, *latent]
     live = [slot for slot, seed in enumerate(seeds) if seed is not None]
     if start.is_mean or not live:
         return means
     best, highest = means.clone(), mean.new_full((len(seeds),), -torch.inf)
-    width = generator.z_dim if prior is None else prior.latent_dim
-    for noise in _candidate_noise(seeds, start.candidates, width):  # [clip, width]
+    widths = [
+        generator.z_dim if start.truncation else 0,
+        0 if prior is None else prior.latent_dim,
+    ]
+    for noise in _candidate_noise(seeds, start.candidates, sum(widths)):  # [clip, width]
+        z, of_prior = noise.to(mean).split(widths, dim=1)
         candidates = means.clone()
-        if prior is None or targets is None:
-            w = generator.map(noise.to(mean), truncation=start.truncation)
+        if prior is None or targets is None or see is None:
+            w = generator.map(z, truncation=start.truncation)
+        elif start.truncation:
+            own = generator.map(z, truncation=start.truncation)
+            candidates[live] = space.from_w(own, generator)
+            w = prior.move(own, see(candidates)[live], targets[live], of_prior).to(mean)
         else:
-            w = prior.sample(targets[live], noise.to(mean)).to(mean)
+            w = prior.sample(targets[live], of_prior).to(mean)
         candidates[live] = space.from_w(w, generator)
         if start.candidates == 1:
             return candidates

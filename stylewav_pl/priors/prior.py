@@ -12,6 +12,8 @@ from torch.nn import functional as F
 from stylewav_pl.priors.network import FlowNetwork
 
 FLOW_STEPS = 8
+VOICE_DIRECTIONS = 2  # sex and age: what voices differ in, and so all that they may decide
+VOICE_STRENGTH = 1.3  # the flow falls a little short of what it is asked for
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ class Prior(nn.Module):
     w_scale: Tensor
     image_mean: Tensor
     ear_means: Tensor
+    ear_directions: Tensor
     shift: Tensor
+    directions: Tensor
 
     def __init__(self, network: FlowNetwork, belongings: Belongings) -> None:
         super().__init__()
@@ -76,7 +80,9 @@ class Prior(nn.Module):
         self.register_buffer("w_scale", torch.eye(latent))  # [width, width]: whitened w to w
         self.register_buffer("image_mean", torch.zeros(embed))
         self.register_buffer("ear_means", torch.zeros(len(belongings.ears), embed))
+        self.register_buffer("ear_directions", torch.zeros(len(belongings.ears), VOICE_DIRECTIONS, embed))
         self.register_buffer("shift", torch.zeros(embed), persistent=False)
+        self.register_buffer("directions", torch.zeros(VOICE_DIRECTIONS, embed), persistent=False)
         self.requires_grad_(False)
         self.eval()
 
@@ -90,9 +96,18 @@ class Prior(nn.Module):
         """Width of CLIP space."""
         return self.network.embed_dim
 
-    def hear(self, mean: Float[Tensor, " embed"]) -> None:
-        """Takes the mean target of an audio encoder: from now on targets are moved to where images are."""
+    def hear(
+        self, mean: Float[Tensor, " embed"], directions: Float[Tensor, "direction embed"] | None = None
+    ) -> None:
+        """Takes what is known of an audio encoder.
+
+        Args:
+            mean: Of its targets: from now on targets are moved to where images are.
+            directions: In which its targets differ, orthonormal; :meth:`move` needs them.
+        """
         self.shift.copy_(self.image_mean - mean.to(self.image_mean))
+        if directions is not None:
+            self.directions.copy_(directions)
 
     @torch.no_grad()
     def sample(
@@ -112,8 +127,43 @@ class Prior(nn.Module):
         """
         with torch.autocast(targets.device.type, enabled=False):
             conditions = F.normalize(targets.float() + self.shift, dim=-1)
-            points = noise.float()
-            for step in range(steps):
-                times = points.new_full((len(points),), step / steps)
-                points = points + self.network(points, times, conditions) / steps
-            return self.w_mean + points @ self.w_scale.T
+            return self.w_mean + self._flow(conditions, noise, steps) @ self.w_scale.T
+
+    @torch.no_grad()
+    def move(
+        self,
+        latents: Float[Tensor, "clip latent"],
+        vectors: Float[Tensor, "clip embed"],
+        targets: Float[Tensor, "clip embed"],
+        noise: Float[Tensor, "clip latent"],
+        steps: int = FLOW_STEPS,
+    ) -> Float[Tensor, "clip latent"]:
+        """Moves each w by what its voice says, and leaves the rest as it is: glasses, hair colour, skin, background.
+
+        The flow is asked twice with the same noise: for the image's own vector, and for this vector with the target's
+        part along :attr:`directions`. The difference of the two answers is added.
+
+        Args:
+            latents: w of some faces.
+            vectors: What the guide sees in their images, unit norm.
+            targets: See :meth:`sample`.
+            noise: Standard Gaussian.
+            steps: Of equal length.
+        """
+        with torch.autocast(targets.device.type, enabled=False):
+            own, asked = vectors.float(), targets.float() + self.shift - self.image_mean
+            change = VOICE_STRENGTH * asked - (own - self.image_mean)
+            wanted = own + change @ self.directions.T @ self.directions
+            before = self._flow(F.normalize(own, dim=-1), noise, steps)
+            after = self._flow(F.normalize(wanted, dim=-1), noise, steps)
+            return latents + (after - before) @ self.w_scale.T
+
+    def _flow(
+        self, conditions: Float[Tensor, "clip embed"], noise: Float[Tensor, "clip latent"], steps: int
+    ) -> Float[Tensor, "clip latent"]:
+        """Returns whitened latents."""
+        points = noise.float()
+        for step in range(steps):
+            times = points.new_full((len(points),), step / steps)
+            points = points + self.network(points, times, conditions) / steps
+        return points

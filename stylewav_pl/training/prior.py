@@ -23,8 +23,9 @@ from stylewav_pl.embedders.preprocess import Preprocess
 from stylewav_pl.errors import WeightsError
 from stylewav_pl.files import write_whole
 from stylewav_pl.generators import load_generator
-from stylewav_pl.optimisation.voice_mean import mean_target
+from stylewav_pl.optimisation.voice_mean import mean_target, voice_directions, voice_targets
 from stylewav_pl.priors import Belongings, FlowNetwork, Prior, save_prior
+from stylewav_pl.priors.prior import VOICE_DIRECTIONS
 from stylewav_pl.training.learning_rates import damped_cosine
 from stylewav_pl.training.loop import run_steps
 from stylewav_pl.weights.digest import sha256_of
@@ -81,7 +82,7 @@ def train(
         generator: Whose latents it shall give.
         clip_model: The guide that looks at the images.
         preprocess: How images reach the guide.
-        ears: Audio encoders whose mean target is stored; those that are not there are left out. For others it is
+        ears: Audio encoders whose targets' mean and directions are stored; those that are not there are left out. For others it is
             found when they are used.
         seed: Decides on everything random; step ``i`` is the same however often the training was interrupted.
         steps: Optimiser steps of 256 samples.
@@ -198,7 +199,9 @@ def measure(prior: Prior, samples: Samples, ears: Sequence[AudioEmbedder]) -> No
     prior.w_scale.copy_(torch.linalg.cholesky(covariance))
     prior.image_mean.copy_(samples.vectors.mean(dim=0))
     for row, ear in enumerate(ears):
-        prior.ear_means[row] = mean_target(ear)
+        heard = voice_targets(ear)
+        prior.ear_means[row] = mean_target(heard)
+        prior.ear_directions[row] = voice_directions(heard, VOICE_DIRECTIONS)
 
 
 @dataclass

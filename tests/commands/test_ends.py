@@ -158,7 +158,6 @@ def test_a_closed_pipe_leaves_no_traceback() -> None:
 
 COMMAND = """
 import sys, types
-from stylewav_pl import cli, stopping
 from stylewav_pl.errors import Stopped
 from stylewav_pl import cli
 from stylewav_pl.processes import signals

@@ -19,7 +19,7 @@ WRONG = [
     (["--model.schedule", "Constnt"], "one of the classes Constant, RampUpCosineDown or null, found Constnt. Did you mean Constant?"),
     (["--model.optimizer", "torch.optim.Adm"], "found torch.optim.Adm (module 'torch.optim' has no attribute 'Adm'). Did you mean Adam"),
     (["--model.optimizer", "nonsense.Adam"], "no package nonsense is installed here"),
-    (["--data.sources", "Foldr"], "a list of the classes BuiltinVoices, CommonVoice"),
+    (["--data.sources", "Foldr"], "BuiltinVoices, CommonVoice, Files, Folder"),
     (["--data.sources.per_sexx", "3"], "BuiltinVoices in data.sources has no setting per_sexx. Did you mean per_sex?"),
     (["--data.sources", "[{class_path: Sample}]"], "Sample in data.sources also needs source, trait, populations"),
     (["--trainer.plugins", "nonsense"], "a class of the kind Precision or ClusterEnvironment"),

@@ -15,7 +15,7 @@ from stylewav_pl.generators.linear import LinearGenerator
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.prior_start import Sources, prepare_prior
 from stylewav_pl.optimisation.start import Start, sample_noise
-from stylewav_pl.optimisation.voice_mean import mean_target
+from stylewav_pl.optimisation.voice_mean import mean_target, voice_directions, voice_targets
 from stylewav_pl.priors import Belongings, FlowNetwork, Prior, load_prior, save_prior
 from stylewav_pl.runs.plan import clip_seed
 from stylewav_pl.types import Clip, ClipBatch
@@ -145,8 +145,11 @@ def test_the_mean_of_a_known_ear_is_read_and_of_another_one_found(pocket_prior: 
     known = prepare_prior(pocket_prior, Sources("pocket", "pocket", "pocket"), audio)
     torch.testing.assert_close(known.shift, known.image_mean - known.ear_means[1])
     found = prepare_prior(pocket_prior, Sources("pocket", "pocket", audio), audio)
-    mean = mean_target(audio)
+    heard = voice_targets(audio)
+    mean = mean_target(heard)
     torch.testing.assert_close(found.shift, found.image_mean - mean)
+    torch.testing.assert_close(found.directions, voice_directions(heard, 2))
+    torch.testing.assert_close(found.directions @ found.directions.T, torch.eye(2), atol=1e-4, rtol=0)
     assert 0.05 < mean.norm() < 1
 
 
@@ -207,7 +210,6 @@ def test_the_best_of_several_candidates_is_taken() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"truncation": 0.3, "prior": "pocket"}, "model.start.truncation must be 0, found 0.3"),
         ({"candidates": 2}, "candidates of 1 where every clip starts at the mean"),
     ],
 )
@@ -234,3 +236,23 @@ def test_a_prior_of_another_width_is_refused() -> None:
     made = prior(guide.embed_dim, generator.w_dim + 1)
     with pytest.raises(ConfigError, match="w of width"):
         StyleWav(generator, guide, LinearAudioEmbedder(), cohort_size=1, start=Start(prior="x"), prior=made)
+
+
+def test_a_move_changes_what_voices_differ_in_and_nothing_where_they_agree() -> None:
+    made = prior(6, 4)
+    made.hear(torch.zeros(6), torch.eye(6)[:2])
+    latents, noise = torch.randn(3, 4), torch.randn(3, 4)
+    vectors = torch.nn.functional.normalize(torch.randn(3, 6), dim=1)
+    elsewhere = torch.randn(3, 6)
+    one, other = elsewhere.clone(), elsewhere + torch.tensor([0.0, 0.0, 1.0, -2.0, 3.0, 1.0])
+    moved = made.move(latents, vectors, one, noise)
+    assert not torch.allclose(moved, latents)
+    torch.testing.assert_close(made.move(latents, vectors, other, noise), moved)
+    other[:, 0] += 2
+    assert not torch.allclose(made.move(latents, vectors, other, noise), moved)
+    torch.testing.assert_close(made.move(latents[1:], vectors[1:], one[1:], noise[1:]), moved[1:])
+
+
+def test_a_sample_of_its_own_is_moved_by_the_prior() -> None:
+    start = Start(prior="pocket", truncation=1.0)
+    assert start.depends_on_voice and not start.is_mean

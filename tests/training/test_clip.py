@@ -308,7 +308,7 @@ def test_evaluation_of_an_untrained_file_names_every_prompt_set(tmp_path: Path) 
 
 @pytest.fixture(scope="module")
 def shipped() -> dict[str, dict[str, float]]:
-    return evaluate("pocket", renders=250, outputs=100)
+    return evaluate("pocket", renders=600, outputs=200)
 
 
 @pytest.mark.parametrize(
