@@ -100,12 +100,11 @@ def initial_latents(
     if start.is_mean or not live:
         return means
     best, highest = means.clone(), mean.new_full((len(seeds),), -torch.inf)
-    widths = [
-        generator.z_dim if start.truncation else 0,
-        0 if prior is None else prior.latent_dim,
-    ]
-    for noise in _candidate_noise(seeds, start.candidates, sum(widths)):  # [clip, width]
-        z, of_prior = noise.to(mean).split(widths, dim=1)
+    own_width = generator.z_dim if start.truncation else 0
+    width = own_width + (0 if prior is None else prior.latent_dim)
+    for drawn in _candidate_noise(seeds, start.candidates, width):  # [clip, width]
+        noise = drawn.to(mean)
+        z, of_prior = noise[:, :own_width], noise[:, own_width:]
         candidates = means.clone()
         if prior is None or targets is None or see is None:
             w = generator.map(z, truncation=start.truncation)

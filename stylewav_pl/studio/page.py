@@ -1,6 +1,7 @@
 """The page of the studio: record or drop a voice, see what is heard, watch faces grow, save them."""
 
 from collections.abc import Iterator
+from html import escape
 from importlib.resources import files
 from typing import Any
 
@@ -73,7 +74,7 @@ def build_page(desk: Desk) -> gr.Blocks:
                 for own, other in desk.grow(path, Settings(int(count), int(steps), int(seed), control)):
                     yield said, own, other
             except StyleWavError as error:
-                raise gr.Error(str(error), title="This does not work", print_exception=False) from error
+                yield "", f'<p class="refused" role="alert">{escape(str(error))}</p>', ""
 
         settings, shown = [voice, count, steps, seed, control], [heard, faces, others]
         # A generator in gradio's eyes also where a checker of types wraps the function above.
