@@ -121,7 +121,11 @@ def wandb_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 def logger(path: Path, rank: int = 0, **settings: Any) -> WandbLog:
-    log = WandbLog(**settings)
+    class OfRank(WandbLog):
+        """A logger of one of a job's processes, as Lightning would say."""
+
+    OfRank.rank = rank  # type: ignore[method-assign, assignment]
+    log = OfRank(**settings)
     log.run_path = path
     return log
 
