@@ -18,7 +18,6 @@ from PIL import Image
 from torch.optim import Adam
 
 from stylewav_pl.callbacks.writer import latent_file
-from stylewav_pl.data import BuiltinVoices
 from stylewav_pl.data.audio import decode
 from stylewav_pl.face import Face, generate
 from stylewav_pl.face.defaults import PRIOR, defaults
@@ -80,7 +79,6 @@ class Desk:
         if generator is None and guide is None:  # the pocket networks, as in demo.yaml
             self.how = {"start": Start(truncation=1.0, prior=PRIOR), "optimizer": partial(Adam, lr=0.01)}
             self.steps = 8
-        self.voices = BuiltinVoices(CONTROLS // 2, children=1)
 
     def prepare(self) -> Networks:
         """Returns the networks, loaded at the first call.

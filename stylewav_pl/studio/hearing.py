@@ -76,7 +76,7 @@ def hear(
         By name, one answer for each word in the order given.
     """
     parts = [waveform, *excerpts(waveform, audio.sample_rate)]
-    embedded = torch.cat([audio.embed_audio([part]) for part in parts])  # [whole and parts, embed]
+    embedded = audio.embed_audio(parts)  # [whole and parts, embed]
     heard = {}
     for name, prompts in questions.items():
         texts = guide.embed_text(list(prompts.values())).to(embedded)

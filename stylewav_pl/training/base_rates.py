@@ -20,13 +20,12 @@ from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
-from stylewav_pl.pocket.faces import PROMPT_SETS, Z_DIM
+from stylewav_pl.pocket.faces import PROMPT_SETS
 from stylewav_pl.runs.finished import FinishedRun
-from stylewav_pl.training.nuisance import SEED, answers, shares
+from stylewav_pl.training.nuisance import answers_of, embed, random_faces, shares
 
 TRAIT, WOMEN, MEN = "sex", "female", "male"
 SAMPLES = 1000
-AT_ONCE = 50
 
 
 @dataclass(frozen=True)
@@ -84,14 +83,11 @@ def measure(
         truncation: Of the random samples, as that of the faces' starts; 0 counts as 1.
         samples: How many there are.
     """
-    z = torch.randn(samples, Z_DIM, generator=torch.Generator().manual_seed(SEED))
-    psi = truncation or 1.0
-    random = torch.cat(
-        [generator.synthesize(generator.map(z[i : i + AT_ONCE], psi)) for i in range(0, samples, AT_ONCE)]
-    )
-    boys = _embedded(judge, random) @ judge.embed_text(PROMPT_SETS["boy-girl"].prompts()).T
+    _, random = random_faces(generator, samples, truncation or 1.0)
+    seen, seen_random = embed(judge, images), embed(judge, random)
+    boys = seen_random @ judge.embed_text(PROMPT_SETS["boy-girl"].prompts()).T
     random_male = boys.argmax(dim=1) == 0
-    own, others = answers(judge, images), answers(judge, random)
+    own, others = answers_of(judge, seen, images), answers_of(judge, seen_random, random)
     columns = [
         shares(own, ~male),
         shares(others, ~random_male),
@@ -99,21 +95,13 @@ def measure(
         shares(others, random_male),
     ]
     found = {name: Shares(*(column[name] for column in columns)) for name in columns[0]}
-    return BaseRates(found, spread(judge, images) / spread(judge, random))
+    return BaseRates(found, spread(seen) / spread(seen_random))
 
 
-def spread(judge: ImageTextEmbedder, images: Float[Tensor, "face 3 size size"]) -> float:
-    """Returns the mean of 1 - cosine over all pairs of faces."""
-    embedded = _embedded(judge, images)
+def spread(embedded: Float[Tensor, "face embed"]) -> float:
+    """Returns the mean of 1 - cosine over all pairs of faces, from what a judge sees in them."""
     count = len(embedded)
     return float((1 - embedded @ embedded.T).sum() / (count * (count - 1)))
-
-
-@torch.no_grad()
-def _embedded(
-    judge: ImageTextEmbedder, images: Float[Tensor, "face 3 size size"]
-) -> Float[Tensor, "face embed"]:
-    return torch.cat([judge.embed_image(images[i : i + AT_ONCE]) for i in range(0, len(images), AT_ONCE)])
 
 
 def measure_run(run: Path, judge: str, samples: int = SAMPLES) -> BaseRates:

@@ -14,6 +14,7 @@ from torch import Tensor
 from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.generators import load_generator
+from stylewav_pl.generators.base import Generator
 from stylewav_pl.pocket.faces import FACTS, PROMPT_SETS, Z_DIM, attributes_of
 
 ASKED = ("glasses", "beard", "hair-colour", "hair-length", "curl", "smile")
@@ -21,6 +22,7 @@ TONES = ("light", "medium", "dark")
 TONE_BORDERS = (0.66, 0.48)  # of the brightness beside the nose in [0, 1]: a third of the drawn faces each
 HUES = ("red", "green", "blue")
 SEED = 3_000_000_019
+AT_ONCE = 100
 Answers = Mapping[str, Int[Tensor, " face"]]
 
 ANSWERS: dict[str, Sequence[str]] = {
@@ -33,7 +35,22 @@ ANSWERS: dict[str, Sequence[str]] = {
 @torch.no_grad()
 def answers(judge: ImageTextEmbedder, images: Float[Tensor, "face 3 size size"]) -> dict[str, Tensor]:
     """Returns the index of the answer to each question of :data:`ANSWERS`, for images in [-1, 1]."""
-    embedded = torch.cat([judge.embed_image(images[i : i + 100]) for i in range(0, len(images), 100)])
+    return answers_of(judge, embed(judge, images), images)
+
+
+@torch.no_grad()
+def embed(judge: ImageTextEmbedder, images: Float[Tensor, "face 3 size size"]) -> Float[Tensor, "face embed"]:
+    """Returns what the judge sees, in parts that fit any memory."""
+    return torch.cat([judge.embed_image(images[i : i + AT_ONCE]) for i in range(0, len(images), AT_ONCE)])
+
+
+@torch.no_grad()
+def answers_of(
+    judge: ImageTextEmbedder,
+    embedded: Float[Tensor, "face embed"],
+    images: Float[Tensor, "face 3 size size"],
+) -> dict[str, Tensor]:
+    """Returns :func:`answers` for images that are embedded already."""
     told = {
         name: (embedded @ judge.embed_text(PROMPT_SETS[name].prompts()).T).argmax(dim=1) for name in ASKED
     }
@@ -70,6 +87,16 @@ def shares(told: Answers, chosen: Bool[Tensor, " face"] | None = None) -> dict[s
 
 
 @torch.no_grad()
+def random_faces(
+    generator: Generator, count: int, truncation: float
+) -> tuple[Float[Tensor, "face z"], Float[Tensor, "face 3 size size"]]:
+    """Returns the noise of random samples, the same for every generator, and their images."""
+    z = torch.randn(count, Z_DIM, generator=torch.Generator().manual_seed(SEED))
+    parts = [generator.synthesize(generator.map(z[i : i + 50], truncation)) for i in range(0, count, 50)]
+    return z, torch.cat(parts)
+
+
+@torch.no_grad()
 def random_samples(
     generator: str | Path, judge: str | Path, count: int = 1000, truncation: float = 1.0
 ) -> dict[str, tuple[float, float]]:
@@ -79,9 +106,8 @@ def random_samples(
         WeightsError: There are no such weights.
     """
     network, embedder = load_generator(generator), load_image_text_embedder(judge)
-    z = torch.randn(count, Z_DIM, generator=torch.Generator().manual_seed(SEED))
-    parts = [network.synthesize(network.map(z[i : i + 50], truncation)) for i in range(0, count, 50)]
-    told = answers(embedder, torch.cat(parts))
+    z, images = random_faces(network, count, truncation)
+    told = answers(embedder, images)
     male = attributes_of(z).sex > 0
     women, men = shares(told, ~male), shares(told, male)
     return {name: (women[name], men[name]) for name in women}

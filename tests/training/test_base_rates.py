@@ -7,7 +7,7 @@ from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.generators import load_generator
 from stylewav_pl.pocket.faces import Z_DIM, attributes_of
 from stylewav_pl.training.base_rates import measure, spread, table
-from stylewav_pl.training.nuisance import ANSWERS
+from stylewav_pl.training.nuisance import ANSWERS, embed
 
 
 @pytest.fixture(scope="module")
@@ -34,4 +34,4 @@ def test_one_face_for_all_is_told(judged: tuple[torch.Tensor, torch.Tensor]) -> 
     found = measure(same, male[:60], load_generator("pocket"), judge, 1.0, samples=100)
     assert found.diversity == pytest.approx(0, abs=1e-4)
     assert max(one.shift for one in found.shares.values()) > 0.5
-    assert spread(judge, images) > 0.1
+    assert spread(embed(judge, images)) > 0.1
