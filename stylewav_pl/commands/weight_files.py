@@ -12,9 +12,10 @@ from torch import Tensor
 
 from stylewav_pl.embedders import load_audio_embedder, load_image_text_embedder
 from stylewav_pl.errors import WeightsError, printable
-from stylewav_pl.generators import StyleGAN2, load_generator
+from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.formats import read_published
-from stylewav_pl.generators.loading import MEAN, check
+from stylewav_pl.generators.loading import check
+from stylewav_pl.generators.stored import StoredGenerator
 from stylewav_pl.weights.digest import sha256_of
 from stylewav_pl.weights.registry import check_readable
 from stylewav_pl.weights.state_dict import read_state_dict
@@ -44,17 +45,17 @@ def inspect_file(path: Path) -> None:
             raise
         _print_facts(path, _encoder_facts(path, tensors), tensors)
         return
-    check(path, published)
+    family = check(path, published)
     facts: dict[str, Any] = {
         "kind": "generator",
         "family": published.family,
         "format": published.format,
     }
-    channels = dict(sorted(published.config["channels"].items(), key=lambda pair: int(pair[0])))
-    facts |= {"resolution": max(map(int, channels)), **published.config, "channels": channels}
-    facts["mean w"] = (
-        "in the file" if MEAN in published.tensors else "not in the file; estimated when it is loaded"
-    )
+    facts |= family.described(published.config)
+    if family.mean:
+        facts["mean w"] = (
+            "in the file" if family.mean in published.tensors else "not in the file; estimated when it is loaded"
+        )
     _print_facts(path, facts, published.tensors)
 
 
@@ -103,9 +104,9 @@ def convert_file(source: str, target: Path) -> None:
     if target.exists() and Path(source).expanduser().exists() and target.samefile(Path(source).expanduser()):
         raise WeightsError(f"{target} would overwrite what it is made from. Name another file.")
     generator = load_generator(source)
-    if not isinstance(generator, StyleGAN2):
+    if not isinstance(generator, StoredGenerator):
         raise WeightsError(
-            f"{source!r} has no weights to convert. Expected a weight file or a registry name of a StyleGAN2."
+            f"{source!r} has no weights to convert. Expected a weight file or a registry name of a generator."
         )
     try:
         generator.to_file(target)

@@ -1,8 +1,9 @@
-"""The published formats of StyleGAN2 generators, recognised by what a file holds."""
+"""The published formats of generators, recognised by what a file holds."""
 
 from pathlib import Path
 
 from stylewav_pl.errors import WeightsError, one_line
+from stylewav_pl.generators.formats.alias_free import AliasFreePickle
 from stylewav_pl.generators.formats.base import Format, Published
 from stylewav_pl.generators.formats.persistent import PersistentPickle
 from stylewav_pl.generators.formats.rosinality import Rosinality
@@ -12,7 +13,7 @@ from stylewav_pl.weights.store import read_weights
 
 __all__ = ["FORMATS", "Format", "Published", "read_published"]
 
-FORMATS: tuple[Format, ...] = (PersistentPickle(), TensorFlowPickle(), Rosinality())
+FORMATS: tuple[Format, ...] = (AliasFreePickle(), PersistentPickle(), TensorFlowPickle(), Rosinality())
 
 
 def read_published(path: Path) -> Published:
@@ -36,7 +37,7 @@ def read_published(path: Path) -> Published:
             f"{path} is damaged: its values are not those of a network ({one_line(error)}). Fetch it again."
         ) from error
     raise WeightsError(
-        f"{path} holds no generator of a known format. Expected a StyleGAN2 pickle of NVIDIA with 'G_ema' "
+        f"{path} holds no generator of a known format. Expected a StyleGAN pickle of NVIDIA with 'G_ema' "
         "or three networks, a rosinality "
         f"checkpoint with 'g_ema', or safetensors of stylewav-pl; found {_described(contents)}."
     )
