@@ -15,6 +15,8 @@ from open_clip import factory
 from PIL import Image
 from published_stylegan2 import write_ada, write_rosinality, write_stylegan3, write_tensorflow
 from slow_stylegan2 import Values, random_values
+from slow_stylegan3 import random_values as alias_free_values
+from slow_stylegan3 import write_alias_free
 from wav2clip.model.encoder import MLPLayers, ResNetExtractor
 
 from stylewav_pl.cli import main
@@ -80,6 +82,15 @@ def test_a_voice_becomes_a_picture_of_a_published_generator(
         assert np.asarray(image).std() > 1
     weights = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))["weights"]
     assert weights["generator"]["sha256"] == sha256_of(tmp_path / "generator")
+
+
+def test_a_voice_becomes_a_picture_of_a_stylegan3(files: Path, tmp_path: Path) -> None:
+    write_alias_free(tmp_path / "generator", alias_free_values())
+    guide = f"open_clip:ViT-B-32-quickgelu/openai@{files / 'CLIP.pt'}"
+    assert _generate(files, tmp_path / "out", "--guide", guide, generator=str(tmp_path / "generator")) == 0
+    with Image.open(tmp_path / "out" / "images" / "voice.png") as image:
+        assert image.size == (8, 8)
+        assert np.asarray(image).std() > 1
 
 
 def test_a_voice_becomes_a_picture(files: Path, tmp_path: Path) -> None:

@@ -54,7 +54,9 @@ def inspect_file(path: Path) -> None:
     facts |= family.described(published.config)
     if family.mean:
         facts["mean w"] = (
-            "in the file" if family.mean in published.tensors else "not in the file; estimated when it is loaded"
+            "in the file"
+            if family.mean in published.tensors
+            else "not in the file; estimated when it is loaded"
         )
     _print_facts(path, facts, published.tensors)
 

@@ -5,5 +5,15 @@ from stylewav_pl.generators.linear import LinearGenerator
 from stylewav_pl.generators.loading import load_generator
 from stylewav_pl.generators.stylegan2 import StyleGAN2
 from stylewav_pl.generators.stylegan3 import StyleGAN3
+from stylewav_pl.generators.stylegan3_placed import PlacedStyleGAN3
 
-__all__ = ["Generator", "LinearGenerator", "Noise", "StyleGAN2", "StyleGAN3", "Styles", "load_generator"]
+__all__ = [
+    "Generator",
+    "LinearGenerator",
+    "Noise",
+    "PlacedStyleGAN3",
+    "StyleGAN2",
+    "StyleGAN3",
+    "Styles",
+    "load_generator",
+]

@@ -15,7 +15,9 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 LARGEST_CHUNK = 1 << 25  # numbers of an intermediate map that exist at a time: 128 MB in float32
-LARGEST_MATRIX = 160  # pixels up to which products of matrices are faster than convolutions, measured on a CPU
+LARGEST_MATRIX = (
+    160  # pixels up to which products of matrices are faster than convolutions, measured on a CPU
+)
 
 
 class Resampling(NamedTuple):

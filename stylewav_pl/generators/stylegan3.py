@@ -17,6 +17,7 @@ from stylewav_pl.generators.stored import StoredGenerator
 from stylewav_pl.generators.stylegan2_mapping import MappingNetwork
 from stylewav_pl.generators.stylegan3_input import TRANSFORM_NUMBERS, FourierInput, placement
 from stylewav_pl.generators.stylegan3_layers import AliasFreeLayer, LayerShape
+from stylewav_pl.ranges import Number
 
 
 class StyleGAN3(StoredGenerator):
@@ -58,7 +59,7 @@ class StyleGAN3(StoredGenerator):
         output_scale: float = 0.25,
     ) -> None:
         super().__init__()
-        shapes = [LayerShape(**layer) for layer in layers]
+        shapes = [LayerShape.from_config(layer) for layer in layers]
         self.z_dim, self.w_dim, self.num_ws = z_dim, w_dim, len(shapes) + 1
         self.mapping_depth, self.mapping_width = mapping_depth, mapping_width or w_dim
         self.mapping_learning_rate_multiplier, self.output_scale = (
@@ -139,7 +140,7 @@ class StyleGAN3(StoredGenerator):
         """The full one alone: there are no colours before the last layer."""
         return (self.resolution,)
 
-    def place(self, angle: float = 0.0, right: float = 0.0, down: float = 0.0) -> "StyleGAN3":
+    def place(self, angle: Number = 0.0, right: Number = 0.0, down: Number = 0.0) -> "StyleGAN3":
         """Turns and shifts what is drawn, without any loss; see :func:`placement`."""
         self.input.transform.copy_(placement(angle, right, down))
         return self

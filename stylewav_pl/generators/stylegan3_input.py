@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stylewav_pl.generators.stylegan2_layers import EqualizedLinear
+from stylewav_pl.ranges import Number
 
 TRANSFORM_NUMBERS = 4  # cosine and sine of a turn, shift to the right and down
 
@@ -25,16 +26,19 @@ class FourierInput(nn.Module):
         size: Height and width of the map, margins included.
         sampling_rate: Pixels per unit of the plane; the image without margins is one unit wide.
         bandwidth: Frequencies up to it are at full strength; it sinks to nothing at half the sampling rate.
+
+    Raises:
+        ValueError: The band does not lie below half the sampling rate.
     """
 
     transform: Tensor
     freqs: Tensor
     phases: Tensor
 
-    def __init__(
-        self, w_dim: int, channels: int, size: int, sampling_rate: float, bandwidth: float
-    ) -> None:
+    def __init__(self, w_dim: int, channels: int, size: int, sampling_rate: float, bandwidth: float) -> None:
         super().__init__()
+        if not 0 < bandwidth < sampling_rate / 2 < math.inf:
+            raise ValueError(f"a bandwidth of {bandwidth} at a sampling rate of {sampling_rate}")
         self.size, self.sampling_rate, self.bandwidth = size, sampling_rate, bandwidth
         self.affine = EqualizedLinear(w_dim, TRANSFORM_NUMBERS)
         self.weight = nn.Parameter(torch.randn(channels, channels))
@@ -73,7 +77,7 @@ class FourierInput(nn.Module):
         return functional.affine_grid(scale[None], [1, 1, self.size, self.size], align_corners=False)[0]
 
 
-def placement(angle: float, right: float, down: float) -> Float[Tensor, "3 3"]:
+def placement(angle: Number, right: Number, down: Number) -> Float[Tensor, "3 3"]:
     """Returns the ``transform`` that turns the image and then shifts it.
 
     Args:

@@ -7,6 +7,7 @@ authors' code divides styles by their root mean square over the whole *batch*, w
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -51,16 +52,31 @@ class LayerShape:
         Raises:
             ValueError: A number is out of its range.
         """
-        object.__setattr__(self, "padding", tuple(self.padding))
+        numbers = (
+            self.channels,
+            self.kernel,
+            self.up,
+            self.down,
+            self.up_taps,
+            self.down_taps,
+            *self.padding,
+        )
         usable = (
-            1 <= self.kernel <= LARGEST_KERNEL
+            all(isinstance(number, int) for number in numbers)
+            and 1 <= self.kernel <= LARGEST_KERNEL
             and 1 <= min(self.up, self.down) <= max(self.up, self.down) <= LARGEST_FACTOR
             and 0 <= min(self.up_taps, self.down_taps) <= max(self.up_taps, self.down_taps) <= MOST_TAPS
             and len(self.padding) == 4
             and max(map(abs, self.padding)) <= LARGEST_PADDING
+            and (self.clamp is None or self.clamp > 0)
         )
         if not usable:
             raise ValueError(f"a layer with {asdict(self)}")
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "LayerShape":
+        """Builds it from :attr:`config`."""
+        return cls(**{**config, "padding": tuple(config["padding"])})
 
     @property
     def config(self) -> dict[str, Any]:
@@ -96,7 +112,9 @@ class AliasFreeLayer(nn.Module):
         self.register_buffer("magnitude_ema", torch.ones(()))
         self.register_buffer("up_filter", _box(shape.up_taps) if shape.up_taps else None)
         down = _box(shape.down_taps) if shape.down_taps else None
-        self.register_buffer("down_filter", torch.outer(down, down) if shape.radial and down is not None else down)
+        self.register_buffer(
+            "down_filter", torch.outer(down, down) if shape.radial and down is not None else down
+        )
 
     @property
     def resampling(self) -> Resampling:

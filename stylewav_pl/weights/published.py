@@ -11,6 +11,7 @@ from stylewav_pl.weights.remote import RemoteWeights
 
 _ADA = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained"
 _NGC = "https://api.ngc.nvidia.com/v2/models/nvidia/research/stylegan2/versions/1/files"
+_NGC3 = "https://api.ngc.nvidia.com/v2/models/nvidia/research/stylegan3/versions/1/files"
 _TENSORFLOW = "https://nvlabs-fi-cdn.nvidia.com/stylegan2/networks"
 _OPENAI = "https://openaipublic.azureedge.net/clip/models"
 
@@ -63,6 +64,14 @@ def _lsun(scene: str, resolution: int, size: int) -> RemoteWeights:
     )
 
 
+def _stylegan3(configuration: str, pictures: str, resolution: int) -> RemoteWeights:
+    # ...u: the same people or paintings, not aligned
+    file = f"stylegan3-{configuration}-{pictures}-{resolution}x{resolution}.pkl"
+    summary = f"StyleGAN3, configuration {configuration.upper()}, {pictures}, {resolution} px"
+    name = f"stylegan3-{configuration}-{pictures}-{resolution}"
+    return RemoteWeights(name, "generator", "nvidia-stylegan3", summary, file, (f"{_NGC3}/{file}",))
+
+
 def _openai(
     model: str, file: str, sha256: str, embed: int, pixels: int, size: int | None = None
 ) -> RemoteWeights:
@@ -108,6 +117,18 @@ PUBLISHED: tuple[RemoteWeights, ...] = (
     _lsun("car", 512, 364_000_000),
     _lsun("cat", 256, 357_000_000),
     _lsun("horse", 256, 357_000_000),
+    *(
+        _stylegan3(configuration, pictures, resolution)
+        for pictures, resolution in (
+            ("ffhq", 1024),
+            ("ffhqu", 1024),
+            ("ffhqu", 256),
+            ("metfaces", 1024),
+            ("metfacesu", 1024),
+            ("afhqv2", 512),
+        )
+        for configuration in ("t", "r")
+    ),
     RemoteWeights(
         name="wav2clip",
         kind="audio",

@@ -329,23 +329,6 @@ def test_a_conditional_network_is_refused(path):
         load_generator(path)
 
 
-def test_stylegan3_is_refused_by_name(path):
-    synthesis = Persistent(
-        "SynthesisNetwork",
-        modules={"input": Persistent("SynthesisInput"), "L0_36_512": Persistent("SynthesisLayer")},
-    )
-    dump(
-        path,
-        {
-            "G_ema": Persistent(
-                "Generator", modules={"synthesis": synthesis, "mapping": Persistent("MappingNetwork")}
-            )
-        },
-    )
-    with pytest.raises(WeightsError, match="StyleGAN3 generator"):
-        load_generator(path)
-
-
 def test_stylegan1_is_refused_by_name(path):
     write_tensorflow(
         path, SMALL, function="G_style", extra=[("4x4/Conv/StyleMod/weight", torch.zeros(2).numpy())]

@@ -98,7 +98,9 @@ def _layer_config(layer: Layer) -> dict[str, Any]:
     """Arguments of :class:`~stylewav_pl.generators.stylegan3_layers.LayerShape`."""
     weight, clamp = layer.tensor("weight"), layer.attribute("conv_clamp")
     if weight.ndim != 4:
-        raise WeightsError(f"Its layer {layer.name} has a weight of shape {list(weight.shape)}. Fetch it again.")
+        raise WeightsError(
+            f"Its layer {layer.name} has a weight of shape {list(weight.shape)}. Fetch it again."
+        )
     taps = {}
     for name in ("up_filter", "down_filter"):
         taps[name] = tuple(layer.tensor(name).shape) if name in layer.values else (0,)

@@ -72,7 +72,9 @@ class Layer:
         self.name = f"{path}{name}"
         record = _dictionary(parent, "_modules").get(name)
         if not isinstance(record, InertObject):
-            raise WeightsError(f"Its generator lacks the module {self.name}. Expected a StyleGAN2 or StyleGAN3 network.")
+            raise WeightsError(
+                f"Its generator lacks the module {self.name}. Expected a StyleGAN2 or StyleGAN3 network."
+            )
         self.record = record
 
     @property
@@ -97,7 +99,9 @@ class Layer:
     def tensor(self, name: str) -> Tensor:
         """A parameter or buffer as float32."""
         if name not in self.values:
-            raise WeightsError(f"Its layer {self.name} lacks {name}. Expected a StyleGAN2 or StyleGAN3 network.")
+            raise WeightsError(
+                f"Its layer {self.name} lacks {name}. Expected a StyleGAN2 or StyleGAN3 network."
+            )
         return as_tensor(self.values[name], f"{self.name}.{name}")
 
     def tensors(self, prefix: str, *names: str) -> dict[str, Tensor]:
