@@ -12,6 +12,7 @@ from stylewav_pl.generators.base import Generator
 from stylewav_pl.generators.formats import Published, read_published
 from stylewav_pl.generators.linear import LinearGenerator
 from stylewav_pl.generators.stored import StoredGenerator
+from stylewav_pl.generators.stylegan import StyleGAN
 from stylewav_pl.generators.stylegan2 import StyleGAN2
 from stylewav_pl.generators.stylegan3 import StyleGAN3
 from stylewav_pl.weights.registry import resolve
@@ -20,7 +21,7 @@ MEAN_SAMPLES = 10_000
 """How many w make the mean where a file has none: as many as in the projector of StyleGAN2."""
 
 FAMILIES: Mapping[str, type[StoredGenerator]] = {
-    network.family: network for network in (StyleGAN2, StyleGAN3)
+    network.family: network for network in (StyleGAN, StyleGAN2, StyleGAN3)
 }
 
 logger = logging.getLogger(__name__)

@@ -7,13 +7,21 @@ from stylewav_pl.generators.formats.alias_free import AliasFreePickle
 from stylewav_pl.generators.formats.base import Format, Published
 from stylewav_pl.generators.formats.persistent import PersistentPickle
 from stylewav_pl.generators.formats.rosinality import Rosinality
+from stylewav_pl.generators.formats.stylegan import StyleGANConversion, StyleGANTensorFlow
 from stylewav_pl.generators.formats.tensorflow import TensorFlowPickle
 from stylewav_pl.weights.contents import is_safetensors, read_contents
 from stylewav_pl.weights.store import read_weights
 
 __all__ = ["FORMATS", "Format", "Published", "read_published"]
 
-FORMATS: tuple[Format, ...] = (AliasFreePickle(), PersistentPickle(), TensorFlowPickle(), Rosinality())
+FORMATS: tuple[Format, ...] = (
+    AliasFreePickle(),
+    PersistentPickle(),
+    StyleGANTensorFlow(),
+    TensorFlowPickle(),
+    StyleGANConversion(),
+    Rosinality(),
+)
 
 
 def read_published(path: Path) -> Published:
