@@ -5,6 +5,7 @@ and appendix B.
 """
 
 import math
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -35,7 +36,7 @@ class StyleGANMapping(nn.Module):
         super().__init__()
         widths = [z_dim] + [width] * (depth - 1) + [w_dim]
         self.layers = nn.ModuleList()
-        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+        for inputs, outputs in pairwise(widths):
             layer = EqualizedLinear(inputs, outputs, learning_rate_multiplier=learning_rate_multiplier)
             layer.weight_gain *= GAIN
             self.layers.append(layer)

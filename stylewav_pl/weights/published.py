@@ -64,6 +64,13 @@ def _lsun(scene: str, resolution: int, size: int) -> RemoteWeights:
     )
 
 
+def _stylegan(pictures: str, drive: str, told: str) -> RemoteWeights:
+    file = f"karras2019stylegan-{pictures}-1024x1024.pkl"
+    url = f"https://drive.google.com/uc?export=download&id={drive}"
+    summary = f"StyleGAN (the first), {told}, 1024 px, TensorFlow pickle"
+    return RemoteWeights(f"stylegan-{pictures}-1024", "generator", "cc-by-nc-4.0", summary, file, (url,))
+
+
 def _stylegan3(configuration: str, pictures: str, resolution: int) -> RemoteWeights:
     # ...u: the same people or paintings, not aligned
     file = f"stylegan3-{configuration}-{pictures}-{resolution}x{resolution}.pkl"
@@ -117,6 +124,8 @@ PUBLISHED: tuple[RemoteWeights, ...] = (
     _lsun("car", 512, 364_000_000),
     _lsun("cat", 256, 357_000_000),
     _lsun("horse", 256, 357_000_000),
+    _stylegan("ffhq", "1MEGjdvVpUsu1jB4zrXZN7Y4kBBOzizDQ", "faces, FFHQ"),
+    _stylegan("celebahq", "1MGqJl28pN4t7SAtSrPdSRJSQJqahkzUf", "faces, CelebA-HQ"),
     *(
         _stylegan3(configuration, pictures, resolution)
         for pictures, resolution in (

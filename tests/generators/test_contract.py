@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from slow_stylegan import stylegan_values, write_stylegan_conversion
 from slow_stylegan3 import random_values, write_alias_free
 
 from stylewav_pl.generators import LinearGenerator, StyleGAN2, load_generator
@@ -21,8 +22,13 @@ def small_stylegan3(path):
     return load_generator(path)
 
 
+def small_stylegan(path):
+    write_stylegan_conversion(path, stylegan_values())
+    return load_generator(path)
+
+
 BUILT = {"linear": LinearGenerator, "stylegan2": small_stylegan2, "frozen-stylegan2": prepared_stylegan2}
-FROM_FILES = {"stylegan3": small_stylegan3}
+FROM_FILES = {"stylegan": small_stylegan, "stylegan3": small_stylegan3}
 
 
 @pytest.fixture(params=[*BUILT, *FROM_FILES])

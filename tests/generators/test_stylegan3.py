@@ -99,7 +99,7 @@ def test_a_turn_of_the_image_turns_the_waves(path):
 @pytest.mark.parametrize("wrong", [{"angle": math.nan}, {"right": math.inf}])
 def test_an_impossible_placement_is_named(path, wrong):
     write_alias_free(path, random_values())
-    with pytest.raises(ConfigError, match="Expected model.generator"):
+    with pytest.raises(ConfigError, match=r"Expected model\.generator"):
         PlacedStyleGAN3(path, **wrong)
 
 

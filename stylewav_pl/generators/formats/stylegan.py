@@ -53,7 +53,9 @@ class StyleGANTensorFlow(Format):
         require(list(blur) if isinstance(blur, list | tuple) else blur, [1, 2, 1], "blur_filter", "StyleGAN")
         fused = settings.get("fused_scale", "auto")
         if not isinstance(fused, bool) and fused != "auto":
-            raise WeightsError(f"It is a StyleGAN with fused_scale = {brief(fused)}; expected auto or a truth value.")
+            raise WeightsError(
+                f"It is a StyleGAN with fused_scale = {brief(fused)}; expected auto or a truth value."
+            )
         reader = Variables(variables, "a StyleGAN generator")
         tensors = _from_tensorflow(reader)
         return published(self.name, tensors, settings.get("mapping_lrmul", 0.01), FUSED[fused])
@@ -83,7 +85,9 @@ def published(name: str, tensors: Mapping[str, Tensor], multiplier: Any, fused_f
         name,
         "stylegan",
         {
-            "channels": {str(4 << level): size(tensors, f"layers.{2 * level}.bias", 0) for level in range(levels)},
+            "channels": {
+                str(4 << level): size(tensors, f"layers.{2 * level}.bias", 0) for level in range(levels)
+            },
             "z_dim": size(tensors, "mapping.layers.0.weight", 1),
             "w_dim": size(tensors, "layers.0.affine.weight", 1),
             "mapping_depth": depth,
@@ -133,7 +137,9 @@ def _epilogue(reader: Variables, prefix: str, scope: str, transposed: bool) -> d
     names = ("Noise/weight", "StyleMod/weight", "StyleMod/bias")
     if not transposed:
         names = ("apply_noise.weight", "style.weight", "style.bias")
-    join: Callable[[str], str] = (lambda name: f"{scope}/{name}") if transposed else (lambda name: f"{scope}.{name}")
+    join: Callable[[str], str] = (
+        (lambda name: f"{scope}/{name}") if transposed else (lambda name: f"{scope}.{name}")
+    )
     noise, weight, bias = (reader.take(join(name)) for name in names)
     return {
         f"{prefix}.bias": reader.take(join("bias")),
@@ -162,7 +168,9 @@ def _from_conversion(reader: Variables) -> dict[str, Tensor]:
     tensors["to_rgb.weight"] = reader.take(f"synthesis.output{last}.weight")
     tensors["to_rgb.bias"] = reader.take(f"synthesis.output{last}.bias")
     reader.done(
-        lambda name: name.startswith(("synthesis.lod", "synthesis.output", "truncation."))
-        or name.endswith(".blur.kernel")
+        lambda name: (
+            name.startswith(("synthesis.lod", "synthesis.output", "truncation."))
+            or name.endswith(".blur.kernel")
+        )
     )
     return tensors
