@@ -25,11 +25,13 @@ __all__ = [
     "matching_guide",
 ]
 
+AUDIOCLIP_MARK = "audio.conv1.weight"
 LANGUAGEBIND_MARK = "vision_model.embeddings.patch_embedding.weight"
 WAV2CLIP_GUIDE = "open_clip:ViT-B-32-quickgelu/openai"
 
 GUIDES = {
     OPENAI_VIT_B_32: WAV2CLIP_GUIDE,
+    Space("RN50", "openai"): "open_clip:RN50-quickgelu/openai",
     Space("ViT-L-14", "datacomp_xl_s13b_b90k"): "open_clip:ViT-L-14/datacomp_xl_s13b_b90k",
 }
 """Sources of the CLIP models that published audio encoders were trained to reach."""
@@ -41,7 +43,7 @@ def load_audio_embedder(source: str | Path, device: str = "cpu") -> AudioEmbedde
     Args:
         source: A registry name (``pocket``, ``pocket-speaker``; ``pocket-auto`` for the better one that is
             there), ``linear`` for the untrained double, or the path of a weight file: this project's own
-            format, the published ``Wav2CLIP.pt``, or the audio encoder of LanguageBind, told apart by content.
+            format, the published ``Wav2CLIP.pt``, or the audio encoders of AudioCLIP and LanguageBind, told apart by content.
         device: Where it will run.
 
     Raises:
@@ -92,7 +94,10 @@ def matching_guide(audio: str | Path) -> str:
     Raises:
         WeightsError: See :func:`load_audio_embedder`.
     """
-    return GUIDES.get(load_audio_embedder(audio).space, "pocket")
+    space = load_audio_embedder(audio).space
+    if space.towers:  # the file holds the CLIP model, too
+        return str(resolve(audio, "audio"))
+    return GUIDES.get(space, "pocket")
 
 
 def _read_published_audio(path: Path) -> AudioEmbedder:
@@ -102,17 +107,25 @@ def _read_published_audio(path: Path) -> AudioEmbedder:
         from stylewav_pl.embedders.languagebind_published import load_languagebind
 
         return load_languagebind(tensors, path)
+    if AUDIOCLIP_MARK in tensors:
+        from stylewav_pl.embedders.audioclip_published import load_audioclip
+
+        return load_audioclip(tensors, path)
     from stylewav_pl.embedders.wav2clip_published import PublishedWav2Clip
 
     return PublishedWav2Clip(tensors, path)
 
 
 def _read_audio_embedder(path: Path) -> AudioEmbedder:
-    file = _read(path, "audio", "wav2clip", "speaker", "languagebind-audio")
+    file = _read(path, "audio", "wav2clip", "speaker", "languagebind-audio", "audioclip")
     if file.architecture == "languagebind-audio":
         from stylewav_pl.embedders.languagebind import LanguageBindAudio
 
         return LanguageBindAudio.load(file.config, file.tensors, path)
+    if file.architecture == "audioclip":
+        from stylewav_pl.embedders.audioclip import AudioClip
+
+        return AudioClip.load(file.config, file.tensors, path)
     config = dict(file.config)
     front_end = config.pop("front_end", None)
     prepared = read_front_end(front_end) if front_end is not None else None
