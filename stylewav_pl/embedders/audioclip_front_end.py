@@ -55,7 +55,9 @@ def decibels(
         AudioError: It is shorter than one window.
     """
     if len(waveform) < WINDOW:
-        raise AudioError(SkipReason.TOO_SHORT, f"AudioCLIP needs at least {WINDOW} samples, found {len(waveform)}.")
+        raise AudioError(
+            SkipReason.TOO_SHORT, f"AudioCLIP needs at least {WINDOW} samples, found {len(waveform)}."
+        )
     # the published code maps -32768 ... 32767 to -1 ... 1, which moves zero a little
     signal = (waveform.double().cpu() * FULL_SCALE + FULL_SCALE) * 2 / (2 * FULL_SCALE - 1) - 1
     frames = -(-(len(signal) - WINDOW) // HOP) + 1

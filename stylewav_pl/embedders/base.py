@@ -1,7 +1,7 @@
 """The contract of every embedder: a frozen network from a signal to a unit vector in CLIP space."""
 
-from abc import ABC, abstractmethod
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import TypeVar

@@ -78,7 +78,9 @@ class SpectrogramTransformer(nn.Module):
 
     def forward(self, images: Float[Tensor, "clip 3 band frame"]) -> Float[Tensor, "clip embed"]:
         """Not normalised."""
-        tokens = self.patches(images).flatten(2).transpose(1, 2)  # [clip, patch, width], bands outside, frames inside
+        tokens = (
+            self.patches(images).flatten(2).transpose(1, 2)
+        )  # [clip, patch, width], bands outside, frames inside
         first = self.class_token.expand(len(images), 1, -1)
         tokens = self.norm_before(torch.cat([first, tokens], dim=1) + self.positions)
         for layer in self.layers:

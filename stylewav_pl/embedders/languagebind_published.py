@@ -60,7 +60,9 @@ def load_languagebind(tensors: Mapping[str, Tensor], path: Path) -> StoredAudioE
         config = _sizes(state, settings)
     except BUILD_ERRORS as error:
         raise WeightsError(
-            f"{path} is no audio encoder of LanguageBind: {type(error).__name__} {error}. Fetch it again."[:500]
+            f"{path} is no audio encoder of LanguageBind: {type(error).__name__} {error}. Fetch it again."[
+                :500
+            ]
         ) from error
     check_finite_tensors(state, path)
     return LanguageBindAudio.load(config, state, path)

@@ -46,7 +46,9 @@ class StoredAudioEmbedder(AudioEmbedder):
         return build_checked(make, tensors, layers)
 
     @classmethod
-    def load(cls, config: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Path) -> "StoredAudioEmbedder":
+    def load(
+        cls, config: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Path
+    ) -> "StoredAudioEmbedder":
         """Builds it from what a file holds.
 
         Raises:

@@ -79,6 +79,23 @@ def _stylegan3(configuration: str, pictures: str, resolution: int) -> RemoteWeig
     return RemoteWeights(name, "generator", "nvidia-stylegan3", summary, file, (f"{_NGC3}/{file}",))
 
 
+def _audioclip(training: str, told: str) -> RemoteWeights:
+    file = f"AudioCLIP-{training.title()}-Training.pt"
+    url = f"https://github.com/AndreyGuzhov/AudioCLIP/releases/download/v0.1/{file}"
+    summary = f"AudioCLIP, {training} training, 1024 numbers, {told}"
+    return RemoteWeights(f"audioclip-{training}", "audio", "MIT", summary, file, (url,))
+
+
+def _languagebind(
+    variant: str, told: str, size: int | None = None, reported_sha256: str = ""
+) -> RemoteWeights:
+    # MIT is the licence of its code; the page of the weights was not read
+    name, file = f"languagebind-audio{variant.replace('_', '-').lower()}", "pytorch_model.bin"
+    url = f"https://huggingface.co/LanguageBind/LanguageBind_Audio{variant}/resolve/main/{file}"
+    summary = f"LanguageBind's audio encoder, {told}, to the space of DataComp's CLIP ViT-L/14"
+    return RemoteWeights(name, "audio", "MIT", summary, file, (url,), size, reported_sha256=reported_sha256)
+
+
 def _openai(
     model: str, file: str, sha256: str, embed: int, pixels: int, size: int | None = None
 ) -> RemoteWeights:
@@ -146,6 +163,15 @@ PUBLISHED: tuple[RemoteWeights, ...] = (
         file="Wav2CLIP.pt",
         urls=("https://github.com/descriptinc/lyrebird-wav2clip/releases/download/v0.1.0-alpha/Wav2CLIP.pt",),
     ),
+    _audioclip("partial", "fits OpenAI's CLIP RN50"),
+    _audioclip("full", "with the CLIP model that it fits"),
+    _languagebind(
+        "",
+        "126 mel bands",
+        1_725_012_217,
+        "3ac9eaedddafed4708bc734d7969c76ae132d29966392e26c6a29b4e740bd4e7",
+    ),
+    _languagebind("_FT", "112 mel bands, fully tuned"),
     _openai(
         "ViT-B-32-quickgelu",
         "ViT-B-32.pt",
