@@ -7,8 +7,10 @@ from stylewav_pl.generators.stylegan import StyleGAN
 from stylewav_pl.generators.stylegan2 import StyleGAN2
 from stylewav_pl.generators.stylegan3 import StyleGAN3
 from stylewav_pl.generators.stylegan3_placed import PlacedStyleGAN3
+from stylewav_pl.generators.vqgan import VQGAN
 
 __all__ = [
+    "VQGAN",
     "Generator",
     "LinearGenerator",
     "Noise",

@@ -15,13 +15,14 @@ from stylewav_pl.generators.stored import StoredGenerator
 from stylewav_pl.generators.stylegan import StyleGAN
 from stylewav_pl.generators.stylegan2 import StyleGAN2
 from stylewav_pl.generators.stylegan3 import StyleGAN3
+from stylewav_pl.generators.vqgan import VQGAN
 from stylewav_pl.weights.registry import resolve
 
 MEAN_SAMPLES = 10_000
 """How many w make the mean where a file has none: as many as in the projector of StyleGAN2."""
 
 FAMILIES: Mapping[str, type[StoredGenerator]] = {
-    network.family: network for network in (StyleGAN, StyleGAN2, StyleGAN3)
+    network.family: network for network in (StyleGAN, StyleGAN2, StyleGAN3, VQGAN)
 }
 
 logger = logging.getLogger(__name__)

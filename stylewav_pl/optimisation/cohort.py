@@ -152,6 +152,7 @@ def optimize_cohort(
         set_learning_rate(optimizer, phase.factor(step, recipe.schedule))
         with keep_still(latents, convergence.stopped, held):
             descend(loss)
+        renderer.constrain(latents)
     with torch.no_grad():
         images, embeddings, similarities = renderer.render_and_score(latents, targets)
     curve.record(recipe.num_steps, similarities)

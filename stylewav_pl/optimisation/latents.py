@@ -7,7 +7,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators.base import Generator, Styles
+from stylewav_pl.generators.vqgan import VQGAN
 
 
 class LatentSpace(ABC):
@@ -39,6 +41,9 @@ class LatentSpace(ABC):
         ``None``: every entry is optimised.
         """
         return None
+
+    def constrain(self, latents: Float[Tensor, "clip *latent"], generator: Generator) -> None:
+        """Brings latents back, in place, to where they have to stay; called after each step."""
 
     def metadata(self, generator: Generator) -> dict[str, str]:
         """What a reader of a stored latent needs to know about it."""
@@ -141,6 +146,58 @@ class S(LatentSpace):
     def metadata(self, generator: Generator) -> dict[str, str]:
         """Also ``sizes``, where to cut the latent into the styles of the layers: ``512,512,...``."""
         return {**super().metadata(generator), "sizes": ",".join(map(str, style_sizes(generator)))}
+
+
+class Codes(LatentSpace):
+    """The grid of a VQGAN, ``[clip, code, height, width]``: vectors whose nearest codes are rendered.
+
+    After each step every entry is clamped to what the codebook has for it, as in VQGAN-CLIP (Crowson et al. 2022,
+    arXiv:2204.08583), which starts at random codes (``model.start.truncation: 1``).
+    """
+
+    name = "codes"
+
+    def start(self, generator: Generator) -> Float[Tensor, "code height width"]:
+        """The mean of all codes at every place."""
+        vqgan = checked_vqgan(generator)
+        return vqgan.w_mean.detach().unflatten(0, vqgan.latent_shape).clone()
+
+    def from_w(
+        self, w: Float[Tensor, "clip width"], generator: Generator
+    ) -> Float[Tensor, "clip code height width"]:
+        """The same numbers as a grid."""
+        return w.unflatten(1, checked_vqgan(generator).latent_shape)
+
+    def expand(
+        self, latents: Float[Tensor, "clip code height width"], generator: Generator
+    ) -> Float[Tensor, "clip layer width"]:
+        """The grid as the one w vector of the generator."""
+        return latents.flatten(1).unsqueeze(1)
+
+    @torch.no_grad()
+    def constrain(self, latents: Float[Tensor, "clip code height width"], generator: Generator) -> None:
+        """Clamps each entry to the least and the largest one of all codes."""
+        least, most = checked_vqgan(generator).bounds
+        latents.copy_(torch.minimum(torch.maximum(latents, least), most))
+
+    def metadata(self, generator: Generator) -> dict[str, str]:
+        """Also ``shape``, that of the grid: ``256,16,16``."""
+        shape = checked_vqgan(generator).latent_shape
+        return {**super().metadata(generator), "shape": ",".join(map(str, shape))}
+
+
+def checked_vqgan(generator: Generator) -> VQGAN:
+    """Returns the generator itself.
+
+    Raises:
+        ConfigError: It has no codes.
+    """
+    if not isinstance(generator, VQGAN):
+        raise ConfigError(
+            f"model.latent_space Codes is that of a VQGAN, and the generator is a {type(generator).__name__}. "
+            "Choose W, WPlus or S."
+        )
+    return generator
 
 
 def style_sizes(generator: Generator) -> list[int]:

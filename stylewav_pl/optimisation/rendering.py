@@ -49,6 +49,10 @@ class Renderer:
         ws_or_styles = self.space.expand(latents, self.generator)
         return self.generator.synthesize(ws_or_styles, noise=self.noise, resolution=resolution)
 
+    def constrain(self, latents: Float[Tensor, "clip *latent"]) -> None:
+        """Brings latents back, in place, to where their space wants them."""
+        self.space.constrain(latents, self.generator)
+
     def render_and_score(
         self,
         latents: Float[Tensor, "cohort *latent"],

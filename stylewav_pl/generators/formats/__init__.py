@@ -9,6 +9,7 @@ from stylewav_pl.generators.formats.persistent import PersistentPickle
 from stylewav_pl.generators.formats.rosinality import Rosinality
 from stylewav_pl.generators.formats.stylegan import StyleGANConversion, StyleGANTensorFlow
 from stylewav_pl.generators.formats.tensorflow import TensorFlowPickle
+from stylewav_pl.generators.formats.vqgan import TamingCheckpoint, with_resolution
 from stylewav_pl.weights.contents import is_safetensors, read_contents
 from stylewav_pl.weights.store import read_weights
 
@@ -21,6 +22,7 @@ FORMATS: tuple[Format, ...] = (
     TensorFlowPickle(),
     StyleGANConversion(),
     Rosinality(),
+    TamingCheckpoint(),
 )
 
 
@@ -37,7 +39,7 @@ def read_published(path: Path) -> Published:
     try:
         for known in FORMATS:
             if published := known.read(contents):
-                return published
+                return with_resolution(path, published)
     except WeightsError as error:
         raise WeightsError(f"{path} cannot be used: {one_line(error, 400)}") from error
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -47,7 +49,8 @@ def read_published(path: Path) -> Published:
     raise WeightsError(
         f"{path} holds no generator of a known format. Expected a StyleGAN pickle of NVIDIA with 'G_ema' "
         "or three networks, a rosinality "
-        f"checkpoint with 'g_ema', or safetensors of stylewav-pl; found {_described(contents)}."
+        "checkpoint with 'g_ema', a VQGAN checkpoint with 'state_dict', "
+        f"or safetensors of stylewav-pl; found {_described(contents)}."
     )
 
 
