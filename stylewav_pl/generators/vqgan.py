@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators.base import Noise, StyleLayer, Styles
 from stylewav_pl.generators.stored import StoredGenerator
 from stylewav_pl.generators.vqgan_layers import GROUPS, Decoder, Encoder, clamp_with_gradient, codes_of_noise
@@ -132,7 +133,11 @@ class VQGAN(StoredGenerator):
     @classmethod
     def described(cls, config: Mapping[str, Any]) -> dict[str, Any]:
         """See :meth:`StoredGenerator.described`."""
-        return {"resolution": config["resolution"], "pixels a code": 2 ** (len(config["channels"]) - 1), **config}
+        return {
+            "resolution": config["resolution"],
+            "pixels a code": 2 ** (len(config["channels"]) - 1),
+            **config,
+        }
 
     @property
     def resolutions(self) -> tuple[int, ...]:
@@ -145,10 +150,10 @@ class VQGAN(StoredGenerator):
         """See :meth:`Generator.freeze`; with any ``recompute_from`` the whole decoder is computed again.
 
         Raises:
-            ValueError: Another precision is asked for.
+            ConfigError: Another precision is asked for.
         """
         if dtype != torch.float32:
-            raise ValueError("VQGAN is computed in float32 only. Set model.speed.precision to float32.")
+            raise ConfigError("VQGAN is computed in float32 only. Set model.speed.precision to float32.")
         super().freeze()
         self.recompute = recompute_from is not None
         return self
@@ -190,7 +195,8 @@ class VQGAN(StoredGenerator):
         rows = latents.detach().permute(0, 2, 3, 1).flatten(0, 2)
         half_squares = self.codebook.weight.square().sum(dim=1) / 2
         found = [
-            (half_squares - part @ self.codebook.weight.T).argmin(dim=1) for part in rows.split(ROWS_AT_A_TIME)
+            (half_squares - part @ self.codebook.weight.T).argmin(dim=1)
+            for part in rows.split(ROWS_AT_A_TIME)
         ]
         return torch.cat(found).view(len(latents), *latents.shape[2:])
 

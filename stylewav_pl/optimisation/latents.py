@@ -42,8 +42,12 @@ class LatentSpace(ABC):
         """
         return None
 
-    def constrain(self, latents: Float[Tensor, "clip *latent"], generator: Generator) -> None:
-        """Brings latents back, in place, to where they have to stay; called after each step."""
+    def bounds(self, generator: Generator) -> tuple[Tensor, Tensor] | None:
+        """The least and the largest number of each entry, to which latents are clamped after each step.
+
+        ``None``: there are none.
+        """
+        return None
 
     def metadata(self, generator: Generator) -> dict[str, str]:
         """What a reader of a stored latent needs to know about it."""
@@ -174,11 +178,9 @@ class Codes(LatentSpace):
         """The grid as the one w vector of the generator."""
         return latents.flatten(1).unsqueeze(1)
 
-    @torch.no_grad()
-    def constrain(self, latents: Float[Tensor, "clip code height width"], generator: Generator) -> None:
-        """Clamps each entry to the least and the largest one of all codes."""
-        least, most = checked_vqgan(generator).bounds
-        latents.copy_(torch.minimum(torch.maximum(latents, least), most))
+    def bounds(self, generator: Generator) -> tuple[Tensor, Tensor] | None:
+        """The least and the largest number that any code has at an entry, ``[code, 1, 1]``."""
+        return checked_vqgan(generator).bounds
 
     def metadata(self, generator: Generator) -> dict[str, str]:
         """Also ``shape``, that of the grid: ``256,16,16``."""

@@ -4,6 +4,7 @@ import pytest
 import torch
 from slow_stylegan import stylegan_values, write_stylegan_conversion
 from slow_stylegan3 import random_values, write_alias_free
+from slow_vqgan import vqgan_state, write_checkpoint
 
 from stylewav_pl.generators import LinearGenerator, StyleGAN2, load_generator
 
@@ -28,7 +29,14 @@ def small_stylegan(path):
 
 
 BUILT = {"linear": LinearGenerator, "stylegan2": small_stylegan2, "frozen-stylegan2": prepared_stylegan2}
-FROM_FILES = {"stylegan": small_stylegan, "stylegan3": small_stylegan3}
+
+
+def small_vqgan(path):
+    write_checkpoint(path, vqgan_state())
+    return load_generator(path).resize(8)
+
+
+FROM_FILES = {"stylegan": small_stylegan, "stylegan3": small_stylegan3, "vqgan": small_vqgan}
 
 
 @pytest.fixture(params=[*BUILT, *FROM_FILES])

@@ -40,8 +40,12 @@ class TamingCheckpoint(Format):
             return None
         codebooks = [name for name in CODEBOOKS if name in state]
         if len(codebooks) != 1:
-            raise WeightsError(f"It holds no codebook ({' or '.join(CODEBOOKS)}). Expected a VQGAN, not another autoencoder.")
-        named = {name: value for name, value in state.items() if isinstance(name, str) and name.startswith(KEPT)}
+            raise WeightsError(
+                f"It holds no codebook ({' or '.join(CODEBOOKS)}). Expected a VQGAN, not another autoencoder."
+            )
+        named = {
+            name: value for name, value in state.items() if isinstance(name, str) and name.startswith(KEPT)
+        }
         tensors = {name: as_tensor(value, name) for name, value in named.items()}
         tensors["codebook.weight"] = as_tensor(state[codebooks[0]], codebooks[0])
         gumbel = codebooks[0] == CODEBOOKS[1]
@@ -60,7 +64,9 @@ def _sizes(tensors: Mapping[str, Tensor], gumbel: bool) -> dict[str, Any]:
         if found := _LEVEL.fullmatch(name):
             blocks[int(found[1])] = blocks.get(int(found[1]), 0) + 1
     if sorted(blocks) != list(range(len(blocks))) or not blocks:
-        raise WeightsError(f"Its decoder has the levels {sorted(blocks)[:8]}. Expected a VQGAN with levels 0, 1, ...")
+        raise WeightsError(
+            f"Its decoder has the levels {sorted(blocks)[:8]}. Expected a VQGAN with levels 0, 1, ..."
+        )
     names = ("encoder.conv_in.weight", "post_quant_conv.weight")
     for name in names:
         if name not in tensors:
