@@ -10,15 +10,11 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from stylewav_pl.embedders import (
-    WAV2CLIP_GUIDE,
-    load_audio_embedder,
-    load_image_text_embedder,
-)
+from stylewav_pl.embedders import load_audio_embedder, load_image_text_embedder
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
-from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
+from stylewav_pl.optimisation.building import check_counts, check_spaces, check_start
 from stylewav_pl.optimisation.cohort import OptimizedCohort, Recipe, StepWatch, optimize_cohort
 from stylewav_pl.optimisation.convergence import EarlyStop
 from stylewav_pl.optimisation.given_latents import GivenLatents
@@ -33,7 +29,6 @@ from stylewav_pl.optimisation.schedules import RampUpCosineDown, Schedule
 from stylewav_pl.optimisation.start import Start, initial_latents
 from stylewav_pl.optimisation.targets import drop_diverged, embed_targets
 from stylewav_pl.priors import Prior
-from stylewav_pl.ranges import check_number
 from stylewav_pl.runs.plan import clip_seed
 from stylewav_pl.types import ClipBatch, CohortResult
 
@@ -311,54 +306,3 @@ class StyleWav(LightningModule):
         """Returns the latents alone: nothing frozen is ever in a checkpoint."""
         state: dict[str, Any] = super().state_dict(*args, **kwargs)
         return {name: value for name, value in state.items() if name.rpartition(".")[2] == "latents"}
-
-
-def check_counts(num_steps: int, cohort_size: int | Literal["auto"]) -> None:
-    """Compares numbers with their ranges.
-
-    Raises:
-        ConfigError: One is out of it.
-    """
-    check_number("model.num_steps", num_steps, least=0)
-    check_number("data.cohort_size", None if cohort_size == "auto" else cohort_size, least=1)
-
-
-def check_start(
-    start: Start, num_steps: int, prior: Prior | None, given: GivenLatents | None, generator: Generator
-) -> None:
-    """Compares a start with what it needs.
-
-    Raises:
-        ConfigError: It cannot be made, or would be the same face for every voice.
-    """
-    if (start.prior is None, start.latent is None) != (prior is None, given is None):
-        raise ConfigError(
-            "Expected a built prior exactly where start.prior is set, and read latents exactly where start.latent "
-            "is. Use StyleWav.from_sources, which loads them."
-        )
-    if prior is not None and prior.latent_dim != generator.w_dim:
-        raise ConfigError(
-            f"The prior gives w of width {prior.latent_dim}, the generator takes {generator.w_dim}. Train one "
-            "for this generator."
-        )
-    if num_steps == 0 and not start.depends_on_voice:
-        raise ConfigError(
-            "Expected a start that depends on the voice (model.start.prior, or model.start.candidates above 1) "
-            "where model.num_steps is 0 and the start is the result; found the same for every voice. Correct one "
-            "of the two."
-        )
-
-
-def check_spaces(guide: ImageTextEmbedder, audio: AudioEmbedder) -> None:
-    """Compares the spaces of the two embedders.
-
-    Raises:
-        ConfigError: Their cosine would mean nothing.
-    """
-    if guide.embed_dim != audio.embed_dim or not guide.space.may_be(audio.space):
-        raise ConfigError(
-            f"The audio encoder gives vectors of width {audio.embed_dim} (CLIP space: {audio.space}), the "
-            f"guide of width {guide.embed_dim} ({guide.space}): they do not share a space, so their cosine "
-            "means nothing. Choose the CLIP model that the audio encoder was trained against: for the "
-            f"published Wav2CLIP {WAV2CLIP_GUIDE}, for the pocket encoder the pocket CLIP model."
-        )
