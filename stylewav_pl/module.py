@@ -14,16 +14,18 @@ from stylewav_pl.embedders import load_audio_embedder, load_image_text_embedder
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
 from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
-from stylewav_pl.optimisation.building import check_counts, check_spaces, check_start
+from stylewav_pl.optimisation.building import check_counts, check_guidance, check_spaces, check_start
 from stylewav_pl.optimisation.cohort import OptimizedCohort, Recipe, StepWatch, optimize_cohort
 from stylewav_pl.optimisation.convergence import EarlyStop
 from stylewav_pl.optimisation.given_latents import GivenLatents
+from stylewav_pl.optimisation.guidance import Guidance
 from stylewav_pl.optimisation.hardware import Speed
 from stylewav_pl.optimisation.latents import LatentSpace, W
 from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.optimisation.optimizer_trial import OptimizerFactory, try_optimizer
 from stylewav_pl.optimisation.phases import Refinement, phases_of
 from stylewav_pl.optimisation.prior_start import Sources, hash_of, prepare_prior
+from stylewav_pl.optimisation.prompts import Combine, Prompt
 from stylewav_pl.optimisation.rendering import Renderer
 from stylewav_pl.optimisation.schedules import RampUpCosineDown, Schedule
 from stylewav_pl.optimisation.start import Start, initial_latents
@@ -54,6 +56,8 @@ class StyleWav(LightningModule):
         latent_space: LatentSpace | None = None,
         start: Start | None = None,
         objective: Objective | None = None,
+        prompts: list[Prompt] | None = None,
+        combine: Combine = "terms",
         num_steps: int = 10,
         optimizer: OptimizerFactory | None = None,
         schedule: Schedule | None = None,
@@ -76,6 +80,9 @@ class StyleWav(LightningModule):
             latent_space: What is optimised; W by default.
             start: Where a clip's latent begins; at the mean w by default.
             objective: What is minimised; 1 - cosine by default.
+            prompts: What images should come near, or keep away from; ``None``: the clip's own voice alone.
+            combine: Whether prompts are terms of their own (``terms``), each on the scale of random faces, or add
+                up to one vector (``embeddings``).
             num_steps: Optimisation steps per cohort; 0: the start itself is the result.
             optimizer: Builds the optimiser for the latents; Adam at 0.1 by default.
             schedule: Learning-rate shape; StyleCLIP's by default.
@@ -111,12 +118,15 @@ class StyleWav(LightningModule):
         self.optimizer_factory = optimizer or (lambda parameters: Adam(parameters, lr=0.1))
         self.recipe = Recipe(
             phases_of(num_steps, generator.resolution, refinement),
-            objective or Objective(),
             schedule or RampUpCosineDown(),
             early_stop,
             tuple(sorted(set(frame_steps))),
         )
         self.renderer = Renderer(generator, guide, self.latent_space, noise, self.speed.compile)
+        check_guidance(objective or Objective(), prompts, combine, early_stop)
+        self.guidance = Guidance(
+            objective or Objective(), self.renderer, audio, prompts, combine, self.speed.precision
+        )
         self.seed = seed
         self.cohort_size = cohort_size
         self.register_buffer("mean_latent", self.latent_space.start(generator), persistent=False)
@@ -234,10 +244,12 @@ class StyleWav(LightningModule):
             starts = self.initial_latents(batch, targets)
         else:
             batch, targets, starts = self.given.starts(batch, targets, self.mean_latent)
+        batch, targets, loss = self.guidance.of_cohort(batch, targets, starts)
         optimized = optimize_cohort(
             self.latents,
             starts,
             targets,
+            loss,
             self.recipe,
             self.renderer,
             optimizer,

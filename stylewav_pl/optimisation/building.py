@@ -1,12 +1,16 @@
 """What the parts of a system must have in common, checked before anything is computed with them."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from stylewav_pl.embedders import WAV2CLIP_GUIDE
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators.base import Generator
+from stylewav_pl.optimisation.convergence import EarlyStop
 from stylewav_pl.optimisation.given_latents import GivenLatents
+from stylewav_pl.optimisation.objective import Objective
+from stylewav_pl.optimisation.prompts import Combine, Prompt, check_prompts, is_voice_alone
 from stylewav_pl.optimisation.start import Start
 from stylewav_pl.priors import Prior
 from stylewav_pl.ranges import check_number
@@ -60,4 +64,39 @@ def check_spaces(guide: ImageTextEmbedder, audio: AudioEmbedder) -> None:
             f"guide of width {guide.embed_dim} ({guide.space}): they do not share a space, so their cosine "
             "means nothing. Choose the CLIP model that the audio encoder was trained against: for the "
             f"published Wav2CLIP {WAV2CLIP_GUIDE}, for the pocket encoder the pocket CLIP model."
+        )
+
+
+def check_guidance(
+    objective: Objective, prompts: Sequence[Prompt] | None, combine: Combine, early_stop: EarlyStop | None
+) -> None:
+    """Compares what images are moved by with the rest.
+
+    Raises:
+        ConfigError: Two settings contradict each other.
+    """
+    check_prompts(prompts, combine)
+    if objective.direction:
+        without = [one.name for one in prompts or () if one.has_words and one.neutral is None]
+        if without:
+            raise ConfigError(
+                f"model.objective.direction compares a text with a neutral one, and the prompt {without[0]} has none. "
+                "Add neutral: a person, or set the direction to 0."
+            )
+    if is_voice_alone(prompts):
+        return
+    if not (objective.similarity or objective.direction):
+        raise ConfigError(
+            "model.prompts are set, but the weights similarity and direction of model.objective are 0: nothing pulls. "
+            "Give one of them a weight, or remove the prompts."
+        )
+    if objective.logit_scale != 1:
+        raise ConfigError(
+            f"model.objective.logit_scale is {objective.logit_scale:g}, but model.prompts have a scale of their own. "
+            "Remove one of the two."
+        )
+    if early_stop is not None:
+        raise ConfigError(
+            "model.early_stop watches how near a face is to its voice, and model.prompts pull elsewhere, too: a clip "
+            "would end too early. Remove one of the two."
         )
