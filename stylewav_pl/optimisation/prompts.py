@@ -7,11 +7,12 @@ from typing import Literal
 
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.ranges import check_number
-from stylewav_pl.types import as_path
+from stylewav_pl.types import Clip, as_path
 
 OWN = "clip"
 KINDS = ("audio", "text", "image", "column")
 Combine = Literal["terms", "embeddings"]
+NEGATIVE = -1.0  # the weight of a text to keep away from
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,29 @@ class Prompt:
 VOICE_ALONE = (Prompt(audio=OWN),)
 
 
+def voice_and_words(
+    text: str | Sequence[str] = (), weight: float = 1.0, negative: str | Sequence[str] = ()
+) -> list[Prompt] | None:
+    """Returns the prompts of a voice beside texts; ``None`` without any.
+
+    Args:
+        text: What faces should come near, beside their voice.
+        weight: Of each text; the voice has 1.
+        negative: What they should keep away from.
+
+    >>> [(prompt.name, prompt.weight) for prompt in voice_and_words("a man", 0.5, "glasses")]
+    [('voice', 1.0), ('text: a man', 0.5), ('text: glasses', -1.0)]
+    """
+    towards, away = ([one] if isinstance(one, str) else list(one) for one in (text, negative))
+    if not (towards or away):
+        return None
+    return [
+        *VOICE_ALONE,
+        *(Prompt(text=words, weight=weight) for words in towards),
+        *(Prompt(text=words, weight=NEGATIVE) for words in away),
+    ]
+
+
 def is_voice_alone(prompts: Sequence[Prompt] | None) -> bool:
     """Whether the prompts say no more than no prompts do: come near to the clip's own voice.
 
@@ -156,3 +180,22 @@ def check_prompts(prompts: Sequence[Prompt] | None, combine: Combine) -> None:
             f"model.combine is embeddings, and its first prompt ({prompts[0].name}) has a negative weight: others "
             "are added to it. Begin with one of positive weight."
         )
+
+
+def check_columns(columns: Sequence[str], clips: Sequence[Clip]) -> None:
+    """Refuses a label that no clip has: most likely it is spelled otherwise.
+
+    Args:
+        columns: The labels that prompts name.
+        clips: All of a run.
+
+    Raises:
+        ConfigError: There is such a label.
+    """
+    known = sorted({label for clip in clips for label in clip.labels}) if columns else []
+    for column in columns if clips else ():
+        if column not in known:
+            raise ConfigError(
+                f"model.prompts takes words from the column {column}, which no clip has; found "
+                f"{', '.join(known) or 'no labels at all'}. Correct it, or add the column to the table of the clips."
+            )
