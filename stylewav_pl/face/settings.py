@@ -103,6 +103,8 @@ def prepare(asked: Asked) -> tuple[dict[str, Any], Networks]:
     sources = {name: settings.pop(name) for name in NETWORKS}
     speed = settings.setdefault("speed", Speed()) or Speed()
     speed.check(asked.place)
+    identity = settings.pop("identity", None)
+    sources["identity"] = None if identity is None else str(identity)
     wanted = Wanted(**sources, prior=settings["start"].prior, device=str(asked.place), speed=speed)
     return settings, load(wanted)
 
@@ -121,6 +123,7 @@ def build_system(settings: Mapping[str, Any], networks: Networks, size: int, pla
         cohort_size=size,
         prior=networks.prior,
         given=given,
+        identity=networks.identity,
         **settings,
     ).to(place)
     system.check_optimizer(place)

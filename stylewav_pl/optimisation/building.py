@@ -1,19 +1,66 @@
-"""What the parts of a system must have in common, checked before anything is computed with them."""
+"""The parts of a system: loaded, and compared before anything is computed with them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from stylewav_pl.embedders import WAV2CLIP_GUIDE
+from stylewav_pl.embedders import WAV2CLIP_GUIDE, load_audio_embedder, load_image_text_embedder
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
+from stylewav_pl.embedders.identity import IdentityEmbedder, load_identity
 from stylewav_pl.errors import ConfigError
+from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.convergence import EarlyStop
 from stylewav_pl.optimisation.given_latents import GivenLatents
+from stylewav_pl.optimisation.latents import LatentSpace, S
 from stylewav_pl.optimisation.objective import Objective
+from stylewav_pl.optimisation.prior_start import Sources, hash_of, prepare_prior
 from stylewav_pl.optimisation.prompts import Combine, Prompt, check_prompts, is_voice_alone
 from stylewav_pl.optimisation.start import Start
 from stylewav_pl.priors import Prior
 from stylewav_pl.ranges import check_number
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What was loaded; see :class:`~stylewav_pl.module.StyleWav`."""
+
+    generator: Generator
+    guide: ImageTextEmbedder
+    audio: AudioEmbedder
+    prior: Prior | None
+    given: GivenLatents | None
+    identity: IdentityEmbedder | None
+
+
+def load_parts(
+    sources: Sources, identity: str | IdentityEmbedder | None, start: Start | None, space: LatentSpace
+) -> Parts:
+    """Loads the networks of a system, and what its start needs.
+
+    Args:
+        sources: The networks, by source or built.
+        identity: The identity network, likewise.
+        start: Where clips begin.
+        space: What is optimised.
+
+    Raises:
+        ConfigError: The parts do not fit together.
+        WeightsError: A weight file is missing, damaged or of the wrong kind.
+    """
+    generator, guide, audio = sources.generator, sources.guide, sources.audio
+    ear = load_audio_embedder(audio) if isinstance(audio, str) else audio
+    prior = given = None
+    if start is not None and start.prior is not None:
+        prior = prepare_prior(start.prior, sources, ear)
+    renders = load_generator(generator) if isinstance(generator, str) else generator
+    if start is not None and start.latent is not None:
+        given = GivenLatents(start.latent, space, renders, hash_of(generator, "generator"))
+    if isinstance(guide, str):
+        guide = load_image_text_embedder(guide, preprocess=sources.preprocess)
+    if isinstance(identity, str):
+        identity = load_identity(identity)
+    return Parts(renders, guide, ear, prior, given, identity)
 
 
 def check_counts(num_steps: int, cohort_size: int | Literal["auto"]) -> None:
@@ -68,7 +115,12 @@ def check_spaces(guide: ImageTextEmbedder, audio: AudioEmbedder) -> None:
 
 
 def check_guidance(
-    objective: Objective, prompts: Sequence[Prompt] | None, combine: Combine, early_stop: EarlyStop | None
+    objective: Objective,
+    prompts: Sequence[Prompt] | None,
+    combine: Combine,
+    early_stop: EarlyStop | None,
+    identity: IdentityEmbedder | None = None,
+    space: LatentSpace | None = None,
 ) -> None:
     """Compares what images are moved by with the rest.
 
@@ -76,6 +128,16 @@ def check_guidance(
         ConfigError: Two settings contradict each other.
     """
     check_prompts(prompts, combine)
+    if (objective.identity > 0) != (identity is not None):
+        raise ConfigError(
+            f"Expected an identity network (model.identity) exactly where model.objective.identity has a weight, found "
+            f"{'one' if identity else 'none'} and the weight {objective.identity:g}. Set both, or neither."
+        )
+    if objective.measure == "whitened" and isinstance(space, S):
+        raise ConfigError(
+            "model.objective.measure is whitened, which is known of w, and model.latent_space is S. Take W or WPlus, or "
+            "set the measure to plain."
+        )
     if objective.direction:
         without = [one.name for one in prompts or () if one.has_words and one.neutral is None]
         if without:

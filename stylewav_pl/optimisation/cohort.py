@@ -16,6 +16,7 @@ from stylewav_pl.optimisation.loss import CohortLoss, Seen
 from stylewav_pl.optimisation.phases import Phase
 from stylewav_pl.optimisation.rendering import Renderer, thumbnails
 from stylewav_pl.optimisation.schedules import RampUpCosineDown, Schedule
+from stylewav_pl.types import ClipBatch, CohortResult
 
 StepWatch: TypeAlias = Callable[[int, Tensor, Tensor], object]
 """Takes the number of a step, images ``[cohort, 3, R, R]`` and similarities ``[cohort]``; ``True`` is the end."""
@@ -168,6 +169,42 @@ def optimize_cohort(
         frames.setdefault(step, images)
     frames = dict(sorted(frames.items()))
     return OptimizedCohort(images, embeddings, curve.values, frames, start_thumbnails, terms)
+
+
+def cohort_result(
+    batch: ClipBatch,
+    targets: Float[Tensor, "cohort embed"],
+    latents: Float[Tensor, "cohort *latent"],
+    optimized: OptimizedCohort,
+    seeds: Sequence[int | None],
+) -> CohortResult:
+    """Returns the cohort's result without its padding.
+
+    Args:
+        batch: Its clips.
+        targets: What was heard.
+        latents: At the end.
+        optimized: Everything else.
+        seeds: Of each slot.
+    """
+    live, images = list(batch.live), optimized.images
+    frames = images.new_zeros(len(images), 0, *images.shape[1:])
+    if optimized.frames:
+        frames = torch.stack(list(optimized.frames.values()), dim=1)
+    return CohortResult(
+        cohort=batch.cohort,
+        clips=batch.clips,
+        skips=batch.skips,
+        images=images[live],
+        latents=latents.detach()[live].clone(),
+        curves=optimized.curves[live],
+        targets=targets[live],
+        frames=frames[live],
+        frame_steps=tuple(optimized.frames),
+        seeds=tuple(seed for seed in seeds if seed is not None),
+        embeddings=optimized.embeddings[live],
+        starts=optimized.start_thumbnails[live],
+    )
 
 
 def reset_optimizer(optimizer: Optimizer) -> None:

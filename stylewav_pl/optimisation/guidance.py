@@ -1,21 +1,31 @@
 """What moves a cohort: the terms of the objective, made for its clips from prompts and frozen networks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn import functional as F
 
 from stylewav_pl.embedders.base import AudioEmbedder
+from stylewav_pl.embedders.identity import IdentityEmbedder
 from stylewav_pl.optimisation.bank import bank_of
 from stylewav_pl.optimisation.closeness import standards, unit_or_zero
-from stylewav_pl.optimisation.loss import CohortLoss, Term
+from stylewav_pl.optimisation.loss import CohortLoss, Seen, Term
 from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.optimisation.prompt_vectors import PromptVectors
 from stylewav_pl.optimisation.prompts import VOICE_ALONE, Combine, Prompt, is_voice_alone
 from stylewav_pl.optimisation.rendering import Renderer
-from stylewav_pl.optimisation.terms import AtStart, Direction, DistanceToStart, PromptPull, Similarity
+from stylewav_pl.optimisation.terms import (
+    AtStart,
+    Direction,
+    DistanceToStart,
+    Identity,
+    PromptPull,
+    Similarity,
+)
+from stylewav_pl.optimisation.views import Views
 from stylewav_pl.optimisation.voice_mean import mean_target, voice_targets
 from stylewav_pl.optimisation.whitening import Whitening
 from stylewav_pl.types import ClipBatch
@@ -30,6 +40,8 @@ class Guidance:
         audio: Hears the recordings of prompts.
         prompts: What images should come near; ``None``: the clip's own voice.
         combine: Whether prompts are terms of their own, or add up to one vector.
+        identity: Tells whose face an image shows; for the term of that name.
+        views: Augmented copies that the guide sees, too.
         precision: In which the networks compute.
 
     Raises:
@@ -43,9 +55,12 @@ class Guidance:
         audio: AudioEmbedder,
         prompts: Sequence[Prompt] | None = None,
         combine: Combine = "terms",
+        identity: IdentityEmbedder | None = None,
+        views: Views | None = None,
         precision: str = "float32",
     ) -> None:
         self.objective, self.renderer, self.audio = objective, renderer, audio
+        self.identity, self.views = identity, views or Views()
         self.prompts = tuple(prompts or VOICE_ALONE)
         self.is_plain, self.combine, self.precision = is_voice_alone(prompts), combine, precision
         self.vectors = PromptVectors(self.prompts, renderer.guide, audio)
@@ -55,6 +70,7 @@ class Guidance:
         batch: ClipBatch,
         targets: Float[Tensor, "cohort embed"],
         starts: Float[Tensor, "cohort *latent"],
+        seeds: Sequence[int | None],
     ) -> tuple[ClipBatch, Float[Tensor, "cohort embed"], CohortLoss]:
         """Returns the loss of a cohort.
 
@@ -62,6 +78,7 @@ class Guidance:
             batch: Its clips.
             targets: What was heard in each; zero in a padded slot.
             starts: Where each begins.
+            seeds: Of the clip in each slot; ``None`` for padding.
 
         Returns:
             The batch without the clips whose words are not known, their targets set to zero, and the loss.
@@ -74,7 +91,9 @@ class Guidance:
             terms |= self._direction(batch, targets)
         if objective.distance_to_start:
             terms["distance_to_start"] = DistanceToStart(objective.distance_to_start, starts, self.whitening)
-        return batch, targets, CohortLoss(terms)
+        if objective.identity:
+            terms["identity"] = Identity(objective.identity, self._whose, AtStart(self._whose))
+        return batch, targets, CohortLoss(terms, self._look_again(seeds))
 
     @property
     def has_other_terms(self) -> bool:
@@ -96,6 +115,25 @@ class Guidance:
     def whitening(self) -> Whitening | None:
         """The units of the distance to the start."""
         return Whitening.of(self.renderer.generator) if self.objective.measure == "whitened" else None
+
+    def _whose(self, seen: Seen) -> Float[Tensor, "cohort embed"]:
+        assert self.identity is not None
+        return self.identity.embed_identity(seen.images)
+
+    def _look_again(self, seeds: Sequence[int | None]) -> Callable[[Tensor, int], Tensor] | None:
+        """What shows the guide augmented copies; none without views."""
+        guide, views = self.renderer.guide, self.views
+        if not views.count:
+            return None
+
+        def look(images: Tensor, step: int) -> Tensor:
+            if images.shape[-1] > guide.image_size:  # the guide sees no more than this
+                size = (guide.image_size, guide.image_size)
+                images = F.interpolate(images, size, mode="bilinear", antialias=True)
+            copies = views.copies(images, [seed or 0 for seed in seeds], step)
+            return guide.embed_image(copies.flatten(end_dim=1)).unflatten(0, copies.shape[:2])
+
+        return look
 
     def _similarity(self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"]) -> dict[str, Term]:
         objective = self.objective

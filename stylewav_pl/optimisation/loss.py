@@ -1,7 +1,7 @@
 """The loss of a cohort: named terms with one value per clip, in what a step has rendered."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -46,13 +46,19 @@ class CohortLoss:
 
     Args:
         terms: By name, in the order in which they are added.
+        look_again: From images and the number of a step to what the guide sees in augmented copies of them,
+            ``[view, cohort, embed]``; ``None``: no copies.
     """
 
-    def __init__(self, terms: Mapping[str, Term]) -> None:
-        self.terms = terms
+    def __init__(
+        self, terms: Mapping[str, Term], look_again: Callable[[Tensor, int], Tensor] | None = None
+    ) -> None:
+        self.terms, self.look_again = terms, look_again
 
     def __call__(self, seen: Seen) -> Float[Tensor, " cohort"]:
-        """Returns the loss of each clip."""
+        """Returns the loss of each clip, augmented copies included."""
+        if self.look_again is not None:
+            seen = replace(seen, copies=self.look_again(seen.images, seen.step))
         values = iter(self.values(seen).values())
         loss = next(values)
         for value in values:
