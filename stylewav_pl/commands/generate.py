@@ -96,6 +96,21 @@ def parser() -> argparse.ArgumentParser:
         help="the latent at which every face begins, or a folder with one for each file, by name "
         "(.safetensors, .pt of e4e, projected_w.npz ...)",
     )
+    options.add_argument(
+        "--text",
+        action="append",
+        metavar="WORDS",
+        help='what faces should also show ("a smiling person"); may be repeated',
+    )
+    options.add_argument(
+        "--text-weight",
+        type=float,
+        metavar="X",
+        help="how strongly beside the voice, which has 1 (default: 1)",
+    )
+    options.add_argument(
+        "--negative", action="append", metavar="WORDS", help="what faces should not show; may be repeated"
+    )
     options.add_argument("--seed", type=int, metavar="N", help="decides everything random (default: 0)")
     return options
 
@@ -201,6 +216,7 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
         words += ["--model.start", json.dumps(asdict(named_start(asked.start)))]
     if asked.latent is not None:
         words += ["--model.start", json.dumps(asdict(Start(latent=asked.latent)))]
+    words += _prompts(asked, passed)
     if asked.steps is not None:
         frames = spread_frames(asked.steps)
         words += ["--model.num_steps", str(asked.steps), "--model.frame_steps", json.dumps(frames)]
@@ -212,6 +228,21 @@ def _passed(words: Sequence[str], name: str) -> str | None:
     values = [word.partition("=")[2] for word in words if word.startswith(f"{name}=")]
     values += [value for word, value in pairwise(words) if word == name]
     return values[-1] if values else None
+
+
+def _prompts(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
+    """The words of ``--text``, ``--text-weight`` and ``--negative``."""
+    from stylewav_pl.optimisation.prompts import voice_and_words
+
+    if asked.text_weight is not None and not asked.text:
+        raise ConfigError("--text-weight is that of --text, which is missing. Add it, or remove the weight.")
+    weight = 1.0 if asked.text_weight is None else asked.text_weight
+    prompts = voice_and_words(asked.text or (), weight, asked.negative or ())
+    if prompts is None:
+        return []
+    if any(word.partition("=")[0].startswith("--model.prompts") for word in passed):
+        raise ConfigError("--text, --negative and --model.prompts contradict each other. Keep one.")
+    return ["--model.prompts", json.dumps([asdict(prompt) for prompt in prompts])]
 
 
 def _of_config(words: Sequence[str], index: int) -> bool:
