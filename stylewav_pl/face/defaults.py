@@ -13,6 +13,7 @@ from stylewav_pl.data.window import Window
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.installed import configs_directory
 from stylewav_pl.optimisation.latents import LatentSpace, S, W, WPlus
+from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.optimisation.start import Start
 
 SPACES: Mapping[str, type[LatentSpace]] = {"W": W, "WPlus": WPlus, "S": S}
@@ -52,6 +53,7 @@ def defaults(from_prior: bool = True) -> Defaults:
         model |= _shipped(WITHOUT_PRIOR)["model"]
     model["latent_space"] = SPACES[model["latent_space"]]()
     model["start"] = Start(**model["start"])
+    model["objective"] = Objective(**model["objective"])
     model["optimizer"] = _optimizer(**model["optimizer"])
     window = Window(data["seconds"], data["window"], high_pass=_number(data["high_pass"]))
     return Defaults(model, window, data["cohort_size"], settings["seed_everything"])

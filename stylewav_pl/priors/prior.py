@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stylewav_pl.priors.network import FlowNetwork
+from stylewav_pl.priors.voice_part import VoicePart
 
 FLOW_STEPS = 8
 VOICE_DIRECTIONS = 2  # sex and age: what voices differ in, and so all that they may decide
@@ -155,7 +156,7 @@ class Prior(nn.Module):
         """
         with torch.autocast(targets.device.type, enabled=False):
             own = vectors.float()
-            wanted = own + self._missing(own, targets.float()) @ self.directions
+            wanted = own + self.part.missing(own, targets.float()) @ self.directions
             before = self._flow(F.normalize(own, dim=-1), noise, steps)
             after = self._flow(F.normalize(wanted, dim=-1), noise, steps)
             return latents + (after - before) @ self.w_scale.T
@@ -176,25 +177,13 @@ class Prior(nn.Module):
         """
         with torch.autocast(targets.device.type, enabled=False):
             inverse = torch.linalg.pinv(self.directions @ self.image_map)  # [latent, direction]
-            missing = self._missing(vectors.float(), targets.float())
+            missing = self.part.missing(vectors.float(), targets.float())
             return latents + missing @ inverse.T @ self.w_scale.T
 
-    def goals(
-        self, vectors: Float[Tensor, "clip embed"], targets: Float[Tensor, "clip embed"]
-    ) -> Float[Tensor, "clip embed"]:
-        """Returns the vectors of images with their targets' part along :attr:`directions`, unit norm.
-
-        Args:
-            vectors: What the guide sees in images, unit norm.
-            targets: See :meth:`sample`.
-        """
-        return F.normalize(vectors + self._missing(vectors, targets) @ self.directions, dim=-1)
-
-    def _missing(
-        self, vectors: Float[Tensor, "clip embed"], targets: Float[Tensor, "clip embed"]
-    ) -> Float[Tensor, "clip direction"]:
-        """How far images are from where their targets lie, along each direction."""
-        return (targets + self.shift - vectors) @ self.directions.T
+    @property
+    def part(self) -> VoicePart:
+        """What a voice decides, once :meth:`hear` has told about its encoder."""
+        return VoicePart(self.shift, self.directions)
 
     def _flow(
         self, conditions: Float[Tensor, "clip embed"], noise: Float[Tensor, "clip latent"], steps: int

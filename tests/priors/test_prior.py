@@ -283,4 +283,4 @@ def test_a_goal_has_the_voice_s_part_and_the_image_s_rest() -> None:
     made.hear(torch.randn(6), torch.eye(6)[:2])
     vectors, targets = (F.normalize(torch.randn(3, 6), dim=1) for _ in range(2))
     expected = torch.cat([(targets + made.shift)[:, :2], vectors[:, 2:]], dim=1)
-    torch.testing.assert_close(made.goals(vectors, targets), F.normalize(expected, dim=1))
+    torch.testing.assert_close(made.part.goals(vectors, targets), F.normalize(expected, dim=1))
