@@ -115,8 +115,8 @@ class Guidance:
         """What voices decide."""
         if self.prior is not None:
             return self.prior.part
-        shift = self.bank.mean(dim=0) - mean_target(self.voices).to(self.bank)
-        return VoicePart(shift, voice_directions(self.voices, VOICE_DIRECTIONS))
+        directions = voice_directions(self.voices, VOICE_DIRECTIONS)
+        return VoicePart(mean_target(self.voices), self.bank.mean(dim=0), directions)
 
     @property
     def has_other_terms(self) -> bool:

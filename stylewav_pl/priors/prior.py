@@ -183,7 +183,7 @@ class Prior(nn.Module):
     @property
     def part(self) -> VoicePart:
         """What a voice decides, once :meth:`hear` has told about its encoder."""
-        return VoicePart(self.shift, self.directions)
+        return VoicePart(self.image_mean - self.shift, self.image_mean, self.directions)
 
     def _flow(
         self, conditions: Float[Tensor, "clip embed"], noise: Float[Tensor, "clip latent"], steps: int
