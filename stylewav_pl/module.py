@@ -333,19 +333,19 @@ def check_start(
     """
     if (start.prior is None, start.latent is None) != (prior is None, given is None):
         raise ConfigError(
-            "Expected a built prior exactly where start.prior is set, and read latents exactly where start.latent "
-            "is. Use StyleWav.from_sources, which loads them."
+            "Expected a built prior exactly where start.prior is set, and read latents exactly where "
+            "start.latent is. Use StyleWav.from_sources, which loads them."
         )
     if prior is not None and prior.latent_dim != generator.w_dim:
         raise ConfigError(
-            f"The prior gives w of width {prior.latent_dim}, the generator takes {generator.w_dim}. Train one "
-            "for this generator."
+            f"The prior gives w of width {prior.latent_dim}, the generator takes {generator.w_dim}. Train "
+            "one for this generator."
         )
     if num_steps == 0 and not start.depends_on_voice:
         raise ConfigError(
-            "Expected a start that depends on the voice (model.start.prior, or model.start.candidates above 1) "
-            "where model.num_steps is 0 and the start is the result; found the same for every voice. Correct one "
-            "of the two."
+            "Expected a start that depends on the voice (model.start.prior, or model.start.candidates above "
+            "1) where model.num_steps is 0 and the start is the result; found the same for every voice. "
+            "Correct one of the two."
         )
 
 

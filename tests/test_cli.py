@@ -1,4 +1,5 @@
-"""The command line in process, with linear networks and sounds written on the spot: what a user sees, from first start to last."""
+"""The command line in process, with linear networks and sounds written on the spot: what a user sees, from
+first start to last."""
 
 import csv
 import json

@@ -1,4 +1,7 @@
-"""``predict``: renders the latents of a finished run again, at any size, nearer to the mean face, or as a video."""
+"""``predict``: renders the latents of a finished run again.
+
+At any size, nearer to the mean face, or as a video.
+"""
 
 import json
 from contextlib import suppress

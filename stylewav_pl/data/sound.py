@@ -1,4 +1,7 @@
-"""What decoding a clip gives: its waveform and the state of the file that it was, or the skip that it becomes."""
+"""What decoding a clip gives: a waveform, or the skip that the clip becomes.
+
+With it comes the state of the file that it was.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path

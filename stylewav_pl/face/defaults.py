@@ -1,4 +1,7 @@
-"""What ``generate`` does unless told otherwise: the shipped ``generate.yaml``, so that Python and the command agree."""
+"""What ``generate`` does unless told otherwise.
+
+It is the shipped ``generate.yaml``, so that Python and the command agree.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -18,7 +18,8 @@ from stylewav_pl.optimisation.rendering import Renderer, thumbnails
 from stylewav_pl.optimisation.schedules import RampUpCosineDown, Schedule
 
 StepWatch: TypeAlias = Callable[[int, Tensor, Tensor], object]
-"""Takes the number of a step, images ``[cohort, 3, R, R]`` and similarities ``[cohort]``; ``True`` is the end."""
+"""Takes the number of a step, images ``[cohort, 3, R, R]`` and similarities ``[cohort]``; ``True`` is the
+end."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,9 @@ def optimize_cohort(
     held: Bool[Tensor, "*latent"] | None = None,
     watch: StepWatch | None = None,
 ) -> OptimizedCohort:
-    """Moves latents until their images come near to the targets: images, similarities, gradients, step by step.
+    """Moves latents until their images come near to the targets.
+
+    Images, similarities, gradients, step by step.
 
     The loss is a sum over clips, so that no clip's gradient depends on another's.
 

@@ -27,7 +27,9 @@ def cosine_similarity(
 def squared_distance(
     latents: Float[Tensor, "clip *latent"], start: Float[Tensor, "*start"]
 ) -> Float[Tensor, " clip"]:
-    """Squared L2 distance of each latent to its start, one for each clip or one for all: ``sum_i (w_i - s_i)^2``.
+    """Squared L2 distance of each latent to its start: ``sum_i (w_i - s_i)^2``.
+
+    There is one start for each clip, or one for all.
 
     Source: the editing loss of StyleCLIP (Patashnik et al. 2021).
 
@@ -70,7 +72,8 @@ class Objective:
         """The loss of each clip.
 
         >>> import torch
-        >>> Objective(distance_to_start=0.5)(torch.tensor([0.25]), torch.tensor([[1.0]]), torch.tensor([0.0])).item()
+        >>> objective = Objective(distance_to_start=0.5)
+        >>> objective(torch.tensor([0.25]), torch.tensor([[1.0]]), torch.tensor([0.0])).item()
         1.25
         """
         loss = self.similarity * (1 - self.logit_scale * similarities)

@@ -38,8 +38,8 @@ def try_optimizer(factory: OptimizerFactory, latents: Float[Tensor, "clip *laten
     name = type(optimizer).__name__
     if wants_closure(optimizer):
         raise ConfigError(
-            f"{name} computes the loss several times in a step (it wants a closure), and here every step is one "
-            "look at one image. Choose another model.optimizer, for example torch.optim.Adam."
+            f"{name} computes the loss several times in a step (it wants a closure), and here every step is "
+            "one look at one image. Choose another model.optimizer, for example torch.optim.Adam."
         )
     _check_rates(optimizer)
     try:

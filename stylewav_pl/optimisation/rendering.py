@@ -73,7 +73,9 @@ class Renderer:
 def thumbnails(
     images: Float[Tensor, "clip 3 height width"], pixels: int = 128
 ) -> Float[Tensor, "clip 3 small small"]:
-    """Shrinks images to ``pixels`` squared, since large start images of a cohort would fill the device's memory.
+    """Shrinks images to ``pixels`` squared.
+
+    Large start images of a cohort would fill the device's memory.
 
     Smaller images stay as they are.
 

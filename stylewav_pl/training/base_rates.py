@@ -122,8 +122,8 @@ def measure_run(run: Path, judge: str, samples: int = SAMPLES) -> BaseRates:
     male = torch.tensor([row.clip.labels[TRAIT] == MEN for row in rows])
     if male.all() or not male.any():
         raise ConfigError(
-            f"Expected a run with faces of women and of men (label {TRAIT}), found {int(male.sum())} men among "
-            f"{len(male)}."
+            f"Expected a run with faces of women and of men (label {TRAIT}), found {int(male.sum())} men "
+            f"among {len(male)}."
         )
     model = finished.configuration["model"]
     images = torch.stack([_read(finished.image(row.clip.id)) for row in rows])

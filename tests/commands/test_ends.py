@@ -1,4 +1,5 @@
-"""How commands end that a person, a shell or the system has something against: a sentence and the right code."""
+"""How commands end that a person, a shell or the system has something against: a sentence and
+the right code."""
 
 import io
 import os
@@ -113,7 +114,8 @@ def test_a_run_directory_of_5000_letters_is_told(refused: Refused) -> None:
 
 
 def ascii_terminal(monkeypatch: pytest.MonkeyPatch) -> io.BytesIO:
-    """Puts a terminal that has ASCII alone in place of standard output; pytest's own comes back after each fixture."""
+    """Puts a terminal that has ASCII alone in place of standard output; pytest's own comes back after each
+    fixture."""
     shown = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, "ascii", write_through=True))
     return shown
@@ -229,10 +231,13 @@ def test_ctrl_c_while_a_command_ends_changes_neither_code_nor_words(
     [
         (torch.OutOfMemoryError("CUDA out of memory. Tried"), "MemoryShortageError", 1, "--data.cohort_size"),
         (MemoryError(), "MemoryShortageError", 1, "--data.cohort_size"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "MemoryShortageError", 1, "--data.cohort_size"),
-        (RuntimeError("DataLoader worker (pid 3) is killed by signal: Killed. "), "DecodingProcessError", 1, "num_workers"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "MemoryShortageError", 1,
+         "--data.cohort_size"),
+        (RuntimeError("DataLoader worker (pid 3) is killed by signal: Killed. "), "DecodingProcessError", 1,
+         "num_workers"),
         (MisconfigurationException("No supported gpu backend found!"), "ConfigError", 2, "trainer"),
-        (ValueError("Problem with given class_path 'a.B':\n  it is broken"), "ConfigError", 2, "it is broken"),
+        (ValueError("Problem with given class_path 'a.B':\n  it is broken"), "ConfigError", 2,
+         "it is broken"),
         (OSError(28, "No space left on device"), "OutputError", 1, "No space left on device"),
         (PermissionError(13, "Permission denied", "run/images"), "OutputError", 1, "Permission denied"),
     ],
