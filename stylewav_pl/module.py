@@ -255,7 +255,7 @@ class StyleWav(LightningModule):
 
     def initial_latents(
         self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"]
-    ) -> Float[Tensor, "cohort *latent"]:
+    ) -> Float[Tensor, " cohort *latent"]:
         """Returns where each slot's latent begins."""
         seeds = [None if clip is None else clip_seed(self.seed, clip.id) for clip in batch.slots]
         return initial_latents(
@@ -301,7 +301,7 @@ class StyleWav(LightningModule):
         )
 
     def predict_step(
-        self, batch: Float[Tensor, "clip *latent"], batch_index: int
+        self, batch: Float[Tensor, " clip *latent"], batch_index: int
     ) -> Float[Tensor, "clip 3 height width"]:
         """Renders latents of an earlier run."""
         return self.renderer.render(batch)

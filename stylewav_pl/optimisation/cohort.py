@@ -102,7 +102,7 @@ class OptimizedCohort:
 
 def optimize_cohort(
     latents: nn.Parameter,
-    starts: Float[Tensor, "cohort *latent"],
+    starts: Float[Tensor, " cohort *latent"],
     targets: Float[Tensor, "cohort embed"],
     recipe: Recipe,
     renderer: Renderer,

@@ -53,7 +53,7 @@ class GivenLatents:
         batch: ClipBatch,
         targets: Float[Tensor, "cohort embed"],
         mean: Float[Tensor, "*latent"],
-    ) -> tuple[ClipBatch, Float[Tensor, "cohort embed"], Float[Tensor, "cohort *latent"]]:
+    ) -> tuple[ClipBatch, Float[Tensor, "cohort embed"], Float[Tensor, " cohort *latent"]]:
         """Returns where each slot's latent begins; padding is at the mean.
 
         Returns:

@@ -25,7 +25,7 @@ def cosine_similarity(
 
 
 def squared_distance(
-    latents: Float[Tensor, "clip *latent"], start: Float[Tensor, "*start"]
+    latents: Float[Tensor, " clip *latent"], start: Float[Tensor, "*start"]
 ) -> Float[Tensor, " clip"]:
     """Squared L2 distance of each latent to its start: ``sum_i (w_i - s_i)^2``.
 
@@ -66,7 +66,7 @@ class Objective:
     def __call__(
         self,
         similarities: Float[Tensor, " clip"],
-        latents: Float[Tensor, "clip *latent"],
+        latents: Float[Tensor, " clip *latent"],
         start: Float[Tensor, "*start"],
     ) -> Float[Tensor, " clip"]:
         """The loss of each clip.

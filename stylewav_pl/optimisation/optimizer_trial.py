@@ -15,7 +15,7 @@ from stylewav_pl.ranges import check_number
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
-def try_optimizer(factory: OptimizerFactory, latents: Float[Tensor, "clip *latent"]) -> None:
+def try_optimizer(factory: OptimizerFactory, latents: Float[Tensor, " clip *latent"]) -> None:
     """Builds the optimiser for a copy of ``latents`` and takes one step with a zero gradient.
 
     Only a step tells: some want a closure (L-BFGS), some sparse gradients, some matrices.

@@ -81,7 +81,7 @@ def initial_latents(
     prior: Prior | None = None,
     targets: Float[Tensor, "cohort embed"] | None = None,
     see: See | None = None,
-) -> Float[Tensor, "cohort *latent"]:
+) -> Float[Tensor, " cohort *latent"]:
     """Returns where each slot's latent begins: at the mean, or at the best of the clip's own samples.
 
     Args:
