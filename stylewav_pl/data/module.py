@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from stylewav_pl.data.base import ClipSource
 from stylewav_pl.data.funnel import Stage
 from stylewav_pl.data.ignored import Ignored
-from stylewav_pl.data.sound import ClipReader, Sound
+from stylewav_pl.data.sound import ClipReader, ErrorsAsItems, Item, Sound, raised
 from stylewav_pl.data.window import HIGH_PASS, Window
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.ranges import check_number
@@ -252,18 +252,18 @@ class CohortLoader:
         return len(self.cohorts)
 
     def __iter__(self) -> Iterator[ClipBatch]:
-        sounds = iter(self._decoded()) if len(self.reader) else iter(())
+        sounds = raised(self._decoded()) if len(self.reader) else iter(())
         for cohort in self.cohorts:
             yield assemble(cohort, self.clips, [next(sounds) for _ in cohort.ids], self.reader.averaged)
 
-    def _decoded(self) -> DataLoader[Sound | Skip]:
+    def _decoded(self) -> DataLoader[Item]:
         """Clip by clip and in order, one cohort ahead, so that all workers share the first cohort."""
         largest = max(len(cohort.ids) for cohort in self.cohorts)
         ahead = max(2, -(-largest // self.num_workers)) if self.num_workers else None
         # A generator of its own: the loader draws a seed, and drawing it from the global one would move
         # everybody's chance.
         return DataLoader(
-            self.reader,
+            ErrorsAsItems(self.reader),
             batch_size=None,
             num_workers=self.num_workers,
             prefetch_factor=ahead,
