@@ -12,6 +12,7 @@ from typing import Any
 
 import shtab
 from jsonargparse import ArgumentParser
+from lightning.pytorch.cli import LightningCLI
 
 from stylewav_pl.commands.experiment import ExperimentCLI
 from stylewav_pl.errors import ConfigError
@@ -46,6 +47,10 @@ class _Parsers(ExperimentCLI):
     def __init__(self) -> None:
         with suppress(_Built):
             super().__init__("fit", [])
+
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # Lightning's is static
+        """Returns all commands of the experiments."""
+        return LightningCLI.subcommands()
 
     def parse_arguments(self, parser: Any, args: Any) -> None:
         """Ends before anything is parsed.
