@@ -182,7 +182,7 @@ class ExperimentCLI(LightningCLI):
     @cached_property
     def networks(self) -> Networks:
         """The networks that the configuration names."""
-        return Networks(self._get(self.config, "model"), self.clip_score)
+        return Networks(self._get(self.config, "model"), self.clip_score, self.model.guidance.prompts)
 
     @property
     def clip_score(self) -> ClipScore:

@@ -15,6 +15,7 @@ from stylewav_pl.data import ClipDataModule
 from stylewav_pl.errors import ConfigError, Stopped, StyleWavError
 from stylewav_pl.files import remove_litter, write_json
 from stylewav_pl.module import StyleWav
+from stylewav_pl.optimisation.prompts import check_columns
 from stylewav_pl.processes.coordinator import Coordinator
 from stylewav_pl.processes.signals import on_stop, stop_requested
 from stylewav_pl.processes.strategy import Launcher
@@ -118,9 +119,12 @@ class RunSession:
         """Returns every clip of the sources.
 
         Raises:
-            ConfigError: There is none, and no earlier start had one.
+            ConfigError: There is none, and no earlier start had one; or no clip has a label that a prompt
+                names.
         """
-        ids = [clip.id for clip in self.data.list_clips()]
+        clips = self.data.list_clips()
+        check_columns(self.model.guidance.vectors.columns, clips)
+        ids = [clip.id for clip in clips]
         if not ids and (self.settings.begins_anew or "plan" not in self.run.read_manifest()):
             raise ConfigError(nothing_listed(self.data.early_skips, self.data.ignored))
         return ids
