@@ -1,4 +1,5 @@
-"""The paper's experiment against its authors' loop, written slowly from its description (tests/doubles/slow_styleclip.py)."""
+"""The paper's experiment against its authors' loop, written slowly from its description
+(tests/doubles/slow_styleclip.py)."""
 
 import pytest
 import torch
@@ -24,7 +25,8 @@ NOTEBOOK = Objective(logit_scale=1 / 0.07 / 100)
 
 
 def generator(dtype: torch.dtype) -> StyleGAN2:
-    """32 pixels, which StyleCLIP's image path enlarges to CLIP's 224; everything that starts at zero is made to count."""
+    """32 pixels, which StyleCLIP's image path enlarges to CLIP's 224; everything that starts at zero is made
+    to count."""
     torch.manual_seed(1)
     network = StyleGAN2({4: 12, 8: 10, 16: 8, 32: 6}, z_dim=6, w_dim=10, mapping_depth=2)
     with torch.no_grad():
@@ -69,7 +71,8 @@ def test_styles_without_to_rgb_take_the_authors_path_to_the_last_digits() -> Non
 
 
 def test_styles_without_to_rgb_take_the_authors_path_but_for_rounding() -> None:
-    """In float32, through CLIP as StyleCLIP shows it images; with ToRGB styles the paths have little in common."""
+    """In float32, through CLIP as StyleCLIP shows it images; with ToRGB styles the paths have little in
+    common."""
     network, guide = generator(torch.float32), small_clip()
     result = optimised(network, guide, S(to_rgb=False))
     wider = optimised(network, guide, S())

@@ -152,7 +152,9 @@ def _none_is_there(names: Sequence[str]) -> str:
 
 
 def split(options: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The command's own options, and those that every experiment has: ``--model.num_steps 40``, ``--threads 2``.
+    """Adds the command's own options, and those that every experiment has.
+
+    Such as ``--model.num_steps 40``, ``--threads 2``.
 
     Raises:
         ConfigError: Other sources than the files are asked for.

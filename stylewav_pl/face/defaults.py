@@ -1,4 +1,7 @@
-"""What ``generate`` does unless told otherwise: the shipped ``generate.yaml``, so that Python and the command agree."""
+"""What ``generate`` does unless told otherwise.
+
+It is the shipped ``generate.yaml``, so that Python and the command agree.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -60,9 +63,12 @@ def defaults(from_prior: bool = True) -> Defaults:
 
 
 def suits_prior(generator: str | Path | None, guide: str | Path | None, start: str | Start | None) -> bool:
-    """Returns whether faces begin at the shipped prior: by its networks and unless another start is asked for.
+    """Returns whether faces begin at the shipped prior.
 
-    >>> suits_prior(None, "pocket", None), suits_prior("ffhq-1024", None, None), suits_prior(None, None, "mean")
+    They do by its networks, and unless another start is asked for.
+
+    >>> asked = (None, "pocket", None), ("ffhq-1024", None, None), (None, None, "mean")
+    >>> tuple(suits_prior(*names) for names in asked)
     (True, False, False)
     """
     if isinstance(start, Start):

@@ -74,7 +74,7 @@ class Guidance:
         self,
         batch: ClipBatch,
         targets: Float[Tensor, "cohort embed"],
-        starts: Float[Tensor, "cohort *latent"],
+        starts: Float[Tensor, " cohort *latent"],
         seeds: Sequence[int | None],
     ) -> tuple[ClipBatch, Float[Tensor, "cohort embed"], CohortLoss]:
         """Returns the loss of a cohort.
@@ -102,7 +102,7 @@ class Guidance:
 
     @torch.no_grad()
     def followed(
-        self, targets: Float[Tensor, "cohort embed"], starts: Float[Tensor, "cohort *latent"]
+        self, targets: Float[Tensor, "cohort embed"], starts: Float[Tensor, " cohort *latent"]
     ) -> Float[Tensor, "cohort embed"]:
         """Returns what images come near to instead of all that was heard, see ``Objective.follow``."""
         if self.objective.follow == "all":

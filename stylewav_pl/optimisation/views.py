@@ -111,7 +111,9 @@ def warped(
     shifts: Float[Tensor, "clip 2"],
     corners: Float[Tensor, "clip 4 2"],
 ) -> Float[Tensor, "clip 3 height width"]:
-    """Samples images where their scaled and shifted squares, with moved corners, lie; what is outside mirrors the inside.
+    """Samples images where their scaled and shifted squares, with moved corners, lie.
+
+    What is outside mirrors the inside.
 
     Args:
         images: Square.

@@ -135,7 +135,10 @@ def evaluate_run(run: FinishedRun, scoring: Scoring, sounds: Sounds = lambda _: 
 
 
 def record_report(run: RunDirectory) -> None:
-    """Notes what :func:`evaluate_run` has written, unless a run is at work in the directory, which will note its own."""
+    """Notes what :func:`evaluate_run` has written.
+
+    A run that is at work in the directory will note its own.
+    """
     try:
         run.acquire()
     except RunDirectoryError:

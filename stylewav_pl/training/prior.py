@@ -1,8 +1,8 @@
 """Trains a prior on a generator's own samples: no data, a few minutes on one core.
 
-A rectified flow learns which w give an image with a certain vector of the guide. The vector is blurred by noise, so
-that vectors of voices, which no image has exactly, are understood too (clip2latent, Pinkney and Li 2022,
-arXiv:2210.02347, did the same for texts).
+A rectified flow learns which w give an image with a certain vector of the guide. The vector is blurred by
+noise, so that vectors of voices, which no image has exactly, are understood too (clip2latent, Pinkney and Li
+2022, arXiv:2210.02347, did the same for texts).
 """
 
 from collections.abc import Mapping, Sequence
@@ -77,13 +77,13 @@ def train(
     """Trains a prior and writes it (float16).
 
     Args:
-        output: The weight file; ``<output>.samples`` and ``<output>.state`` beside it hold what is needed to go
-            on after an interruption.
+        output: The weight file; ``<output>.samples`` and ``<output>.state`` beside it hold what is needed to
+            go on after an interruption.
         generator: Whose latents it shall give.
         clip_model: The guide that looks at the images.
         preprocess: How images reach the guide.
-        ears: Audio encoders whose targets' mean and directions are stored; those that are not there are left out. For others it is
-            found when they are used.
+        ears: Audio encoders whose targets' mean and directions are stored; those that are not there are left
+            out. For others it is found when they are used.
         seed: Decides on everything random; step ``i`` is the same however often the training was interrupted.
         steps: Optimiser steps of 256 samples.
         samples: How many images are made.
