@@ -148,6 +148,7 @@ class StyleWav(LightningModule):
             identity,
             views,
             self.speed.precision,
+            prior,
         )
         self.seed = seed
         self.cohort_size = cohort_size

@@ -26,8 +26,10 @@ from stylewav_pl.optimisation.terms import (
     Similarity,
 )
 from stylewav_pl.optimisation.views import Views
-from stylewav_pl.optimisation.voice_mean import mean_target, voice_targets
+from stylewav_pl.optimisation.voice_mean import mean_target, voice_directions, voice_targets
 from stylewav_pl.optimisation.whitening import Whitening
+from stylewav_pl.priors import Prior, VoicePart
+from stylewav_pl.priors.prior import VOICE_DIRECTIONS
 from stylewav_pl.types import ClipBatch
 
 
@@ -43,6 +45,7 @@ class Guidance:
         identity: Tells whose face an image shows; for the term of that name.
         views: Augmented copies that the guide sees, too.
         precision: In which the networks compute.
+        prior: Knows where the encoder's voices lie among images; without one that is found when it is needed.
 
     Raises:
         ConfigError: A prompt cannot be embedded.
@@ -58,12 +61,14 @@ class Guidance:
         identity: IdentityEmbedder | None = None,
         views: Views | None = None,
         precision: str = "float32",
+        prior: Prior | None = None,
     ) -> None:
         self.objective, self.renderer, self.audio = objective, renderer, audio
         self.identity, self.views = identity, views or Views()
         self.prompts = tuple(prompts or VOICE_ALONE)
         self.is_plain, self.combine, self.precision = is_voice_alone(prompts), combine, precision
         self.vectors = PromptVectors(self.prompts, renderer.guide, audio)
+        self.prior = prior
 
     def of_cohort(
         self,
@@ -86,7 +91,7 @@ class Guidance:
         batch, targets = self.vectors.without_unknown_words(batch, targets)
         objective, terms = self.objective, dict[str, Term]()
         if objective.similarity or not self.has_other_terms:
-            terms |= self._similarity(batch, targets)
+            terms |= self._similarity(batch, self.followed(targets, starts))
         if objective.direction:
             terms |= self._direction(batch, targets)
         if objective.distance_to_start:
@@ -94,6 +99,24 @@ class Guidance:
         if objective.identity:
             terms["identity"] = Identity(objective.identity, self._whose, AtStart(self._whose))
         return batch, targets, CohortLoss(terms, self._look_again(seeds))
+
+    @torch.no_grad()
+    def followed(
+        self, targets: Float[Tensor, "cohort embed"], starts: Float[Tensor, "cohort *latent"]
+    ) -> Float[Tensor, "cohort embed"]:
+        """Returns what images come near to instead of all that was heard, see ``Objective.follow``."""
+        if self.objective.follow == "all":
+            return targets
+        vectors = self.renderer.render_and_score(starts, targets)[1]
+        return self.part.goals(vectors, targets) * (targets != 0).any(dim=1, keepdim=True)
+
+    @cached_property
+    def part(self) -> VoicePart:
+        """What voices decide."""
+        if self.prior is not None:
+            return self.prior.part
+        shift = self.bank.mean(dim=0) - mean_target(self.voices).to(self.bank)
+        return VoicePart(shift, voice_directions(self.voices, VOICE_DIRECTIONS))
 
     @property
     def has_other_terms(self) -> bool:
@@ -140,14 +163,22 @@ class Guidance:
         if self.is_plain:
             return {
                 "similarity": Similarity(
-                    objective.similarity, objective.logit_scale, targets, objective.distance
+                    objective.similarity,
+                    objective.logit_scale,
+                    targets,
+                    objective.distance,
+                    is_scored=objective.follow == "all",
                 )
             }
         asked = [(prompt, *self.vectors.of(prompt, batch, targets)) for prompt in self.prompts]
         if self.combine == "embeddings":
             sums = [prompt.weight * vectors for prompt, vectors, _ in asked]
             together = unit_or_zero(torch.stack(sums).sum(dim=0))
-            return {"prompts": Similarity(objective.similarity, 1.0, together, objective.distance)}
+            return {
+                "prompts": Similarity(
+                    objective.similarity, 1.0, together, objective.distance, is_scored=False
+                )
+            }
         bank = self.bank.to(targets)
         scales = [standards(bank, vectors, objective.distance) for _, vectors, _ in asked]
         units = self._units([has for *_, has in asked], [spreads for _, spreads in scales])

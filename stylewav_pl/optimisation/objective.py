@@ -15,6 +15,7 @@ from stylewav_pl.optimisation.closeness import DISTANCES, Distance
 from stylewav_pl.ranges import check_number
 
 MEASURES = ("plain", "whitened")
+FOLLOWED = ("all", "voice")
 
 
 def cosine_similarity(
@@ -61,6 +62,9 @@ class Objective:
         measure: Of ``distance_to_start``: ``plain``, or ``whitened``: in units of how random w vary, before the
             last leaky ReLU of the mapping network (Zhu et al. 2020, "Improved StyleGAN Embedding",
             arXiv:2012.09036).
+        follow: What of a voice the image should come near to: ``all`` of its target, or ``voice``: the part along the
+            directions in which voices differ (sex, age), where the rest of the target is what the image shows at
+            the start, so that glasses or hair colour, which no voice tells, are neither lost nor won.
         logit_scale: Factor of the cosine inside the first term. 1 is the plain cosine distance; StyleWav's
             notebooks use (1 / 0.07) / 100 = 0.142857, which matters only beside other terms, because Adam
             ignores a common scale.
@@ -75,6 +79,7 @@ class Objective:
     identity: float = 0.0
     distance: Distance = "cosine"
     measure: Literal["plain", "whitened"] = "plain"
+    follow: Literal["all", "voice"] = "all"
     logit_scale: float = 1.0
 
     def __post_init__(self) -> None:
@@ -87,6 +92,7 @@ class Objective:
         for name, value, known in (
             ("distance", self.distance, DISTANCES),
             ("measure", self.measure, MEASURES),
+            ("follow", self.follow, FOLLOWED),
         ):
             if value not in known:
                 raise ConfigError(

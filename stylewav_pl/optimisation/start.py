@@ -111,7 +111,9 @@ def initial_latents(
         elif start.truncation:
             own = generator.map(z, truncation=start.truncation)
             candidates[live] = space.from_w(own, generator)
-            w = prior.move(own, see(candidates)[live], targets[live], of_prior).to(mean)
+            moved = prior.move(own, see(candidates)[live], targets[live], of_prior).to(mean)
+            candidates[live] = space.from_w(moved, generator)
+            w = prior.complete(moved, see(candidates)[live], targets[live]).to(mean)
         else:
             w = prior.sample(targets[live], of_prior).to(mean)
         candidates[live] = space.from_w(w, generator)

@@ -23,16 +23,18 @@ class Similarity:
         logit_scale: See :class:`~stylewav_pl.optimisation.objective.Objective`.
         targets: ``[cohort, embed]``, unit norm; zero in a padded slot.
         distance: What is close.
+        is_scored: Whether the targets are those whose similarities a step has computed already.
     """
 
     weight: float
     logit_scale: float
     targets: Tensor
     distance: Distance
+    is_scored: bool
 
     def __call__(self, seen: Seen) -> Float[Tensor, " cohort"]:
         """See :class:`~stylewav_pl.optimisation.loss.Term`."""
-        if self.distance == "cosine" and seen.copies is None:
+        if self.is_scored and self.distance == "cosine" and seen.copies is None:
             return self.weight * (1 - self.logit_scale * seen.similarities)
         near = closeness(seen.views, self.targets.expand_as(seen.views), self.distance).mean(dim=0)
         return self.weight * (1 - self.logit_scale * near)

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stylewav_pl.priors.network import FlowNetwork
+from stylewav_pl.priors.voice_part import VoicePart
 
 FLOW_STEPS = 8
 VOICE_DIRECTIONS = 2  # sex and age: what voices differ in, and so all that they may decide
-VOICE_STRENGTH = 1.3  # the flow falls a little short of what it is asked for
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class Prior(nn.Module):
     w_mean: Tensor
     w_scale: Tensor
     image_mean: Tensor
+    image_map: Tensor
     ear_means: Tensor
     ear_directions: Tensor
     shift: Tensor
@@ -79,6 +80,9 @@ class Prior(nn.Module):
         self.register_buffer("w_mean", torch.zeros(latent))
         self.register_buffer("w_scale", torch.eye(latent))  # [width, width]: whitened w to w
         self.register_buffer("image_mean", torch.zeros(embed))
+        self.register_buffer(
+            "image_map", torch.zeros(embed, latent)
+        )  # whitened w to vectors of images, nearly
         self.register_buffer("ear_means", torch.zeros(len(belongings.ears), embed))
         self.register_buffer("ear_directions", torch.zeros(len(belongings.ears), VOICE_DIRECTIONS, embed))
         self.register_buffer("shift", torch.zeros(embed), persistent=False)
@@ -151,12 +155,35 @@ class Prior(nn.Module):
             steps: Of equal length.
         """
         with torch.autocast(targets.device.type, enabled=False):
-            own, asked = vectors.float(), targets.float() + self.shift - self.image_mean
-            change = VOICE_STRENGTH * asked - (own - self.image_mean)
-            wanted = own + change @ self.directions.T @ self.directions
+            own = vectors.float()
+            wanted = own + self.part.missing(own, targets.float()) @ self.directions
             before = self._flow(F.normalize(own, dim=-1), noise, steps)
             after = self._flow(F.normalize(wanted, dim=-1), noise, steps)
             return latents + (after - before) @ self.w_scale.T
+
+    @torch.no_grad()
+    def complete(
+        self,
+        latents: Float[Tensor, "clip latent"],
+        vectors: Float[Tensor, "clip embed"],
+        targets: Float[Tensor, "clip embed"],
+    ) -> Float[Tensor, "clip latent"]:
+        """Adds what :meth:`move` fell short of: the least change of whitened w that closes the gap, by :attr:`image_map`.
+
+        Args:
+            latents: What :meth:`move` returned.
+            vectors: What the guide sees in their images, unit norm.
+            targets: See :meth:`sample`.
+        """
+        with torch.autocast(targets.device.type, enabled=False):
+            inverse = torch.linalg.pinv(self.directions @ self.image_map)  # [latent, direction]
+            missing = self.part.missing(vectors.float(), targets.float())
+            return latents + missing @ inverse.T @ self.w_scale.T
+
+    @property
+    def part(self) -> VoicePart:
+        """What a voice decides, once :meth:`hear` has told about its encoder."""
+        return VoicePart(self.shift, self.directions)
 
     def _flow(
         self, conditions: Float[Tensor, "clip embed"], noise: Float[Tensor, "clip latent"], steps: int

@@ -51,7 +51,7 @@ def plain(objective: Objective, starts: Tensor) -> CohortLoss:
     none = starts.new_zeros(len(starts), 1)
     return CohortLoss(
         {
-            "similarity": Similarity(objective.similarity, objective.logit_scale, none, "cosine"),
+            "similarity": Similarity(objective.similarity, objective.logit_scale, none, "cosine", True),
             "distance_to_start": DistanceToStart(objective.distance_to_start, starts, None),
         }
     )
@@ -70,7 +70,7 @@ def test_the_loss_is_the_weighted_sum_of_each_clip() -> None:
 
 
 def test_stylewav_loss_of_the_paper() -> None:
-    term = Similarity(1.0, (1 / 0.07) / 100, torch.zeros(1, 1), "cosine")
+    term = Similarity(1.0, (1 / 0.07) / 100, torch.zeros(1, 1), "cosine", is_scored=True)
     assert term(seen(torch.tensor([0.25]), torch.zeros(1, 2))).item() == pytest.approx(1 - 0.25 / 7)
 
 

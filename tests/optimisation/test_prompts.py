@@ -17,6 +17,7 @@ from stylewav_pl.optimisation import bank
 from stylewav_pl.optimisation.bank import bank_of
 from stylewav_pl.optimisation.building import check_guidance
 from stylewav_pl.optimisation.convergence import EarlyStop
+from stylewav_pl.optimisation.loss import Seen
 from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.optimisation.prompt_vectors import PromptVectors, sentences
 from stylewav_pl.optimisation.prompts import Prompt, check_prompts
@@ -131,11 +132,15 @@ def test_the_combined_vector_is_the_weighted_sum() -> None:
         [F.normalize(torch.randn(model.audio.embed_dim), dim=0), torch.zeros(model.audio.embed_dim)]
     )
     batch = ClipBatch(0, slots, (waveform("a"),))
-    _, _, loss = model.guidance.of_cohort(batch, targets, model.latents.detach())
+    _, _, loss = model.guidance.of_cohort(batch, targets, model.latents.detach(), [1, None])
     smile, glasses = model.guide.embed_text(["a smile", "glasses"])
     (term,) = loss.terms.values()
-    torch.testing.assert_close(term.targets[0], F.normalize(targets[0] + 0.5 * smile - 0.25 * glasses, dim=0))
+    together = F.normalize(targets[0] + 0.5 * smile - 0.25 * glasses, dim=0)
+    torch.testing.assert_close(term.targets[0], together)
     assert not term.targets[1].any()
+    images, vectors, similarities = model.renderer.render_and_score(model.latents.detach(), targets)
+    found = loss(Seen(0, images, vectors, similarities, model.latents.detach()))
+    torch.testing.assert_close(found[0], 1 - vectors[0] @ together)
 
 
 def test_words_of_each_clip_come_from_its_labels() -> None:
@@ -223,3 +228,26 @@ def test_a_cache_that_cannot_be_written_only_costs_time(
     (tmp_path / "file").touch()
     monkeypatch.setenv("STYLEWAV_CACHE", str(tmp_path / "file"))
     assert len(bank_of(system().renderer, "float32")) == bank.SAMPLES
+
+
+def test_what_no_voice_tells_is_left_as_it_was() -> None:
+    """The goal is the start's image with the voice's part: a further step there would change nothing."""
+    model = system(2, num_steps=3, objective=Objective(follow="voice"))
+    targets = torch.stack(
+        [F.normalize(torch.randn(model.audio.embed_dim), dim=0), torch.zeros(model.audio.embed_dim)]
+    )
+    starts = model.latents.detach()
+    goals = model.guidance.followed(targets, starts)
+    before = model.renderer.render_and_score(starts, targets)[1]
+    part = model.guidance.part
+    across = torch.eye(len(part.shift)) - part.directions.T @ part.directions
+    scale = (goals[0] @ across).norm() / (before[0] @ across).norm()
+    torch.testing.assert_close(goals[0] @ across, scale * before[0] @ across, rtol=1e-4, atol=1e-5)
+    asked = (targets[0] + part.shift) @ part.directions.T
+    torch.testing.assert_close(goals[0] @ part.directions.T, scale * asked, rtol=1e-4, atol=1e-5)
+    assert not goals[1].any()
+    _, _, loss = model.guidance.of_cohort(
+        ClipBatch(0, (Clip("a", "a.wav"), None), ()), targets, starts, [1, None]
+    )
+    found = loss(Seen(0, torch.zeros(2, 3, 4, 4), before, (before * targets).sum(1), starts))
+    torch.testing.assert_close(found[0], 1 - before[0] @ goals[0])

@@ -1,0 +1,39 @@
+"""What a voice can say about a face: its target's part along the few directions in which voices differ."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class VoicePart:
+    """Where targets lie among images, along the directions in which voices differ.
+
+    Attributes:
+        shift: ``[embed]``, from the mean target to the mean image vector: the two lie in different parts of CLIP space.
+        directions: ``[direction, embed]``, orthonormal.
+    """
+
+    shift: Tensor
+    directions: Tensor
+
+    def missing(
+        self, vectors: Float[Tensor, "clip embed"], targets: Float[Tensor, "clip embed"]
+    ) -> Float[Tensor, "clip direction"]:
+        """Returns how far images are from where their targets lie, along each direction."""
+        shift, directions = self.shift.to(vectors), self.directions.to(vectors)
+        return (targets + shift - vectors) @ directions.T
+
+    def goals(
+        self, vectors: Float[Tensor, "clip embed"], targets: Float[Tensor, "clip embed"]
+    ) -> Float[Tensor, "clip embed"]:
+        """Returns the vectors of images with their targets' part along the directions, unit norm.
+
+        Args:
+            vectors: What the guide sees in images, unit norm.
+            targets: What was heard, unit norm.
+        """
+        part = self.missing(vectors, targets) @ self.directions.to(vectors)
+        return F.normalize(vectors + part, dim=-1)
