@@ -95,7 +95,7 @@ def test_styles_without_to_rgb_take_the_authors_path_but_for_rounding() -> None:
 
 
 def test_an_edit_of_given_faces_takes_the_authors_path(tmp_path: Path) -> None:
-    """StyleCLIP's edit mode: W+ of a given face, the distance to it summed over all layers, and its identity."""
+    """StyleCLIP's edit mode: W+ of a given face, the distance to it over all layers, and its identity."""
     network = generator(torch.float64)
     guide = LinearImageTextEmbedder(image_size=32).double()
     whose = ImageIdentity(LinearImageTextEmbedder(image_size=16, seed=5).double())
