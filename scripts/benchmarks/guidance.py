@@ -1,4 +1,4 @@
-"""What words beside voices, and edits of given faces, do: pocket networks, told by a judge that is not the guide."""
+"""What words beside voices, and edits of given faces, do on the pocket networks, told by their judge."""
 
 import tempfile
 import time
