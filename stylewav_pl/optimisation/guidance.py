@@ -154,7 +154,8 @@ class Guidance:
                 size = (guide.image_size, guide.image_size)
                 images = F.interpolate(images, size, mode="bilinear", antialias=True)
             copies = views.copies(images, [seed or 0 for seed in seeds], step)
-            return guide.embed_image(copies.flatten(end_dim=1)).unflatten(0, copies.shape[:2])
+            seen = guide.embed_image(copies.flatten(end_dim=1))
+            return seen.reshape(*copies.shape[:2], -1)
 
         return look
 

@@ -183,7 +183,8 @@ class Prior(nn.Module):
         with torch.autocast(targets.device.type, enabled=False):
             inverse = torch.linalg.pinv(self.directions @ self.image_map)  # [latent, direction]
             missing = self.part.missing(vectors.float(), targets.float())
-            return latents + missing @ inverse.T @ self.w_scale.T
+            completed: Tensor = latents + missing @ inverse.T @ self.w_scale.T
+            return completed
 
     @property
     def part(self) -> VoicePart:
