@@ -17,7 +17,7 @@ from stylewav_pl.weights.registry import ENTRIES
 
 CONFIGS = sorted(configs_directory().glob("*.yaml"))
 OVERLAYS = sorted((configs_directory() / "overlays").glob("*.yaml"))
-COMMON_VOICE = {"sex.yaml": 200, "age.yaml": 400, "locale.yaml": 250}  # clips
+COMMON_VOICE = {"sex.yaml": 200, "age.yaml": 400, "locale.yaml": 250, "vqgan.yaml": 200}  # clips
 OFFLINE = [path for path in CONFIGS if "generator: pocket" in path.read_text("utf-8")]
 LOGGING = sorted((configs_directory() / "logging").glob("*.yaml"))
 

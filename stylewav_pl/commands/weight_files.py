@@ -143,7 +143,8 @@ def _audio_embedder(source: str) -> StoredAudioEmbedder | None:
     if isinstance(ear, StoredAudioEmbedder):
         return ear
     raise WeightsError(
-        f"{source!r} is an audio encoder that is used as it is. Expected a generator, AudioCLIP or LanguageBind."
+        f"{source!r} is an audio encoder that is used as it is. Expected a generator, AudioCLIP or "
+        "LanguageBind."
     )
 
 

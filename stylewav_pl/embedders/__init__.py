@@ -43,7 +43,8 @@ def load_audio_embedder(source: str | Path, device: str = "cpu") -> AudioEmbedde
     Args:
         source: A registry name (``pocket``, ``pocket-speaker``; ``pocket-auto`` for the better one that is
             there), ``linear`` for the untrained double, or the path of a weight file: this project's own
-            format, the published ``Wav2CLIP.pt``, or the audio encoders of AudioCLIP and LanguageBind, told apart by content.
+            format, the published ``Wav2CLIP.pt``, or the audio encoders of AudioCLIP and LanguageBind, told
+            apart by content.
         device: Where it will run.
 
     Raises:
@@ -103,7 +104,10 @@ def matching_guide(audio: str | Path) -> str:
 
 
 def _read_published_audio(path: Path) -> AudioEmbedder:
-    """An audio encoder as its authors publish it; their packages, and torchaudio, import much: only who needs it pays."""
+    """An audio encoder as its authors publish it.
+
+    Their packages, and torchaudio, import much: only who needs it pays.
+    """
     tensors = read_state_dict(path)
     if LANGUAGEBIND_MARK in tensors:
         from stylewav_pl.embedders.languagebind_published import load_languagebind

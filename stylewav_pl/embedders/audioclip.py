@@ -1,8 +1,8 @@
-"""AudioCLIP's ear: a ResNeXt with attention over frequency and time, trained into the space of CLIP's ResNet-50.
+"""AudioCLIP's ear: a ResNeXt with attention, trained into the space of CLIP's ResNet-50.
 
-Source: Guzhov et al., "AudioCLIP: Extending CLIP to Image, Text and Audio" (2021, arXiv:2106.13043) and "ESResNe(X)t-fbsp"
-(2021, arXiv:2104.11587). With partial training the image and text towers stay OpenAI's; with full training they change, and the file
-brings them.
+Source: Guzhov et al., "AudioCLIP: Extending CLIP to Image, Text and Audio" (2021, arXiv:2106.13043) and
+"ESResNe(X)t-fbsp" (2021, arXiv:2104.11587). With partial training the image and text towers stay OpenAI's;
+with full training they change, and the file brings them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -111,8 +111,8 @@ class AudioClipNetwork(nn.Module):
 class AudioClip(StoredAudioEmbedder):
     """The frozen encoder: 44.1 kHz waveforms to unit vectors.
 
-    A waveform is used in its whole length and never padded: the network hears decibels down to -180, so that digital
-    silence is as loud to it as anything else.
+    A waveform is used in its whole length and never padded: the network hears decibels down to -180, so that
+    digital silence is as loud to it as anything else.
 
     Args:
         network: With its weights.

@@ -1,8 +1,8 @@
 """AudioCLIP's spectrogram: frequency B-spline wavelets that were learned, in decibels.
 
 Source: Guzhov et al., "ESResNe(X)t-fbsp: Learning Robust Time-Frequency Transformation of Audio" (2021,
-arXiv:2104.11587), section 3. Digital silence leaves nothing but rounding, which the decibels make loud; in float64, on the
-CPU, it is at least the same on every device.
+arXiv:2104.11587), section 3. Digital silence leaves nothing but rounding, which the decibels make loud; in
+float64, on the CPU, it is at least the same on every device.
 """
 
 import math

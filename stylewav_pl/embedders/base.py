@@ -21,8 +21,8 @@ class Space:
     Attributes:
         model: Its architecture, e.g. ``ViT-B-32``; empty where the weight file does not tell.
         weights: Which training of it, e.g. ``openai``; empty where the weight file does not tell.
-        towers: What tells trainings apart whose names are not known, see :func:`tower_mark`; empty where it was not
-            asked for.
+        towers: What tells trainings apart whose names are not known, see :func:`tower_mark`; empty where it
+            was not asked for.
     """
 
     model: str = ""

@@ -1,8 +1,8 @@
 """LanguageBind's audio encoder: a vision transformer over mel spectrograms, trained towards a frozen CLIP.
 
-Source: Zhu et al., "LanguageBind: Extending Video-Language Pretraining to N-modality by Language-based Semantic
-Alignment" (2023, arXiv:2310.01852). The CLIP it was trained against is DataComp's ViT-L/14, so its vectors can be compared
-with those of ``open_clip:ViT-L-14/datacomp_xl_s13b_b90k``.
+Source: Zhu et al., "LanguageBind: Extending Video-Language Pretraining to N-modality by Language-based
+Semantic Alignment" (2023, arXiv:2310.01852). The CLIP it was trained against is DataComp's ViT-L/14, so its
+vectors can be compared with those of ``open_clip:ViT-L-14/datacomp_xl_s13b_b90k``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,7 +57,7 @@ class TransformerShape:
 
 
 class SpectrogramTransformer(nn.Module):
-    """CLIP's vision transformer for a spectrogram as image; the class token's last state becomes the embedding."""
+    """CLIP's vision transformer, for a spectrogram as its image."""
 
     def __init__(self, shape: TransformerShape) -> None:
         super().__init__()

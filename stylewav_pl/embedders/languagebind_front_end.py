@@ -1,7 +1,8 @@
 """What LanguageBind's audio encoder is given: a mel spectrogram of fixed length, as three channels.
 
-Source: Zhu et al., "LanguageBind" (2023, arXiv:2310.01852). The published preprocessing draws one window of each third of
-a long recording at random; here it is the middle one of each third, so that a clip always gives the same vector.
+Source: Zhu et al., "LanguageBind" (2023, arXiv:2310.01852). The published preprocessing draws one window of
+each third of a long recording at random; here it is the middle one of each third, so that a clip always
+gives the same vector.
 """
 
 from jaxtyping import Float

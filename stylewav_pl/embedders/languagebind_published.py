@@ -1,4 +1,4 @@
-"""LanguageBind's audio encoder as its authors publish it: ``pytorch_model.bin``, adapters merged or beside the weights."""
+"""LanguageBind's audio encoder as its authors publish it, adapters merged or beside the weights."""
 
 import json
 import re
@@ -44,8 +44,9 @@ _WHOLE = {
 def load_languagebind(tensors: Mapping[str, Tensor], path: Path) -> StoredAudioEmbedder:
     """Builds the encoder that a file holds; its text tower is left out.
 
-    The tensors do not tell the number of heads and the scale of unmerged adapters. They are read from ``config.json``
-    beside the file; without one they are those of the published files, heads of 64 numbers and a scale of one.
+    The tensors do not tell the number of heads and the scale of unmerged adapters. They are read from
+    ``config.json`` beside the file; without one they are those of the published files, heads of 64 numbers
+    and a scale of one.
 
     Args:
         tensors: The file's state dict.

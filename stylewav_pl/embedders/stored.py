@@ -1,4 +1,4 @@
-"""Audio encoders of others that can be written in this project's own format: smaller, and read without conversion."""
+"""Audio encoders of others that can be written in this project's own format."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping

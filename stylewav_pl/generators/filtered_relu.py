@@ -1,9 +1,10 @@
 """Leaky ReLU between two resamplings, the activation of alias-free networks, in plain PyTorch.
 
 Source: Karras et al., "Alias-Free Generative Adversarial Networks" (2021), section 3.2 and appendix B. A
-pointwise nonlinearity makes frequencies that the grid cannot hold; applied at twice the resolution and low-passed
-on the way back, it does not. The intermediate maps are four to sixteen times as large as the input, so they are made for
-a few channels at a time, and for the backward pass only their signs are kept, one byte each.
+pointwise nonlinearity makes frequencies that the grid cannot hold; applied at twice the resolution and
+low-passed on the way back, it does not. The intermediate maps are four to sixteen times as large as the
+input, so they are made for a few channels at a time, and for the backward pass only their signs are kept,
+one byte each.
 """
 
 from typing import Any, NamedTuple

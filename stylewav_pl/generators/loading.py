@@ -85,13 +85,15 @@ def check(path: Path, published: Published) -> type[StoredGenerator]:
     if family is None:
         known = ", ".join(map(repr, FAMILIES))
         raise WeightsError(
-            f"{path} holds a generator of the family {published.family!r}; this version knows {known}. Upgrade it."
+            f"{path} holds a generator of the family {published.family!r}; this version knows {known}. "
+            "Upgrade it."
         )
     try:
         expected = _expected_shapes(family, published)
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise WeightsError(
-            f"{path} is damaged: its configuration makes no {family.title} ({one_line(error)}). Fetch it again."
+            f"{path} is damaged: its configuration makes no {family.title} ({one_line(error)}). Fetch it "
+            "again."
         ) from error
     _check_shapes(path, family, published.tensors, expected)
     _check_finite(path, published.tensors)

@@ -49,7 +49,8 @@ class StoredGenerator(Generator):
             tensors: How many the file holds.
 
         Raises:
-            ValueError: It announces more than so many tensors can hold (or AttributeError, KeyError, TypeError).
+            ValueError: It announces more than so many tensors can hold (or AttributeError, KeyError,
+                TypeError).
         """
 
     @classmethod

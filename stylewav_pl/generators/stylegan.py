@@ -1,7 +1,7 @@
-"""The first StyleGAN: mapping network, a learned constant, and layers whose features take scale and bias from w.
+"""The first StyleGAN: a learned constant, and layers whose features take scale and bias from w.
 
-Source: Karras et al., "A Style-Based Generator Architecture for Generative Adversarial Networks" (2019). The network
-that the paper of StyleWav explains.
+Source: Karras et al., "A Style-Based Generator Architecture for Generative Adversarial Networks" (2019). The
+network that the paper of StyleWav explains.
 """
 
 import math
@@ -34,7 +34,8 @@ class StyleGAN(StoredGenerator):
         mapping_depth: Number of layers of the mapping network.
         mapping_width: Width between its layers; ``None`` for that of w.
         mapping_learning_rate_multiplier: Their learning-rate multiplier.
-        fused_from: From this height on layers double the resolution by transposed convolutions; ``None``: none does.
+        fused_from: From this height on layers double the resolution by transposed convolutions; ``None``:
+            none does.
 
     Raises:
         ValueError: ``channels`` lacks a resolution or holds one that is no power of two.

@@ -1,7 +1,7 @@
 """StyleGAN3, configurations T and R: Fourier features, then layers that treat images as continuous signals.
 
-Source: Karras et al., "Alias-Free Generative Adversarial Networks" (2021). The low-pass filters are tensors of the
-weight file, so nothing here designs them.
+Source: Karras et al., "Alias-Free Generative Adversarial Networks" (2021). The low-pass filters are tensors
+of the weight file, so nothing here designs them.
 """
 
 from collections.abc import Mapping, Sequence

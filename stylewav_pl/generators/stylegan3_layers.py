@@ -1,9 +1,9 @@
 """A layer of StyleGAN3: style, convolution with demodulation, and a leaky ReLU that makes no aliases.
 
 Source: Karras et al., "Alias-Free Generative Adversarial Networks" (2021), section 3.2 and appendix B. As in
-:mod:`~stylewav_pl.generators.stylegan2_layers`, one convolution with shared weights serves the whole batch. The
-authors' code divides styles by their root mean square over the whole *batch*, which demodulation undoes up to its
-1e-8; here each clip's own is taken, so that a clip does not depend on its company.
+:mod:`~stylewav_pl.generators.stylegan2_layers`, one convolution with shared weights serves the whole batch.
+The authors' code divides styles by their root mean square over the whole *batch*, which demodulation undoes
+up to its 1e-8; here each clip's own is taken, so that a clip does not depend on its company.
 """
 
 import math
@@ -30,7 +30,8 @@ class LayerShape:
     Attributes:
         channels: Of the output.
         kernel: Height and width of the convolution's kernel.
-        up: See :class:`~stylewav_pl.generators.filtered_relu.Resampling`, as ``down``, ``padding``, ``clamp``.
+        up: See :class:`~stylewav_pl.generators.filtered_relu.Resampling`, as ``down``, ``padding``,
+            ``clamp``.
         up_taps: Length of the filter; 0: none.
         down_taps: Length of the filter; 0: none.
         radial: Whether the second filter is not separable.
@@ -143,7 +144,7 @@ class AliasFreeLayer(nn.Module):
         return filtered_leaky_relu(x, self.resampling)
 
     def _factors(self, style: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The convolution's weight, and what its input ``[clip, in]`` and its output ``[clip, out]`` are multiplied by."""
+        """The convolution's weight, and the factors of its input and its output, ``[clip, channel]``."""
         input_gain = self.magnitude_ema.rsqrt()
         if self.to_rgb:
             before = style / math.sqrt(self.weight[0].numel())

@@ -1,7 +1,7 @@
-"""The layers of the first StyleGAN: noise, activation, normalisation of each feature map, and a style's scale and bias.
+"""The layers of the first StyleGAN: noise, activation, normalisation, and a style's scale and bias.
 
-Source: Karras et al., "A Style-Based Generator Architecture for Generative Adversarial Networks" (2019), section 2
-and appendix B.
+Source: Karras et al., "A Style-Based Generator Architecture for Generative Adversarial Networks" (2019),
+section 2 and appendix B.
 """
 
 import math
@@ -58,8 +58,8 @@ class StyledLayer(nn.Module):
         w_dim: Width of w.
         resolution: Height and width of the output in pixels.
         upsample: Whether it doubles the resolution.
-        fused: Whether it does so by a transposed convolution instead of repeated pixels. This is another function, not
-            only another way to compute one: the kernel is turned by half a turn.
+        fused: Whether it does so by a transposed convolution instead of repeated pixels. This is another
+            function, not only another way to compute one: the kernel is turned by half a turn.
 
     Attributes:
         dtype: Precision of its convolution.

@@ -1,7 +1,7 @@
 """VQGAN: images as grids of codes from a codebook; the generator that the paper compares StyleWav with.
 
-Source: Esser et al., "Taming Transformers for High-Resolution Image Synthesis" (2021, arXiv:2012.09841); optimised as in
-VQGAN-CLIP (Crowson et al. 2022, arXiv:2204.08583).
+Source: Esser et al., "Taming Transformers for High-Resolution Image Synthesis" (2021, arXiv:2012.09841);
+optimised as in VQGAN-CLIP (Crowson et al. 2022, arXiv:2204.08583).
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,9 +24,9 @@ class VQGAN(StoredGenerator):
     """The encoder, the codebook and the decoder of a VQGAN.
 
     Its latents are grids of vectors, ``[clip, code, height, width]`` (see
-    :class:`~stylewav_pl.optimisation.latents.Codes`); rendering replaces each vector by the nearest code, and its
-    gradient passes as if nothing had been replaced. To be one of the generators, it has one w vector: the grid, flattened.
-    It has no noise inputs.
+    :class:`~stylewav_pl.optimisation.latents.Codes`); rendering replaces each vector by the nearest code,
+    and its gradient passes as if nothing had been replaced. To be one of the generators, it has one w
+    vector: the grid, flattened. It has no noise inputs.
 
     Args:
         first_channels: Features after the encoder's first convolution.
@@ -161,7 +161,7 @@ class VQGAN(StoredGenerator):
     def map(
         self, z: Float[Tensor, "clip ..."], truncation: float = 1.0, cutoff: int | None = None
     ) -> Float[Tensor, "clip *layer width"]:
-        """Random codes, each equally likely at each place, pulled towards the mean of all; see :meth:`Generator.map`."""
+        """Random codes, pulled towards the mean of all; see :meth:`Generator.map`."""
         indices = codes_of_noise(self.checked_noise(z), self.codebook.num_embeddings)
         w = self.codebook(indices).transpose(1, 2).flatten(1)  # [clip, code * place]
         return self.truncated(w, truncation, cutoff)

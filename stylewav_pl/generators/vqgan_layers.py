@@ -1,7 +1,7 @@
 """The convolutional encoder and decoder of VQGAN.
 
-Source: Esser et al., "Taming Transformers for High-Resolution Image Synthesis" (2021, arXiv:2012.09841), appendix A.
-Modules are called as in the published checkpoints.
+Source: Esser et al., "Taming Transformers for High-Resolution Image Synthesis" (2021, arXiv:2012.09841),
+appendix A. Modules are called as in the published checkpoints.
 """
 
 import math
@@ -84,7 +84,7 @@ class _Downsample(nn.Module):
 
 
 class _Level(nn.Module):
-    """The blocks of one resolution; in the decoder followed by ``upsample``, in the encoder by ``downsample``."""
+    """The blocks of one resolution, followed by ``upsample`` or ``downsample``."""
 
     def __init__(self, inputs: int, outputs: int, blocks: int, attends: bool) -> None:
         super().__init__()

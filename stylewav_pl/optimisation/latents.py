@@ -155,8 +155,8 @@ class S(LatentSpace):
 class Codes(LatentSpace):
     """The grid of a VQGAN, ``[clip, code, height, width]``: vectors whose nearest codes are rendered.
 
-    After each step every entry is clamped to what the codebook has for it, as in VQGAN-CLIP (Crowson et al. 2022,
-    arXiv:2204.08583), which starts at random codes (``model.start.truncation: 1``).
+    After each step every entry is clamped to what the codebook has for it, as in VQGAN-CLIP (Crowson et al.
+    2022, arXiv:2204.08583), which starts at random codes (``model.start.truncation: 1``).
     """
 
     name = "codes"
@@ -196,7 +196,7 @@ def checked_vqgan(generator: Generator) -> VQGAN:
     """
     if not isinstance(generator, VQGAN):
         raise ConfigError(
-            f"model.latent_space Codes is that of a VQGAN, and the generator is a {type(generator).__name__}. "
+            f"model.latent_space Codes is that of a VQGAN, the generator is a {type(generator).__name__}. "
             "Choose W, WPlus or S."
         )
     return generator

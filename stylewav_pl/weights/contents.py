@@ -107,7 +107,9 @@ def readable_errors(path: Path) -> Iterator[None]:
 
 
 class _CallbackNames(dict[str, Builder]):
-    """What data may use, and names of Lightning's classes: older checkpoints have them as keys, and nothing is made of them.
+    """What data may use, and names of Lightning's classes, which older checkpoints have as keys.
+
+    Nothing is made of these.
 
     Attributes:
         found: Whether one was met.

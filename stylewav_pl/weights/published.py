@@ -79,6 +79,12 @@ def _stylegan3(configuration: str, pictures: str, resolution: int) -> RemoteWeig
     return RemoteWeights(name, "generator", "nvidia-stylegan3", summary, file, (f"{_NGC3}/{file}",))
 
 
+def _vqgan(name: str, place: str, told: str) -> RemoteWeights:
+    url = f"https://heibox.uni-heidelberg.de/{place}"
+    summary = f"VQGAN of taming-transformers, {told}; latents of its own (latent_space: Codes)"
+    return RemoteWeights(f"vqgan-{name}", "generator", "MIT", summary, "last.ckpt", (url,))
+
+
 def _audioclip(training: str, told: str) -> RemoteWeights:
     file = f"AudioCLIP-{training.title()}-Training.pt"
     url = f"https://github.com/AndreyGuzhov/AudioCLIP/releases/download/v0.1/{file}"
@@ -155,6 +161,9 @@ PUBLISHED: tuple[RemoteWeights, ...] = (
         )
         for configuration in ("t", "r")
     ),
+    _vqgan("imagenet-16384", "d/a7530b09fed84f80a887/files/?p=%2Fckpts%2Flast.ckpt&dl=1", "f16, 16384 codes"),
+    _vqgan("imagenet-1024", "d/8088892a516d4e3baf92/files/?p=%2Fckpts%2Flast.ckpt&dl=1", "f16, 1024 codes"),
+    _vqgan("gumbel-8192", "f/34a747d5765840b5a99d/?dl=1", "f8, 8192 codes, Gumbel"),
     RemoteWeights(
         name="wav2clip",
         kind="audio",

@@ -1,4 +1,4 @@
-"""Small files of AudioCLIP and LanguageBind as their authors publish them, and both networks computed slowly from them."""
+"""Small files of AudioCLIP and LanguageBind as their authors publish them, and both networks, slowly."""
 
 import json
 import math
@@ -101,7 +101,7 @@ KERNELS = ((3, 1), (1, 5), (3, 1), (1, 5), (3, 5))
 
 
 def audioclip_tensors(groups=2, per_group=2, embed=10, bins=150, seed=0):
-    """The state of an ear with one block a stage; half of the orders ``m`` are zero, as in the published file."""
+    """The state of an ear with one block a stage; half of the orders ``m`` are zero."""
     random = torch.Generator().manual_seed(seed)
 
     def draw(*shape):

@@ -1,7 +1,7 @@
-"""The first StyleGAN as its paper describes it, slowly and for one image at a time, and small files of both layouts.
+"""The first StyleGAN as its paper describes it, slowly, and small files of both layouts.
 
-Source: Karras et al., "A Style-Based Generator Architecture for Generative Adversarial Networks" (2019). Nothing here is
-shared with the package. Tests use float64.
+Source: Karras et al., "A Style-Based Generator Architecture for Generative Adversarial Networks" (2019).
+Nothing here is shared with the package. Tests use float64.
 """
 
 import math

@@ -1,8 +1,8 @@
-"""StyleGAN3 as the paper describes it, slowly and for one image at a time, and small files as NVIDIA writes them.
+"""StyleGAN3 as the paper describes it, slowly, and small files as NVIDIA writes them.
 
-Source: Karras et al., "Alias-Free Generative Adversarial Networks" (2021). Weights are modulated for each sample,
-zeros are inserted, every sum is written out; nothing here is shared with the package. The filters are random and
-not symmetric, so that a flip would be seen. Tests use float64.
+Source: Karras et al., "Alias-Free Generative Adversarial Networks" (2021). Weights are modulated for each
+sample, zeros are inserted, every sum is written out; nothing here is shared with the package. The filters
+are random and not symmetric, so that a flip would be seen. Tests use float64.
 """
 
 import math

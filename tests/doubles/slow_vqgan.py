@@ -1,7 +1,7 @@
-"""VQGAN as its paper describes it, slowly and for one image at a time, and small checkpoints as its authors publish them.
+"""VQGAN as its paper describes it, slowly, and small checkpoints as its authors publish them.
 
-Source: Esser et al., "Taming Transformers for High-Resolution Image Synthesis" (2021), appendix A. Nothing here is shared with
-the package. Tests use float64.
+Source: Esser et al., "Taming Transformers for High-Resolution Image Synthesis" (2021), appendix A. Nothing
+here is shared with the package. Tests use float64.
 """
 
 import math
@@ -83,7 +83,7 @@ def vqgan_state(
 
 
 def write_checkpoint(path, state, zipped=True, callbacks=True):
-    """Lightning's ``last.ckpt`` of 2020: a class is a key in it, and what the training needs lies beside the weights."""
+    """Lightning's ``last.ckpt`` of 2020, where a class is a key."""
     names = [
         "pytorch_lightning",
         "pytorch_lightning.callbacks",

@@ -1,7 +1,7 @@
 """NVIDIA's pickles of StyleGAN3, configurations T and R.
 
-The filters are tensors of the file, and every size is read from the layers themselves. What a layer's sizes would have
-to be for its sampling rates is not asked: a network whose layers fit together is used as it is.
+The filters are tensors of the file, and every size is read from the layers themselves. What a layer's sizes
+would have to be for its sampling rates is not asked: a network whose layers fit together is used as it is.
 """
 
 from typing import Any
@@ -50,13 +50,15 @@ def _check_variant(generator: InertObject) -> None:
     labels = generator.state.get("c_dim", 0)
     if labels or "embed" in modules_of(generator, "mapping"):
         raise WeightsError(
-            f"It holds a conditional StyleGAN3 (labels of width {brief(labels)}). Expected a network without labels."
+            f"It holds a conditional StyleGAN3 (labels of width {brief(labels)}). Expected a network "
+            "without labels."
         )
     require(generator.state.get("img_channels", 3), 3, "image channels")
     names = list(modules_of(generator, "synthesis"))
     if names[0] != "input" or not all(isinstance(name, str) and name.startswith("L") for name in names[1:]):
         raise WeightsError(
-            f"Its synthesis network has the modules {brief(names)}, expected input, L0_..., L1_..., of a StyleGAN3."
+            f"Its synthesis network has the modules {brief(names)}, expected input, L0_..., L1_..., of a "
+            "StyleGAN3."
         )
 
 

@@ -199,5 +199,6 @@ class Variables:
         left = [str(name) for name in self.values if not ignored(str(name))]
         if left:
             raise WeightsError(
-                f"It holds variables that {self.expected.removeprefix('a ')} does not have: {', '.join(left[:5])}."
+                f"It holds variables that {self.expected.removeprefix('a ')} does not have: "
+                f"{', '.join(left[:5])}."
             )

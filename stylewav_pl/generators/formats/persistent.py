@@ -117,7 +117,8 @@ class Layer:
         value = self.record.state[name]
         if not isinstance(value, int | float | str | None):
             raise WeightsError(
-                f"Its layer {self.name} has {brief(value)} as {name}. Expected a StyleGAN2 or StyleGAN3 network."
+                f"Its layer {self.name} has {brief(value)} as {name}. Expected a StyleGAN2 or StyleGAN3 "
+                "network."
             )
         return value
 

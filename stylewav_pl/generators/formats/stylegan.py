@@ -1,7 +1,8 @@
 """Files of the first StyleGAN: NVIDIA's TensorFlow pickles, and their conversions to PyTorch (``.pth``).
 
-Weights of a TensorFlow pickle are ``[height, width, in, out]``; those of a conversion lie as PyTorch has them. Both store
-them without the factor ``gain / sqrt(fan in)``. Coarser ToRGB layers are left over from progressive growing, and not read.
+Weights of a TensorFlow pickle are ``[height, width, in, out]``; those of a conversion lie as PyTorch has
+them. Both store them without the factor ``gain / sqrt(fan in)``. Coarser ToRGB layers are left over from
+progressive growing, and not read.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,7 +28,7 @@ SETTINGS = {
     "const_input_layer": (True, "const_input_layer"),
     "label_size": (0, "label_size"),
 }
-"""Settings that change what the network computes, with the value that this version can use, which is also the default."""
+"""Settings that change what the network computes, with the usable value, which is also the default."""
 
 FUSED = {"auto": 128, True: 8, False: None}
 """From which height on resolutions are doubled by transposed convolutions, by the setting ``fused_scale``."""
@@ -62,7 +63,7 @@ class StyleGANTensorFlow(Format):
 
 
 class StyleGANConversion(Format):
-    """A dictionary with ``generator_smooth``, or the bare state of a generator, as conversions to PyTorch have it."""
+    """A dictionary with ``generator_smooth``, or the bare state of a generator."""
 
     name = "StyleGAN converted to PyTorch (.pth)"
 

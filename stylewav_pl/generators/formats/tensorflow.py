@@ -58,7 +58,7 @@ class TensorFlowPickle(Format):
 
 
 def network_of(contents: Any) -> tuple[InertObject, dict[str, Any], dict[str, Any]] | None:
-    """The averaged generator of a file, its settings and its variables; ``None`` if there is no TensorFlow network."""
+    """The averaged generator of a file, its settings and its variables; ``None`` if there is none."""
     network = contents[-1] if isinstance(contents, tuple | list) and contents else contents
     if not isinstance(network, InertObject) or network.kind != "Network":
         return None

@@ -1,7 +1,8 @@
-"""VQGAN checkpoints: taming-transformers' ``last.ckpt``, f16, f8 and Gumbel, and latent-diffusion's of the same layout.
+"""VQGAN checkpoints: taming-transformers' ``last.ckpt`` (f16, f8, Gumbel), and others of the same layout.
 
-Every size is read from the names and shapes of the tensors. Only the size of the pictures it was trained on is not among them; it
-is taken from ``model.yaml`` beside the file, else 256, and any multiple of the network's factor can be rendered.
+Every size is read from the names and shapes of the tensors. Only the size of the pictures it was trained on
+is not among them; it is taken from ``model.yaml`` beside the file, else 256, and any multiple of the
+network's factor can be rendered.
 """
 
 import re
