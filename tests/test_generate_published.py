@@ -18,6 +18,7 @@ from slow_stylegan import stylegan_values, write_stylegan_conversion, write_styl
 from slow_stylegan2 import Values, random_values
 from slow_stylegan3 import random_values as alias_free_values
 from slow_stylegan3 import write_alias_free
+from slow_vqgan import vqgan_state, write_checkpoint
 from wav2clip.model.encoder import MLPLayers, ResNetExtractor
 
 from stylewav_pl.cli import main
@@ -85,7 +86,14 @@ def test_a_voice_becomes_a_picture_of_a_published_generator(
     assert weights["generator"]["sha256"] == sha256_of(tmp_path / "generator")
 
 
+def write_vqgan(path: Path) -> None:
+    """A checkpoint, and beside it the size of its pictures."""
+    write_checkpoint(path, vqgan_state())
+    path.with_name("model.yaml").write_text("model: {params: {ddconfig: {resolution: 16}}}", "utf-8")
+
+
 OTHER_FAMILIES: dict[str, tuple[Callable[[Path], None], int]] = {
+    "vqgan": (write_vqgan, 16),
     "stylegan3": (lambda path: write_alias_free(path, alias_free_values()), 8),
     "stylegan-pickle": (lambda path: write_stylegan_tensorflow(path, stylegan_values()), 16),
     "stylegan-conversion": (lambda path: write_stylegan_conversion(path, stylegan_values()), 16),

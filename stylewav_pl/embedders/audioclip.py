@@ -120,6 +120,7 @@ class AudioClip(StoredAudioEmbedder):
     """
 
     architecture = "audioclip"
+    network: AudioClipNetwork
 
     def __init__(self, network: AudioClipNetwork, space: Space = OPENAI_RN50) -> None:
         super().__init__()
@@ -158,6 +159,6 @@ class AudioClip(StoredAudioEmbedder):
             spectrogram = decibels(
                 waveform, self.network.window, kernels["m"], kernels["fb"], kernels["fc"]
             ).to(weight)
-            bands = spectrogram[: spectrogram.shape[0] // BANDS * BANDS].unflatten(0, (BANDS, -1))
+            bands = spectrogram[: len(spectrogram) // BANDS * BANDS].view(BANDS, -1, spectrogram.shape[1])
             embeddings[row] = F.normalize(self.network(bands[None]), dim=-1)[0]
         return embeddings

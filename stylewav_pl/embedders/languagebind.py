@@ -97,6 +97,7 @@ class LanguageBindAudio(StoredAudioEmbedder):
     """
 
     architecture = "languagebind-audio"
+    network: SpectrogramTransformer
 
     def __init__(self, network: SpectrogramTransformer) -> None:
         super().__init__()

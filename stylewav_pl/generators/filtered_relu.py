@@ -79,7 +79,7 @@ class FilteredLeakyReLU(torch.autograd.Function):
         up, down = _Up(how, x), _Down(how, x)
         keep = ctx.needs_input_grad[0]
         outputs, signs = [], []
-        for part in x.split(_channels_at_a_time(x, how), dim=1):
+        for part in torch.split(x, _channels_at_a_time(x, how), dim=1):
             enlarged = functional.leaky_relu_(up.apply(part), how.slope)
             kept = enlarged > 0 if keep else None
             enlarged = enlarged.mul_(how.gain) if how.gain != 1 else enlarged

@@ -6,7 +6,7 @@ network that the paper of StyleWav explains.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, cast, get_args
 
 import torch
 from jaxtyping import Float
@@ -78,6 +78,11 @@ class StyleGAN(StoredGenerator):
         self.to_rgb = nn.Conv2d(before, 3, 1)
 
     @property
+    def each_layer(self) -> list[StyledLayer]:
+        """All layers, from coarse to fine."""
+        return cast(list[StyledLayer], list(self.layers))  # nn.ModuleList forgets its element type
+
+    @property
     def config(self) -> dict[str, Any]:
         """See :meth:`StoredGenerator.config`."""
         return {
@@ -129,7 +134,7 @@ class StyleGAN(StoredGenerator):
     ) -> "StyleGAN":
         """See :meth:`Generator.freeze`; only convolutions are computed in another precision."""
         super().freeze()
-        for layer in self.layers:
+        for layer in self.each_layer:
             size = layer.noise_const.shape[-1]
             layer.dtype = dtype if size > float32_up_to else torch.float32
             layer.recompute = recompute_from is not None and size >= recompute_from
@@ -144,12 +149,12 @@ class StyleGAN(StoredGenerator):
     def styles(self, ws: Float[Tensor, "clip ..."]) -> list[Float[Tensor, "clip _"]]:
         """The scales (less one) and the biases of each layer, ``[clip, 2 channels]``."""
         ws = self.checked_ws(ws)
-        return [layer.affine(ws[:, index]) for index, layer in enumerate(self.layers)]
+        return [layer.affine(ws[:, index]) for index, layer in enumerate(self.each_layer)]
 
     @property
     def style_layers(self) -> tuple[StyleLayer, ...]:
         """See :meth:`Generator.style_layers`."""
-        widths = [2 * len(layer.bias) for layer in self.layers]
+        widths = [2 * len(layer.bias) for layer in self.each_layer]
         return tuple(StyleLayer(index, width) for index, width in enumerate(widths))
 
     def synthesize(
@@ -165,7 +170,7 @@ class StyleGAN(StoredGenerator):
         styles = self.as_styles(ws_or_styles)
         with torch.autocast(self.constant.device.type, enabled=False):  # precision is chosen in freeze
             x = self.constant.expand(len(styles[0]), -1, -1, -1)  # [clip, channels, 4, 4]
-            for layer, style in zip(self.layers, styles, strict=True):
+            for layer, style in zip(self.each_layer, styles, strict=True):
                 if layer.recompute and torch.is_grad_enabled():
                     keep = noise == "random"
                     x = checkpoint(layer, x, style, noise, use_reentrant=False, preserve_rng_state=keep)

@@ -5,7 +5,7 @@ of the weight file, so nothing here designs them.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, cast, get_args
 
 import torch
 from jaxtyping import Float
@@ -79,6 +79,11 @@ class StyleGAN3(StoredGenerator):
         self.sizes = self._sizes()
         self.resolution = self.sizes[-1]
 
+    @property
+    def each_layer(self) -> list[AliasFreeLayer]:
+        """All layers, from the input to the colours."""
+        return cast(list[AliasFreeLayer], list(self.layers))  # nn.ModuleList forgets its element type
+
     def _sizes(self) -> list[int]:
         """Height and width of the features after the input and each layer.
 
@@ -86,13 +91,13 @@ class StyleGAN3(StoredGenerator):
             ValueError: They are not square, or the last are no image.
         """
         sizes = [self.input.size]
-        for layer in self.layers:
+        for layer in self.each_layer:
             height, width = layer.output_size(sizes[-1])
             if height != width or height < 1:
                 raise ValueError(f"feature maps of {height} by {width} pixels")
             self.check_pixels(height // 2)  # margins included
             sizes.append(height)
-        if len(sizes) < 2 or self.layers[-1].shape.channels != 3:
+        if len(sizes) < 2 or self.each_layer[-1].shape.channels != 3:
             raise ValueError("no last layer of three colours")
         return sizes
 
@@ -100,7 +105,7 @@ class StyleGAN3(StoredGenerator):
     def config(self) -> dict[str, Any]:
         """See :meth:`StoredGenerator.config`."""
         return {
-            "layers": [layer.shape.config for layer in self.layers],
+            "layers": [layer.shape.config for layer in self.each_layer],
             "input_channels": len(self.input.weight),
             "input_size": self.input.size,
             "input_sampling_rate": self.input.sampling_rate,
@@ -124,7 +129,7 @@ class StyleGAN3(StoredGenerator):
         """See :meth:`StoredGenerator.described`; the layers by their channels and kernels."""
         with torch.device("meta"):
             network = cls.from_config(config)
-        shapes = [layer.shape for layer in network.layers]
+        shapes = [layer.shape for layer in network.each_layer]
         kernels = sorted({shape.kernel for shape in shapes[:-1]})
         facts = {
             "resolution": network.resolution,
@@ -150,7 +155,7 @@ class StyleGAN3(StoredGenerator):
     ) -> "StyleGAN3":
         """See :meth:`Generator.freeze`."""
         super().freeze()
-        for layer, size in zip(self.layers, self.sizes[1:], strict=True):
+        for layer, size in zip(self.each_layer, self.sizes[1:], strict=True):
             layer.recompute = recompute_from is not None and size >= recompute_from
             layer.dtype = dtype if size > float32_up_to else torch.float32
         return self
@@ -164,13 +169,13 @@ class StyleGAN3(StoredGenerator):
     def styles(self, ws: Float[Tensor, "clip ..."]) -> list[Float[Tensor, "clip _"]]:
         """The four numbers that turn and shift the input, then the style of each layer."""
         ws = self.checked_ws(ws)
-        affine = [self.input.affine, *(layer.affine for layer in self.layers)]
+        affine = [self.input.affine, *(layer.affine for layer in self.each_layer)]
         return [style(ws[:, index]) for index, style in enumerate(affine)]
 
     @property
     def style_layers(self) -> tuple[StyleLayer, ...]:
         """See :meth:`Generator.style_layers`."""
-        widths = [TRANSFORM_NUMBERS, *(layer.weight.shape[1] for layer in self.layers)]
+        widths = [TRANSFORM_NUMBERS, *(layer.weight.shape[1] for layer in self.each_layer)]
         last = len(widths) - 1
         return tuple(StyleLayer(index, width, index == last) for index, width in enumerate(widths))
 
@@ -187,9 +192,10 @@ class StyleGAN3(StoredGenerator):
         first, *styles = self.as_styles(ws_or_styles)
         with torch.autocast(first.device.type, enabled=False):  # precision is chosen in freeze
             x = self.input(first)  # [clip, channels, size, size]
-            for layer, style in zip(self.layers, styles, strict=True):
+            for layer, style in zip(self.each_layer, styles, strict=True):
                 if layer.recompute and torch.is_grad_enabled():
                     x = checkpoint(layer, x, style, use_reentrant=False, preserve_rng_state=False)
                 else:
                     x = layer(x, style)
-        return x.to(first.dtype) * self.output_scale
+        image: Tensor = x.to(first.dtype) * self.output_scale
+        return image

@@ -58,7 +58,8 @@ class FourierInput(nn.Module):
         waves = torch.einsum("hwa,bca->bhwc", self._plane(style), freqs) + phases[:, None, None]
         waves = (waves * (2 * math.pi)).sin() * amplitudes[:, None, None]
         features = waves @ (self.weight / math.sqrt(len(self.weight))).T  # [clip, size, size, channel]
-        return features.permute(0, 3, 1, 2)
+        map_of_features: Tensor = features.permute(0, 3, 1, 2)
+        return map_of_features
 
     def _matrices(self, style: Tensor) -> Tensor:
         """``[clip, 3, 3]``: the inverse of a shift followed by a turn."""
@@ -97,4 +98,5 @@ def placement(angle: Number, right: Number, down: Number) -> Float[Tensor, "3 3"
         ],
         dtype=torch.float64,
     )
-    return torch.linalg.inv(forward).float()
+    inverse: Tensor = torch.linalg.inv(forward).float()
+    return inverse

@@ -186,7 +186,7 @@ class VQGAN(StoredGenerator):
         if noise not in get_args(Noise):
             raise ValueError(f"Expected noise to be one of {', '.join(get_args(Noise))}; found {noise!r}.")
         (flat,) = self.as_styles(ws_or_styles)
-        latents = flat.unflatten(1, self.latent_shape)
+        latents = flat.view(-1, *self.latent_shape)
         with torch.autocast(flat.device.type, enabled=False):
             return clamp_with_gradient(self.decode(self.quantized(latents)), -1.0, 1.0)
 
@@ -196,14 +196,15 @@ class VQGAN(StoredGenerator):
         half_squares = self.codebook.weight.square().sum(dim=1) / 2
         found = [
             (half_squares - part @ self.codebook.weight.T).argmin(dim=1)
-            for part in rows.split(ROWS_AT_A_TIME)
+            for part in torch.split(rows, ROWS_AT_A_TIME)
         ]
         return torch.cat(found).view(len(latents), *latents.shape[2:])
 
     def quantized(self, latents: Float[Tensor, "clip code h w"]) -> Float[Tensor, "clip code h w"]:
         """The nearest codes; the gradient passes straight through."""
         codes = self.codebook(self.nearest(latents)).permute(0, 3, 1, 2)
-        return codes + (latents - latents.detach())  # exactly the codes: the difference is zero
+        straight: Tensor = codes + (latents - latents.detach())  # exactly the codes: the difference is zero
+        return straight
 
     def decode(self, codes: Float[Tensor, "clip code h w"]) -> Float[Tensor, "clip 3 height width"]:
         """Images of grids of any size, about [-1, 1]."""

@@ -32,7 +32,9 @@ class ResidualBlock(nn.Module):
         """Adds what the convolutions make of the features."""
         y = self.conv1(functional.silu(self.norm1(x)))
         y = self.conv2(functional.silu(self.norm2(y)))
-        return y + (x if self.nin_shortcut is None else self.nin_shortcut(x))
+        shortcut = x if self.nin_shortcut is None else self.nin_shortcut(x)
+        features: Tensor = y + shortcut
+        return features
 
 
 class AttentionBlock(nn.Module):
@@ -49,7 +51,8 @@ class AttentionBlock(nn.Module):
         q, k, v = (part(normalised).flatten(2).transpose(1, 2) for part in (self.q, self.k, self.v))
         mixed = functional.scaled_dot_product_attention(q, k, v)  # [clip, place, channel]
         mixed = mixed.transpose(1, 2).reshape(x.shape)
-        return x + self.proj_out(mixed)
+        features: Tensor = x + self.proj_out(mixed)
+        return features
 
 
 class _Middle(nn.Module):

@@ -161,19 +161,19 @@ class Codes(LatentSpace):
 
     name = "codes"
 
-    def start(self, generator: Generator) -> Float[Tensor, "code height width"]:
+    def start(self, generator: Generator) -> Float[Tensor, "code row column"]:
         """The mean of all codes at every place."""
         vqgan = checked_vqgan(generator)
-        return vqgan.w_mean.detach().unflatten(0, vqgan.latent_shape).clone()
+        return vqgan.w_mean.detach().reshape(vqgan.latent_shape).clone()
 
     def from_w(
         self, w: Float[Tensor, "clip width"], generator: Generator
-    ) -> Float[Tensor, "clip code height width"]:
+    ) -> Float[Tensor, "clip code row column"]:
         """The same numbers as a grid."""
-        return w.unflatten(1, checked_vqgan(generator).latent_shape)
+        return w.reshape(-1, *checked_vqgan(generator).latent_shape)
 
     def expand(
-        self, latents: Float[Tensor, "clip code height width"], generator: Generator
+        self, latents: Float[Tensor, "clip code row column"], generator: Generator
     ) -> Float[Tensor, "clip layer width"]:
         """The grid as the one w vector of the generator."""
         return latents.flatten(1).unsqueeze(1)
