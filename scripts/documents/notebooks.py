@@ -1,6 +1,6 @@
 """Runs the notebooks of examples/ again and keeps their outputs, small enough to live in a repository.
 
-Usage: ``.venv/bin/python scripts/documents/notebooks.py``.
+Usage: ``scripts/notebooks``.
 """
 
 import tempfile
