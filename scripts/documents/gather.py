@@ -1,4 +1,6 @@
-"""Gathers the pages of the documentation site in one folder: docs/, the model card and the notebooks of examples/.
+"""Gathers the pages of the documentation site in one folder.
+
+Those of docs/, the model card, and the notebooks of examples/.
 
 Usage: ``python scripts/documents/gather.py FOLDER``.
 """

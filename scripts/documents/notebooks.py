@@ -25,7 +25,7 @@ def run(path: Path, folder: str) -> nbformat.NotebookNode:
 
 
 def slim(notebook: nbformat.NotebookNode) -> None:
-    """Keeps of a picture its smaller form, of a printed text its beginning, and nothing of when a cell ran."""
+    """Keeps of a picture its smaller form, of a text its beginning, and nothing of when a cell ran."""
     for cell in notebook.cells:
         cell.metadata = {}
         for output in cell.get("outputs", ()):

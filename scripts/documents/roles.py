@@ -1,4 +1,7 @@
-"""Shows references (:class:`Name` and the like) and doctests of docstrings as code: the site's renderer reads Markdown."""
+"""Shows references (:class:`Name` and the like) and doctests of docstrings as code.
+
+The renderer of the site reads Markdown.
+"""
 
 import re
 from typing import Any

@@ -1,4 +1,7 @@
-"""Writes ``constraints.txt`` from what is installed: for ``pip install -c constraints.txt``, which then gets what was tested."""
+"""Writes ``constraints.txt`` from what is installed.
+
+``pip install -c constraints.txt`` then gets what was tested.
+"""
 
 import platform
 import sys

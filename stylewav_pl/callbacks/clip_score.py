@@ -36,7 +36,8 @@ class ClipScore(Callback):
         Args:
             prompts: For each trait the prompt of each label, e.g. ``{"sex": {"male": "this is a photo of a
                 boy", ...}}``. None or empty: nothing is scored.
-            judge: Registry name or weight file of the CLIP model that scores, or a built one; None: the guide.
+            judge: Registry name or weight file of the CLIP model that scores, or a built one; None: the
+                guide.
         """
         self.prompts = {trait: dict(by_label) for trait, by_label in (prompts or {}).items()}
         self.judge_source = judge

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,19 +82,34 @@ def parser() -> argparse.ArgumentParser:
         "--steps",
         type=int,
         metavar="N",
-        help="optimisation steps (default: 20); 0 with --start prior: what the prior draws",
+        help="optimisation steps (default: 4 from the prior, else 20); 0: what the prior answers",
     )
     options.add_argument(
         "--start",
         choices=STARTS,
-        help="where faces begin: the mean face, samples of each clip's own near it (default), or a prior's "
-        "answer to the voice",
+        help="where faces begin: the mean face, samples of each clip's own near it, or the prior's answer to "
+        "the voice (default: prior with the pocket networks, else samples)",
     )
     options.add_argument(
         "--latent",
         metavar="PATH",
         help="the latent at which every face begins, or a folder with one for each file, by name "
         "(.safetensors, .pt of e4e, projected_w.npz ...)",
+    )
+    options.add_argument(
+        "--text",
+        action="append",
+        metavar="WORDS",
+        help='what faces should also show ("a smiling person"); may be repeated',
+    )
+    options.add_argument(
+        "--text-weight",
+        type=float,
+        metavar="X",
+        help="how strongly beside the voice, which has 1 (default: 1)",
+    )
+    options.add_argument(
+        "--negative", action="append", metavar="WORDS", help="what faces should not show; may be repeated"
     )
     options.add_argument("--seed", type=int, metavar="N", help="decides everything random (default: 0)")
     return options
@@ -137,7 +152,9 @@ def _none_is_there(names: Sequence[str]) -> str:
 
 
 def split(options: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The command's own options, and those that every experiment has: ``--model.num_steps 40``, ``--threads 2``.
+    """Adds the command's own options, and those that every experiment has.
+
+    Such as ``--model.num_steps 40``, ``--threads 2``.
 
     Raises:
         ConfigError: Other sources than the files are asked for.
@@ -163,7 +180,7 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
     overlays = [f"--config={name}" for name in config_names(passed)]
     others = [word for index, word in enumerate(passed) if not _of_config(passed, index)]
     from stylewav_pl.embedders import matching_guide
-    from stylewav_pl.face.defaults import named_start, spread_frames
+    from stylewav_pl.face.defaults import WITHOUT_PRIOR, named_start, spread_frames, suits_prior
     from stylewav_pl.optimisation.start import Start
     from stylewav_pl.runs.directory import RunDirectory
 
@@ -176,8 +193,14 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
         }
     ]
     guide = asked.guide or (asked.audio_encoder and matching_guide(asked.audio_encoder))
+    if asked.start is not None and asked.latent is not None:
+        raise ConfigError(f"--start {asked.start} and --latent contradict each other. Keep one.")
+    generator = asked.generator or _passed(passed, "--model.generator")
+    seen_by = guide or _passed(passed, "--model.guide")
+    from_prior = asked.latent is None and suits_prior(generator, seen_by, asked.start)
     # an overlay may have sources of its own, and comes before the files
-    words = ["--config", "generate.yaml", *overlays, "--run", asked.output]
+    words = ["--config", "generate.yaml", *([] if from_prior else ["--config", WITHOUT_PRIOR]), *overlays]
+    words += ["--run", asked.output]
     words += ["--data.sources", json.dumps(sources)]
     # Empty slots cost as much as faces; but a run keeps the cohorts that it began with.
     side_by_side = min(SIDE_BY_SIDE, len(asked.files))
@@ -189,16 +212,37 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
     words += ["--data.window", asked.window] if asked.window else []
     words += ["--restart"] if asked.restart else []
     words += ["--seed_everything", str(asked.seed)] if asked.seed is not None else []
-    if asked.start is not None and asked.latent is not None:
-        raise ConfigError(f"--start {asked.start} and --latent contradict each other. Keep one.")
     if asked.start is not None:
         words += ["--model.start", json.dumps(asdict(named_start(asked.start)))]
     if asked.latent is not None:
         words += ["--model.start", json.dumps(asdict(Start(latent=asked.latent)))]
+    words += _prompts(asked, passed)
     if asked.steps is not None:
         frames = spread_frames(asked.steps)
         words += ["--model.num_steps", str(asked.steps), "--model.frame_steps", json.dumps(frames)]
     return [*words, *others]
+
+
+def _passed(words: Sequence[str], name: str) -> str | None:
+    """The value of an experiment's option, where it is given."""
+    values = [word.partition("=")[2] for word in words if word.startswith(f"{name}=")]
+    values += [value for word, value in pairwise(words) if word == name]
+    return values[-1] if values else None
+
+
+def _prompts(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
+    """The words of ``--text``, ``--text-weight`` and ``--negative``."""
+    from stylewav_pl.optimisation.prompts import voice_and_words
+
+    if asked.text_weight is not None and not asked.text:
+        raise ConfigError("--text-weight is that of --text, which is missing. Add it, or remove the weight.")
+    weight = 1.0 if asked.text_weight is None else asked.text_weight
+    prompts = voice_and_words(asked.text or (), weight, asked.negative or ())
+    if prompts is None:
+        return []
+    if any(word.partition("=")[0].startswith("--model.prompts") for word in passed):
+        raise ConfigError("--text, --negative and --model.prompts contradict each other. Keep one.")
+    return ["--model.prompts", json.dumps([asdict(prompt) for prompt in prompts])]
 
 
 def _of_config(words: Sequence[str], index: int) -> bool:

@@ -1,4 +1,7 @@
-"""What the audio encoder hears in each clip of a run, in words: how near its target is to prompts, in the guide's space."""
+"""What the audio encoder hears in each clip of a run, in words.
+
+That is how near its target is to prompts, in the guide's space.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """From what was asked for to networks and the system around them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +11,13 @@ import torch
 from stylewav_pl.data.window import Window
 from stylewav_pl.embedders import matching_guide
 from stylewav_pl.errors import ConfigError
-from stylewav_pl.face.defaults import SPACES, defaults, named_start, spread_frames
+from stylewav_pl.face.defaults import SPACES, defaults, named_start, spread_frames, suits_prior
 from stylewav_pl.face.networks import Networks, Wanted, load
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.given_latents import GivenLatents
 from stylewav_pl.optimisation.hardware import Speed
 from stylewav_pl.optimisation.latents import LatentSpace
+from stylewav_pl.optimisation.prompts import Prompt
 from stylewav_pl.optimisation.start import Start
 
 NETWORKS = ("generator", "guide", "audio", "preprocess")
@@ -59,7 +60,8 @@ class Asked:
             ) from error
         if place.type == "cuda" and not has_gpu:
             raise ConfigError(
-                f"Expected a GPU that PyTorch can use for device {self.device!r}, found none. Use device='cpu'."
+                f"Expected a GPU that PyTorch can use for device {self.device!r}, found none. Use "
+                "device='cpu'."
             )
         return place
 
@@ -71,12 +73,13 @@ class Asked:
         """
         for name in self.model.keys() & ELSEWHERE.keys():
             raise ConfigError(f"{name} is called {ELSEWHERE[name]} here. Correct the call.")
-        shipped = defaults()
+        sources = self._sources()
+        shipped = defaults(suits_prior(sources.get("generator"), sources.get("guide"), self.start))
         settings: dict[str, Any] = {**shipped.model, "seed": shipped.seed if self.seed is None else self.seed}
         if self.steps is not None:
             settings |= {"num_steps": self.steps, "frame_steps": spread_frames(self.steps)}
         settings |= self.model
-        settings |= self._sources()
+        settings |= sources
         if self.start is not None:
             settings["start"] = named_start(self.start) if isinstance(self.start, str) else self.start
         if not isinstance(settings["latent_space"], LatentSpace):
@@ -102,6 +105,8 @@ def prepare(asked: Asked) -> tuple[dict[str, Any], Networks]:
     sources = {name: settings.pop(name) for name in NETWORKS}
     speed = settings.setdefault("speed", Speed()) or Speed()
     speed.check(asked.place)
+    identity = settings.pop("identity", None)
+    sources["identity"] = None if identity is None else str(identity)
     wanted = Wanted(**sources, prior=settings["start"].prior, device=str(asked.place), speed=speed)
     return settings, load(wanted)
 
@@ -120,6 +125,7 @@ def build_system(settings: Mapping[str, Any], networks: Networks, size: int, pla
         cohort_size=size,
         prior=networks.prior,
         given=given,
+        identity=networks.identity,
         **settings,
     ).to(place)
     system.check_optimizer(place)
@@ -140,3 +146,17 @@ def _space(name: object) -> LatentSpace:
     if name not in SPACES:
         raise ConfigError(f"Expected a latent space, or one of {', '.join(SPACES)}; found {name!r}.")
     return SPACES[str(name)]()
+
+
+def with_words(
+    model: Mapping[str, Any], words: Sequence[Prompt] | None, mix: Sequence[Prompt] | None
+) -> dict[str, Any]:
+    """Returns the settings with the prompts of a call.
+
+    Raises:
+        ConfigError: They are named twice.
+    """
+    if words is not None and mix is not None:
+        raise ConfigError("mix, and text or negative, contradict each other. Keep one.")
+    prompts = words if mix is None else mix
+    return {**model, **({} if prompts is None else {"prompts": list(prompts)})}

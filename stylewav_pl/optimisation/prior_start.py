@@ -1,9 +1,13 @@
-"""A prior for the networks of a run: loaded, compared with them, and told how the audio encoder's vectors lie."""
+"""A prior for the networks of a run.
+
+Loaded, compared with them, and told how the audio encoder's vectors lie.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
+from stylewav_pl.embedders.preprocess import Preprocess
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.voice_mean import mean_target, voice_directions, voice_targets
@@ -30,7 +34,7 @@ class Sources:
     generator: str | Generator
     guide: str | ImageTextEmbedder
     audio: str | AudioEmbedder
-    preprocess: str = "clip"
+    preprocess: Preprocess = "clip"
 
 
 def prepare_prior(source: str | Path, sources: Sources, audio: AudioEmbedder) -> Prior:
@@ -56,7 +60,8 @@ def prepare_prior(source: str | Path, sources: Sources, audio: AudioEmbedder) ->
         if found not in (None, made_for):
             raise ConfigError(
                 f"The prior {source} was made for another {name}: expected {made_for[:12]}, found "
-                f"{found[:12]}. Train one for these networks ({TRAIN}), or set model.start.prior to null."
+                f"{found[:12]}. Train one for these networks ({TRAIN}), or do without: "
+                "model.start.prior null (generate: --start samples)."
             )
     if prior.embed_dim != audio.embed_dim:
         raise ConfigError(

@@ -28,7 +28,8 @@ class ClipEntry:
         number: Of the clip on the page, from 0; links lead to ``clip-NUMBER``.
         curve: Similarity at each step.
         spark: Points of its gain for an SVG polyline, empty without a curve.
-        keys: What the list can be sorted by, in the order of :func:`sort_names`; empty where the clip has none.
+        keys: What the list can be sorted by, in the order of :func:`sort_names`; empty where the clip has
+            none.
     """
 
     number: int
@@ -47,7 +48,7 @@ class ClipEntry:
 
 
 def choose(rows: Sequence[ResultRow], most: int) -> list[ResultRow]:
-    """Returns a sample of the finished clips in their order: people's own recordings before built-in voices."""
+    """Returns a sample of the finished clips in their order: own recordings before built-in voices."""
     own = [row for row in rows if not row.clip.path.startswith(BUILT_IN)]
     others = [row for row in rows if row.clip.path.startswith(BUILT_IN)]
     chosen = evenly_spaced(own, most)
@@ -100,7 +101,9 @@ def read_clips(
 
 
 def gains(curves: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """Returns the largest loss and the largest gain since the start, of all curves together; at most and at least 0.
+    """Returns the largest loss and the largest gain since the start, of all curves together.
+
+    At most and at least 0.
 
     >>> gains([[0.5, 0.75], [0.25, 0.125]])
     (-0.125, 0.25)

@@ -34,7 +34,7 @@ CURVES_HEIGHT = 180
 
 
 def forest_plot(evaluation: Evaluation) -> Markup | None:
-    """Draws Hedges' g of each population's own prompt with its interval; None where no effect could be computed."""
+    """Draws Hedges' g of each population's own prompt with its interval; None where there is no effect."""
     shown = [
         (answer, answer.hedges_g)
         for answer in evaluation.observed.between

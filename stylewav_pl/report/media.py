@@ -19,8 +19,8 @@ from stylewav_pl.runs.stores import STRIP
 
 THUMBNAIL_PIXELS = 128
 LONGEST_SECONDS = 8
-# what PIL raises for files that are no images, stores for what they lack, and a run that knows something to be
-# damaged, which it keeps in mind
+# what PIL raises for files that are no images, stores for what they lack, and a run that knows something to
+# be damaged, which it keeps in mind
 UNREADABLE = (OSError, SyntaxError, ValueError, DamageError)
 
 

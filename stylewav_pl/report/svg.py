@@ -1,4 +1,4 @@
-"""Draws plots as inline SVG: text and lines take the colours of the page, dark ones too, from its style sheet."""
+"""Draws plots as inline SVG: text and lines take their colours from the style sheet of the page."""
 
 import math
 from collections.abc import Sequence

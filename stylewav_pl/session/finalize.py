@@ -108,7 +108,8 @@ def record_prompts(run: RunDirectory, guide: ImageTextEmbedder, texts: Sequence[
 
     With the clips' targets they say what the audio encoder hears.
 
-    A run without prompts of its own is asked the questions of :mod:`stylewav_pl.evaluation.heard`, for its report.
+    A run without prompts of its own is asked the questions of :mod:`stylewav_pl.evaluation.heard`, for its
+    report.
     A guide that does not know a word (another judge scores then) records nothing.
     """
     texts = texts or [text for by_word in QUESTIONS.values() for text in by_word.values()]
@@ -130,7 +131,7 @@ def evaluate_run(run: FinishedRun, scoring: Scoring, sounds: Sounds = lambda _: 
     notes = [REPORT_NOTICE, judge_note(scoring.guide, scoring.judge)]
     sets = [PromptSet(trait, dict(by_label)) for trait, by_label in scoring.prompts.items()]
     findings = compute_findings(run, sets, scoring.seed, notes)
-    write_statistics(run, findings.evaluations, findings.retrieval)
+    write_statistics(run, findings.evaluations, findings.retrieval, findings.terms)
     if any(row.done for row in run.rows) and run.store.output.image != "none":
         save_grid(run)
     write_report(run, findings, sounds)
@@ -138,7 +139,10 @@ def evaluate_run(run: FinishedRun, scoring: Scoring, sounds: Sounds = lambda _: 
 
 
 def record_report(run: RunDirectory) -> None:
-    """Notes what :func:`evaluate_run` has written, unless a run is at work in the directory, which will note its own."""
+    """Notes what :func:`evaluate_run` has written.
+
+    A run that is at work in the directory will note its own.
+    """
     try:
         run.acquire()
     except RunDirectoryError:

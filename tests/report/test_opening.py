@@ -1,4 +1,4 @@
-"""The report opens with faces: people's own before built-in ones, each with its voice, its way and what was heard in it."""
+"""The report opens with faces: own recordings first, each with its voice, its way and what was heard."""
 
 from collections.abc import Callable
 from pathlib import Path

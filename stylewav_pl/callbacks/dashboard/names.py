@@ -4,24 +4,28 @@ Dashboards get a dozen numbers; what stands behind "all" is in ``log.csv`` alone
 
 While a run works, by process:
 
-- ``rank0/similarity/start``, ``end``: mean cosine to the target, before the first step and at the end; all: ``half``.
+- ``rank0/similarity/start``, ``end``: mean cosine to the target, before the first step and at the end; all:
+  ``half``.
 - ``rank0/throughput/clips_per_second``: finished clips; all: ``clip_steps_per_second``, times steps.
-- ``rank0/memory/process_peak_gib``, ``device_peak_gib``: most memory so far, of the accelerator where there is one.
-- ``rank0/score/TRAIT/separation``: how much higher a prompt scores on its own population than on the others, so far;
-  all: ``rank0/score/TRAIT/LABEL/PROMPT``, the mean score of each population.
-- ``faces/LABEL``: pictures of the cohort that was just finished; ``live_histogram/...``: its similarities and scores.
+- ``rank0/memory/process_peak_gib``, ``device_peak_gib``: most memory so far, of the accelerator where there is
+  one.
+- ``rank0/score/TRAIT/separation``: how much higher a prompt scores on its own population than on the others,
+  so far; all: ``rank0/score/TRAIT/LABEL/PROMPT``, the mean score of each population.
+- ``faces/LABEL``: pictures of the cohort that was just finished; ``live_histogram/...``: its similarities and
+  scores.
 
 At the end, over all clips:
 
 - ``clips/done``, ``clips/skipped``, ``networks/guide``, ``networks/judge``.
 - ``statistics/TRAIT/verdict``: a sentence.
-- ``statistics/TRAIT/faces_right``, ``voices_right``: the share of faces, and of what was heard in the voices, nearest to
-  the right prompt.
+- ``statistics/TRAIT/faces_right``, ``voices_right``: the share of faces, and of what was heard in the voices,
+  nearest to the right prompt.
 - ``statistics/TRAIT/hedges_g_least``, ``p_holm_largest``: of the prompt that tells its population least.
-- ``statistics/TRAIT/control_hedges_g_largest``: the same size after the voices were shuffled; near 0, or something is wrong.
+- ``statistics/TRAIT/control_hedges_g_largest``: the same size after the voices were shuffled; near 0, or
+  something is wrong.
 - ``statistics/TRAIT/...``: all the leaves of ``statistics.json``.
-- ``curve/learning_rate``, ``curve/similarity/LABEL``, over the optimisation steps; ``histogram/...``; ``final/faces``,
-  ``final/scores``, ``report``.
+- ``curve/learning_rate``, ``curve/similarity/LABEL``, over the optimisation steps; ``histogram/...``;
+  ``final/faces``, ``final/scores``, ``report``.
 
 What begins with ``rank`` is one process's own; ``half`` and ``end`` are means over the clips since the row
 before. The x-axis is the number of clips of the run that are done as far as this process knows: those at its

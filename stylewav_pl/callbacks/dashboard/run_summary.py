@@ -133,7 +133,9 @@ class RunSummary:
 
 
 def chosen_facts(statistics: Mapping[str, Any]) -> dict[str, Fact]:
-    """Returns the few numbers of ``statistics.json`` that say what a run found, by the names that dashboards show.
+    """Returns the few numbers of ``statistics.json`` that say what a run found.
+
+    By the names that dashboards show.
 
     Args:
         statistics: By trait, see :meth:`FinishedRun.statistics`.
@@ -162,7 +164,7 @@ def all_facts(statistics: Mapping[str, Any]) -> dict[str, Fact]:
 
 
 def _at(value: Any, *names: str) -> float | None:
-    """Returns the number at the end of a path; None where there is none, as where it could not be computed."""
+    """Returns the number at the end of a path; None where there is none, or it could not be computed."""
     for name in names:
         value = value.get(name) if isinstance(value, Mapping) else None
     return float(value) if isinstance(value, int | float) else None
