@@ -195,11 +195,9 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
     guide = asked.guide or (asked.audio_encoder and matching_guide(asked.audio_encoder))
     if asked.start is not None and asked.latent is not None:
         raise ConfigError(f"--start {asked.start} and --latent contradict each other. Keep one.")
-    networks = [
-        value or _passed(passed, f"--model.{name}")
-        for name, value in (("generator", asked.generator), ("guide", guide))
-    ]
-    from_prior = asked.latent is None and suits_prior(*networks, asked.start)
+    generator = asked.generator or _passed(passed, "--model.generator")
+    seen_by = guide or _passed(passed, "--model.guide")
+    from_prior = asked.latent is None and suits_prior(generator, seen_by, asked.start)
     # an overlay may have sources of its own, and comes before the files
     words = ["--config", "generate.yaml", *([] if from_prior else ["--config", WITHOUT_PRIOR]), *overlays]
     words += ["--run", asked.output]

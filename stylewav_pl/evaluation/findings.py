@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from stylewav_pl.errors import StyleWavError
 from stylewav_pl.evaluation.evaluate import evaluate
 from stylewav_pl.evaluation.guide_view import Retrieval, read_guide_view, read_retrieval
+from stylewav_pl.evaluation.objective import TermShare, read_terms
 from stylewav_pl.evaluation.prompts import DEFAULT_PROMPTS, PromptSet
 from stylewav_pl.evaluation.records import Evaluation
 from stylewav_pl.evaluation.settings import read_settings
@@ -22,11 +23,13 @@ class Findings:
         evaluations: One per trait.
         retrieval: Whether images find their own audio.
         problems: Why a trait has no evaluation.
+        terms: What the loss consisted of in the end; none where it was one term.
     """
 
     evaluations: tuple[Evaluation, ...]
     retrieval: Retrieval | NotComputable
     problems: tuple[str, ...] = ()
+    terms: tuple[TermShare, ...] = ()
 
 
 def compute_findings(
@@ -45,7 +48,7 @@ def compute_findings(
     evaluations = tuple(
         evaluate(run.rows, prompts, seed=seed, notes=notes, guide_view=view) for prompts in prompt_sets
     )
-    return Findings(evaluations, read_retrieval(run, run.rows))
+    return Findings(evaluations, read_retrieval(run, run.rows), terms=read_terms(run))
 
 
 def recompute_findings(run: FinishedRun) -> Findings:
@@ -73,4 +76,4 @@ def recompute_findings(run: FinishedRun) -> Findings:
             )
         except StyleWavError as problem:
             problems.append(str(problem))
-    return Findings(tuple(evaluations), read_retrieval(run, run.rows), tuple(problems))
+    return Findings(tuple(evaluations), read_retrieval(run, run.rows), tuple(problems), read_terms(run))

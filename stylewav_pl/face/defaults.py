@@ -95,7 +95,7 @@ def named_start(name: str) -> Start:
     Raises:
         ConfigError: There is no such start.
     """
-    starts = {
+    starts: dict[str, Start] = {
         "mean": Start(),
         "samples": defaults(from_prior=False).model["start"],
         PRIOR_START: defaults().model["start"],

@@ -50,7 +50,7 @@ def _measure(renderer: Renderer) -> Float[Tensor, "sample embed"]:
     random = torch.Generator().manual_seed(SEED)
     noise = torch.randn(SAMPLES, generator.z_dim, generator=random)
     parts = []
-    for z in noise.split(AT_ONCE):
+    for z in torch.split(noise, AT_ONCE):
         images = generator.synthesize(generator.map(z.to(generator.w_mean)), noise=renderer.noise)
         parts.append(renderer.guide.embed_image(images).float())
     return torch.cat(parts)

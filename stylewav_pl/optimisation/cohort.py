@@ -191,6 +191,7 @@ def cohort_result(
         seeds: Of each slot.
     """
     live, images = list(batch.live), optimized.images
+    terms = optimized.terms if len(optimized.terms) > 1 else {}
     frames = images.new_zeros(len(images), 0, *images.shape[1:])
     if optimized.frames:
         frames = torch.stack(list(optimized.frames.values()), dim=1)
@@ -207,6 +208,7 @@ def cohort_result(
         seeds=tuple(seed for seed in seeds if seed is not None),
         embeddings=optimized.embeddings[live],
         starts=optimized.start_thumbnails[live],
+        terms={name: values[live] for name, values in terms.items()},
     )
 
 

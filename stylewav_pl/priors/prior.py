@@ -183,12 +183,13 @@ class Prior(nn.Module):
         with torch.autocast(targets.device.type, enabled=False):
             inverse = torch.linalg.pinv(self.directions @ self.image_map)  # [latent, direction]
             missing = self.part.missing(vectors.float(), targets.float())
-            return latents + missing @ inverse.T @ self.w_scale.T
+            completed: Tensor = latents + missing @ inverse.T @ self.w_scale.T
+            return completed
 
     @property
     def part(self) -> VoicePart:
         """What a voice decides, once :meth:`hear` has told about its encoder."""
-        return VoicePart(self.shift, self.directions)
+        return VoicePart(self.image_mean - self.shift, self.image_mean, self.directions)
 
     def _flow(
         self, conditions: Float[Tensor, "clip embed"], noise: Float[Tensor, "clip latent"], steps: int

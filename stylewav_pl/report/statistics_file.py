@@ -1,8 +1,10 @@
 """``statistics.json``: the numbers for machines, with stable keys and finite numbers only.
 
-Layout: ``{"format": 1, "traits": {TRAIT: {"verdict": ..., **fields of Evaluation}}, "retrieval": {...}}``;
+Layout: ``{"format": 1, "traits": {TRAIT: {"verdict": ..., **fields of Evaluation}}, "retrieval": {...}}``,
+and ``"objective": [...]`` where the loss had several terms;
 the fields are those of the records in :mod:`stylewav_pl.evaluation.records` and
-:class:`~stylewav_pl.evaluation.guide_view.Retrieval`, and what has no answer is ``{"not_computable":
+:class:`~stylewav_pl.evaluation.guide_view.Retrieval` and
+:class:`~stylewav_pl.evaluation.objective.TermShare`, and what has no answer is ``{"not_computable":
 REASON}``.
 """
 
@@ -13,6 +15,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 from stylewav_pl.evaluation.guide_view import NOT_RECORDED, Retrieval
+from stylewav_pl.evaluation.objective import TermShare
 from stylewav_pl.evaluation.records import Evaluation
 from stylewav_pl.evaluation.statistics import NotComputable
 from stylewav_pl.files import write_text
@@ -54,6 +57,7 @@ def write_statistics(
     run: FinishedRun,
     evaluations: Sequence[Evaluation],
     retrieval: Retrieval | NotComputable = NOT_RECORDED,
+    terms: Sequence[TermShare] = (),
 ) -> Path:
     """Writes ``statistics.json``, whole or not at all, and returns its path."""
     traits = {
@@ -65,6 +69,8 @@ def write_statistics(
         for evaluation in evaluations
     }
     content = {"format": 1, "traits": traits, "retrieval": as_json(retrieval)}
+    if terms:
+        content["objective"] = as_json(list(terms))
     path = run.path / STATISTICS
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")  # ASCII, whatever the labels hold
     return path

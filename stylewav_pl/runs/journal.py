@@ -17,7 +17,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
@@ -44,6 +44,7 @@ class ClipRecord:
         similarity_end: Cosine to the target at the final latent.
         scores: Cosine of the final image with each prompt.
         curve: Similarity before each step and at the end.
+        terms: Of the loss at the end, by name; none where the loss is one term.
     """
 
     id: str
@@ -55,6 +56,12 @@ class ClipRecord:
     similarity_end: float
     scores: Mapping[str, float]
     curve: tuple[float, ...]
+    terms: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All of it by name; without terms where there are none."""
+        return {name: value for name, value in vars(self).items() if value or name != "terms"}
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ class CohortRecord:
     def to_json(self) -> str:
         """One line of JSON without a line break."""
         skips = [{**asdict(skip), "reason": skip.reason.value} for skip in self.skips]
-        clips = [vars(clip) for clip in self.clips]
+        clips = [clip.facts for clip in self.clips]
         return json.dumps(
             {"cohort": self.cohort, "clips": clips, "skips": skips, "seconds": self.seconds}, allow_nan=False
         )

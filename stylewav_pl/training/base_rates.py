@@ -118,7 +118,7 @@ def as_old(
     tensor([0.7500, 0.1250, 0.1250, 0.0000])
     """
     weights = torch.zeros(len(others))
-    for age in ages.unique():
+    for age in range(int(ages.max()) + 1):
         same = chosen & (others == age)
         weights[same] = (ages == age).float().mean() / same.sum().clamp_min(1)
     return weights

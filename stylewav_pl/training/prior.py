@@ -208,7 +208,8 @@ def measure(prior: Prior, samples: Samples, ears: Sequence[AudioEmbedder]) -> No
 
 def whitened(latents: Float[Tensor, "sample width"], prior: Prior) -> Float[Tensor, "sample width"]:
     """Returns w with mean zero and the identity as covariance."""
-    return torch.linalg.solve_triangular(prior.w_scale, (latents - prior.w_mean).T, upper=False).T
+    white: Tensor = torch.linalg.solve_triangular(prior.w_scale, (latents - prior.w_mean).T, upper=False).T
+    return white
 
 
 @dataclass
