@@ -34,7 +34,7 @@ from stylewav_pl.optimisation.start import Start, initial_latents
 from stylewav_pl.optimisation.targets import drop_diverged, embed_targets
 from stylewav_pl.priors import Prior
 from stylewav_pl.ranges import check_number
-from stylewav_pl.runs.plan import clip_seed
+from stylewav_pl.runs.members import seed_of
 from stylewav_pl.types import ClipBatch, CohortResult
 
 
@@ -257,7 +257,7 @@ class StyleWav(LightningModule):
         self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"]
     ) -> Float[Tensor, "cohort *latent"]:
         """Returns where each slot's latent begins."""
-        seeds = [None if clip is None else clip_seed(self.seed, clip.id) for clip in batch.slots]
+        seeds = [None if clip is None else seed_of(self.seed, clip) for clip in batch.slots]
         return initial_latents(
             self.start,
             seeds,
@@ -295,7 +295,7 @@ class StyleWav(LightningModule):
             targets=targets[live],
             frames=frames[live],
             frame_steps=tuple(optimized.frames),
-            seeds=tuple(clip_seed(self.seed, clip.id) for clip in batch.clips),
+            seeds=tuple(seed_of(self.seed, clip) for clip in batch.clips),
             embeddings=optimized.embeddings[live],
             starts=optimized.start_thumbnails[live],
         )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stylewav_pl.errors import StyleWavError
+from stylewav_pl.evaluation.diversity import Diversity, read_diversity
 from stylewav_pl.evaluation.evaluate import evaluate
 from stylewav_pl.evaluation.guide_view import Retrieval, read_guide_view, read_retrieval
 from stylewav_pl.evaluation.prompts import DEFAULT_PROMPTS, PromptSet
@@ -22,11 +23,13 @@ class Findings:
         evaluations: One per trait.
         retrieval: Whether images find their own audio.
         problems: Why a trait has no evaluation.
+        diversity: How much the faces of one voice differ; None where each has one.
     """
 
     evaluations: tuple[Evaluation, ...]
     retrieval: Retrieval | NotComputable
     problems: tuple[str, ...] = ()
+    diversity: Diversity | None = None
 
 
 def compute_findings(
@@ -45,7 +48,7 @@ def compute_findings(
     evaluations = tuple(
         evaluate(run.rows, prompts, seed=seed, notes=notes, guide_view=view) for prompts in prompt_sets
     )
-    return Findings(evaluations, read_retrieval(run, run.rows))
+    return Findings(evaluations, read_retrieval(run, run.rows), diversity=read_diversity(run, run.rows))
 
 
 def recompute_findings(run: FinishedRun) -> Findings:
@@ -71,4 +74,5 @@ def recompute_findings(run: FinishedRun) -> Findings:
             )
         except StyleWavError as problem:
             problems.append(str(problem))
-    return Findings(tuple(evaluations), read_retrieval(run, run.rows), tuple(problems))
+    retrieval, diversity = read_retrieval(run, run.rows), read_diversity(run, run.rows)
+    return Findings(tuple(evaluations), retrieval, tuple(problems), diversity)

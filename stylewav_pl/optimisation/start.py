@@ -12,6 +12,7 @@ from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.latents import LatentSpace
 from stylewav_pl.priors import Prior
 from stylewav_pl.ranges import check_number
+from stylewav_pl.types import as_path
 
 MOST_CANDIDATES = 10_000
 Score = Callable[[Tensor], Tensor]  # latents [cohort, ...] to similarities [cohort]
@@ -63,6 +64,20 @@ class Start:
     def is_mean(self) -> bool:
         """Whether nothing is drawn: every clip starts at the mean w, or at a given latent."""
         return not self.truncation and self.prior is None
+
+    def check_count(self, count: int) -> None:
+        """Compares the start with the number of faces for each voice.
+
+        Raises:
+            ConfigError: They would all be the same face.
+        """
+        is_one = self.is_mean and (self.latent is None or not as_path(self.latent).is_dir())
+        if count > 1 and is_one:
+            raise ConfigError(
+                f"Expected a start that is drawn (model.start.prior, or model.start.truncation above 0), or a folder of "
+                f"latents, where each voice gets {count} faces (data.count): from one start they would be the same face. "
+                "Correct one of the two."
+            )
 
     @property
     def depends_on_voice(self) -> bool:

@@ -18,6 +18,7 @@ from stylewav_pl.report.page import (
 )
 from stylewav_pl.report.tables import anova_text, means_differ
 from stylewav_pl.report.verdict import (
+    diversity_sentence,
     p_text,
     retrieval_sentence,
     shown,
@@ -91,6 +92,7 @@ def _template() -> Any:
         "where_lost": where_lost,
         "trend": trend_sentence,
         "retrieval": retrieval_sentence,
+        "diversity": diversity_sentence,
         "shown": shown,
     }
     numbers = {"number": _number, "interval": _interval, "p": _p, "share": _share, "anova": anova_text}

@@ -2,7 +2,8 @@
 
 Layout: ``{"format": 1, "traits": {TRAIT: {"verdict": ..., **fields of Evaluation}}, "retrieval": {...}}``;
 the fields are those of the records in :mod:`stylewav_pl.evaluation.records` and
-:class:`~stylewav_pl.evaluation.guide_view.Retrieval`, and what has no answer is ``{"not_computable":
+:class:`~stylewav_pl.evaluation.guide_view.Retrieval` (and, where each voice has several faces, ``"diversity"``, of
+:class:`~stylewav_pl.evaluation.diversity.Diversity`), and what has no answer is ``{"not_computable":
 REASON}``.
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
+from stylewav_pl.evaluation.diversity import Diversity
 from stylewav_pl.evaluation.guide_view import NOT_RECORDED, Retrieval
 from stylewav_pl.evaluation.records import Evaluation
 from stylewav_pl.evaluation.statistics import NotComputable
@@ -52,6 +54,7 @@ def write_statistics(
     run: FinishedRun,
     evaluations: Sequence[Evaluation],
     retrieval: Retrieval | NotComputable = NOT_RECORDED,
+    diversity: Diversity | None = None,
 ) -> Path:
     """Writes ``statistics.json``, whole or not at all, and returns its path."""
     traits = {
@@ -62,7 +65,9 @@ def write_statistics(
         }
         for evaluation in evaluations
     }
-    content = {"format": 1, "traits": traits, "retrieval": as_json(retrieval)}
+    content: dict[str, object] = {"format": 1, "traits": traits, "retrieval": as_json(retrieval)}
+    if diversity is not None:
+        content["diversity"] = as_json(diversity)
     path = run.path / STATISTICS
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")  # ASCII, whatever the labels hold
     return path

@@ -27,7 +27,7 @@ def test_what_the_documents_show_runs(tmp_path: Path, monkeypatch: pytest.Monkey
         r"^```py\n(.*?)^```$", (REPOSITORY / "README.md").read_text("utf-8"), re.M | re.S
     ):
         exec(compile(block, "README.md", "exec"), known)
-    assert [face.id for face in known["faces"]][3:6] == ["a#4", "recording", "recording#2"]
+    assert [face.id for face in known["faces"]][3:6] == ["a#4", "recording#1", "recording#2"]
     text = (REPOSITORY / "docs/direct.md").read_text("utf-8")
     for block in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S):
         exec(compile(block, "direct.md", "exec"), known)
