@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,13 +82,13 @@ def parser() -> argparse.ArgumentParser:
         "--steps",
         type=int,
         metavar="N",
-        help="optimisation steps (default: 20); 0 with --start prior: what the prior draws",
+        help="optimisation steps (default: 4 from the prior, else 20); 0: what the prior answers",
     )
     options.add_argument(
         "--start",
         choices=STARTS,
-        help="where faces begin: the mean face, samples of each clip's own near it (default), or a prior's "
-        "answer to the voice",
+        help="where faces begin: the mean face, samples of each clip's own near it, or the prior's answer to "
+        "the voice (default: prior with the pocket networks, else samples)",
     )
     options.add_argument(
         "--latent",
@@ -196,7 +196,7 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
     overlays = [f"--config={name}" for name in config_names(passed)]
     others = [word for index, word in enumerate(passed) if not _of_config(passed, index)]
     from stylewav_pl.embedders import matching_guide
-    from stylewav_pl.face.defaults import named_start, spread_frames
+    from stylewav_pl.face.defaults import WITHOUT_PRIOR, named_start, spread_frames, suits_prior
     from stylewav_pl.optimisation.start import Start
     from stylewav_pl.runs.directory import RunDirectory
 
@@ -209,8 +209,16 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
         }
     ]
     guide = asked.guide or (asked.audio_encoder and matching_guide(asked.audio_encoder))
+    if asked.start is not None and asked.latent is not None:
+        raise ConfigError(f"--start {asked.start} and --latent contradict each other. Keep one.")
+    networks = [
+        value or _passed(passed, f"--model.{name}")
+        for name, value in (("generator", asked.generator), ("guide", guide))
+    ]
+    from_prior = asked.latent is None and suits_prior(*networks, asked.start)
     # an overlay may have sources of its own, and comes before the files
-    words = ["--config", "generate.yaml", *overlays, "--run", asked.output]
+    words = ["--config", "generate.yaml", *([] if from_prior else ["--config", WITHOUT_PRIOR]), *overlays]
+    words += ["--run", asked.output]
     words += ["--data.sources", json.dumps(sources)]
     # Empty slots cost as much as faces; but a run keeps the cohorts that it began with.
     side_by_side = min(SIDE_BY_SIDE, len(asked.files) * max(1, asked.count))
@@ -223,8 +231,6 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
     words += ["--restart"] if asked.restart else []
     words += ["--data.count", str(asked.count)] if asked.count != 1 else []
     words += ["--seed_everything", str(asked.seed)] if asked.seed is not None else []
-    if asked.start is not None and asked.latent is not None:
-        raise ConfigError(f"--start {asked.start} and --latent contradict each other. Keep one.")
     if asked.start is not None:
         words += ["--model.start", json.dumps(asdict(named_start(asked.start)))]
     if asked.latent is not None:
@@ -233,6 +239,13 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
         frames = spread_frames(asked.steps)
         words += ["--model.num_steps", str(asked.steps), "--model.frame_steps", json.dumps(frames)]
     return [*words, *others]
+
+
+def _passed(words: Sequence[str], name: str) -> str | None:
+    """The value of an experiment's option, where it is given."""
+    values = [word.partition("=")[2] for word in words if word.startswith(f"{name}=")]
+    values += [value for word, value in pairwise(words) if word == name]
+    return values[-1] if values else None
 
 
 def _of_config(words: Sequence[str], index: int) -> bool:

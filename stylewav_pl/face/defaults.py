@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +17,9 @@ from stylewav_pl.optimisation.start import Start
 
 SPACES: Mapping[str, type[LatentSpace]] = {"W": W, "WPlus": WPlus, "S": S}
 SPREAD = 5  # frames are spread over the steps in so many gaps
-PRIOR = "pocket"
+PRIOR = "pocket"  # networks and prior have this name in the registry
+PRIOR_START = "prior"
+WITHOUT_PRIOR = "overlays/samples.yaml"
 
 
 @dataclass(frozen=True)
@@ -37,16 +40,36 @@ class Defaults:
 
 
 @cache
-def defaults() -> Defaults:
-    """Reads the shipped configuration."""
-    text = (configs_directory() / "generate.yaml").read_text("utf-8")
-    settings = bounded_yaml.load(text)
+def defaults(from_prior: bool = True) -> Defaults:
+    """Reads the shipped configuration.
+
+    Args:
+        from_prior: Whether faces begin at the prior's answer; else at samples, see ``overlays/samples.yaml``.
+    """
+    settings = _shipped("generate.yaml")
     model, data = dict(settings["model"]), settings["data"]
+    if not from_prior:
+        model |= _shipped(WITHOUT_PRIOR)["model"]
     model["latent_space"] = SPACES[model["latent_space"]]()
     model["start"] = Start(**model["start"])
     model["optimizer"] = _optimizer(**model["optimizer"])
     window = Window(data["seconds"], data["window"], high_pass=_number(data["high_pass"]))
     return Defaults(model, window, data["cohort_size"], settings["seed_everything"])
+
+
+def suits_prior(generator: str | Path | None, guide: str | Path | None, start: str | Start | None) -> bool:
+    """Returns whether faces begin at the shipped prior: by its networks and unless another start is asked for.
+
+    >>> suits_prior(None, "pocket", None), suits_prior("ffhq-1024", None, None), suits_prior(None, None, "mean")
+    (True, False, False)
+    """
+    if isinstance(start, Start):
+        return start.prior is not None
+    return start == PRIOR_START or (start is None and {generator, guide} <= {None, PRIOR})
+
+
+def _shipped(name: str) -> Any:
+    return bounded_yaml.load((configs_directory() / name).read_text("utf-8"))
 
 
 def _number(value: Any) -> float | None:
@@ -64,9 +87,11 @@ def named_start(name: str) -> Start:
     Raises:
         ConfigError: There is no such start.
     """
-    shipped: Start = defaults().model["start"]
-    samples = shipped if shipped.prior is None else Start(truncation=0.3, candidates=8)
-    starts = {"mean": Start(), "samples": samples, "prior": Start(prior=PRIOR)}
+    starts = {
+        "mean": Start(),
+        "samples": defaults(from_prior=False).model["start"],
+        PRIOR_START: defaults().model["start"],
+    }
     if name not in starts:
         raise ConfigError(f"Expected a start named {', '.join(starts)}, or a Start; found {name!r}.")
     return starts[name]

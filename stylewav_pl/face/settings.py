@@ -11,7 +11,7 @@ import torch
 from stylewav_pl.data.window import Window
 from stylewav_pl.embedders import matching_guide
 from stylewav_pl.errors import ConfigError
-from stylewav_pl.face.defaults import SPACES, defaults, named_start, spread_frames
+from stylewav_pl.face.defaults import SPACES, defaults, named_start, spread_frames, suits_prior
 from stylewav_pl.face.networks import Networks, Wanted, load
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.given_latents import GivenLatents
@@ -71,12 +71,13 @@ class Asked:
         """
         for name in self.model.keys() & ELSEWHERE.keys():
             raise ConfigError(f"{name} is called {ELSEWHERE[name]} here. Correct the call.")
-        shipped = defaults()
+        sources = self._sources()
+        shipped = defaults(suits_prior(sources.get("generator"), sources.get("guide"), self.start))
         settings: dict[str, Any] = {**shipped.model, "seed": shipped.seed if self.seed is None else self.seed}
         if self.steps is not None:
             settings |= {"num_steps": self.steps, "frame_steps": spread_frames(self.steps)}
         settings |= self.model
-        settings |= self._sources()
+        settings |= sources
         if self.start is not None:
             settings["start"] = named_start(self.start) if isinstance(self.start, str) else self.start
         if not isinstance(settings["latent_space"], LatentSpace):

@@ -56,7 +56,8 @@ def prepare_prior(source: str | Path, sources: Sources, audio: AudioEmbedder) ->
         if found not in (None, made_for):
             raise ConfigError(
                 f"The prior {source} was made for another {name}: expected {made_for[:12]}, found "
-                f"{found[:12]}. Train one for these networks ({TRAIN}), or set model.start.prior to null."
+                f"{found[:12]}. Train one for these networks ({TRAIN}), or do without: "
+                "model.start.prior null (generate: --start samples)."
             )
     if prior.embed_dim != audio.embed_dim:
         raise ConfigError(

@@ -2,28 +2,24 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from io import BytesIO
 from pathlib import Path
 from queue import Queue
 from tempfile import TemporaryDirectory
 from threading import Thread
 from threading import enumerate as all_threads
-from typing import Any
 
 import numpy as np
 import soundfile
 from jaxtyping import Int16
 from PIL import Image
-from torch.optim import Adam
 
 from stylewav_pl.callbacks.writer import latent_file
 from stylewav_pl.data.audio import decode
 from stylewav_pl.face import Face, generate
-from stylewav_pl.face.defaults import PRIOR, defaults
+from stylewav_pl.face.defaults import defaults, suits_prior
 from stylewav_pl.face.networks import Networks
 from stylewav_pl.face.settings import Asked, prepare
-from stylewav_pl.optimisation.start import Start
 from stylewav_pl.pictures.images import IMAGE_NOTICE, encode
 from stylewav_pl.pocket.voices import Speaker, held_out_children, held_out_speakers, speak
 from stylewav_pl.studio.hearing import Answer, hear
@@ -32,6 +28,7 @@ from stylewav_pl.studio.markup import Download, Tile, faces_html
 RATE = 16_000
 BUILTIN_SECONDS = 4.0
 FRAME_MILLISECONDS = 120
+PRIOR_STEPS = 8  # more to see than the four of `generate`
 CONTROLS = 20  # voices among which a control is drawn
 THREAD = "studio"
 CONTROL_TITLE = "Control: the same starts, led by the voice of somebody else"
@@ -74,11 +71,8 @@ class Desk:
         self.generator, self.guide, self.audio_encoder = generator, guide, audio_encoder
         self.device = device
         self.count = 4
-        self.how: Mapping[str, Any] = {}
-        self.steps = int(defaults().model["num_steps"])
-        if generator is None and guide is None:  # the pocket networks, as in demo.yaml
-            self.how = {"start": Start(truncation=1.0, prior=PRIOR), "optimizer": partial(Adam, lr=0.01)}
-            self.steps = 8
+        from_prior = suits_prior(generator, guide, None)
+        self.steps = PRIOR_STEPS if from_prior else int(defaults(from_prior).model["num_steps"])
 
     def prepare(self) -> Networks:
         """Returns the networks, loaded at the first call.
@@ -162,7 +156,6 @@ class Desk:
                     generator=self.generator,
                     guide=self.guide,
                     audio_encoder=self.audio_encoder,
-                    **self.how,
                 )
                 faces = found if isinstance(found, list) else [found]
                 pictures.put(([_finished(face) for face in faces], True))

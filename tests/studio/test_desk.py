@@ -28,7 +28,7 @@ def test_faces_grow_step_by_step_into_those_of_the_python_call(desk: Desk, voice
     shown = list(desk.grow(str(voice), Settings(count=2, steps=2, seed=3)))
     assert all(other == "" and own.count("<figure>") == 2 for own, other in shown)
     assert "download" not in shown[0][0] and shown[-1][0].count("download=") == 6
-    faces = generate(voice, count=2, steps=2, seed=3, device="cpu", audio_encoder="pocket", **desk.how)
+    faces = generate(voice, count=2, steps=2, seed=3, device="cpu", audio_encoder="pocket")
     for face in faces:
         assert f"similarity {face.similarity:.2f}" in shown[-1][0]
 
