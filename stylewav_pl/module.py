@@ -21,13 +21,15 @@ from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.cohort import OptimizedCohort, Recipe, StepWatch, optimize_cohort
 from stylewav_pl.optimisation.convergence import EarlyStop
-from stylewav_pl.optimisation.given_latents import GivenLatents
+from stylewav_pl.optimisation.given_latents import GivenStarts
 from stylewav_pl.optimisation.hardware import Speed
 from stylewav_pl.optimisation.latents import LatentSpace, W
 from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.optimisation.optimizer_trial import OptimizerFactory, try_optimizer
 from stylewav_pl.optimisation.phases import Refinement, phases_of
+from stylewav_pl.optimisation.photo_start import prepare_given
 from stylewav_pl.optimisation.prior_start import Sources, hash_of, prepare_prior
+from stylewav_pl.optimisation.reach import Reach
 from stylewav_pl.optimisation.rendering import Renderer
 from stylewav_pl.optimisation.schedules import RampUpCosineDown, Schedule
 from stylewav_pl.optimisation.start import Start, initial_latents
@@ -69,7 +71,8 @@ class StyleWav(LightningModule):
         speed: Speed | None = None,
         seed: int = 0,
         prior: Prior | None = None,
-        given: GivenLatents | None = None,
+        given: GivenStarts | None = None,
+        reach: float | None = None,
     ) -> None:
         """Wires built parts.
 
@@ -91,7 +94,9 @@ class StyleWav(LightningModule):
             speed: Precision, memory and compilation of a step.
             seed: Seed of the run, from which each clip's own seed follows.
             prior: Draws the starts, where ``start.prior`` is set; it belongs to these networks.
-            given: Holds the starts, where ``start.latent`` is set.
+            given: Holds the starts, where ``start.latent`` or ``start.photo`` is set.
+            reach: How far a latent may move from its start along each direction in which w differs, in standard
+                deviations; ``null``: anywhere. See :mod:`.reach`.
 
         Raises:
             ConfigError: The parts do not fit together.
@@ -113,6 +118,8 @@ class StyleWav(LightningModule):
         self.start = start or Start()
         check_start(self.start, num_steps, prior, given, generator)
         self.prior, self.given = prior, given
+        check_number("model.reach", reach, above=0)
+        self.reach = None if reach is None else Reach(reach, self.latent_space, generator)
         self.optimizer_factory = optimizer or (lambda parameters: Adam(parameters, lr=0.1))
         self.recipe = Recipe(
             phases_of(num_steps, generator.resolution, refinement),
@@ -164,12 +171,12 @@ class StyleWav(LightningModule):
         if start is not None and start.prior is not None:
             prior = prepare_prior(start.prior, Sources(generator, guide, audio, preprocess), ear)
         renders = load_generator(generator) if isinstance(generator, str) else generator
-        given = None
-        if start is not None and start.latent is not None:
-            given = GivenLatents(start.latent, latent_space or W(), renders, hash_of(generator, "generator"))
+        sees = load_image_text_embedder(guide, preprocess=preprocess) if isinstance(guide, str) else guide
+        parts, sha256 = (latent_space or W(), renders, sees), hash_of(generator, "generator")
+        given = prepare_given(start, *parts, sha256, settings.get("seed", 0), settings.get("noise", "const"))
         return cls(
             generator=renders,
-            guide=load_image_text_embedder(guide, preprocess=preprocess) if isinstance(guide, str) else guide,
+            guide=sees,
             audio=ear,
             cohort_size=cohort_size,
             start=start,
@@ -239,6 +246,8 @@ class StyleWav(LightningModule):
             starts = self.initial_latents(batch, targets)
         else:
             batch, targets, starts = self.given.starts(batch, targets, self.mean_latent)
+        if self.reach is not None:
+            descend = self.reach.after(descend, self.latents, starts)
         optimized = optimize_cohort(
             self.latents,
             starts,
@@ -324,14 +333,14 @@ def check_counts(num_steps: int, cohort_size: int | Literal["auto"]) -> None:
 
 
 def check_start(
-    start: Start, num_steps: int, prior: Prior | None, given: GivenLatents | None, generator: Generator
+    start: Start, num_steps: int, prior: Prior | None, given: GivenStarts | None, generator: Generator
 ) -> None:
     """Compares a start with what it needs.
 
     Raises:
         ConfigError: It cannot be made, or would be the same face for every voice.
     """
-    if (start.prior is None, start.latent is None) != (prior is None, given is None):
+    if (start.prior is None, not start.is_given) != (prior is None, given is None):
         raise ConfigError(
             "Expected a built prior exactly where start.prior is set, and read latents exactly where start.latent "
             "is. Use StyleWav.from_sources, which loads them."

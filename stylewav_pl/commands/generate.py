@@ -96,6 +96,11 @@ def parser() -> argparse.ArgumentParser:
         help="the latent at which every face begins, or a folder with one for each file, by name "
         "(.safetensors, .pt of e4e, projected_w.npz ...)",
     )
+    options.add_argument(
+        "--photo",
+        metavar="PATH",
+        help="an aligned picture of a face at which every face begins, or a folder with one for each file, by name",
+    )
     options.add_argument("--seed", type=int, metavar="N", help="decides everything random (default: 0)")
     _add_results(options)
     return options
@@ -209,13 +214,15 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
         }
     ]
     guide = asked.guide or (asked.audio_encoder and matching_guide(asked.audio_encoder))
-    if asked.start is not None and asked.latent is not None:
-        raise ConfigError(f"--start {asked.start} and --latent contradict each other. Keep one.")
+    named = {"--start": asked.start, "--latent": asked.latent, "--photo": asked.photo}
+    given = [option for option, value in named.items() if value is not None]
+    if len(given) > 1:
+        raise ConfigError(f"{' and '.join(given)} contradict each other. Keep one.")
     networks = [
         value or _passed(passed, f"--model.{name}")
         for name, value in (("generator", asked.generator), ("guide", guide))
     ]
-    from_prior = asked.latent is None and suits_prior(*networks, asked.start)
+    from_prior = asked.latent is None and asked.photo is None and suits_prior(*networks, asked.start)
     # an overlay may have sources of its own, and comes before the files
     words = ["--config", "generate.yaml", *([] if from_prior else ["--config", WITHOUT_PRIOR]), *overlays]
     words += ["--run", asked.output]
@@ -235,6 +242,8 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
         words += ["--model.start", json.dumps(asdict(named_start(asked.start)))]
     if asked.latent is not None:
         words += ["--model.start", json.dumps(asdict(Start(latent=asked.latent)))]
+    if asked.photo is not None:
+        words += ["--model.start", json.dumps(asdict(Start(photo=asked.photo)))]
     if asked.steps is not None:
         frames = spread_frames(asked.steps)
         words += ["--model.num_steps", str(asked.steps), "--model.frame_steps", json.dumps(frames)]
