@@ -10,32 +10,35 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from stylewav_pl.embedders import (
-    WAV2CLIP_GUIDE,
-    load_audio_embedder,
-    load_image_text_embedder,
-)
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
-from stylewav_pl.errors import ConfigError
-from stylewav_pl.generators import load_generator
+from stylewav_pl.embedders.identity import IdentityEmbedder
 from stylewav_pl.generators.base import Generator
-from stylewav_pl.optimisation.cohort import OptimizedCohort, Recipe, StepWatch, optimize_cohort
+from stylewav_pl.optimisation.building import (
+    check_counts,
+    check_guidance,
+    check_spaces,
+    check_start,
+    load_parts,
+)
+from stylewav_pl.optimisation.cohort import Recipe, StepWatch, cohort_result, optimize_cohort
 from stylewav_pl.optimisation.convergence import EarlyStop
 from stylewav_pl.optimisation.given_latents import GivenStarts
+from stylewav_pl.optimisation.guidance import Guidance
 from stylewav_pl.optimisation.hardware import Speed
 from stylewav_pl.optimisation.latents import LatentSpace, W
+from stylewav_pl.optimisation.layers import held_entries
 from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.optimisation.optimizer_trial import OptimizerFactory, try_optimizer
 from stylewav_pl.optimisation.phases import Refinement, phases_of
-from stylewav_pl.optimisation.photo_start import prepare_given
-from stylewav_pl.optimisation.prior_start import Sources, hash_of, prepare_prior
-from stylewav_pl.optimisation.reach import Reach
+from stylewav_pl.optimisation.prior_start import Sources
+from stylewav_pl.optimisation.prompts import Combine, Prompt
+from stylewav_pl.optimisation.reach import reach_of, within
 from stylewav_pl.optimisation.rendering import Renderer
 from stylewav_pl.optimisation.schedules import RampUpCosineDown, Schedule
 from stylewav_pl.optimisation.start import Start, initial_latents
 from stylewav_pl.optimisation.targets import drop_diverged, embed_targets
+from stylewav_pl.optimisation.views import Views
 from stylewav_pl.priors import Prior
-from stylewav_pl.ranges import check_number
 from stylewav_pl.runs.members import seed_of
 from stylewav_pl.types import ClipBatch, CohortResult
 
@@ -61,6 +64,10 @@ class StyleWav(LightningModule):
         latent_space: LatentSpace | None = None,
         start: Start | None = None,
         objective: Objective | None = None,
+        prompts: list[Prompt] | None = None,
+        combine: Combine = "terms",
+        views: Views | None = None,
+        layers: list[str] | None = None,
         num_steps: int = 10,
         optimizer: OptimizerFactory | None = None,
         schedule: Schedule | None = None,
@@ -73,6 +80,7 @@ class StyleWav(LightningModule):
         prior: Prior | None = None,
         given: GivenStarts | None = None,
         reach: float | None = None,
+        identity: IdentityEmbedder | None = None,
     ) -> None:
         """Wires built parts.
 
@@ -84,6 +92,12 @@ class StyleWav(LightningModule):
             latent_space: What is optimised; W by default.
             start: Where a clip's latent begins; at the mean w by default.
             objective: What is minimised; 1 - cosine by default.
+            prompts: What images should come near, or keep away from; ``None``: the clip's own voice alone.
+            combine: Whether prompts are terms of their own (``terms``), each on the scale of random faces, or
+                add up to one vector (``embeddings``).
+            views: Augmented copies that the guide sees beside each image; none by default.
+            layers: Which parts of a latent may move, in W+ or S: ranges of w vectors from coarse to fine
+                (``0-7``), or styles by name (``conv3``); ``None``: all.
             num_steps: Optimisation steps per cohort; 0: the start itself is the result.
             optimizer: Builds the optimiser for the latents; Adam at 0.1 by default.
             schedule: Learning-rate shape; StyleCLIP's by default.
@@ -95,8 +109,9 @@ class StyleWav(LightningModule):
             seed: Seed of the run, from which each clip's own seed follows.
             prior: Draws the starts, where ``start.prior`` is set; it belongs to these networks.
             given: Holds the starts, where ``start.latent`` or ``start.photo`` is set.
-            reach: How far a latent may move from its start along each direction in which w differs, in standard
-                deviations; ``null``: anywhere. See :mod:`.reach`.
+            reach: How far a latent may move from its start, along each direction in which w differs, in its
+                standard deviations there; ``None``: anywhere.
+            identity: Tells whose face an image shows, where ``objective.identity`` is set; frozen here.
 
         Raises:
             ConfigError: The parts do not fit together.
@@ -114,25 +129,36 @@ class StyleWav(LightningModule):
         )
         self.guide = guide.eval().requires_grad_(False)
         self.audio = audio.eval().requires_grad_(False)
+        self.identity = identity
         self.latent_space = latent_space or W()
         self.start = start or Start()
         check_start(self.start, num_steps, prior, given, generator)
         self.prior, self.given = prior, given
-        check_number("model.reach", reach, above=0)
-        self.reach = None if reach is None else Reach(reach, self.latent_space, generator)
+        self.reach = reach_of(reach, self.latent_space, generator)
         self.optimizer_factory = optimizer or (lambda parameters: Adam(parameters, lr=0.1))
         self.recipe = Recipe(
             phases_of(num_steps, generator.resolution, refinement),
-            objective or Objective(),
             schedule or RampUpCosineDown(),
             early_stop,
             tuple(sorted(set(frame_steps))),
         )
         self.renderer = Renderer(generator, guide, self.latent_space, noise, self.speed.compile)
+        check_guidance(objective or Objective(), prompts, combine, early_stop, identity, self.latent_space)
+        self.guidance = Guidance(
+            objective or Objective(),
+            self.renderer,
+            audio,
+            prompts,
+            combine,
+            identity,
+            views,
+            self.speed.precision,
+            prior,
+        )
         self.seed = seed
         self.cohort_size = cohort_size
         self.register_buffer("mean_latent", self.latent_space.start(generator), persistent=False)
-        self.register_buffer("held", self.latent_space.held(generator), persistent=False)
+        self.register_buffer("held", held_entries(layers, self.latent_space, generator), persistent=False)
         self.latents = self.make_latents(1 if cohort_size == "auto" else cohort_size)
 
     @classmethod
@@ -142,6 +168,7 @@ class StyleWav(LightningModule):
         guide: str | ImageTextEmbedder = "pocket",
         audio: str | AudioEmbedder = "pocket",
         preprocess: Literal["clip", "reference"] = "clip",
+        identity: str | IdentityEmbedder | None = None,
         cohort_size: int | Literal["auto"] = 16,
         start: Start | None = None,
         latent_space: LatentSpace | None = None,
@@ -156,6 +183,8 @@ class StyleWav(LightningModule):
             audio: Registry name or weight file of the audio encoder, or a built one.
             preprocess: How images reach the guide: ``clip`` (resize and normalise) or ``reference`` (as
                 StyleCLIP did).
+            identity: Tells whose face an image shows, for ``objective.identity``: the file of IR-SE50, a CLIP
+                model (one that neither guides nor judges, by preference), or a built one.
             cohort_size: Slots per cohort; the command line takes it from the data module.
             start: Where a clip's latent begins; at the mean w by default.
             latent_space: What is optimised; W by default.
@@ -166,23 +195,25 @@ class StyleWav(LightningModule):
             ConfigError: The parts do not fit together.
             WeightsError: A weight file is missing, damaged or of the wrong kind.
         """
-        ear = load_audio_embedder(audio) if isinstance(audio, str) else audio
-        prior = None
-        if start is not None and start.prior is not None:
-            prior = prepare_prior(start.prior, Sources(generator, guide, audio, preprocess), ear)
-        renders = load_generator(generator) if isinstance(generator, str) else generator
-        sees = load_image_text_embedder(guide, preprocess=preprocess) if isinstance(guide, str) else guide
-        parts, sha256 = (latent_space or W(), renders, sees), hash_of(generator, "generator")
-        given = prepare_given(start, *parts, sha256, settings.get("seed", 0), settings.get("noise", "const"))
-        return cls(
-            generator=renders,
-            guide=sees,
-            audio=ear,
+        sources = Sources(generator, guide, audio, preprocess)
+        parts = load_parts(
+            sources,
+            identity,
+            start,
+            latent_space or W(),
+            settings.get("seed", 0),
+            settings.get("noise", "const"),
+        )
+        return cls(  # named one by one: the command line offers the others as settings
+            generator=parts.generator,
+            guide=parts.guide,
+            audio=parts.audio,
             cohort_size=cohort_size,
             start=start,
             latent_space=latent_space,
-            prior=prior,
-            given=given,
+            prior=parts.prior,
+            given=parts.given,
+            identity=parts.identity,
             **settings,
         )
 
@@ -246,12 +277,13 @@ class StyleWav(LightningModule):
             starts = self.initial_latents(batch, targets)
         else:
             batch, targets, starts = self.given.starts(batch, targets, self.mean_latent)
-        if self.reach is not None:
-            descend = self.reach.after(descend, self.latents, starts)
+        batch, targets, loss = self.guidance.of_cohort(batch, targets, starts, self.seeds_of(batch))
+        descend = within(self.reach, descend, self.latents, starts)
         optimized = optimize_cohort(
             self.latents,
             starts,
             targets,
+            loss,
             self.recipe,
             self.renderer,
             optimizer,
@@ -260,16 +292,20 @@ class StyleWav(LightningModule):
             watch,
         )
         finite = optimized.is_finite & self.latents.detach().flatten(start_dim=1).isfinite().all(dim=1)
-        return self.collect(drop_diverged(batch, finite), targets, optimized)
+        batch = drop_diverged(batch, finite)
+        return cohort_result(batch, targets, self.latents, optimized, self.seeds_of(batch))
+
+    def seeds_of(self, batch: ClipBatch) -> list[int | None]:
+        """Returns the seed of the clip in each slot; ``None`` for padding."""
+        return [None if clip is None else seed_of(self.seed, clip) for clip in batch.slots]
 
     def initial_latents(
         self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"]
-    ) -> Float[Tensor, "cohort *latent"]:
+    ) -> Float[Tensor, " cohort *latent"]:
         """Returns where each slot's latent begins."""
-        seeds = [None if clip is None else seed_of(self.seed, clip) for clip in batch.slots]
         return initial_latents(
             self.start,
-            seeds,
+            self.seeds_of(batch),
             self.mean_latent,
             self.latent_space,
             self.generator,
@@ -286,31 +322,8 @@ class StyleWav(LightningModule):
         self.manual_backward(loss)
         optimizer.step()
 
-    def collect(
-        self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"], optimized: OptimizedCohort
-    ) -> CohortResult:
-        """Returns the cohort's result without its padding."""
-        live, images = list(batch.live), optimized.images
-        frames = images.new_zeros(len(images), 0, *images.shape[1:])
-        if optimized.frames:
-            frames = torch.stack(list(optimized.frames.values()), dim=1)
-        return CohortResult(
-            cohort=batch.cohort,
-            clips=batch.clips,
-            skips=batch.skips,
-            images=images[live],
-            latents=self.latents.detach()[live].clone(),
-            curves=optimized.curves[live],
-            targets=targets[live],
-            frames=frames[live],
-            frame_steps=tuple(optimized.frames),
-            seeds=tuple(seed_of(self.seed, clip) for clip in batch.clips),
-            embeddings=optimized.embeddings[live],
-            starts=optimized.start_thumbnails[live],
-        )
-
     def predict_step(
-        self, batch: Float[Tensor, "clip *latent"], batch_index: int
+        self, batch: Float[Tensor, " clip *latent"], batch_index: int
     ) -> Float[Tensor, "clip 3 height width"]:
         """Renders latents of an earlier run."""
         return self.renderer.render(batch)
@@ -320,54 +333,3 @@ class StyleWav(LightningModule):
         """Returns the latents alone: nothing frozen is ever in a checkpoint."""
         state: dict[str, Any] = super().state_dict(*args, **kwargs)
         return {name: value for name, value in state.items() if name.rpartition(".")[2] == "latents"}
-
-
-def check_counts(num_steps: int, cohort_size: int | Literal["auto"]) -> None:
-    """Compares numbers with their ranges.
-
-    Raises:
-        ConfigError: One is out of it.
-    """
-    check_number("model.num_steps", num_steps, least=0)
-    check_number("data.cohort_size", None if cohort_size == "auto" else cohort_size, least=1)
-
-
-def check_start(
-    start: Start, num_steps: int, prior: Prior | None, given: GivenStarts | None, generator: Generator
-) -> None:
-    """Compares a start with what it needs.
-
-    Raises:
-        ConfigError: It cannot be made, or would be the same face for every voice.
-    """
-    if (start.prior is None, not start.is_given) != (prior is None, given is None):
-        raise ConfigError(
-            "Expected a built prior exactly where start.prior is set, and read latents exactly where start.latent "
-            "is. Use StyleWav.from_sources, which loads them."
-        )
-    if prior is not None and prior.latent_dim != generator.w_dim:
-        raise ConfigError(
-            f"The prior gives w of width {prior.latent_dim}, the generator takes {generator.w_dim}. Train one "
-            "for this generator."
-        )
-    if num_steps == 0 and not start.depends_on_voice:
-        raise ConfigError(
-            "Expected a start that depends on the voice (model.start.prior, or model.start.candidates above 1) "
-            "where model.num_steps is 0 and the start is the result; found the same for every voice. Correct one "
-            "of the two."
-        )
-
-
-def check_spaces(guide: ImageTextEmbedder, audio: AudioEmbedder) -> None:
-    """Compares the spaces of the two embedders.
-
-    Raises:
-        ConfigError: Their cosine would mean nothing.
-    """
-    if guide.embed_dim != audio.embed_dim or not guide.space.may_be(audio.space):
-        raise ConfigError(
-            f"The audio encoder gives vectors of width {audio.embed_dim} (CLIP space: {audio.space}), the "
-            f"guide of width {guide.embed_dim} ({guide.space}): they do not share a space, so their cosine "
-            "means nothing. Choose the CLIP model that the audio encoder was trained against: for the "
-            f"published Wav2CLIP {WAV2CLIP_GUIDE}, for the pocket encoder the pocket CLIP model."
-        )

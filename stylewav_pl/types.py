@@ -142,13 +142,14 @@ class CohortResult:
         seeds: One seed per clip.
         embeddings: ``[clip, embed]``, unit norm, what the guide sees in the final images.
         starts: ``[clip, 3, r, r]``, thumbnails of the images before the first step.
+        terms: By name, ``[clip]``, of the loss at the end; none where the loss is one term.
     """
 
     cohort: int
     clips: tuple[Clip, ...]
     skips: tuple[Skip, ...]
     images: Float[Tensor, "clip 3 height width"]
-    latents: Float[Tensor, "clip *latent"]
+    latents: Float[Tensor, " clip *latent"]
     curves: Float[Tensor, "clip step"]
     targets: Float[Tensor, "clip embed"]
     frames: Float[Tensor, "clip frame 3 height width"]
@@ -156,6 +157,7 @@ class CohortResult:
     seeds: tuple[int, ...]
     embeddings: Float[Tensor, "clip embed"]
     starts: Float[Tensor, "clip 3 small small"]
+    terms: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,10 @@ MOST_WORKERS = 256
 
 
 class ResultsWriter(Callback):
-    """Writes each finished cohort while the next one is optimised: members first, then the journal line that makes them count."""
+    """Writes each finished cohort while the next one is optimised.
+
+    Members come first, then the journal line that makes them count.
+    """
 
     run: RunDirectory
 
@@ -183,7 +186,7 @@ class ResultsWriter(Callback):
         if self.latents:
             whole = {"generator_sha256": self.generator_sha256, **about}
             yield Member(id, LATENT, latent_file(result.latents[index], id, whole))
-        yield Member(id, RECORD, json.dumps(vars(record.clips[index]), sort_keys=True).encode("ascii"))
+        yield Member(id, RECORD, json.dumps(record.clips[index].facts, sort_keys=True).encode("ascii"))
         if self.strips and result.frame_steps:
             frames = [to_picture(frame) for frame in result.frames[index]]
             yield Member(id, STRIP, encode(strip(frames, result.frame_steps), "png", id, seed))
@@ -195,11 +198,14 @@ def off_the_device(result: CohortResult) -> CohortResult:
         name: getattr(result, name).detach().cpu()
         for name in ("latents", "curves", "targets", "frames", "embeddings", "starts")
     }
-    return replace(result, images=torch.zeros(()).expand(result.images.shape), **tensors)
+    terms = {name: values.detach().cpu() for name, values in result.terms.items()}
+    return replace(result, terms=terms, images=torch.zeros(()).expand(result.images.shape), **tensors)
 
 
 def write_evidence(run: RunDirectory, result: CohortResult, sheet: bool) -> dict[str, Digest]:
-    """Writes what the report needs to say where a trait gets lost: targets, embedded images, and how the images began.
+    """Writes what the report needs to say where a trait gets lost.
+
+    Targets, embedded images, and how the images began.
 
     Args:
         run: Where to write.
@@ -234,7 +240,9 @@ def latent_file(latent: Tensor, id: str, about: Mapping[str, str]) -> bytes:
 
 
 def in_one_order(data: bytes) -> bytes:
-    """A safetensors file with the keys of its header sorted: the library writes metadata in an order that changes from call to call.
+    """Writes a safetensors file with the keys of its header sorted.
+
+    The library writes metadata in an order that changes from call to call.
 
     Format: header length (8 bytes, little-endian), JSON header padded with spaces to a multiple of 8,
         tensors;
@@ -250,6 +258,7 @@ def cohort_record(result: CohortResult, scores: tuple[ScoreRow, ...], seconds: f
     """The journal's record of a finished cohort."""
     by_id = {row.id: dict(row.scores) for row in scores}
     curves = result.curves.detach().to("cpu", torch.float64).tolist()
+    terms = {name: values.detach().double().tolist() for name, values in result.terms.items()}
     clips = tuple(
         ClipRecord(
             clip.id,
@@ -261,7 +270,8 @@ def cohort_record(result: CohortResult, scores: tuple[ScoreRow, ...], seconds: f
             curve[-1],
             by_id.get(clip.id, {}),
             tuple(curve),
+            {name: values[row] for name, values in terms.items()},
         )
-        for clip, seed, curve in zip(result.clips, result.seeds, curves, strict=True)
+        for row, (clip, seed, curve) in enumerate(zip(result.clips, result.seeds, curves, strict=True))
     )
     return CohortRecord(result.cohort, clips, result.skips, seconds)

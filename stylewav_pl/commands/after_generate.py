@@ -1,4 +1,4 @@
-"""What ``generate`` makes of a run beside its results: a contact sheet, films from start to end, and scores in words."""
+"""What ``generate`` makes beside the results: a contact sheet, films from start to end, scores in words."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -108,7 +108,7 @@ def put_in_words(
     guide: ImageTextEmbedder,
     questions: Mapping[str, Mapping[str, str]] = QUESTIONS,
 ) -> list[Voice]:
-    """Asks what is heard in each voice and seen in its faces: of each question the word whose prompt is nearest.
+    """Asks what is heard in each voice and seen in its faces: the word whose prompt is nearest.
 
     Args:
         run: Has recorded what was heard and what the guide saw.
@@ -209,7 +209,7 @@ def _origins(
 
 def starts_of(
     module: StyleWav, cohort: CohortEmbeddings, rows: Sequence[int], records: Mapping[str, ClipRecord]
-) -> Float[Tensor, "clip *latent"]:
+) -> Float[Tensor, " clip *latent"]:
     """Returns the latents at which clips of a cohort began."""
     ids = [cohort.ids[row] for row in rows]
     if module.given is not None:

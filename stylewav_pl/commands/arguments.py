@@ -1,4 +1,7 @@
-"""Words of the command line before a parser sees them: configurations by name, and the default run directory."""
+"""The command line before a parser sees it.
+
+Configurations by name, and the default run directory.
+"""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -48,8 +51,8 @@ def read_configs(words: Sequence[str]) -> list[Document]:
 def _read(name: str) -> Document:
     if is_address(name):
         raise ConfigError(
-            f"Expected a file as configuration, found the address {name}: nothing is fetched from there. Fetch it, "
-            "look at what it names, and give the file to --config."
+            f"Expected a file as configuration, found the address {name}: nothing is fetched from there. "
+            "Fetch it, look at what it names, and give the file to --config."
         )
     path = Path(name)
     if path.is_dir():

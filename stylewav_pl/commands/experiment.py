@@ -57,6 +57,10 @@ class ExperimentCLI(LightningCLI):
             load_from_checkpoint_support=False,
         )
 
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # Lightning's is static
+        """Returns the command alone: parsers for all four take time at every start."""
+        return {self.command: LightningCLI.subcommands()[self.command]}
+
     def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the seed; Lightning's may also be true, for one that nobody knows."""
         parser.add_argument(
@@ -67,7 +71,10 @@ class ExperimentCLI(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Adds the run's own options and the callbacks that are always there, each working on what those before it have done."""
+        """Adds the run's own options and the callbacks that are always there.
+
+        Each callback works on what those before it have done.
+        """
         add_run_options(parser)
         parser.add_lightning_class_args(ClipScore, "clip_score")
         parser.add_lightning_class_args(ResultsWriter, "writer")
@@ -97,7 +104,8 @@ class ExperimentCLI(LightningCLI):
                 "--between",
                 nargs=2,
                 metavar=("A", "B"),
-                help="Only a film and a strip from one face to another: ids of clips of the run, or files of latents.",
+                help="Only a film and a strip from one face to another: ids of clips of the run, or files of "
+                "latents.",
             )
         return parser
 
@@ -110,7 +118,10 @@ class ExperimentCLI(LightningCLI):
             super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Builds the trainer with the loggers that the configuration names, and the run's own log file beside them."""
+        """Builds the trainer with the loggers that the configuration names.
+
+        The run's own log file comes beside them.
+        """
         path = self.settings.path
         named = self._get(self.config_init, "trainer").logger
         if named is not False:
@@ -183,7 +194,7 @@ class ExperimentCLI(LightningCLI):
     @cached_property
     def networks(self) -> Networks:
         """The networks that the configuration names."""
-        return Networks(self._get(self.config, "model"), self.clip_score)
+        return Networks(self._get(self.config, "model"), self.clip_score, self.model.guidance.prompts)
 
     @property
     def clip_score(self) -> ClipScore:

@@ -46,8 +46,8 @@ def parser() -> argparse.ArgumentParser:
         "--output",
         "--run",
         metavar="DIR",
-        help="run directory for images, strips and tables; may hold earlier results (default: NAME-faces beside the "
-        "first file)",
+        help="run directory for images, strips and tables; may hold earlier results (default: NAME-faces "
+        "beside the first file)",
     )
     options.add_argument(
         "--restart", action="store_true", help="move an existing DIR to DIR.old-N and begin anew"
@@ -99,7 +99,23 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--photo",
         metavar="PATH",
-        help="an aligned picture of a face at which every face begins, or a folder with one for each file, by name",
+        help="an aligned picture of a face at which every face begins, or a folder with one for each file, "
+        "by name",
+    )
+    options.add_argument(
+        "--text",
+        action="append",
+        metavar="WORDS",
+        help='what faces should also show ("a smiling person"); may be repeated',
+    )
+    options.add_argument(
+        "--text-weight",
+        type=float,
+        metavar="X",
+        help="how strongly beside the voice, which has 1 (default: 1)",
+    )
+    options.add_argument(
+        "--negative", action="append", metavar="WORDS", help="what faces should not show; may be repeated"
     )
     options.add_argument("--seed", type=int, metavar="N", help="decides everything random (default: 0)")
     _add_results(options)
@@ -113,7 +129,7 @@ def _add_results(options: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         metavar="K",
-        help="faces for each file, from so many starts (default: 1); above 1 they are called NAME#1, NAME#2 ...",
+        help="faces for each file, from so many starts (default: 1); above 1 they are NAME#1, NAME#2 ...",
     )
     options.add_argument(
         "--video",
@@ -123,7 +139,7 @@ def _add_results(options: argparse.ArgumentParser) -> None:
     options.add_argument(
         "--prompts",
         action=argparse.BooleanOptionalAction,
-        help="say in words what is heard in each voice and seen in its face (default: where the guide is pocket)",
+        help="say what is heard in each voice and seen in its face (default: with the pocket guide)",
     )
 
 
@@ -175,7 +191,9 @@ def _none_is_there(names: Sequence[str]) -> str:
 
 
 def split(options: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The command's own options, and those that every experiment has: ``--model.num_steps 40``, ``--threads 2``.
+    """Adds the command's own options, and those that every experiment has.
+
+    Such as ``--model.num_steps 40``, ``--threads 2``.
 
     Raises:
         ConfigError: Other sources than the files are asked for.
@@ -218,11 +236,10 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
     given = [option for option, value in named.items() if value is not None]
     if len(given) > 1:
         raise ConfigError(f"{' and '.join(given)} contradict each other. Keep one.")
-    networks = [
-        value or _passed(passed, f"--model.{name}")
-        for name, value in (("generator", asked.generator), ("guide", guide))
-    ]
-    from_prior = asked.latent is None and asked.photo is None and suits_prior(*networks, asked.start)
+    generator = asked.generator or _passed(passed, "--model.generator")
+    seen_by = guide or _passed(passed, "--model.guide")
+    is_given = asked.latent is not None or asked.photo is not None
+    from_prior = not is_given and suits_prior(generator, seen_by, asked.start)
     # an overlay may have sources of its own, and comes before the files
     words = ["--config", "generate.yaml", *([] if from_prior else ["--config", WITHOUT_PRIOR]), *overlays]
     words += ["--run", asked.output]
@@ -244,6 +261,7 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
         words += ["--model.start", json.dumps(asdict(Start(latent=asked.latent)))]
     if asked.photo is not None:
         words += ["--model.start", json.dumps(asdict(Start(photo=asked.photo)))]
+    words += _prompts(asked, passed)
     if asked.steps is not None:
         frames = spread_frames(asked.steps)
         words += ["--model.num_steps", str(asked.steps), "--model.frame_steps", json.dumps(frames)]
@@ -255,6 +273,21 @@ def _passed(words: Sequence[str], name: str) -> str | None:
     values = [word.partition("=")[2] for word in words if word.startswith(f"{name}=")]
     values += [value for word, value in pairwise(words) if word == name]
     return values[-1] if values else None
+
+
+def _prompts(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
+    """The words of ``--text``, ``--text-weight`` and ``--negative``."""
+    from stylewav_pl.optimisation.prompts import voice_and_words
+
+    if asked.text_weight is not None and not asked.text:
+        raise ConfigError("--text-weight is that of --text, which is missing. Add it, or remove the weight.")
+    weight = 1.0 if asked.text_weight is None else asked.text_weight
+    prompts = voice_and_words(asked.text or (), weight, asked.negative or ())
+    if prompts is None:
+        return []
+    if any(word.partition("=")[0].startswith("--model.prompts") for word in passed):
+        raise ConfigError("--text, --negative and --model.prompts contradict each other. Keep one.")
+    return ["--model.prompts", json.dumps([asdict(prompt) for prompt in prompts])]
 
 
 def _of_config(words: Sequence[str], index: int) -> bool:

@@ -18,12 +18,12 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``invert``."""
     options = Options(
         prog="stylewav-pl invert",
-        description="Finds the latents whose faces are most like photos, and writes them as NAME.safetensors, with the "
-        "generator's pictures of them as NAME.png. Begin there: stylewav-pl generate voice.wav --latent "
-        "DIR/NAME.safetensors",
-        epilog="A photo has to be a square one, aligned as the generator's training pictures; where NAME.json, .npz or .txt "
-        "lies beside it with 68 or 5 landmarks, the face is cut out as those of FFHQ were. A face made of a photo is no "
-        "portrait of the speaker.",
+        description="Finds the latents whose faces are most like photos, and writes them as NAME.safetensors "
+        "with the generator's pictures of them as NAME.png. Begin there: stylewav-pl generate voice.wav "
+        "--latent DIR/NAME.safetensors",
+        epilog="A photo has to be a square one, aligned as the generator's training pictures; where "
+        "NAME.json, .npz or .txt lies beside it with 68 or 5 landmarks, the face is cut out as those of FFHQ "
+        "were. A face made of a photo is no portrait of the speaker.",
     )
     options.add_argument("photos", nargs="+", metavar="PHOTO", help="pictures of faces")
     options.add_argument(
@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
         "--space",
         choices=SPACES,
         default="W",
-        help="latent space: W (default) edits best, WPlus comes nearest to photos that the generator does not know",
+        help="latent space: W (default) edits best, WPlus comes nearest to photos of real people",
     )
     options.add_argument("--steps", type=int, metavar="N", help="of the projection (default: 200)")
     options.add_argument("--learning-rate", type=float, metavar="X", help="the highest (default: 0.1)")
@@ -73,7 +73,8 @@ def run(command: str, options: list[str]) -> int:
     asked = parser().parse_args(options)
     if asked.landmarks is not None and len(asked.photos) > 1:
         raise ConfigError(
-            f"--landmarks are those of one photo, found {len(asked.photos)}. Put a file beside each photo instead."
+            f"--landmarks are those of one photo, found {len(asked.photos)}. Put a file beside each photo "
+            "instead."
         )
     from stylewav_pl.data.folder import free_name
 

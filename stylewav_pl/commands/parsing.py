@@ -62,7 +62,8 @@ def parse_settings(
         raise ConfigError(f"{told} `stylewav-pl {words[0]} --help-all` tells every setting.") from error
     except (UnicodeDecodeError, RecursionError) as error:  # a file that another configuration names
         raise ConfigError(
-            f"A file of settings that the configuration names cannot be read: {one_line(error)}. Expected UTF-8 YAML."
+            f"A file of settings that the configuration names cannot be read: {one_line(error)}. Expected "
+            "UTF-8 YAML."
         ) from error
     check_classes(parsed[words[0]])
     check_settings(parsed[words[0]], options)

@@ -1,4 +1,7 @@
-"""``predict``: renders the latents of a finished run again, at any size, nearer to the mean face, or as a video."""
+"""``predict``: renders the latents of a finished run again.
+
+At any size, nearer to the mean face, or as a video.
+"""
 
 import json
 from collections.abc import Sequence
@@ -160,7 +163,7 @@ def check_cutoff(module: StyleWav, cutoff: int | None) -> None:
 @torch.no_grad()
 def render(
     module: StyleWav,
-    latents: Float[Tensor, "clip *latent"],
+    latents: Float[Tensor, " clip *latent"],
     rendering: Rendering,
     share: float = 1.0,
     origin: Float[Tensor, "*latent"] | None = None,

@@ -43,7 +43,7 @@ def walk(
         last: Where it ends.
 
     Raises:
-        ConfigError: There is no such clip or file, both are the same, or the latents are of others than the module's.
+        ConfigError: There is no such clip or file, both are the same, or they belong to other networks.
         RunDirectoryError: A latent is missing or damaged.
         WeightsError: A file holds no latent of this generator and space.
     """
@@ -79,7 +79,8 @@ def latent_of(
         return read_latent(run, name, module, generator_sha256)
     if not as_path(name).is_file():
         raise ConfigError(
-            f"Expected the id of a clip that has a face in {run.path}, or the file of a latent, after --between; found "
-            f"{name!r}.{did_you_mean(name, sorted(known))} The ids are the first column of results.csv."
+            f"Expected the id of a clip that has a face in {run.path}, or the file of a latent, after "
+            f"--between; found {name!r}.{did_you_mean(name, sorted(known))} The ids "
+            "are the first column of results.csv."
         )
     return as_latent(read_file(as_path(name)), module.latent_space, module.generator, generator_sha256)

@@ -1,7 +1,7 @@
 """Faces cut out of photos as the pictures of FFHQ were, from landmarks that somebody has found.
 
-Source: T. Karras, S. Laine, T. Aila, "A Style-Based Generator Architecture for Generative Adversarial Networks" (2019),
-appendix A; the rule in numbers as published with FFHQ.
+Source: T. Karras, S. Laine, T. Aila, "A Style-Based Generator Architecture for Generative Adversarial
+Networks" (2019), appendix A; the rule in numbers as published with FFHQ.
 """
 
 from dataclasses import dataclass
@@ -46,8 +46,8 @@ def ffhq_square(landmarks: Float[np.ndarray, "point 2"]) -> Square:
     """Returns the square that FFHQ's rule cuts out.
 
     Args:
-        landmarks: In pixels: 68 as dlib numbers them; or 5: the eyes, the nose, the corners of the mouth, each pair
-            from left to right in the picture.
+        landmarks: In pixels: 68 as dlib numbers them; or 5: the eyes, the nose, the corners of the mouth,
+            each pair from left to right in the picture.
 
     Raises:
         ValueError: It is another number of points, or they lie on one spot.
@@ -62,7 +62,7 @@ def ffhq_square(landmarks: Float[np.ndarray, "point 2"]) -> Square:
         raise ValueError(f"expected 68 or 5 points (x, y), found numbers of shape {list(points.shape)}")
     eyes, to_eye = (left + right) / 2, right - left
     to_mouth = mouth - eyes
-    # across the face: the line of the eyes and the one at right angles to the line down to the mouth, added up
+    # across: the line of the eyes, and the one at right angles to the line down to the mouth, added up
     direction = to_eye + np.array([to_mouth[1], -to_mouth[0]])
     length = np.hypot(*direction)
     if not np.isfinite(points).all() or length < 1e-6:

@@ -1,4 +1,4 @@
-"""Several faces of one voice in the data: each clip is listed once for each face, and decoded once for a cohort."""
+"""Several faces of one voice: a clip is listed once for each face, and decoded once for a cohort."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace

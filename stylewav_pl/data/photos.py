@@ -27,8 +27,9 @@ def read_photo(path: Path, resolution: int, landmarks: Path | None = None) -> Fl
     """Reads a photo of a face, as a generator of this resolution would show it.
 
     Args:
-        path: A picture. Where landmarks are beside it (``NAME.json``, ``.npz``, ``.txt``), the face is cut out as FFHQ's
-            were; otherwise it has to be a square one that is aligned as the generator's training pictures.
+        path: A picture. Where landmarks are beside it (``NAME.json``, ``.npz``, ``.txt``), the face is cut
+            out as FFHQ's were; otherwise it has to be a square one, aligned as the generator's training
+            pictures.
         resolution: Height and width of the result in pixels.
         landmarks: The file with the landmarks, where it is not beside the picture.
 
@@ -49,9 +50,10 @@ def read_photo(path: Path, resolution: int, landmarks: Path | None = None) -> Fl
             ) from error
     elif photo.width != photo.height:
         raise PhotoError(
-            f"Expected an aligned square picture, or the landmarks of its face in {path.with_suffix('.json').name} beside "
-            f"it (68 points (x, y) of dlib, or 5: eyes, nose, corners of the mouth); found {photo.width}x{photo.height} "
-            f"pixels in {path}. Cut the face out as the pictures were that the generator has learned from."
+            "Expected an aligned square picture, or the landmarks of its face in "
+            f"{path.with_suffix('.json').name} beside it (68 points (x, y) of dlib, or 5: eyes, nose, corners "
+            f"of the mouth); found {photo.width}x{photo.height} pixels in {path}. Cut the face out as the "
+            "pictures were that the generator has learned from."
         )
     else:
         face = photo.resize((resolution, resolution), Image.Resampling.LANCZOS)
@@ -73,8 +75,8 @@ def read_landmarks(path: Path) -> Float[np.ndarray, "point 2"]:
     """Reads points (x, y) in pixels.
 
     Args:
-        path: JSON with a list of pairs, alone or called ``landmarks``; ``.npz`` with one array, or one of that name;
-            text with a pair in each line.
+        path: JSON with a list of pairs, alone or called ``landmarks``; ``.npz`` with one array, or one of
+            that name; text with a pair in each line.
 
     Raises:
         ValueError: It holds something else.

@@ -60,13 +60,14 @@ def faces_per_voice(run: FinishedRun) -> int:
 def diversity(faces: Iterator[tuple[str, Float[np.ndarray, " embed"]]]) -> Diversity | None:
     """Returns the mean distances of faces; None where no voice has two.
 
-    One vector for each voice is kept, and none for each face: the cosines of all pairs add up to what the square of
-    the sum is more than its own parts.
+    One vector for each voice is kept, and none for each face: the cosines of all pairs add up to what the
+    square of the sum is more than its own parts.
 
     Args:
         faces: Voice and unit vector of each.
 
-    >>> found = diversity(iter([("a", np.array([1.0, 0])), ("a", np.array([0, 1.0])), ("b", np.array([1.0, 0]))]))
+    >>> x, y = np.eye(2)
+    >>> found = diversity(iter([("a", x), ("a", y), ("b", x)]))
     >>> found.voices, found.faces, found.within, found.between
     (1, 2, 1.0, 0.5)
     """

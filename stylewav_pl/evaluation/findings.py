@@ -7,6 +7,7 @@ from stylewav_pl.errors import StyleWavError
 from stylewav_pl.evaluation.diversity import Diversity, read_diversity
 from stylewav_pl.evaluation.evaluate import evaluate
 from stylewav_pl.evaluation.guide_view import Retrieval, read_guide_view, read_retrieval
+from stylewav_pl.evaluation.objective import TermShare, read_terms
 from stylewav_pl.evaluation.prompts import DEFAULT_PROMPTS, PromptSet
 from stylewav_pl.evaluation.records import Evaluation
 from stylewav_pl.evaluation.settings import read_settings
@@ -23,12 +24,14 @@ class Findings:
         evaluations: One per trait.
         retrieval: Whether images find their own audio.
         problems: Why a trait has no evaluation.
+        terms: What the loss consisted of in the end; none where it was one term.
         diversity: How much the faces of one voice differ; None where each has one.
     """
 
     evaluations: tuple[Evaluation, ...]
     retrieval: Retrieval | NotComputable
     problems: tuple[str, ...] = ()
+    terms: tuple[TermShare, ...] = ()
     diversity: Diversity | None = None
 
 
@@ -48,11 +51,18 @@ def compute_findings(
     evaluations = tuple(
         evaluate(run.rows, prompts, seed=seed, notes=notes, guide_view=view) for prompts in prompt_sets
     )
-    return Findings(evaluations, read_retrieval(run, run.rows), diversity=read_diversity(run, run.rows))
+    return Findings(
+        evaluations,
+        read_retrieval(run, run.rows),
+        terms=read_terms(run),
+        diversity=read_diversity(run, run.rows),
+    )
 
 
 def recompute_findings(run: FinishedRun) -> Findings:
-    """Evaluates the traits that were before, or those with default prompts; tells what could not be evaluated and why.
+    """Evaluates the traits that were before, or those with default prompts.
+
+    Tells what could not be evaluated and why.
 
     Raises:
         RunDirectoryError: A file that is there is damaged.
@@ -74,5 +84,10 @@ def recompute_findings(run: FinishedRun) -> Findings:
             )
         except StyleWavError as problem:
             problems.append(str(problem))
-    retrieval, diversity = read_retrieval(run, run.rows), read_diversity(run, run.rows)
-    return Findings(tuple(evaluations), retrieval, tuple(problems), diversity)
+    return Findings(
+        tuple(evaluations),
+        read_retrieval(run, run.rows),
+        tuple(problems),
+        read_terms(run),
+        read_diversity(run, run.rows),
+    )

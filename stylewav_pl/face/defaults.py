@@ -1,4 +1,7 @@
-"""What ``generate`` does unless told otherwise: the shipped ``generate.yaml``, so that Python and the command agree."""
+"""What ``generate`` does unless told otherwise.
+
+It is the shipped ``generate.yaml``, so that Python and the command agree.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +16,7 @@ from stylewav_pl.data.window import Window
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.installed import configs_directory
 from stylewav_pl.optimisation.latents import LatentSpace, S, W, WPlus
+from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.optimisation.start import Start
 
 SPACES: Mapping[str, type[LatentSpace]] = {"W": W, "WPlus": WPlus, "S": S}
@@ -52,15 +56,19 @@ def defaults(from_prior: bool = True) -> Defaults:
         model |= _shipped(WITHOUT_PRIOR)["model"]
     model["latent_space"] = SPACES[model["latent_space"]]()
     model["start"] = Start(**model["start"])
+    model["objective"] = Objective(**model["objective"])
     model["optimizer"] = _optimizer(**model["optimizer"])
     window = Window(data["seconds"], data["window"], high_pass=_number(data["high_pass"]))
     return Defaults(model, window, data["cohort_size"], settings["seed_everything"])
 
 
 def suits_prior(generator: str | Path | None, guide: str | Path | None, start: str | Start | None) -> bool:
-    """Returns whether faces begin at the shipped prior: by its networks and unless another start is asked for.
+    """Returns whether faces begin at the shipped prior.
 
-    >>> suits_prior(None, "pocket", None), suits_prior("ffhq-1024", None, None), suits_prior(None, None, "mean")
+    They do by its networks, and unless another start is asked for.
+
+    >>> asked = (None, "pocket", None), ("ffhq-1024", None, None), (None, None, "mean")
+    >>> tuple(suits_prior(*names) for names in asked)
     (True, False, False)
     """
     if isinstance(start, Start):
@@ -87,7 +95,7 @@ def named_start(name: str) -> Start:
     Raises:
         ConfigError: There is no such start.
     """
-    starts = {
+    starts: dict[str, Start] = {
         "mean": Start(),
         "samples": defaults(from_prior=False).model["start"],
         PRIOR_START: defaults().model["start"],

@@ -14,8 +14,9 @@ from stylewav_pl.face.defaults import defaults
 from stylewav_pl.face.networks import Networks
 from stylewav_pl.face.record import Face
 from stylewav_pl.face.recordings import Recording, is_with_rate, listed, read_all
-from stylewav_pl.face.settings import Asked, asked_window, build_system, prepare
+from stylewav_pl.face.settings import Asked, asked_window, build_system, prepare, with_words
 from stylewav_pl.module import StyleWav
+from stylewav_pl.optimisation.prompts import Prompt, voice_and_words
 from stylewav_pl.optimisation.start import Start
 from stylewav_pl.pictures.images import to_picture
 from stylewav_pl.ranges import check_number
@@ -39,6 +40,10 @@ def generate(
     guide: str | Path | None = None,
     audio_encoder: str | Path | None = None,
     prompts: Sequence[str] = (),
+    text: str | Sequence[str] = (),
+    text_weight: float = 1.0,
+    negative: str | Sequence[str] = (),
+    mix: Sequence[Prompt] | None = None,
     window: str | None = None,
     seconds: float | None = None,
     device: str = "auto",
@@ -56,26 +61,32 @@ def generate(
         sample_rate: In Hz, of arrays that come without a rate.
         steps: Optimisation steps; 0 with ``start="prior"``: what the prior draws.
         seed: Decides everything random, together with a recording's name (``recording`` for an array).
-        count: Faces for each recording, called ``id#1``, ``id#2`` ...; the first is the one that ``count=1`` gives.
+        count: Faces for each recording, called ``id#1``, ``id#2`` ...; the first is the one that ``count=1``
+            gives.
         start: ``mean``, ``samples``, ``prior``, or a :class:`~stylewav_pl.optimisation.start.Start`.
         generator: Registry name or weight file.
         guide: Registry name, weight file or ``open_clip:MODEL/TAG[@FILE]``; by default the one that the audio
             encoder was trained against.
         audio_encoder: Registry name or weight file.
         prompts: Texts that each face is scored with by the guide.
+        text: What faces should also show (``"a smiling person"``), one or several.
+        text_weight: How strongly, beside the voice, which has 1.
+        negative: What faces should not show, one or several.
+        mix: All prompts that faces are moved by, in place of the voice and these texts.
         window: Of longer recordings: ``first``, ``center``, ``loudest`` or ``mean-of-windows``.
         seconds: Longest excerpt of a recording.
         device: ``cpu``, ``cuda``, ``cuda:1`` ...; ``auto``: a GPU where there is one.
-        side_by_side: Faces that are made at once, 8 by default; with more of them ``on_step`` sees one group after
-            the other.
-        on_step: Called with the step, the images so far and their similarities, before each step and at the end;
-            where it returns ``True`` these images are the result.
+        side_by_side: Faces that are made at once, 8 by default; with more of them ``on_step`` sees one group
+            after the other.
+        on_step: Called with the step, the images so far and their similarities, before each step and at the
+            end; where it returns ``True`` these images are the result.
         **model: Other settings of :class:`~stylewav_pl.module.StyleWav`: ``latent_space``, ``objective``,
-            ``optimizer``, ``schedule``, ``refinement``, ``early_stop``, ``noise``, ``speed``, ``frame_steps``,
-            ``preprocess``.
+            ``combine``, ``views``, ``layers``, ``identity`` (a source), ``optimizer``, ``schedule``,
+            ``refinement``, ``early_stop``, ``noise``, ``speed``, ``frame_steps``, ``preprocess``.
 
     Returns:
-        One face for one recording; a list for a list or a ``count`` above 1, the faces of a recording together.
+        One face for one recording; a list for a list or a ``count`` above 1, the faces of a recording
+        together.
 
     Raises:
         AudioError: Recordings cannot be used; all are named, and nothing was made.
@@ -94,7 +105,7 @@ def generate(
         audio_encoder=audio_encoder,
         device=device,
         side_by_side=side_by_side,
-        model=model,
+        model=with_words(model, voice_and_words(text, text_weight, negative), mix),
     )
     excerpt = asked_window(window, seconds)
     # whatever the caller has switched off around the call

@@ -12,6 +12,7 @@ from stylewav_pl.embedders import (
     load_audio_embedder,
     load_image_text_embedder,
 )
+from stylewav_pl.embedders.identity import IdentityEmbedder, load_identity
 from stylewav_pl.embedders.preprocess import Preprocess
 from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
@@ -35,6 +36,7 @@ class Wanted:
         audio: Registry name or weight file.
         preprocess: How images reach the guide.
         prior: Registry name or weight file; none where no start needs it.
+        identity: Source of an identity network; none where no term needs it.
         device: Where they shall be.
         speed: How the generator computes.
     """
@@ -44,6 +46,7 @@ class Wanted:
     audio: str
     preprocess: Preprocess
     prior: str | None
+    identity: str | None
     device: str
     speed: Speed
 
@@ -57,6 +60,7 @@ class Networks:
         guide: Sees.
         audio: Hears.
         prior: Draws starts.
+        identity: Tells whose face it is.
         generator_sha256: Of the generator's file; empty for the untrained double.
     """
 
@@ -64,6 +68,7 @@ class Networks:
     guide: ImageTextEmbedder
     audio: AudioEmbedder
     prior: Prior | None
+    identity: IdentityEmbedder | None
     generator_sha256: str
 
 
@@ -82,6 +87,7 @@ def load(wanted: Wanted) -> Networks:
                 (wanted.guide, "image_text"),
                 (wanted.audio, "audio"),
                 (wanted.prior, "prior"),
+                (wanted.identity, "image_text"),
             )
         )
         return _load(wanted, state)
@@ -110,4 +116,5 @@ def _load(wanted: Wanted, state: tuple[str, ...]) -> Networks:
         prior = prepare_prior(wanted.prior, sources, audio).to(device)
     guide = load_image_text_embedder(wanted.guide, preprocess=wanted.preprocess)
     generator = load_generator(wanted.generator)
-    return Networks(generator.to(device), guide.to(device), audio.to(device), prior, state[0])
+    identity = None if wanted.identity is None else load_identity(wanted.identity).to(device)
+    return Networks(generator.to(device), guide.to(device), audio.to(device), prior, identity, state[0])

@@ -1,6 +1,6 @@
 """From what was asked for to networks and the system around them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.hardware import Speed
 from stylewav_pl.optimisation.latents import LatentSpace
 from stylewav_pl.optimisation.photo_start import prepare_given
+from stylewav_pl.optimisation.prompts import Prompt
 from stylewav_pl.optimisation.start import Start
 
 NETWORKS = ("generator", "guide", "audio", "preprocess")
@@ -108,6 +109,8 @@ def prepare(asked: Asked) -> tuple[dict[str, Any], Networks]:
     sources = {name: settings.pop(name) for name in NETWORKS}
     speed = settings.setdefault("speed", Speed()) or Speed()
     speed.check(asked.place)
+    identity = settings.pop("identity", None)
+    sources["identity"] = None if identity is None else str(identity)
     wanted = Wanted(**sources, prior=settings["start"].prior, device=str(asked.place), speed=speed)
     return settings, load(wanted)
 
@@ -130,6 +133,7 @@ def build_system(settings: Mapping[str, Any], networks: Networks, size: int, pla
         cohort_size=size,
         prior=networks.prior,
         given=given,
+        identity=networks.identity,
         **settings,
     ).to(place)
     system.check_optimizer(place)
@@ -150,3 +154,17 @@ def _space(name: object) -> LatentSpace:
     if name not in SPACES:
         raise ConfigError(f"Expected a latent space, or one of {', '.join(SPACES)}; found {name!r}.")
     return SPACES[str(name)]()
+
+
+def with_words(
+    model: Mapping[str, Any], words: Sequence[Prompt] | None, mix: Sequence[Prompt] | None
+) -> dict[str, Any]:
+    """Returns the settings with the prompts of a call.
+
+    Raises:
+        ConfigError: They are named twice.
+    """
+    if words is not None and mix is not None:
+        raise ConfigError("mix, and text or negative, contradict each other. Keep one.")
+    prompts = words if mix is None else mix
+    return {**model, **({} if prompts is None else {"prompts": list(prompts)})}

@@ -12,13 +12,15 @@ from torch.optim import Optimizer
 
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.optimisation.convergence import Convergence, Curve, EarlyStop
-from stylewav_pl.optimisation.objective import Objective
+from stylewav_pl.optimisation.loss import CohortLoss, Seen
 from stylewav_pl.optimisation.phases import Phase
 from stylewav_pl.optimisation.rendering import Renderer, thumbnails
 from stylewav_pl.optimisation.schedules import RampUpCosineDown, Schedule
+from stylewav_pl.types import ClipBatch, CohortResult
 
 StepWatch: TypeAlias = Callable[[int, Tensor, Tensor], object]
-"""Takes the number of a step, images ``[cohort, 3, R, R]`` and similarities ``[cohort]``; ``True`` is the end."""
+"""Takes the number of a step, images ``[cohort, 3, R, R]`` and similarities ``[cohort]``; ``True`` is the
+end."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,6 @@ class Recipe:
 
     Attributes:
         phases: All steps, see :func:`~stylewav_pl.optimisation.phases.phases_of`.
-        objective: What is minimised.
         schedule: Learning-rate shape.
         early_stop: When a clip has converged and is left as it is; ``None``: after all steps.
         frame_steps: Steps at which an image is kept for strips, each in [0, num_steps].
@@ -37,7 +38,6 @@ class Recipe:
     """
 
     phases: Sequence[Phase]
-    objective: Objective = field(default_factory=Objective)
     schedule: Schedule = field(default_factory=RampUpCosineDown)
     early_stop: EarlyStop | None = None
     frame_steps: Sequence[int] = ()
@@ -84,6 +84,7 @@ class OptimizedCohort:
         curves: ``[cohort, num_steps + 1]``, similarity to the target before each step and at the end.
         frames: By step, ``[cohort, 3, R, R]``.
         start_thumbnails: ``[cohort, 3, small, small]``, the images before the first step.
+        terms: By name, ``[cohort]``, of the loss at the end.
     """
 
     images: Tensor
@@ -91,6 +92,7 @@ class OptimizedCohort:
     curves: Tensor
     frames: dict[int, Tensor]
     start_thumbnails: Tensor
+    terms: dict[str, Tensor]
 
     @property
     def is_finite(self) -> Bool[Tensor, " cohort"]:
@@ -101,8 +103,9 @@ class OptimizedCohort:
 
 def optimize_cohort(
     latents: nn.Parameter,
-    starts: Float[Tensor, "cohort *latent"],
+    starts: Float[Tensor, " cohort *latent"],
     targets: Float[Tensor, "cohort embed"],
+    cohort_loss: CohortLoss,
     recipe: Recipe,
     renderer: Renderer,
     optimizer: Optimizer,
@@ -110,7 +113,9 @@ def optimize_cohort(
     held: Bool[Tensor, "*latent"] | None = None,
     watch: StepWatch | None = None,
 ) -> OptimizedCohort:
-    """Moves latents until their images come near to the targets: images, similarities, gradients, step by step.
+    """Moves latents until their images come near to the targets.
+
+    Images, similarities, gradients, step by step.
 
     The loss is a sum over clips, so that no clip's gradient depends on another's.
 
@@ -118,6 +123,7 @@ def optimize_cohort(
         latents: ``[cohort, ...]``, what ``optimizer`` moves; put to the starts first.
         starts: Where they begin.
         targets: Unit norm; zero in a padded slot, which then has no gradient.
+        cohort_loss: What is minimised.
         recipe: How.
         renderer: The frozen networks.
         optimizer: A cohort inherits nothing of what it has learned before.
@@ -138,7 +144,9 @@ def optimize_cohort(
     for phase, step in recipe.steps(convergence):
         if phase.is_refinement and step == phase.steps.start:
             reset_optimizer(optimizer)  # what was learned of another resolution's gradients misleads
-        images, _, similarities = renderer.compiled_render_and_score(latents, targets, phase.resolution)
+        images, embeddings, similarities = renderer.compiled_render_and_score(
+            latents, targets, phase.resolution
+        )
         if start_thumbnails is None:
             start_thumbnails = thumbnails(images.detach()).clone()
         if step in recipe.frame_steps:
@@ -148,12 +156,13 @@ def optimize_cohort(
             stopped = True
             break
         convergence.observe(curve.latest)
-        loss = recipe.objective(similarities, latents, starts).sum()
+        loss = cohort_loss(Seen(step, images, embeddings, similarities, latents)).sum()
         set_learning_rate(optimizer, phase.factor(step, recipe.schedule))
         with keep_still(latents, convergence.stopped, held):
             descend(loss)
     with torch.no_grad():
         images, embeddings, similarities = renderer.render_and_score(latents, targets)
+        terms = cohort_loss.values(Seen(recipe.num_steps, images, embeddings, similarities, latents))
     curve.record(recipe.num_steps, similarities)
     if watch is not None and not stopped:
         watch(recipe.num_steps, images, similarities)
@@ -161,7 +170,46 @@ def optimize_cohort(
         start_thumbnails = thumbnails(images)
     for step in recipe.frame_steps:
         frames.setdefault(step, images)
-    return OptimizedCohort(images, embeddings, curve.values, dict(sorted(frames.items())), start_thumbnails)
+    frames = dict(sorted(frames.items()))
+    return OptimizedCohort(images, embeddings, curve.values, frames, start_thumbnails, terms)
+
+
+def cohort_result(
+    batch: ClipBatch,
+    targets: Float[Tensor, "cohort embed"],
+    latents: Float[Tensor, " cohort *latent"],
+    optimized: OptimizedCohort,
+    seeds: Sequence[int | None],
+) -> CohortResult:
+    """Returns the cohort's result without its padding.
+
+    Args:
+        batch: Its clips.
+        targets: What was heard.
+        latents: At the end.
+        optimized: Everything else.
+        seeds: Of each slot.
+    """
+    live, images = list(batch.live), optimized.images
+    terms = optimized.terms if len(optimized.terms) > 1 else {}
+    frames = images.new_zeros(len(images), 0, *images.shape[1:])
+    if optimized.frames:
+        frames = torch.stack(list(optimized.frames.values()), dim=1)
+    return CohortResult(
+        cohort=batch.cohort,
+        clips=batch.clips,
+        skips=batch.skips,
+        images=images[live],
+        latents=latents.detach()[live].clone(),
+        curves=optimized.curves[live],
+        targets=targets[live],
+        frames=frames[live],
+        frame_steps=tuple(optimized.frames),
+        seeds=tuple(seed for seed in seeds if seed is not None),
+        embeddings=optimized.embeddings[live],
+        starts=optimized.start_thumbnails[live],
+        terms={name: values[live] for name, values in terms.items()},
+    )
 
 
 def reset_optimizer(optimizer: Optimizer) -> None:

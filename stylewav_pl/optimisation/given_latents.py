@@ -31,7 +31,7 @@ class GivenStarts(ABC):
         """
 
     def prepare(self, ids: Sequence[str]) -> None:
-        """Works on what the clips of a cohort need, side by side; there is nothing to do for latents in files."""
+        """Works on what the clips of a cohort need, side by side; nothing for latents in files."""
         return
 
     def starts(
@@ -39,7 +39,7 @@ class GivenStarts(ABC):
         batch: ClipBatch,
         targets: Float[Tensor, "cohort embed"],
         mean: Float[Tensor, "*latent"],
-    ) -> tuple[ClipBatch, Float[Tensor, "cohort embed"], Float[Tensor, "cohort *latent"]]:
+    ) -> tuple[ClipBatch, Float[Tensor, "cohort embed"], Float[Tensor, " cohort *latent"]]:
         """Returns where each slot's latent begins; padding is at the mean.
 
         Returns:
@@ -65,8 +65,8 @@ class GivenLatents(GivenStarts):
     """Reads where clips begin.
 
     Args:
-        place: A file, which is read at once, or a folder with a file for each clip: named by its id, or by the
-            stem of its files in a run.
+        place: A file, which is read at once, or a folder with a file for each clip: named by its id, or by
+            the stem of its files in a run.
         space: What is optimised.
         generator: Renders.
         generator_sha256: Of its file; ``None`` where it has none.
@@ -88,7 +88,8 @@ class GivenLatents(GivenStarts):
         self.shared: Tensor | None = None
         if not self.place.exists():
             raise ConfigError(
-                f"Expected a latent or a folder of latents at {place}, found nothing. Correct model.start.latent."
+                f"Expected a latent or a folder of latents at {place}, found nothing. Correct "
+                "model.start.latent."
             )
         if not self.place.is_dir():
             self.shared = self._read(self.place)

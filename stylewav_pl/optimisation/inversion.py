@@ -1,8 +1,9 @@
 """Photos to latents, by projection: the latent whose picture is most like the photo.
 
-Source: the projector of StyleGAN2 (Karras et al. 2020): its learning-rate schedule and its noise on w, which decays over
-the first three quarters. What differs: a start at the nearest of a fixed bank of samples, and patch features of the guide
-in place of VGG's. Noise maps stay as the generator has them, since a latent cannot hold others.
+Source: the projector of StyleGAN2 (Karras et al. 2020): its learning-rate schedule and its noise on w, which
+decays over the first three quarters. What differs: a start at the nearest of a fixed bank of samples, and
+patch features of the guide in place of VGG's. Noise maps stay as the generator has them, since a latent cannot
+hold others.
 """
 
 from collections.abc import Sequence
@@ -34,10 +35,11 @@ class Inversion:
     Attributes:
         steps: Of Adam, at least 1; NVIDIA's projector takes 1000.
         learning_rate: The highest; it rises over the first 5 % of the steps and falls over the last 25 %.
-        noise: Of w at the first step, as a share of the length of a sample's distance to the mean; NVIDIA's is 0.05.
+        noise: Of w at the first step, as a share of the distance of samples to the mean; NVIDIA's is 0.05.
         pixels: Weight of the mean squared difference of pixels, RGB in [-1, 1].
         perceptual: Weight of the distance by patch features of the guide, see :mod:`.perceptual`.
-        candidates: The latent starts at the most similar of so many samples, the same for every photo; 0: at the mean.
+        candidates: The latent starts at the most similar of so many samples, the same for every photo; 0: at
+            the mean.
 
     Raises:
         ConfigError: A value is out of its range.
@@ -70,7 +72,7 @@ class Inverted:
         images: What the generator makes of them, RGB, about [-1, 1].
     """
 
-    latents: Float[Tensor, "photo *latent"]
+    latents: Float[Tensor, " photo *latent"]
     images: Float[Tensor, "photo 3 height width"]
 
 

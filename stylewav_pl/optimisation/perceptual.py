@@ -1,7 +1,7 @@
 """How alike two pictures look, by what a CLIP model sees in their patches: a distance that needs no download.
 
-Built as LPIPS is (Zhang et al. 2018, arXiv:1801.03924): features of several layers, at unit length at each place, compared
-place by place; with the guide for a network, and the same weight for each layer.
+Built as LPIPS is (Zhang et al. 2018, arXiv:1801.03924): features of several layers, at unit length at each
+place, compared place by place; with the guide for a network, and the same weight for each layer.
 """
 
 import torch
@@ -32,7 +32,7 @@ class PatchDistance:
             self.wanted = self.features(images)
 
     def __call__(self, images: Float[Tensor, "photo 3 height width"]) -> Float[Tensor, " photo"]:
-        """Returns the distance of each image to its own, in [0, 2]: the mean of 1 - cosine over places and layers."""
+        """Returns the distance of each image to its own, in [0, 2]: 1 - cosine, over places and layers."""
         pairs = zip(self.features(images), self.wanted, strict=True)
         apart = [1 - (mine * wanted).sum(dim=-1).mean(dim=1) for mine, wanted in pairs]
         return torch.stack(apart).mean(dim=0)
@@ -70,7 +70,8 @@ def layers_of(guide: ImageTextEmbedder) -> list[nn.Module]:
     found = [stage for stage in stages if isinstance(stage, nn.Module)]
     if not found:
         raise ConfigError(
-            f"The guide ({type(guide).__name__}) has no patch features to compare pictures by. Set the inversion's "
-            "perceptual to 0 (pixels alone), or choose a guide with a vision transformer or a ResNet."
+            f"The guide ({type(guide).__name__}) has no patch features to compare pictures by. Set the "
+            "inversion's perceptual to 0 (pixels alone), or choose a guide with a vision transformer or a "
+            "ResNet."
         )
     return found

@@ -24,8 +24,8 @@ class PhotoStarts(GivenStarts):
     """Inverts photos.
 
     Args:
-        place: A picture, which is read at once, or a folder with one for each clip: named by its id, or by the stem of
-            its files in a run.
+        place: A picture, which is read at once, or a folder with one for each clip: named by its id, or by
+            the stem of its files in a run.
         space: What is optimised.
         generator: Renders.
         guide: Sees patches.
@@ -34,7 +34,8 @@ class PhotoStarts(GivenStarts):
         noise: The generator's noise inputs.
 
     Raises:
-        ConfigError: There is nothing at the place, the picture cannot be used, or the guide has no patch features.
+        ConfigError: There is nothing at the place, the picture cannot be used, or the guide has no patch
+            features.
     """
 
     def __init__(
@@ -55,13 +56,14 @@ class PhotoStarts(GivenStarts):
         self._found: dict[str, Tensor] = {}
         if not self.place.exists():
             raise ConfigError(
-                f"Expected a photo or a folder of photos at {place}, found nothing. Correct model.start.photo."
+                f"Expected a photo or a folder of photos at {place}, found nothing. Correct "
+                "model.start.photo."
             )
         if not self.place.is_dir():
             self.photo = read_photo(self.place, generator.resolution)
 
     def prepare(self, ids: Sequence[str]) -> None:
-        """See :meth:`GivenStarts.prepare`; inverts the photos of these clips side by side, and forgets others."""
+        """See :meth:`GivenStarts.prepare`; inverts the photos of these clips, and forgets others."""
         if self.photo is not None:
             return
         photos: dict[str, Tensor] = {}

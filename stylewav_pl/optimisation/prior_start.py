@@ -1,9 +1,13 @@
-"""A prior for the networks of a run: loaded, compared with them, and told how the audio encoder's vectors lie."""
+"""A prior for the networks of a run.
+
+Loaded, compared with them, and told how the audio encoder's vectors lie.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
+from stylewav_pl.embedders.preprocess import Preprocess
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.voice_mean import mean_target, voice_directions, voice_targets
@@ -30,7 +34,7 @@ class Sources:
     generator: str | Generator
     guide: str | ImageTextEmbedder
     audio: str | AudioEmbedder
-    preprocess: str = "clip"
+    preprocess: Preprocess = "clip"
 
 
 def prepare_prior(source: str | Path, sources: Sources, audio: AudioEmbedder) -> Prior:

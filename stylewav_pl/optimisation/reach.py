@@ -1,8 +1,8 @@
-"""How far a latent may move from its start: so many standard deviations along each direction in which samples differ.
+"""How far a latent may move from its start along each direction in which samples differ.
 
-An optimiser like Adam moves every entry of w at one pace, also along the many directions in which the generator's own w
-hardly differ; there the image leaves what the generator has learned, the further the more steps are taken. Within these
-bounds more steps come nearer to the target and stay among faces.
+An optimiser like Adam moves every entry of w at one pace, also along the many directions in which the
+generator's own w hardly differ; there the image leaves what the generator has learned, the further the more
+steps are taken. Within these bounds, in standard deviations of w, more steps come nearer to the target and stay among faces.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.latents import LatentSpace, S
+from stylewav_pl.ranges import check_number
 
 SAMPLES = 4096
 SEED = 20_261_126
@@ -39,15 +40,15 @@ class Reach(nn.Module):
         super().__init__()
         if isinstance(space, S):
             raise ConfigError(
-                "model.reach bounds how far w moves, and model.latent_space is S. Choose W or WPlus, or set the reach to "
-                "null."
+                "model.reach bounds how far w moves, and model.latent_space is S. Choose W or WPlus, or set "
+                "the reach to null."
             )
         values, directions = principal_directions(generator)
         self.register_buffer("directions", directions, persistent=False)
         self.register_buffer("widths", deviations * values, persistent=False)
 
     @torch.no_grad()
-    def keep(self, latents: Tensor, starts: Float[Tensor, "cohort *latent"]) -> None:
+    def keep(self, latents: Tensor, starts: Float[Tensor, " cohort *latent"]) -> None:
         """Moves latents that have left their boxes to the nearest place inside.
 
         Args:
@@ -58,19 +59,32 @@ class Reach(nn.Module):
         inside = along.clamp(min=-self.widths, max=self.widths)
         latents.add_((inside - along) @ self.directions.T)
 
-    def after(
-        self,
-        descend: Callable[[Tensor], None],
-        latents: Tensor,
-        starts: Float[Tensor, "cohort *latent"],
-    ) -> Callable[[Tensor], None]:
-        """Returns ``descend`` with :meth:`keep` after each step."""
 
-        def within(loss: Tensor) -> None:
-            descend(loss)
-            self.keep(latents, starts)
+def reach_of(deviations: float | None, space: LatentSpace, generator: Generator) -> Reach | None:
+    """Returns the bounds of a setting; ``None`` where there are none.
 
-        return within
+    Raises:
+        ConfigError: The number is out of its range, or the space has no such bounds.
+    """
+    check_number("model.reach", deviations, above=0)
+    return None if deviations is None else Reach(deviations, space, generator)
+
+
+def within(
+    reach: Reach | None,
+    descend: Callable[[Tensor], None],
+    latents: Tensor,
+    starts: Float[Tensor, " cohort *latent"],
+) -> Callable[[Tensor], None]:
+    """Returns ``descend`` with :meth:`Reach.keep` after each step; itself where nothing is bounded."""
+    if reach is None:
+        return descend
+
+    def step(loss: Tensor) -> None:
+        descend(loss)
+        reach.keep(latents, starts)
+
+    return step
 
 
 @torch.no_grad()

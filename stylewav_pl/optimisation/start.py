@@ -25,19 +25,19 @@ class Start:
     """Where a clip's latent begins.
 
     Attributes:
-        truncation: 0: every clip starts at the mean w, as in the paper; above 0, at most 1: at a sample of its
-            own, drawn from the clip's seed and pulled towards the mean by this factor, so that what the voice
-            does not say varies.
-        candidates: How many such samples each clip draws; it starts at the one most similar to its target (the
-            search before the optimisation of FuseDream, Liu et al. 2021, arXiv:2112.01573). Each costs about a
-            third of a step.
+        truncation: 0: every clip starts at the mean w, as in the paper; above 0, at most 1: at a sample of
+            its own, drawn from the clip's seed and pulled towards the mean by this factor, so that what the
+            voice does not say varies.
+        candidates: How many such samples each clip draws; it starts at the one most similar to its target
+            (the search before the optimisation of FuseDream, Liu et al. 2021, arXiv:2112.01573). Each costs
+            about a third of a step.
         prior: Source of a prior (``pocket``, or a file): a clip starts at what it draws for the clip's target
             from the clip's seed, which is nearly right at once; with ``truncation`` at the clip's own sample,
             moved by what the voice says alone, so that the rest is as in random samples; ``null``: none.
         latent: File of a latent at which every clip starts, or folder with one for each clip, by its id (such
             as ``latents`` of a run), see :mod:`.latent_files`; ``null``: none.
-        photo: Picture of a face at whose latent every clip starts, or folder with one for each clip, by its id;
-            ``null``: none.
+        photo: Picture of a face at whose latent every clip starts, or folder with one for each clip, by its
+            id; ``null``: none.
         inversion: How a photo's latent is found; ``null``: by the defaults.
 
     Raises:
@@ -58,19 +58,19 @@ class Start:
         drawn = self.prior is not None or self.truncation > 0
         if self.is_given and (drawn or (self.latent is not None and self.photo is not None)):
             raise ConfigError(
-                "A clip starts at a given latent (model.start.latent), at a photo (model.start.photo), at a prior's draw "
-                "(model.start.prior) or at samples (model.start.truncation above 0), found more than one of these. Keep "
-                "one."
+                "A clip starts at a given latent (model.start.latent), at a photo (model.start.photo), at a "
+                "prior's draw (model.start.prior) or at samples (model.start.truncation above 0), found more "
+                "than one of these. Keep one."
             )
         if self.inversion is not None and self.photo is None:
             raise ConfigError(
-                "model.start.inversion says how a photo is inverted, but model.start.photo names none. Add it, or remove "
-                "the inversion."
+                "model.start.inversion says how a photo is inverted, but model.start.photo names none. Add "
+                "it, or remove the inversion."
             )
         if self.candidates > 1 and self.is_mean:
             raise ConfigError(
-                "Expected model.start.candidates of 1 where every clip starts at the mean (truncation: 0) or at a "
-                f"given latent or photo, found {self.candidates}. Correct one of the two."
+                "Expected model.start.candidates of 1 where every clip starts at the mean (truncation: 0) or "
+                f"at a given latent or photo, found {self.candidates}. Correct one of the two."
             )
 
     @property
@@ -93,9 +93,9 @@ class Start:
         is_one = self.is_mean and (place is None or not as_path(place).is_dir())
         if count > 1 and is_one:
             raise ConfigError(
-                f"Expected a start that is drawn (model.start.prior, or model.start.truncation above 0), or a folder of "
-                f"latents, where each voice gets {count} faces (data.count): from one start they would be the same face. "
-                "Correct one of the two."
+                "Expected a start that is drawn (model.start.prior, or model.start.truncation above 0), or a "
+                f"folder of latents or photos, where each voice gets {count} faces (data.count): from one "
+                "start they would be the same face. Correct one of the two."
             )
 
     @property
@@ -115,7 +115,7 @@ def initial_latents(
     prior: Prior | None = None,
     targets: Float[Tensor, "cohort embed"] | None = None,
     see: See | None = None,
-) -> Float[Tensor, "cohort *latent"]:
+) -> Float[Tensor, " cohort *latent"]:
     """Returns where each slot's latent begins: at the mean, or at the best of the clip's own samples.
 
     Args:
@@ -145,7 +145,9 @@ def initial_latents(
         elif start.truncation:
             own = generator.map(z, truncation=start.truncation)
             candidates[live] = space.from_w(own, generator)
-            w = prior.move(own, see(candidates)[live], targets[live], of_prior).to(mean)
+            moved = prior.move(own, see(candidates)[live], targets[live], of_prior).to(mean)
+            candidates[live] = space.from_w(moved, generator)
+            w = prior.complete(moved, see(candidates)[live], targets[live]).to(mean)
         else:
             w = prior.sample(targets[live], of_prior).to(mean)
         candidates[live] = space.from_w(w, generator)
@@ -164,6 +166,9 @@ def _candidate_noise(seeds: Sequence[int | None], count: int, width: int) -> Ite
 
 
 def sample_noise(seed: int, count: int, width: int) -> Float[Tensor, "candidate z"]:
-    """Draws Gaussian noise that depends on the seed alone; the first rows are the same for every ``count``."""
+    """Draws Gaussian noise that depends on the seed alone.
+
+    The first rows are the same for every ``count``.
+    """
     rng = torch.Generator().manual_seed(seed)
     return torch.stack([torch.randn(width, generator=rng) for _ in range(count)])

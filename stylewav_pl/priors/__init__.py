@@ -9,11 +9,12 @@ from torch import Tensor
 from stylewav_pl.errors import WeightsError, one_line
 from stylewav_pl.priors.network import FlowNetwork
 from stylewav_pl.priors.prior import Belongings, Prior
+from stylewav_pl.priors.voice_part import VoicePart
 from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.state_dict import BUILD_ERRORS, build_checked, check_finite_tensors
 from stylewav_pl.weights.store import read_weights, save_weights
 
-__all__ = ["Belongings", "FlowNetwork", "Prior", "load_prior", "save_prior"]
+__all__ = ["Belongings", "FlowNetwork", "Prior", "VoicePart", "load_prior", "save_prior"]
 
 KIND, ARCHITECTURE = "prior", "rectified-flow"
 

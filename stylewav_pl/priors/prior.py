@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stylewav_pl.priors.network import FlowNetwork
+from stylewav_pl.priors.voice_part import VoicePart
 
 FLOW_STEPS = 8
 VOICE_DIRECTIONS = 2  # sex and age: what voices differ in, and so all that they may decide
-VOICE_STRENGTH = 1.3  # the flow falls a little short of what it is asked for
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Belongings:
         generator: SHA-256 of the generator's weight file.
         guide: SHA-256 of the CLIP model's weight file.
         preprocess: How images reached the guide.
-        ears: SHA-256 of the weight files of those audio encoders whose mean is stored, in the order of the rows.
+        ears: SHA-256 of the weight files of those audio encoders whose mean is stored, in the order of the
+            rows.
     """
 
     generator: str
@@ -67,6 +68,7 @@ class Prior(nn.Module):
     w_mean: Tensor
     w_scale: Tensor
     image_mean: Tensor
+    image_map: Tensor
     ear_means: Tensor
     ear_directions: Tensor
     shift: Tensor
@@ -79,6 +81,9 @@ class Prior(nn.Module):
         self.register_buffer("w_mean", torch.zeros(latent))
         self.register_buffer("w_scale", torch.eye(latent))  # [width, width]: whitened w to w
         self.register_buffer("image_mean", torch.zeros(embed))
+        self.register_buffer(
+            "image_map", torch.zeros(embed, latent)
+        )  # whitened w to vectors of images, nearly
         self.register_buffer("ear_means", torch.zeros(len(belongings.ears), embed))
         self.register_buffer("ear_directions", torch.zeros(len(belongings.ears), VOICE_DIRECTIONS, embed))
         self.register_buffer("shift", torch.zeros(embed), persistent=False)
@@ -138,10 +143,12 @@ class Prior(nn.Module):
         noise: Float[Tensor, "clip latent"],
         steps: int = FLOW_STEPS,
     ) -> Float[Tensor, "clip latent"]:
-        """Moves each w by what its voice says, and leaves the rest as it is: glasses, hair colour, skin, background.
+        """Moves each w by what its voice says.
 
-        The flow is asked twice with the same noise: for the image's own vector, and for this vector with the target's
-        part along :attr:`directions`. The difference of the two answers is added.
+        The rest stays as it is: glasses, hair colour, skin, background.
+
+        The flow is asked twice with the same noise: for the image's own vector, and for this vector with the
+        target's part along :attr:`directions`. The difference of the two answers is added.
 
         Args:
             latents: w of some faces.
@@ -151,12 +158,38 @@ class Prior(nn.Module):
             steps: Of equal length.
         """
         with torch.autocast(targets.device.type, enabled=False):
-            own, asked = vectors.float(), targets.float() + self.shift - self.image_mean
-            change = VOICE_STRENGTH * asked - (own - self.image_mean)
-            wanted = own + change @ self.directions.T @ self.directions
+            own = vectors.float()
+            wanted = own + self.part.missing(own, targets.float()) @ self.directions
             before = self._flow(F.normalize(own, dim=-1), noise, steps)
             after = self._flow(F.normalize(wanted, dim=-1), noise, steps)
             return latents + (after - before) @ self.w_scale.T
+
+    @torch.no_grad()
+    def complete(
+        self,
+        latents: Float[Tensor, "clip latent"],
+        vectors: Float[Tensor, "clip embed"],
+        targets: Float[Tensor, "clip embed"],
+    ) -> Float[Tensor, "clip latent"]:
+        """Adds what :meth:`move` fell short of.
+
+        That is the least change of whitened w that closes the gap, by :attr:`image_map`.
+
+        Args:
+            latents: What :meth:`move` returned.
+            vectors: What the guide sees in their images, unit norm.
+            targets: See :meth:`sample`.
+        """
+        with torch.autocast(targets.device.type, enabled=False):
+            inverse = torch.linalg.pinv(self.directions @ self.image_map)  # [latent, direction]
+            missing = self.part.missing(vectors.float(), targets.float())
+            completed: Tensor = latents + missing @ inverse.T @ self.w_scale.T
+            return completed
+
+    @property
+    def part(self) -> VoicePart:
+        """What a voice decides, once :meth:`hear` has told about its encoder."""
+        return VoicePart(self.image_mean - self.shift, self.image_mean, self.directions)
 
     def _flow(
         self, conditions: Float[Tensor, "clip embed"], noise: Float[Tensor, "clip latent"], steps: int

@@ -33,7 +33,8 @@ def start_uris(run: FinishedRun, wanted: Iterable[str]) -> dict[str, str]:
     missing, found = set(wanted), dict[str, str]()
     for cohort, embeddings in run.embeddings():
         here = [(index, id) for index, id in enumerate(embeddings.ids) if id in missing]
-        # no sheet; what PIL raises for one that is damaged; or a run that knows it to be damaged, and keeps that in mind
+        # no sheet; what PIL raises for one that is damaged; or a run that knows it to be damaged, and keeps
+        # that in mind
         with suppress(OSError, SyntaxError, ValueError, DamageError):
             if here and (data := run.start_sheet(cohort)):
                 with Image.open(io.BytesIO(data)) as sheet:

@@ -197,7 +197,10 @@ def _skipped(run: FinishedRun) -> tuple[Mapping[str, str], ...]:
 
 
 def _short(manifest: Mapping[str, object]) -> Mapping[str, object]:
-    """The manifest without the plan and without what it notes about the files of the run, this page among them."""
+    """Returns the manifest without the plan.
+
+    What it notes about the files of the run, this page among them, is left out too.
+    """
     return {
         name: value
         for name, value in manifest.items()

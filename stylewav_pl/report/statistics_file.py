@@ -1,9 +1,11 @@
 """``statistics.json``: the numbers for machines, with stable keys and finite numbers only.
 
-Layout: ``{"format": 1, "traits": {TRAIT: {"verdict": ..., **fields of Evaluation}}, "retrieval": {...}}``;
+Layout: ``{"format": 1, "traits": {TRAIT: {"verdict": ..., **fields of Evaluation}}, "retrieval": {...}}``,
+and ``"objective": [...]`` where the loss had several terms;
 the fields are those of the records in :mod:`stylewav_pl.evaluation.records` and
-:class:`~stylewav_pl.evaluation.guide_view.Retrieval` (and, where each voice has several faces, ``"diversity"``, of
-:class:`~stylewav_pl.evaluation.diversity.Diversity`), and what has no answer is ``{"not_computable":
+:class:`~stylewav_pl.evaluation.guide_view.Retrieval`,
+:class:`~stylewav_pl.evaluation.objective.TermShare` and (``"diversity"``, where each voice has several faces)
+:class:`~stylewav_pl.evaluation.diversity.Diversity`, and what has no answer is ``{"not_computable":
 REASON}``.
 """
 
@@ -15,6 +17,7 @@ from pathlib import Path
 
 from stylewav_pl.evaluation.diversity import Diversity
 from stylewav_pl.evaluation.guide_view import NOT_RECORDED, Retrieval
+from stylewav_pl.evaluation.objective import TermShare
 from stylewav_pl.evaluation.records import Evaluation
 from stylewav_pl.evaluation.statistics import NotComputable
 from stylewav_pl.files import write_text
@@ -41,12 +44,14 @@ def as_json(value: object) -> object:
         return [as_json(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(
-            f"Expected a finite number for {STATISTICS}, found {value}. State NotComputable with a reason instead."
+            f"Expected a finite number for {STATISTICS}, found {value}. State NotComputable with a reason "
+            "instead."
         )
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise TypeError(
-        f"Expected a record, a mapping, a list or a plain value for {STATISTICS}, found {type(value).__name__}."
+        f"Expected a record, a mapping, a list or a plain value for {STATISTICS}, found "
+        f"{type(value).__name__}."
     )
 
 
@@ -54,6 +59,7 @@ def write_statistics(
     run: FinishedRun,
     evaluations: Sequence[Evaluation],
     retrieval: Retrieval | NotComputable = NOT_RECORDED,
+    terms: Sequence[TermShare] = (),
     diversity: Diversity | None = None,
 ) -> Path:
     """Writes ``statistics.json``, whole or not at all, and returns its path."""
@@ -66,6 +72,8 @@ def write_statistics(
         for evaluation in evaluations
     }
     content: dict[str, object] = {"format": 1, "traits": traits, "retrieval": as_json(retrieval)}
+    if terms:
+        content["objective"] = as_json(list(terms))
     if diversity is not None:
         content["diversity"] = as_json(diversity)
     path = run.path / STATISTICS

@@ -17,7 +17,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
@@ -44,6 +44,7 @@ class ClipRecord:
         similarity_end: Cosine to the target at the final latent.
         scores: Cosine of the final image with each prompt.
         curve: Similarity before each step and at the end.
+        terms: Of the loss at the end, by name; none where the loss is one term.
     """
 
     id: str
@@ -55,6 +56,12 @@ class ClipRecord:
     similarity_end: float
     scores: Mapping[str, float]
     curve: tuple[float, ...]
+    terms: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All of it by name; without terms where there are none."""
+        return {name: value for name, value in vars(self).items() if value or name != "terms"}
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ class CohortRecord:
     def to_json(self) -> str:
         """One line of JSON without a line break."""
         skips = [{**asdict(skip), "reason": skip.reason.value} for skip in self.skips]
-        clips = [vars(clip) for clip in self.clips]
+        clips = [clip.facts for clip in self.clips]
         return json.dumps(
             {"cohort": self.cohort, "clips": clips, "skips": skips, "seconds": self.seconds}, allow_nan=False
         )
@@ -142,7 +149,9 @@ def _read_index_line(line: bytes, journal: Path) -> tuple[int, Place] | None:
 
 
 class Journals(Collection[int]):
-    """The finished cohorts of a run, from the journals of all processes; a record is read when it is asked for.
+    """The finished cohorts of a run, from the journals of all processes.
+
+    A record is read when it is asked for.
 
     Args:
         directory: Where the journals lie.
@@ -159,7 +168,10 @@ class Journals(Collection[int]):
         self._read: dict[Path, int] = {}
 
     def refresh(self) -> "Journals":
-        """Reads what was added to the indices since the last time; of two records of one cohort the first counts."""
+        """Reads what was added to the indices since the last time.
+
+        Of two records of one cohort the first counts.
+        """
         for index in sorted(self.directory.glob("rank-*.index")):
             begin = self._read.get(index, 0)
             with index.open("rb") as file:
@@ -180,10 +192,12 @@ class Journals(Collection[int]):
         return found is not None
 
     def forget(self, cohorts: Collection[int]) -> None:
-        """Takes cohorts back, and lines that are not whole: they are no longer done, for anybody and after any crash.
+        """Takes cohorts back, and lines that are not whole.
 
-        Only for the process that has claimed the run. What somebody who outlived an earlier job appends at the
-        same moment may be lost, and is made again.
+        They are no longer done, for anybody and after any crash.
+
+        Only for the process that has claimed the run. What somebody who outlived an earlier job appends at
+        the same moment may be lost, and is made again.
         """
         for index in sorted(self.directory.glob("rank-*.index")):
             lines = index.read_bytes().split(b"\n")

@@ -1,7 +1,7 @@
 """Several faces of one voice: ``id#1``, ``id#2`` ... are the members of one clip.
 
-Every id of a run gets a number or none does, so that no two are alike: ``voice#1`` may be the name of a file, whose
-own members are ``voice#1#1``, ``voice#1#2`` ...
+Every id of a run gets a number or none does, so that no two are alike: ``voice#1`` may be the name of a file,
+whose own members are ``voice#1#1``, ``voice#1#2`` ...
 """
 
 from collections.abc import Iterable, Mapping
@@ -42,8 +42,8 @@ def voice_id(clip: Clip) -> str:
 def seed_of(seed: int, clip: Clip) -> int:
     """Returns the seed of a face, in [0, 2**63).
 
-    It follows from the seed of the clip and the member's number; the first member has the clip's own, so that its
-    face is the one that the clip has alone.
+    It follows from the seed of the clip and the member's number; the first member has the clip's own, so that
+    its face is the one that the clip has alone.
 
     Args:
         seed: Of the run.

@@ -127,7 +127,7 @@ def evaluate_run(run: FinishedRun, scoring: Scoring, sounds: Sounds = lambda _: 
     notes = [REPORT_NOTICE, judge_note(scoring.guide, scoring.judge)]
     sets = [PromptSet(trait, dict(by_label)) for trait, by_label in scoring.prompts.items()]
     findings = compute_findings(run, sets, scoring.seed, notes)
-    write_statistics(run, findings.evaluations, findings.retrieval, findings.diversity)
+    write_statistics(run, findings.evaluations, findings.retrieval, findings.terms, findings.diversity)
     if any(row.done for row in run.rows) and run.store.output.image != "none":
         save_grid(run)
     write_report(run, findings, sounds)
@@ -135,7 +135,10 @@ def evaluate_run(run: FinishedRun, scoring: Scoring, sounds: Sounds = lambda _: 
 
 
 def record_report(run: RunDirectory) -> None:
-    """Notes what :func:`evaluate_run` has written, unless a run is at work in the directory, which will note its own."""
+    """Notes what :func:`evaluate_run` has written.
+
+    A run that is at work in the directory will note its own.
+    """
     try:
         run.acquire()
     except RunDirectoryError:

@@ -1,10 +1,13 @@
 """Which networks a run uses: names of their files, and hashes, since a file may change under its name."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from stylewav_pl.callbacks import ClipScore
+from stylewav_pl.optimisation.prompts import Prompt
 from stylewav_pl.session.finalize import Scoring
 from stylewav_pl.session.first_start import prior_of
 from stylewav_pl.weights.registry import resolve
@@ -18,14 +21,16 @@ class Networks:
     Attributes:
         model: The section ``model`` of the configuration.
         clip_score: Names the judge.
+        prompts: What images are moved by.
     """
 
     model: Any
     clip_score: ClipScore
+    prompts: Sequence[Prompt] = ()
 
     @cached_property
     def weights(self) -> dict[str, dict[str, str]]:
-        """Source and SHA-256 of each network's file, read once.
+        """Source and SHA-256 of each network's file, and of each file that is a prompt, read once.
 
         Networks built in place have neither, nor has a judge that is the guide.
         """
@@ -35,12 +40,18 @@ class Networks:
             "guide": ("image_text", self.model["guide"]),
             "audio": ("audio", self.model["audio"]),
             "prior": ("prior", prior_of(self.model)),
+            "identity": ("image_text", self.model.get("identity")),
             "judge": ("image_text", judge),
         }
-        return {
+        networks = {
             name: {"source": source, "sha256": sha256_of(resolve(source, kind))}
             for name, (kind, source) in sources.items()
             if isinstance(source, str) and source != "linear"
+        }
+        files = [str(path) for prompt in self.prompts for path in prompt.files]
+        return {
+            **networks,
+            **{f"prompt {name}": {"source": name, "sha256": sha256_of(Path(name))} for name in files},
         }
 
     @property

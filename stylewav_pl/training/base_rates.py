@@ -1,7 +1,8 @@
 """What the faces of a run show beside what was asked for, next to random samples of the same generator.
 
 A voice says nothing about glasses, hair colour, skin or background: their shares among the faces of women and
-men should be those of random women and men, and the faces should differ among each other as much.
+men should be those of random women and men of the same age, and the faces should differ among each other as
+much.
 """
 
 from collections.abc import Mapping
@@ -9,9 +10,8 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from PIL import Image
 from torch import Tensor
 
@@ -20,11 +20,13 @@ from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
+from stylewav_pl.pictures.images import from_picture
 from stylewav_pl.pocket.faces import PROMPT_SETS
 from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.training.nuisance import answers_of, embed, random_faces, shares
 
 TRAIT, WOMEN, MEN = "sex", "female", "male"
+SEX, AGE = "boy-girl", "child-adult-old"  # what voices do say, as the judge sees it in faces
 SAMPLES = 1000
 
 
@@ -34,9 +36,9 @@ class Shares:
 
     Attributes:
         women: Among the faces of women's voices.
-        random_women: Among random samples of women.
+        random_women: Among random samples of women, weighted so that the judge sees ages as in ``women``.
         men: Among the faces of men's voices.
-        random_men: Among random samples of men.
+        random_men: The same for men.
     """
 
     women: float
@@ -85,17 +87,41 @@ def measure(
     """
     _, random = random_faces(generator, samples, truncation or 1.0)
     seen, seen_random = embed(judge, images), embed(judge, random)
-    boys = seen_random @ judge.embed_text(PROMPT_SETS["boy-girl"].prompts()).T
-    random_male = boys.argmax(dim=1) == 0
+    random_male = answer(judge, seen_random, SEX) == 0
+    age, random_age = answer(judge, seen, AGE), answer(judge, seen_random, AGE)
     own, others = answers_of(judge, seen, images), answers_of(judge, seen_random, random)
-    columns = [
-        shares(own, ~male),
-        shares(others, ~random_male),
-        shares(own, male),
-        shares(others, random_male),
-    ]
+    columns = []
+    for chosen, chosen_random in ((~male, ~random_male), (male, random_male)):
+        columns += [shares(own, chosen), shares(others, as_old(age[chosen], random_age, chosen_random))]
     found = {name: Shares(*(column[name] for column in columns)) for name in columns[0]}
     return BaseRates(found, spread(seen) / spread(seen_random))
+
+
+def answer(
+    judge: ImageTextEmbedder, seen: Float[Tensor, "face embed"], question: str
+) -> Int[Tensor, " face"]:
+    """Returns which of a question's texts each face is nearest to."""
+    return (seen @ judge.embed_text(PROMPT_SETS[question].prompts()).T).argmax(dim=1)
+
+
+def as_old(
+    ages: Int[Tensor, " face"], others: Int[Tensor, " other"], chosen: Bool[Tensor, " other"]
+) -> Float[Tensor, " other"]:
+    """Returns a weight for each of the other faces.
+
+    With them the ages of the chosen ones are those of the faces.
+
+    An age that no chosen one has counts for nothing.
+
+    >>> chosen = torch.tensor([True, True, True, False])
+    >>> as_old(torch.tensor([0, 0, 0, 1]), torch.tensor([0, 1, 1, 1]), chosen)
+    tensor([0.7500, 0.1250, 0.1250, 0.0000])
+    """
+    weights = torch.zeros(len(others))
+    for age in range(int(ages.max()) + 1):
+        same = chosen & (others == age)
+        weights[same] = (ages == age).float().mean() / same.sum().clamp_min(1)
+    return weights
 
 
 def spread(embedded: Float[Tensor, "face embed"]) -> float:
@@ -122,21 +148,15 @@ def measure_run(run: Path, judge: str, samples: int = SAMPLES) -> BaseRates:
     male = torch.tensor([row.clip.labels[TRAIT] == MEN for row in rows])
     if male.all() or not male.any():
         raise ConfigError(
-            f"Expected a run with faces of women and of men (label {TRAIT}), found {int(male.sum())} men among "
-            f"{len(male)}."
+            f"Expected a run with faces of women and of men (label {TRAIT}), found {int(male.sum())} men "
+            f"among {len(male)}."
         )
     model = finished.configuration["model"]
-    images = torch.stack([_read(finished.image(row.clip.id)) for row in rows])
+    images = torch.stack([from_picture(Image.open(BytesIO(finished.image(row.clip.id)))) for row in rows])
     generator, network = load_generator(model["generator"]), load_image_text_embedder(judge)
     return measure(
         images, male, generator, network, (model.get("start") or {}).get("truncation", 0.0), samples
     )
-
-
-def _read(file: bytes) -> Float[Tensor, "3 size size"]:
-    """Returns a written picture in [-1, 1]."""
-    pixels = np.array(Image.open(BytesIO(file)).convert("RGB"))
-    return torch.from_numpy(pixels).permute(2, 0, 1).float() / 127.5 - 1
 
 
 def table(found: BaseRates) -> str:

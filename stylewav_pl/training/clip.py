@@ -81,8 +81,8 @@ GUIDE = Recipe(
         "words": list(WORDS),
     }
 )
-# Convolutions instead of patches, another embedding, another text tower, other faces: what gradients exploit in
-# the guide is not there in the judge.
+# Convolutions instead of patches, another embedding, another text tower, other faces: what gradients exploit
+# in the guide is not there in the judge.
 JUDGE = Recipe(
     {
         "model": {
@@ -216,7 +216,8 @@ class Training:
         texts = [*batch.captions, *(prompt for several in prompts.values() for prompt in several)]
         ids = pocket_vocabulary(self.recipe.config)(texts).to(batch.images.device)
         prepared = prepare(batch.images, self.recipe.image_size, rng)
-        # Sixty-five tokens are too few for the fused kernel: its backward pass takes half of a step on processors.
+        # Sixty-five tokens are too few for the fused kernel: its backward pass takes half of a step on
+        # processors.
         with self._fast(batch.images.device.type), sdpa_kernel(SDPBackend.MATH):
             text, image = self.network.encode_text(ids), self.network.encode_image(prepared)
         embedded, images = F.normalize(text.float(), dim=-1), F.normalize(image.float(), dim=-1)

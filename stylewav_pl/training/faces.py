@@ -5,8 +5,8 @@ linear head is thrown away, but w is semantic from then on); the synthesis netwo
 resolutions first, through the ToRGB of each resolution; w's mean is measured. Every batch is drawn anew, so
 nothing is seen twice. The 3x3 kernels learn by Muon, which needs several times fewer images than Adam here,
 everything else by Adam. The noise inputs are not used: their strengths stay zero. An adversarial game on top
-is a recipe of its own (:mod:`stylewav_pl.training.adversarial`); against the first edition's generator, of 64 px,
-1500 iterations of it left the PSNR at 28.7 dB and the pictures indistinguishable to the eye.
+is a recipe of its own (:mod:`stylewav_pl.training.adversarial`); against the first edition's generator, of 64
+px, 1500 iterations of it left the PSNR at 28.7 dB and the pictures indistinguishable to the eye.
 """
 
 from copy import deepcopy
@@ -79,8 +79,8 @@ def train(
         resume: Whether to go on from the state file if there is one.
         device: Where to train.
         threads: Processor cores to use.
-        precision: ``bfloat16`` computes the convolutions of the synthesis network with 8 bits of mantissa: two
-            to three times faster on processors and GPUs that have it in hardware, very slow on others.
+        precision: ``bfloat16`` computes the convolutions of the synthesis network with 8 bits of mantissa:
+            two to three times faster on processors and GPUs that have it in hardware, very slow on others.
         save_every: Iterations between two state files.
         progress: Whether to show progress bars.
     """
@@ -117,7 +117,10 @@ def noise_for(seed: int, iteration: int, count: int, device: torch.device) -> Fl
 
 
 def pretrain_mapping(network: StyleGAN2, seed: int, iterations: int, progress: bool) -> float:
-    """Teaches the mapping network what a linear layer needs to know the drawings; returns the last squared error (0 perfect, 1 nothing)."""
+    """Teaches the mapping network what a linear layer needs to know the drawings.
+
+    Returns the last squared error (0 perfect, 1 nothing).
+    """
     device = network.w_mean.device
     parameters = drawing_parameters(torch.zeros(1, Z_DIM)).shape[1]
     head = nn.Linear(network.w_dim, parameters).to(device)
@@ -134,7 +137,10 @@ def pretrain_mapping(network: StyleGAN2, seed: int, iterations: int, progress: b
 
 
 def make_optimisers(network: StyleGAN2) -> list[Optimizer]:
-    """Muon for the 3x3 kernels, Adam for the rest; each group remembers its full learning rate as ``peak``."""
+    """Muon for the 3x3 kernels, Adam for the rest.
+
+    Each group remembers its full learning rate as ``peak``.
+    """
     kernels = [layer.weight for layer in network.convolutions]
     mapping = list(network.mapping.parameters())
     special = {id(parameter) for parameter in [*kernels, *mapping]}
@@ -146,7 +152,11 @@ def make_optimisers(network: StyleGAN2) -> list[Optimizer]:
 def distillation_loss(
     image: Float[Tensor, "face 3 size size"], drawn: Float[Tensor, "face 3 size size"]
 ) -> Float[Tensor, ""]:
-    """Squared error; from 32 px on also absolute errors of pixels and of edges, which keep lines sharp, and a squared error of the coarse image."""
+    """Squared error.
+
+    From 32 px on also absolute errors of pixels and of edges, which keep lines sharp, and a squared error of
+    the coarse image.
+    """
     error = image - drawn
     squared = error.square().mean()
     if image.shape[-1] < 32:

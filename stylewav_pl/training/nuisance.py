@@ -72,17 +72,19 @@ def background_hue(images: Float[Tensor, "face 3 size size"]) -> Int[Tensor, " f
     return corners.mean(dim=(2, 3)).argmax(dim=1)
 
 
-def shares(told: Answers, chosen: Bool[Tensor, " face"] | None = None) -> dict[str, float]:
-    """Returns the share of each answer, as ``question: answer``, among all or the chosen faces.
+def shares(
+    told: Answers, chosen: Bool[Tensor, " face"] | Float[Tensor, " face"] | None = None
+) -> dict[str, float]:
+    """Returns the share of each answer, as ``question: answer``, among all or the chosen (or weighted) faces.
 
     >>> shares({"skin": torch.tensor([0, 0, 1, 2])})
     {'skin: light': 0.5, 'skin: medium': 0.25, 'skin: dark': 0.25}
     """
     found = {}
     for question, index in told.items():
-        index = index if chosen is None else index[chosen]
+        weights = torch.ones(len(index)) if chosen is None else chosen.float()
         for number, answer in enumerate(ANSWERS[question]):
-            found[f"{question}: {answer}"] = float((index == number).float().mean())
+            found[f"{question}: {answer}"] = float(weights[index == number].sum() / weights.sum())
     return found
 
 

@@ -1,8 +1,8 @@
 """Trains a prior on a generator's own samples: no data, a few minutes on one core.
 
-A rectified flow learns which w give an image with a certain vector of the guide. The vector is blurred by noise, so
-that vectors of voices, which no image has exactly, are understood too (clip2latent, Pinkney and Li 2022,
-arXiv:2210.02347, did the same for texts).
+A rectified flow learns which w give an image with a certain vector of the guide. The vector is blurred by
+noise, so that vectors of voices, which no image has exactly, are understood too (clip2latent, Pinkney and Li
+2022, arXiv:2210.02347, did the same for texts).
 """
 
 from collections.abc import Mapping, Sequence
@@ -77,13 +77,13 @@ def train(
     """Trains a prior and writes it (float16).
 
     Args:
-        output: The weight file; ``<output>.samples`` and ``<output>.state`` beside it hold what is needed to go
-            on after an interruption.
+        output: The weight file; ``<output>.samples`` and ``<output>.state`` beside it hold what is needed to
+            go on after an interruption.
         generator: Whose latents it shall give.
         clip_model: The guide that looks at the images.
         preprocess: How images reach the guide.
-        ears: Audio encoders whose targets' mean and directions are stored; those that are not there are left out. For others it is
-            found when they are used.
+        ears: Audio encoders whose targets' mean and directions are stored; those that are not there are left
+            out. For others it is found when they are used.
         seed: Decides on everything random; step ``i`` is the same however often the training was interrupted.
         steps: Optimiser steps of 256 samples.
         samples: How many images are made.
@@ -191,17 +191,25 @@ def _read_samples(kept: Path, about: Mapping[str, str]) -> dict[str, Tensor] | N
 
 @torch.no_grad()
 def measure(prior: Prior, samples: Samples, ears: Sequence[AudioEmbedder]) -> None:
-    """Writes the means, and how w is whitened, into a prior."""
+    """Writes the means, how w is whitened, and how images follow from it, into a prior."""
     mean, centred = samples.latents.mean(dim=0), samples.latents - samples.latents.mean(dim=0)
     covariance = centred.T @ centred / len(centred)
     covariance += EPSILON * covariance.diagonal().mean() * torch.eye(len(covariance))
     prior.w_mean.copy_(mean)
     prior.w_scale.copy_(torch.linalg.cholesky(covariance))
     prior.image_mean.copy_(samples.vectors.mean(dim=0))
+    white = whitened(samples.latents, prior)
+    prior.image_map.copy_((samples.vectors - prior.image_mean).T @ white / len(white))
     for row, ear in enumerate(ears):
         heard = voice_targets(ear)
         prior.ear_means[row] = mean_target(heard)
         prior.ear_directions[row] = voice_directions(heard, VOICE_DIRECTIONS)
+
+
+def whitened(latents: Float[Tensor, "sample width"], prior: Prior) -> Float[Tensor, "sample width"]:
+    """Returns w with mean zero and the identity as covariance."""
+    white: Tensor = torch.linalg.solve_triangular(prior.w_scale, (latents - prior.w_mean).T, upper=False).T
+    return white
 
 
 @dataclass
@@ -229,8 +237,7 @@ class Training:
         """Returns the untrained network and all that goes with it."""
         torch.manual_seed(seed)
         network = FlowNetwork(**prior.network.config).to(device)
-        centred = samples.latents - prior.w_mean
-        white = torch.linalg.solve_triangular(prior.w_scale, centred.T, upper=False).T
+        white = whitened(samples.latents, prior)
         optimiser = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         average = {name: value.detach().clone() for name, value in network.state_dict().items()}
         return cls(network, average, optimiser, white.to(device), samples.vectors.to(device), seed)

@@ -43,7 +43,7 @@ def test_a_long_face_is_measured_by_its_mouth_and_a_turned_one_is_turned() -> No
 @pytest.mark.parametrize("size", [64, 256])
 @pytest.mark.parametrize("angle", [0, 25])
 def test_a_turned_photo_gives_the_upright_face(size: int, angle: float) -> None:
-    """Marks at the eyes and the mouth come out where the rule puts them, whatever the photo's turn and size."""
+    """Marks at the eyes and the mouth come out where the rule puts them, whatever the photo's turn."""
     turn = np.deg2rad(angle)
     rotate = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
     points = 3 * (FIVE @ rotate) + [300, 300]
@@ -65,9 +65,7 @@ def test_what_lies_outside_is_mirrored() -> None:
     assert np.ptp(np.asarray(face, dtype=int).reshape(-1, 3), axis=0).max() <= 1
 
 
-@pytest.mark.parametrize(
-    "points", [np.zeros((7, 2)), np.zeros((5, 2)), np.full((5, 2), np.nan)]
-)
+@pytest.mark.parametrize("points", [np.zeros((7, 2)), np.zeros((5, 2)), np.full((5, 2), np.nan)])
 def test_points_that_are_no_face_are_refused(points: np.ndarray) -> None:
     with pytest.raises(ValueError, match="point"):
         ffhq_square(points)

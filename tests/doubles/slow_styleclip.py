@@ -8,7 +8,7 @@ shared with the package. Works in any precision.
 import math
 
 import torch
-from slow_stylegan2 import slow_image_of_styles, slow_styles
+from slow_stylegan2 import slow_image, slow_image_of_styles, slow_styles
 from torch.nn import functional
 
 LEARNING_RATE = 0.1
@@ -73,3 +73,36 @@ def slow_path(values, similarity_of, num_steps, noise="const", colours=False):
         path.append(torch.cat(styles))
         similarities.append(similarity.item())
     return path, similarities
+
+
+def slow_edit(values, start, similarity_of, identity_of, num_steps, distance_weight, identity_weight):
+    """StyleCLIP's edit of a given W+: the loss of its section 4, step by step.
+
+    Args:
+        values: The generator.
+        start: W+ of the given image, [layer, w_dim].
+        similarity_of: From one image [1, 3, R, R] to its cosine with the target.
+        identity_of: From one image to the unit vector of whose face it shows.
+        num_steps: How many steps.
+        distance_weight: Of the squared distance to the start, summed over all layers and numbers.
+        identity_weight: Of 1 - the cosine of the identities.
+
+    Returns:
+        The W+ at the start and after each step.
+    """
+    given = identity_of(slow_image(values, start, "const")[None]).detach()
+    latent, first, second, path = start.clone(), torch.zeros_like(start), torch.zeros_like(start), [start]
+    for step in range(num_steps):
+        moved = latent.clone().requires_grad_()
+        image = slow_image(values, moved, "const")[None]
+        distance = sum(((row - origin) ** 2).sum() for row, origin in zip(moved, start, strict=True))
+        loss = 1 - similarity_of(image) + distance_weight * distance
+        loss = loss + identity_weight * (1 - (identity_of(image) * given).sum())
+        (gradient,) = torch.autograd.grad(loss, [moved])
+        first = FASTER * first + (1 - FASTER) * gradient
+        second = SLOWER * second + (1 - SLOWER) * gradient**2
+        mean = first / (1 - FASTER ** (step + 1))
+        spread = (second / (1 - SLOWER ** (step + 1))).sqrt()
+        latent = latent - slow_rate(step, num_steps) * mean / (spread + TINY)
+        path.append(latent)
+    return path

@@ -17,6 +17,7 @@ from stylewav_pl.cli import main
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.face import networks
 from stylewav_pl.face.recordings import with_rate
+from stylewav_pl.optimisation.prompts import Prompt
 from stylewav_pl.optimisation.start import Start
 from stylewav_pl.pocket.voices import held_out_speakers, speak
 from stylewav_pl.types import AudioError
@@ -48,6 +49,22 @@ def test_the_face_is_the_one_of_the_command(wav: Path, tmp_path: Path) -> None:
     assert face.save(tmp_path / "mine").read_bytes() == (out / "images/voice.png").read_bytes()
     for name in ("latents/voice.safetensors", "strips/voice.png"):
         assert (tmp_path / "mine" / name).read_bytes() == (out / name).read_bytes()
+
+
+def test_words_beside_a_voice_are_those_of_the_command(wav: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ["--text", "a person with glasses", "--text-weight", "0.5", "--negative", "a person with a beard"]
+    places = ["--audio-encoder", "pocket", "--device", "cpu", "--steps", "4", "--start", "mean"]
+    threads = ["--threads", str(torch.get_num_threads())]
+    assert main(["generate", str(wav), "-o", str(out), *words, *places, *threads]) == 0
+    said = {"text": words[1], "text_weight": 0.5, "negative": words[5]}
+    face = stylewav_pl.generate(wav, steps=4, start="mean", prompts=[words[1]], **said, **POCKET)
+    assert face.save(tmp_path / "mine").read_bytes() == (out / "images/voice.png").read_bytes()
+    plain = stylewav_pl.generate(wav, steps=4, start="mean", prompts=[words[1]], **POCKET)
+    assert face.scores[words[1]] > plain.scores[words[1]] + 0.01
+    mix = [Prompt(audio="clip"), Prompt(text=words[1], weight=0.5), Prompt(text=words[5], weight=-1.0)]
+    mixed = stylewav_pl.generate(wav, steps=4, start="mean", mix=mix, **POCKET)
+    assert torch.equal(mixed.latent, face.latent)
 
 
 def test_what_a_face_is(wav: Path) -> None:
@@ -180,6 +197,7 @@ def test_bad_recordings_are_all_named(wav: Path, tmp_path: Path) -> None:
         (None, {"latent_space": "Z"}, "Expected a latent space"),
         (None, {"device": "abacus"}, "Expected a device"),
         (None, {"count": 0}, "count"),
+        (None, {"text": "a man", "mix": [Prompt(text="a man")]}, "mix, and text or negative, contradict"),
         (None, {"window": "end"}, "Unknown window 'end'"),
     ],
 )
@@ -205,7 +223,8 @@ def test_saved_files(wav: Path, tmp_path: Path) -> None:
 
 
 def test_the_package_is_imported_at_once() -> None:
-    program = "import sys, stylewav_pl; stylewav_pl.__version__; print('torch' in sys.modules, 'numpy' in sys.modules)"
+    heavy = "'torch' in sys.modules, 'numpy' in sys.modules"
+    program = f"import sys, stylewav_pl; stylewav_pl.__version__; print({heavy})"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["False", "False"]
     assert {"Face", "generate"} <= set(stylewav_pl.__all__)

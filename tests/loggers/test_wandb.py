@@ -13,9 +13,9 @@ from PIL import Image
 from stylewav_pl.callbacks import writer
 from stylewav_pl.loggers import WandbLog
 
-# What an offline W&B run recorded, read from its ``.wandb`` file: a LevelDB log (https://github.com/google/leveldb/blob/main/doc/log_format.md)
-# after a header of 7 bytes: blocks of 32 KiB with records of checksum (4), length (2), type (1) and data,
-# each a protocol buffer.
+# What an offline W&B run recorded, read from its ``.wandb`` file: a LevelDB log
+# (https://github.com/google/leveldb/blob/main/doc/log_format.md) after a header of 7 bytes: blocks of 32 KiB
+# with records of checksum (4), length (2), type (1) and data, each a protocol buffer.
 
 BLOCK, HEADER = 32_768, 7
 FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4

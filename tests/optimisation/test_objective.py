@@ -7,7 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from stylewav_pl.errors import ConfigError
+from stylewav_pl.optimisation.loss import CohortLoss, Seen
 from stylewav_pl.optimisation.objective import Objective, cosine_similarity, squared_distance
+from stylewav_pl.optimisation.terms import DistanceToStart, Similarity
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -38,42 +41,70 @@ def test_each_clip_may_have_a_start_of_its_own() -> None:
     assert torch.equal(squared_distance(latents, starts), expected)
 
 
-def test_objective_is_the_weighted_sum_of_each_clip() -> None:
-    similarities, latents, start = (
+def seen(similarities: Tensor, latents: Tensor) -> Seen:
+    nothing = similarities.new_zeros(len(similarities), 1)
+    return Seen(0, nothing, nothing, similarities, latents)
+
+
+def plain(objective: Objective, starts: Tensor) -> CohortLoss:
+    """The two terms that need no network."""
+    none = starts.new_zeros(len(starts), 1)
+    return CohortLoss(
+        {
+            "similarity": Similarity(objective.similarity, objective.logit_scale, none, "cosine", True),
+            "distance_to_start": DistanceToStart(objective.distance_to_start, starts, None),
+        }
+    )
+
+
+def test_the_loss_is_the_weighted_sum_of_each_clip() -> None:
+    similarities, latents, starts = (
         torch.tensor([0.2, -0.5], dtype=torch.float64),
         random(2, 3, 4),
-        random(3, 4, seed=1),
+        random(2, 3, 4, seed=1),
     )
     objective = Objective(similarity=2.0, distance_to_start=0.3, logit_scale=1 / 7)
-    for row, value in enumerate(objective(similarities, latents, start).tolist()):
-        distance = math.dist(latents[row].flatten().tolist(), start.flatten().tolist()) ** 2
+    for row, value in enumerate(plain(objective, starts)(seen(similarities, latents)).tolist()):
+        distance = math.dist(latents[row].flatten().tolist(), starts[row].flatten().tolist()) ** 2
         assert value == pytest.approx(2.0 * (1 - float(similarities[row]) / 7) + 0.3 * distance)
 
 
 def test_stylewav_loss_of_the_paper() -> None:
-    cosine = torch.tensor([0.25])
-    found = Objective(logit_scale=(1 / 0.07) / 100)(cosine, torch.zeros(1, 2), torch.zeros(2))
-    assert found.item() == pytest.approx(1 - 0.25 / 7)
+    term = Similarity(1.0, (1 / 0.07) / 100, torch.zeros(1, 1), "cosine", is_scored=True)
+    assert term(seen(torch.tensor([0.25]), torch.zeros(1, 2))).item() == pytest.approx(1 - 0.25 / 7)
 
 
 def test_a_clip_knows_nothing_of_its_company() -> None:
-    latents, start, similarities = (
+    latents, starts, similarities = (
         random(5, 3),
-        random(3, seed=1),
+        random(5, 3, seed=1),
         torch.linspace(-1, 1, 5, dtype=torch.float64),
     )
     objective = Objective(distance_to_start=0.1)
-    together = objective(similarities, latents, start)
-    alone = torch.cat([objective(similarities[[row]], latents[[row]], start) for row in range(5)])
+    together = plain(objective, starts)(seen(similarities, latents))
+    alone = torch.cat(
+        [plain(objective, starts[[row]])(seen(similarities[[row]], latents[[row]])) for row in range(5)]
+    )
     assert torch.equal(together, alone)
 
 
 def test_gradients() -> None:
-    start, target = random(4, seed=1), F.normalize(random(2, 4, seed=2), dim=-1)
+    starts, target = random(2, 4, seed=1), F.normalize(random(2, 4, seed=2), dim=-1)
 
     def loss(latents: Tensor) -> Tensor:
-        return Objective(distance_to_start=0.5)(
-            cosine_similarity(F.normalize(latents, dim=-1), target), latents, start
-        )
+        near = cosine_similarity(F.normalize(latents, dim=-1), target)
+        return plain(Objective(distance_to_start=0.5), starts)(seen(near, latents))
 
     assert torch.autograd.gradcheck(loss, (random(2, 4).requires_grad_(),))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"measure": "whitened"}, "distance_to_start is 0"),
+        ({"identity": -1.0}, "model.objective.identity"),
+    ],
+)
+def test_wrong_weights_are_refused(settings: dict, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        Objective(**settings)

@@ -256,3 +256,32 @@ def test_a_move_changes_what_voices_differ_in_and_nothing_where_they_agree() -> 
 def test_a_sample_of_its_own_is_moved_by_the_prior() -> None:
     start = Start(prior="pocket", truncation=1.0)
     assert start.depends_on_voice and not start.is_mean
+
+
+def linear_images(made: Prior, latents: torch.Tensor) -> torch.Tensor:
+    """What a guide would see if images followed from w as ``image_map`` says."""
+    white = torch.linalg.solve_triangular(made.w_scale, (latents - made.w_mean).T, upper=False).T
+    return made.image_mean + white @ made.image_map.T
+
+
+def test_a_move_is_completed_by_the_least_change_that_arrives() -> None:
+    made = prior(6, 4)
+    made.image_map.normal_()
+    made.hear(torch.randn(6), torch.eye(6)[:2])
+    latents, targets = torch.randn(3, 4), F.normalize(torch.randn(3, 6), dim=1)
+    found = made.complete(latents, linear_images(made, latents), targets)
+    asked = made.image_mean + 0.9 * (targets + made.shift - made.image_mean)
+    torch.testing.assert_close(linear_images(made, found)[:, :2], asked[:, :2], rtol=1e-4, atol=1e-4)
+    white = torch.linalg.solve_triangular(made.w_scale, (found - latents).T, upper=False)  # [latent, clip]
+    readings = made.image_map[:2]
+    within = readings.T @ torch.linalg.solve(readings @ readings.T, readings @ white)
+    torch.testing.assert_close(white, within, rtol=1e-3, atol=1e-4)
+
+
+def test_a_goal_has_the_voice_s_part_and_the_image_s_rest() -> None:
+    made = prior(6, 4)
+    made.hear(torch.randn(6), torch.eye(6)[:2])
+    vectors, targets = (F.normalize(torch.randn(3, 6), dim=1) for _ in range(2))
+    asked = made.image_mean + 0.9 * (targets + made.shift - made.image_mean)
+    expected = torch.cat([asked[:, :2], vectors[:, 2:]], dim=1)
+    torch.testing.assert_close(made.part.goals(vectors, targets), F.normalize(expected, dim=1))

@@ -1,4 +1,5 @@
-"""Several real processes on one machine: the same bytes as one, idle ranks, and a crash that is not swallowed."""
+"""Several real processes on one machine: the same bytes as one, idle ranks, and a crash that is not
+swallowed."""
 
 import csv
 import json
@@ -195,7 +196,8 @@ def test_a_signal_to_the_first_process_stops_all_and_leaves_none(place: Path, tm
     assert not (place / "stopped" / "results.csv").exists()
 
 
-# The first process that is started as process 1 stops there, before a line of the program, until there is a gate.
+# The first process that is started as process 1 stops there, before a line of the program, until there is a
+# gate.
 HELD = """
 import os, pathlib, time
 held = pathlib.Path("held")
@@ -229,7 +231,8 @@ def test_a_child_whose_leader_was_killed_while_it_started_takes_no_place_in_the_
 
 
 def is_alive(process: int) -> bool:
-    """Whether a process runs; one that has ended may keep its number until somebody asks for its exit code."""
+    """Whether a process runs; one that has ended may keep its number until somebody asks for
+    its exit code."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except FileNotFoundError:
@@ -261,7 +264,8 @@ def test_threads_are_set_here_and_for_the_processes_that_follow(monkeypatch: pyt
 
 
 def test_a_job_leaves_no_trace_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second run in this process must not take itself for a part of the first one's job, and wait for ever."""
+    """A second run in this process must not take itself for a part of the first one's job, and
+    wait for ever."""
     for name in LAUNCHED_WITH:
         monkeypatch.delenv(name, raising=False)
     trainer = Trainer(accelerator="cpu", devices=1, logger=False, **FORCED)

@@ -1,4 +1,5 @@
-"""The recipe of the pocket CLIP model: its losses, its data, going on after an interruption, and the evaluation."""
+"""The recipe of the pocket CLIP model: its losses, its data, going on after an interruption, and the
+evaluation."""
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -163,7 +164,8 @@ def test_bfloat16_learns_the_same(faces: clip_faces.Faces) -> None:
     losses = []
     for precision in ("float32", "bfloat16"):
         torch.manual_seed(0)
-        training = clip.Training.begin(TINY, precision=precision)  # type: ignore[arg-type]  # both are precisions
+        # both are precisions
+        training = clip.Training.begin(TINY, precision=precision)  # type: ignore[arg-type]
         losses.append(training.step(batch, 0, 0, 1.0)["match"])
     assert losses[0] != losses[1] == pytest.approx(losses[0], rel=0.02)
 

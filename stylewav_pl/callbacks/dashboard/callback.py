@@ -1,4 +1,7 @@
-"""The callback that turns cohort results into named numbers, pictures and histograms, and hands them to the trainer's loggers."""
+"""The callback that turns cohort results into named numbers, pictures and histograms.
+
+It hands them to the trainer's loggers.
+"""
 
 import sys
 import time
@@ -33,7 +36,9 @@ MAX_POPULATIONS = 8
 
 
 class Dashboard(Callback):
-    """Shows how a run goes, in every logger of the trainer; the names are those of :mod:`stylewav_pl.callbacks.dashboard.names`.
+    """Shows how a run goes, in every logger of the trainer.
+
+    The names are those of :mod:`stylewav_pl.callbacks.dashboard.names`.
 
     Volume: a row of numbers per cohort for the first 1000 cohorts, then 500 for each doubling; pictures and
         histograms after
@@ -67,7 +72,10 @@ class Dashboard(Callback):
         self._given_up: list[Logger] = []
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Reads what earlier starts of the run have done, and its configuration, where this process shows them."""
+        """Reads what earlier starts of the run have done, and its configuration.
+
+        Only where this process shows them.
+        """
         if self._shows(trainer):
             run = RunDirectory(Path(trainer.default_root_dir))
             self.clips_done = run.finished().number_of_clips

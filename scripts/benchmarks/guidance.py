@@ -1,0 +1,184 @@
+"""What words beside voices, and edits of given faces, do on the pocket networks, told by their judge."""
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from safetensors.torch import save_file
+from torch import Tensor
+
+from stylewav_pl.data import BuiltinVoices, Window
+from stylewav_pl.data.module import assemble
+from stylewav_pl.data.sound import Sound
+from stylewav_pl.embedders import load_image_text_embedder
+from stylewav_pl.embedders.base import ImageTextEmbedder
+from stylewav_pl.face.defaults import defaults
+from stylewav_pl.module import StyleWav
+from stylewav_pl.optimisation.prompts import voice_and_words
+from stylewav_pl.optimisation.start import Start
+from stylewav_pl.pocket.faces import PROMPT_SETS
+from stylewav_pl.runs.plan import Plan, stem_of
+from stylewav_pl.training.nuisance import ANSWERS, answers_of, embed
+from stylewav_pl.types import Clip
+
+COHORT = 20
+JUDGE = "pocket-judge"
+SEX = ("male", "female")
+ASKED = {  # text to the question and the answer that should arrive
+    "a person with black hair": ("hair-colour", "black"),
+    "a person with blond hair": ("hair-colour", "blond"),
+    "a person with glasses": ("glasses", "with"),
+    "a man with a beard": ("beard", "with"),
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a judge sees in faces.
+
+    Attributes:
+        told: By question, the answer of each face.
+        female: Whether it is nearer to a girl than to a boy.
+        embedded: ``[face, embed]``.
+    """
+
+    told: dict[str, list[str]]
+    female: Bool[Tensor, " face"]
+    embedded: Float[Tensor, "face embed"]
+
+
+def judged(images: Float[Tensor, "face 3 size size"]) -> Judged:
+    """Asks the judge."""
+    judge: ImageTextEmbedder = load_image_text_embedder(JUDGE)
+    embedded = embed(judge, images)
+    told = answers_of(judge, embedded, images)
+    words = {name: [ANSWERS[name][index] for index in indices.tolist()] for name, indices in told.items()}
+    female = (embedded @ judge.embed_text(PROMPT_SETS["boy-girl"].prompts()).T).argmax(dim=1) == 1
+    return Judged(words, female, embedded)
+
+
+def voices(per_sex: int) -> tuple[BuiltinVoices, list[Clip]]:
+    """Adults that no pocket network has heard: as many women as men."""
+    source = BuiltinVoices(per_sex)
+    return source, source.list_clips()
+
+
+def faces(source: BuiltinVoices, clips: Sequence[Clip], **settings: Any) -> Float[Tensor, "face 3 size size"]:
+    """Makes faces as the command does, with these settings of :class:`StyleWav`."""
+    shipped = {**defaults().model, "frame_steps": ()}
+    size = min(COHORT, len(clips))
+    system = StyleWav.from_sources(cohort_size=size, **{**shipped, **settings})
+    optimizer = system.configure_optimizers()
+
+    def descend(loss: Tensor) -> None:
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    by_id, images = {clip.id: clip for clip in clips}, []
+    for cohort in Plan(size).extended(list(by_id)).cohorts:
+        waves = [source.read(by_id[id], system.audio.sample_rate, Window()) for id in cohort.ids]
+        sounds = [Sound(wave.numpy(), None) for wave in waves]
+        result = system.optimize(assemble(cohort, by_id, sounds, None), optimizer, descend)
+        images.append(result.images)
+    return torch.cat(images)
+
+
+def words_arrive(per_sex: int, steps: int, weight: float, **settings: Any) -> dict[str, dict[str, float]]:
+    """Shares of faces that show what a text asks for, and of those whose sex is still the voice's."""
+    source, clips = voices(per_sex)
+    plain = judged(faces(source, clips, num_steps=steps, **settings))
+    female = torch.tensor([clip.labels["sex"] == "female" for clip in clips])
+    rows = {"voices alone": {"sex as heard": share(plain.female == female)}}
+    for text, (question, answer) in ASKED.items():
+        chosen = ~female if answer == "with" and question == "beard" else torch.ones_like(female)
+        some = [clip for clip, one in zip(clips, chosen.tolist(), strict=True) if one]
+        found = judged(
+            faces(source, some, num_steps=steps, prompts=voice_and_words(text, weight), **settings)
+        )
+        before = [one for one, of in zip(plain.told[question], chosen.tolist(), strict=True) if of]
+        rows[text] = {
+            "without the text": share_of(before, answer),
+            "with it": share_of(found.told[question], answer),
+            "sex as heard": share(found.female == female[chosen]),
+        }
+    return rows
+
+
+def kept_away(per_sex: int, steps: int, **settings: Any) -> dict[str, float]:
+    """Shares of faces with glasses, without and with the negative text."""
+    source, clips = voices(per_sex)
+    female = torch.tensor([clip.labels["sex"] == "female" for clip in clips])
+    rows = {}
+    for name, prompts in (
+        ("without the text", None),
+        ("with it", voice_and_words(negative="a person with glasses")),
+    ):
+        found = judged(faces(source, clips, num_steps=steps, prompts=prompts, **settings))
+        rows[name] = share_of(found.told["glasses"], "with")
+        rows[f"sex as heard, {name}"] = share(found.female == female)
+    return rows
+
+
+def edited(per_sex: int, steps: int, **settings: Any) -> dict[str, float]:
+    """Given faces, each edited by a voice of the other sex: shares that change, and what stays.
+
+    ``nearer than strangers``: mean share of the other given faces that are farther from the origin, in the
+    judge's eyes, than the edited face is.
+    """
+    source, clips = voices(per_sex)
+    system = StyleWav.from_sources(cohort_size=1)
+    random = torch.Generator().manual_seed(77)
+    w = system.generator.map(torch.randn(20 * per_sex, system.generator.z_dim, generator=random))
+    origin = []
+    with torch.no_grad():
+        seen = judged(torch.cat([system.generator.synthesize(part) for part in w.split(20)]))
+    pools = {sex: w[seen.female == (sex == "male")] for sex in SEX}  # a face of the other sex than the voice
+    took = {sex: 0 for sex in SEX}
+    with tempfile.TemporaryDirectory() as folder:
+        for clip in clips:
+            sex = clip.labels["sex"]
+            origin.append(pools[sex][took[sex]])
+            took[sex] += 1
+            save_file({"latent": origin[-1].clone()}, Path(folder) / f"{stem_of(clip.id)}.safetensors")
+        images = faces(source, clips, num_steps=steps, start=Start(latent=folder), **settings)
+    with torch.no_grad():
+        before = judged(
+            torch.cat([system.generator.synthesize(part) for part in torch.stack(origin).split(20)])
+        )
+    after = judged(images)
+    cosines = after.embedded @ before.embedded.T
+    own = cosines.diagonal()[:, None]
+    others = before.embedded @ before.embedded.T
+    apart = ~torch.eye(len(clips), dtype=torch.bool)
+    rows = {"changed sex": share(before.female != after.female)}
+    rows["nearer than strangers"] = float(((others < own) & apart).sum() / apart.sum())
+    for name in ("glasses", "hair-colour", "skin", "background"):
+        same = [a == b for a, b in zip(before.told[name], after.told[name], strict=True)]
+        rows[f"same {name}"] = sum(same) / len(same)
+    return rows
+
+
+def share(which: Bool[Tensor, " face"]) -> float:
+    """Of those that are true."""
+    return float(which.float().mean())
+
+
+def share_of(found: Sequence[str], answer: str) -> float:
+    """Of those with this answer."""
+    return found.count(answer) / len(found)
+
+
+def measure(per_sex: int, steps: int, weight: float) -> dict[str, Any]:
+    """All of it, with the settings that the configurations have."""
+    began = time.perf_counter()
+    figures: dict[str, Any] = {"voices": 2 * per_sex, "steps": steps}
+    figures["words beside voices"] = words_arrive(per_sex, steps, weight)
+    figures["a person with glasses, negative"] = kept_away(per_sex, steps)
+    figures["seconds"] = time.perf_counter() - began
+    return figures
