@@ -54,7 +54,7 @@ def test_readme_gives_a_face(run: Run, tmp_path: Path) -> None:
 
 def test_first_steps_gives_four_faces_of_each_voice(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     faces = run("docs/start.md")["faces"]
-    assert [face.id for face in faces][3:6] == ["a#4", "recording", "recording#2"]
+    assert [face.id for face in faces][3:6] == ["a#4", "recording#1", "recording#2"]
     assert capsys.readouterr().out.startswith("0 [")
 
 
