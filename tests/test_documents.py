@@ -2,8 +2,10 @@
 
 import importlib
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -39,10 +41,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(Image.Image, "show", lambda image: None)
 
     def run_document(document: str) -> dict[str, object]:
-        known: dict[str, object] = {"__name__": document, "array": np.asarray(voices[1])}
+        # A module that can be imported again: the parser of other tests looks for every subclass there is.
+        module = ModuleType(re.sub(r"\W", "_", document))
+        sys.modules[module.__name__] = module
+        module.__dict__["array"] = np.asarray(voices[1])
         for block in blocks(document, "python"):
-            exec(compile(block, document, "exec"), known)
-        return known
+            exec(compile(block, document, "exec"), module.__dict__)
+        return module.__dict__
 
     return run_document
 
