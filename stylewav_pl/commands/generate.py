@@ -180,7 +180,8 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
     overlays = [f"--config={name}" for name in config_names(passed)]
     others = [word for index, word in enumerate(passed) if not _of_config(passed, index)]
     from stylewav_pl.embedders import matching_guide
-    from stylewav_pl.face.defaults import WITHOUT_PRIOR, named_start, spread_frames, suits_prior
+    from stylewav_pl.face.defaults import named_start, spread_frames, suits_prior
+    from stylewav_pl.face.defaults import overlays as shipped_overlays
     from stylewav_pl.optimisation.start import Start
     from stylewav_pl.runs.directory import RunDirectory
 
@@ -199,7 +200,9 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
     seen_by = guide or _passed(passed, "--model.guide")
     from_prior = asked.latent is None and suits_prior(generator, seen_by, asked.start)
     # an overlay may have sources of its own, and comes before the files
-    words = ["--config", "generate.yaml", *([] if from_prior else ["--config", WITHOUT_PRIOR]), *overlays]
+    with_words = bool(asked.text or asked.negative or _passed(passed, "--model.prompts"))
+    shipped = ["generate.yaml", *shipped_overlays(from_prior, with_words)]
+    words = [*(f"--config={name}" for name in shipped), *overlays]
     words += ["--run", asked.output]
     words += ["--data.sources", json.dumps(sources)]
     # Empty slots cost as much as faces; but a run keeps the cohorts that it began with.

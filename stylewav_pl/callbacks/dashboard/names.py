@@ -7,8 +7,8 @@ While a run works, by process:
 - ``rank0/similarity/start``, ``end``: mean cosine to the target, before the first step and at the end; all:
   ``half``.
 - ``rank0/throughput/clips_per_second``: finished clips; all: ``clip_steps_per_second``, times steps.
-- ``rank0/memory/process_peak_gib``, ``device_peak_gib``: most memory so far; of the accelerator
-  where there is one.
+- ``rank0/memory/process_peak_gib``, ``device_peak_gib``: most memory so far, of the accelerator if there is
+  one.
 - ``rank0/score/TRAIT/separation``: how much higher a prompt scores on its own population than on the others,
   so far; all: ``rank0/score/TRAIT/LABEL/PROMPT``, the mean score of each population.
 - ``faces/LABEL``: pictures of the cohort that was just finished; ``live_histogram/...``: its similarities and
