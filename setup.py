@@ -13,7 +13,10 @@ from setuptools.command.build_py import build_py
 
 
 class BuildWithConfigs(build_py):
-    """Builds the package, then adds the configs (not in an editable install, which reads those of the repository)."""
+    """Builds the package, then adds the configs.
+
+    Not in an editable install, which reads those of the repository.
+    """
 
     def run(self) -> None:
         """Runs the usual build and copies ``configs/**/*.yaml``."""

@@ -1,4 +1,7 @@
-"""A voice in, a face that sounds like it out, and statistics that say whether two groups of voices give different faces."""
+"""A voice in, a face that sounds like it out.
+
+And statistics that say whether two groups of voices give different faces.
+"""
 
 from typing import TYPE_CHECKING, Any
 

@@ -82,7 +82,7 @@ def usage() -> str:
             *lines,
             "",
             "  --offline with any command: never use the network (as STYLEWAV_OFFLINE=1 does)",
-            f"  {COMPLETION} bash (zsh, fish ...): a script for the shell that completes commands and options",
+            f"  {COMPLETION} bash (zsh, fish ...): a script that completes commands and options",
             "",
             EXAMPLES,
         ]
@@ -120,8 +120,8 @@ def _answer(words: Sequence[str], offline: bool) -> int:
         return 0
     if words[0] not in (*COMMANDS, COMPLETION):
         _complain(
-            f"no command {words[0]!r}.{did_you_mean(words[0], COMMANDS)} Expected one of: {', '.join(COMMANDS)}. "
-            "See stylewav-pl --help."
+            f"no command {words[0]!r}.{did_you_mean(words[0], COMMANDS)} Expected one of: "
+            f"{', '.join(COMMANDS)}. See stylewav-pl --help."
         )
         return 2
     os.environ.setdefault(*WAITING)

@@ -48,8 +48,8 @@ class DecodingProcessError(StyleWavError):
     def __init__(self, reason: str) -> None:
         super().__init__(
             f"A process that decodes audio was ended from outside ({reason}), as systems do that run out of "
-            "memory. What was finished is safe; the same command continues. If it happens again, take fewer of "
-            "them: --data.num_workers 0."
+            "memory. What was finished is safe; the same command continues. If it happens again, take fewer "
+            "of them: --data.num_workers 0."
         )
 
 
@@ -58,8 +58,8 @@ class MemoryShortageError(StyleWavError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"The memory does not suffice ({reason}). Optimise fewer clips side by side (--data.cohort_size N, or "
-            "auto, with --restart for a run that has begun), or recompute feature maps "
+            f"The memory does not suffice ({reason}). Optimise fewer clips side by side (--data.cohort_size "
+            "N, or auto, with --restart for a run that has begun), or recompute feature maps "
             "(--model.speed.recompute_from 256)."
         )
 
@@ -94,14 +94,17 @@ class StrictError(StyleWavError):
 
 
 def one_line(error: Exception | str, longest: int = 300) -> str:
-    """The beginning of an error's text in one line, without codes that a terminal would obey; its type where it has no text."""
+    """The beginning of an error's text in one line, without codes that a terminal would obey.
+
+    Its type where it has no text.
+    """
     text = " ".join(str(error).split()) or type(error).__name__
     text = printable(text)
     return text if len(text) <= longest else f"{text[:longest]} ..."
 
 
 def shortened(text: str, longest: int = 200) -> str:
-    """The text with the middle of words left out that no terminal shows whole, paths of thousands of letters say.
+    """Leaves out the middle of words that no terminal shows whole, paths of thousands of letters say.
 
     >>> shortened("no file " + "x" * 5000, longest=12)
     'no file xxxxxx...xxx (5,000 characters)'
@@ -115,7 +118,9 @@ def _without_middle(word: str, longest: int) -> str:
 
 
 def printable(text: str) -> str:
-    r"""The text with a question mark for every sign that could steer a terminal; names of files and folders may hold such.
+    r"""The text with a question mark for every sign that could steer a terminal.
+
+    Names of files and folders may hold such.
 
     >>> printable("left out: \x1b[2Jother")
     'left out: ?[2Jother'

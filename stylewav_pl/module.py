@@ -91,11 +91,11 @@ class StyleWav(LightningModule):
             start: Where a clip's latent begins; at the mean w by default.
             objective: What is minimised; 1 - cosine by default.
             prompts: What images should come near, or keep away from; ``None``: the clip's own voice alone.
-            combine: Whether prompts are terms of their own (``terms``), each on the scale of random faces, or add
-                up to one vector (``embeddings``).
+            combine: Whether prompts are terms of their own (``terms``), each on the scale of random faces, or
+                add up to one vector (``embeddings``).
             views: Augmented copies that the guide sees beside each image; none by default.
-            layers: Which parts of a latent may move, in W+ or S: ranges of w vectors from coarse to fine (``0-7``), or
-                styles by name (``conv3``); ``None``: all.
+            layers: Which parts of a latent may move, in W+ or S: ranges of w vectors from coarse to fine
+                (``0-7``), or styles by name (``conv3``); ``None``: all.
             num_steps: Optimisation steps per cohort; 0: the start itself is the result.
             optimizer: Builds the optimiser for the latents; Adam at 0.1 by default.
             schedule: Learning-rate shape; StyleCLIP's by default.
@@ -178,8 +178,8 @@ class StyleWav(LightningModule):
             audio: Registry name or weight file of the audio encoder, or a built one.
             preprocess: How images reach the guide: ``clip`` (resize and normalise) or ``reference`` (as
                 StyleCLIP did).
-            identity: Tells whose face an image shows, for ``objective.identity``: the file of IR-SE50, a CLIP model
-                (one that neither guides nor judges, by preference), or a built one.
+            identity: Tells whose face an image shows, for ``objective.identity``: the file of IR-SE50, a CLIP
+                model (one that neither guides nor judges, by preference), or a built one.
             cohort_size: Slots per cohort; the command line takes it from the data module.
             start: Where a clip's latent begins; at the mean w by default.
             latent_space: What is optimised; W by default.
@@ -288,7 +288,7 @@ class StyleWav(LightningModule):
 
     def initial_latents(
         self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"]
-    ) -> Float[Tensor, "cohort *latent"]:
+    ) -> Float[Tensor, " cohort *latent"]:
         """Returns where each slot's latent begins."""
         return initial_latents(
             self.start,
@@ -310,7 +310,7 @@ class StyleWav(LightningModule):
         optimizer.step()
 
     def predict_step(
-        self, batch: Float[Tensor, "clip *latent"], batch_index: int
+        self, batch: Float[Tensor, " clip *latent"], batch_index: int
     ) -> Float[Tensor, "clip 3 height width"]:
         """Renders latents of an earlier run."""
         return self.renderer.render(batch)

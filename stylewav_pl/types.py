@@ -147,7 +147,7 @@ class CohortResult:
     clips: tuple[Clip, ...]
     skips: tuple[Skip, ...]
     images: Float[Tensor, "clip 3 height width"]
-    latents: Float[Tensor, "clip *latent"]
+    latents: Float[Tensor, " clip *latent"]
     curves: Float[Tensor, "clip step"]
     targets: Float[Tensor, "clip embed"]
     frames: Float[Tensor, "clip frame 3 height width"]

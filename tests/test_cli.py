@@ -1,12 +1,10 @@
-"""The command line in process, with linear networks and sounds written on the spot: what a user sees, from first start to last."""
+"""The command line in process, with linear networks and sounds written on the spot: what a user sees, from
+first start to last."""
 
 import csv
 import json
 import os
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -729,39 +727,3 @@ def failing_after(calls: int, function: Callable[..., object]) -> Callable[..., 
         return function(*args, **kwargs)
 
     return limited
-
-
-@pytest.mark.chaos
-def test_a_killed_process_leaves_a_run_that_the_same_command_finishes(tmp_path: Path) -> None:
-    project = Project(
-        tmp_path, voices=[f"{sex}/v{number}" for number in range(6) for sex in ("female", "male")]
-    )
-    options = ["--config", str(project.config), "--data.cohort_size", "1", "--model.num_steps", "60"]
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert main(["fit", *options, "--run", str(whole)]) == 0
-    journal = killed / "journal" / "rank-00000.index"
-    with subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "stylewav_pl.cli", "fit", *options, "--run", str(killed)],
-        cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        while not (journal.exists() and journal.read_bytes().count(b"\n")) and process.poll() is None:
-            time.sleep(0.001)
-        process.kill()
-    done = journal.read_bytes().count(b"\n")
-    assert process.returncode == -9
-    assert 1 <= done < 12  # it died in the middle
-    assert not (killed / "results.csv").exists()
-    first = {path: path.stat().st_mtime_ns for path in (killed / "images").glob("*.png")}
-    assert main(["fit", *options, "--run", str(killed)]) == 0
-    for table in TABLES:
-        assert (killed / table).read_bytes() == (whole / table).read_bytes()
-    for folder in ("images", "latents"):
-        assert {path.name: path.read_bytes() for path in (killed / folder).iterdir()} == {
-            path.name: path.read_bytes() for path in (whole / folder).iterdir()
-        }
-    assert (
-        sum(path.stat().st_mtime_ns == stamp for path, stamp in first.items()) >= done
-    )  # what counted was not made again

@@ -92,7 +92,8 @@ def test_the_demo_compares_eighty_speakers() -> None:
 def common_voice(
     tmp_path_factory: pytest.TempPathFactory, spoken: dict[str, Path], release: Any, recording: Any
 ) -> Path:
-    """A folder in which ``common-voice`` is a release with enough speakers for every configuration; a few sounds under many names."""
+    """A folder in which ``common-voice`` is a release with enough speakers for every configuration; a few
+    sounds under many names."""
     folder = tmp_path_factory.mktemp("experiment")
     new = release(folder / "cv-corpus-25.0-2026-03-09", 25)
     people = [

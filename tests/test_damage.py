@@ -422,7 +422,8 @@ def test_a_recording_that_has_changed_is_told_and_its_face_kept(
 def test_a_cohort_whose_recording_is_not_what_it_was_is_named_and_left_as_it_is(
     own_voices: Run, told: Callable[[], str], loss: str
 ) -> None:
-    """One image of the first cohort is damaged, and the recording of the other; the last cohort can be mended."""
+    """One image of the first cohort is damaged, and the recording of the other; the last cohort can be
+    mended."""
     voices, run = own_voices.path.parent / "voices", own_voices.path
     before = own_voices.results()
     image, other = run / "images/female-v1-730c50452a.png", run / "images/male-v2-9b8a7466ad.png"

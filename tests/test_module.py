@@ -246,7 +246,8 @@ def test_another_optimizer_is_used_at_its_own_rate() -> None:
 
 @pytest.mark.parametrize("space", [W(), WPlus(), S()], ids=lambda space: space.name)
 def test_a_clip_may_start_at_a_sample_of_its_own(space) -> None:
-    """Drawn from run seed and id alone, pulled to the mean by the truncation; the same in another slot and company."""
+    """Drawn from run seed and id alone, pulled to the mean by the truncation; the same in another slot and
+    company."""
     settings = {"latent_space": space, "start": Start(0.5), "frame_steps": (0,), "seed": 3}
     (result,), _ = fit(module(**settings), [batch(0, "a", None, "b")])
     (other,), _ = fit(module(**settings), [batch(0, "c", "b", None)])

@@ -1,4 +1,5 @@
-"""The paper's experiment against its authors' loop, written slowly from its description (tests/doubles/slow_styleclip.py)."""
+"""The paper's experiment against its authors' loop, written slowly from its description
+(tests/doubles/slow_styleclip.py)."""
 
 from pathlib import Path
 
@@ -30,7 +31,8 @@ NOTEBOOK = Objective(logit_scale=1 / 0.07 / 100)
 
 
 def generator(dtype: torch.dtype) -> StyleGAN2:
-    """32 pixels, which StyleCLIP's image path enlarges to CLIP's 224; everything that starts at zero is made to count."""
+    """32 pixels, which StyleCLIP's image path enlarges to CLIP's 224; everything that starts at zero is made
+    to count."""
     torch.manual_seed(1)
     network = StyleGAN2({4: 12, 8: 10, 16: 8, 32: 6}, z_dim=6, w_dim=10, mapping_depth=2)
     with torch.no_grad():
@@ -75,7 +77,8 @@ def test_styles_without_to_rgb_take_the_authors_path_to_the_last_digits() -> Non
 
 
 def test_styles_without_to_rgb_take_the_authors_path_but_for_rounding() -> None:
-    """In float32, through CLIP as StyleCLIP shows it images; with ToRGB styles the paths have little in common."""
+    """In float32, through CLIP as StyleCLIP shows it images; with ToRGB styles the paths have little in
+    common."""
     network, guide = generator(torch.float32), small_clip()
     result = optimised(network, guide, S(to_rgb=False))
     wider = optimised(network, guide, S())
@@ -92,7 +95,7 @@ def test_styles_without_to_rgb_take_the_authors_path_but_for_rounding() -> None:
 
 
 def test_an_edit_of_given_faces_takes_the_authors_path(tmp_path: Path) -> None:
-    """StyleCLIP's edit mode: W+ of a given face, the distance to it summed over all layers, and its identity."""
+    """StyleCLIP's edit mode: W+ of a given face, the distance to it over all layers, and its identity."""
     network = generator(torch.float64)
     guide = LinearImageTextEmbedder(image_size=32).double()
     whose = ImageIdentity(LinearImageTextEmbedder(image_size=16, seed=5).double())

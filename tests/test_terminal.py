@@ -1,4 +1,5 @@
-"""No file, table or configuration speaks to the terminal: what it says is shown without the codes that one obeys."""
+"""No file, table or configuration speaks to the terminal: what it says is shown without the codes that one
+obeys."""
 
 import json
 from pathlib import Path

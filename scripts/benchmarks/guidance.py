@@ -1,4 +1,4 @@
-"""What words beside voices and edits of given faces do, on the pocket networks, told by a judge that is not the guide."""
+"""What words beside voices, and edits of given faces, do on the pocket networks, told by their judge."""
 
 import tempfile
 import time
@@ -128,8 +128,8 @@ def kept_away(per_sex: int, steps: int, **settings: Any) -> dict[str, float]:
 def edited(per_sex: int, steps: int, **settings: Any) -> dict[str, float]:
     """Given faces, each edited by a voice of the other sex: shares that change, and what stays.
 
-    ``nearer than strangers``: mean share of the other given faces that are farther from the origin, in the judge's eyes,
-    than the edited face is.
+    ``nearer than strangers``: mean share of the other given faces that are farther from the origin, in the
+    judge's eyes, than the edited face is.
     """
     source, clips = voices(per_sex)
     system = StyleWav.from_sources(cohort_size=1)

@@ -1,4 +1,6 @@
-"""What coarser steps, early stopping and reduced precision lose in similarity and win in time, on the pocket networks and built-in voices.
+"""What coarser steps, early stopping and reduced precision lose in similarity and win in time.
+
+On the pocket networks and built-in voices.
 
 The pocket CLIP sees all 128 pixels of the pocket generator's images, so coarser steps hide detail from it.
 CLIP's usual 224 pixels hold no more than a generator's levels up to 256 px; a guide that sees 56 of 128 px
@@ -48,7 +50,10 @@ STARTS: dict[str, dict[str, Any]] = {
 
 
 class SeesFewerPixels(ImageTextEmbedder):
-    """A CLIP model to which images come shrunk to :data:`FEWER_PIXELS` and enlarged again, whatever resolution they had."""
+    """A CLIP model to which images come shrunk to :data:`FEWER_PIXELS` and enlarged again.
+
+    Whatever resolution they had.
+    """
 
     def __init__(self, guide: ImageTextEmbedder) -> None:
         super().__init__()

@@ -1,4 +1,7 @@
-"""A whole run from audio files to the report, the share of its machinery, its start, and what a second process brings."""
+"""A whole run from audio files to the report.
+
+Its start, the share of its machinery, and what a second process brings.
+"""
 
 import tempfile
 import time

@@ -290,7 +290,8 @@ def table(figures: dict[str, Any]) -> str:
         parts = ", ".join(f"{part} {seconds:.2f}" for part, seconds in row["parts"].items())
         differences = "".join(f"{'-' if value is None else f'{value:.0e}':>9}" for value in differ)
         lines.append(
-            f"{name:<44}{row['seconds per clip-step']:>12.2f}{spread:>16}{row['times the reference loop']:>8.2f}"
+            f"{name:<44}{row['seconds per clip-step']:>12.2f}{spread:>16}"
+            f"{row['times the reference loop']:>8.2f}"
             f"{row['peak memory per clip [GB]']:>9.2f}{differences}  {parts}"
         )
     return "\n".join(lines)

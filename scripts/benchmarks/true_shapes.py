@@ -1,4 +1,7 @@
-"""Networks of the published shapes with random weights, and the loop of StyleCLIP and StyleWav on the same weights."""
+"""Networks of the published shapes with random weights.
+
+And the loop of StyleCLIP and StyleWav on the same weights.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -60,7 +60,8 @@ class ClipProgress(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Shows the empty bar."""
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer, unknown to its stub
+        # set by the trainer, unknown to its stub
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
         total = sum(len(cohort.ids) for cohort in data.cohorts)
         if self.enabled is False or trainer.global_rank != 0 or not total:
             return

@@ -36,7 +36,10 @@ MOST_WORKERS = 256
 
 
 class ResultsWriter(Callback):
-    """Writes each finished cohort while the next one is optimised: members first, then the journal line that makes them count."""
+    """Writes each finished cohort while the next one is optimised.
+
+    Members come first, then the journal line that makes them count.
+    """
 
     run: RunDirectory
 
@@ -200,7 +203,9 @@ def off_the_device(result: CohortResult) -> CohortResult:
 
 
 def write_evidence(run: RunDirectory, result: CohortResult, sheet: bool) -> dict[str, Digest]:
-    """Writes what the report needs to say where a trait gets lost: targets, embedded images, and how the images began.
+    """Writes what the report needs to say where a trait gets lost.
+
+    Targets, embedded images, and how the images began.
 
     Args:
         run: Where to write.
@@ -235,7 +240,9 @@ def latent_file(latent: Tensor, id: str, about: Mapping[str, str]) -> bytes:
 
 
 def in_one_order(data: bytes) -> bytes:
-    """A safetensors file with the keys of its header sorted: the library writes metadata in an order that changes from call to call.
+    """Writes a safetensors file with the keys of its header sorted.
+
+    The library writes metadata in an order that changes from call to call.
 
     Format: header length (8 bytes, little-endian), JSON header padded with spaces to a multiple of 8,
         tensors;

@@ -1,7 +1,7 @@
 """Completion of commands, options and choices in a shell: one script for all sub-commands.
 
-jsonargparse makes it, through shtab, from the parser of the experiments; the parsers of the other commands join
-it as further sub-commands.
+jsonargparse makes it, through shtab, from the parser of the experiments; the parsers of the other commands
+join it as further sub-commands.
 """
 
 import argparse
@@ -12,6 +12,7 @@ from typing import Any
 
 import shtab
 from jsonargparse import ArgumentParser
+from lightning.pytorch.cli import LightningCLI
 
 from stylewav_pl.commands.experiment import ExperimentCLI
 from stylewav_pl.errors import ConfigError
@@ -47,6 +48,10 @@ class _Parsers(ExperimentCLI):
         with suppress(_Built):
             super().__init__("fit", [])
 
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # Lightning's is static
+        """Returns all commands of the experiments."""
+        return LightningCLI.subcommands()
+
     def parse_arguments(self, parser: Any, args: Any) -> None:
         """Ends before anything is parsed.
 
@@ -65,7 +70,8 @@ def run(options: list[str]) -> int:
     shells = shtab.SUPPORTED_SHELLS
     if len(options) != 1 or options[0] not in shells:
         raise ConfigError(
-            f"Expected --print-completion and one of {', '.join(shells)}, found {' '.join(options) or 'nothing'}."
+            f"Expected --print-completion and one of {', '.join(shells)}, found "
+            f"{' '.join(options) or 'nothing'}."
         )
     print(script_for(options[0]))
     return 0
@@ -105,7 +111,10 @@ def _follows(action: argparse.Action) -> bool:
 
 
 def _add(whole: ArgumentParser, name: str, options: argparse.ArgumentParser) -> None:
-    """Makes a parser of argparse a sub-command of one of jsonargparse, which looks for its own sub-commands in it."""
+    """Makes a parser of argparse a sub-command of one of jsonargparse.
+
+    That one looks for its own sub-commands in it.
+    """
     for each in _with_actions(options):
         each._subcommands_action = None  # type: ignore[attr-defined]
         for action in each._actions:

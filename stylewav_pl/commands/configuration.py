@@ -1,7 +1,7 @@
 """A configuration file as a person wrote it: read within bounds, and refused by line before a parser sees it.
 
-Imports nothing heavy: what is wrong here is told at once, not after the ten seconds that the networks' libraries
-take to load.
+Imports nothing heavy: what is wrong here is told at once, not after the ten seconds that the networks'
+libraries take to load.
 """
 
 import codecs
@@ -38,8 +38,8 @@ class Document:
         path: The file.
         value: Its settings.
         lines: Dotted name of each setting to its line; items of lists have their number as name.
-        switches: Dotted name of each value that YAML reads as true or false although it says neither, to the word
-            that stands there: ``yes``, ``no``, ``on``, ``off``.
+        switches: Dotted name of each value that YAML reads as true or false although it says neither, to the
+            word that stands there: ``yes``, ``no``, ``on``, ``off``.
     """
 
     path: Path
@@ -48,7 +48,10 @@ class Document:
     switches: Mapping[str, str] = field(default_factory=dict)
 
     def place_of(self, name: str) -> str:
-        """File and line of a setting, found by its whole dotted name or by the end of it; empty where there is none."""
+        """File and line of a setting, found by its whole dotted name or by the end of it.
+
+        Empty where there is none.
+        """
         line = self.lines.get(name)
         ends = [at for known, at in self.lines.items() if known.endswith(f".{name}")]
         line = line or (ends[0] if ends else None)
@@ -70,8 +73,8 @@ def read_configuration(path: Path) -> Document:
         Its settings with the lines that they stand in.
 
     Raises:
-        ConfigError: It cannot be read, is no UTF-8 text or no YAML, holds something else than settings, names one
-            twice, or is made to exhaust whoever reads it.
+        ConfigError: It cannot be read, is no UTF-8 text or no YAML, holds something else than settings, names
+            one twice, or is made to exhaust whoever reads it.
     """
     text = _text_of(path)
     if not text.strip():
@@ -103,8 +106,8 @@ def _text_of(path: Path) -> str:
         raise ConfigError(f"{path} cannot be read: {error.strerror}. Correct it.") from error
     if len(data) > MOST_BYTES:
         raise ConfigError(
-            f"{path} is larger than a configuration can be ({MOST_BYTES >> 20} MiB). Name many files in a table "
-            "(source Manifest)."
+            f"{path} is larger than a configuration can be ({MOST_BYTES >> 20} MiB). Name many files in a "
+            "table (source Manifest)."
         )
     for mark, name in MARKS:
         if data.startswith(mark):
@@ -165,8 +168,8 @@ def _visit(node: yaml.Node, name: str, path: Path, lines: dict[str, int], switch
             word = _word(key, path)
             if word in seen and word != MERGE:
                 raise ConfigError(
-                    f"{path} names {f'{name}.{word}'.lstrip('.')} twice, in {seen[word]} and in {line_of(key)}. "
-                    "Remove one of them."
+                    f"{path} names {f'{name}.{word}'.lstrip('.')} twice, in {seen[word]} and in "
+                    f"{line_of(key)}. Remove one of them."
                 )
             seen[word] = line_of(key)
             _note(value, f"{name}.{word}".lstrip("."), key.start_mark.line + 1, path, lines, switches)
@@ -200,8 +203,8 @@ def _word(key: yaml.Node, path: Path) -> str:
     text: str = key.value
     if read_as := _read_as(key):
         raise ConfigError(
-            f"{path}, {line_of(key)}: without quotes YAML reads {text or 'an empty key'} as {read_as}. Quote it: "
-            f"'{text}'."
+            f"{path}, {line_of(key)}: without quotes YAML reads {text or 'an empty key'} as {read_as}. Quote "
+            f"it: '{text}'."
         )
     return text
 
@@ -223,8 +226,8 @@ def _check_sections(document: Document) -> None:
         found = document.value.get(name, {})
         if isinstance(found, str) and is_address(found):
             raise ConfigError(
-                f"{document.place_of(name)}: expected settings or a file of settings for {name}, found the address "
-                f"{found}: nothing is fetched from there. Fetch it, and name the file."
+                f"{document.place_of(name)}: expected settings or a file of settings for {name}, found the "
+                f"address {found}: nothing is fetched from there. Fetch it, and name the file."
             )
         if not isinstance(found, dict | str):  # a text names another file
             raise ConfigError(

@@ -1,4 +1,7 @@
-"""``data``: what a folder of recordings or a Common Voice release holds, its selection as shards, and the built-in voices as files."""
+"""``data``: what sources of recordings hold, and their clips as files.
+
+A folder or a Common Voice release, its selection as shards, and the built-in voices as files.
+"""
 
 import argparse
 from collections import Counter

@@ -56,6 +56,10 @@ class ExperimentCLI(LightningCLI):
             load_from_checkpoint_support=False,
         )
 
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # Lightning's is static
+        """Returns the command alone: parsers for all four take time at every start."""
+        return {self.command: LightningCLI.subcommands()[self.command]}
+
     def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the seed; Lightning's may also be true, for one that nobody knows."""
         parser.add_argument(
@@ -66,7 +70,10 @@ class ExperimentCLI(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Adds the run's own options and the callbacks that are always there, each working on what those before it have done."""
+        """Adds the run's own options and the callbacks that are always there.
+
+        Each callback works on what those before it have done.
+        """
         add_run_options(parser)
         parser.add_lightning_class_args(ClipScore, "clip_score")
         parser.add_lightning_class_args(ResultsWriter, "writer")
@@ -103,7 +110,10 @@ class ExperimentCLI(LightningCLI):
             super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Builds the trainer with the loggers that the configuration names, and the run's own log file beside them."""
+        """Builds the trainer with the loggers that the configuration names.
+
+        The run's own log file comes beside them.
+        """
         path = self.settings.path
         named = self._get(self.config_init, "trainer").logger
         if named is not False:

@@ -152,7 +152,9 @@ def _none_is_there(names: Sequence[str]) -> str:
 
 
 def split(options: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The command's own options, and those that every experiment has: ``--model.num_steps 40``, ``--threads 2``.
+    """Adds the command's own options, and those that every experiment has.
+
+    Such as ``--model.num_steps 40``, ``--threads 2``.
 
     Raises:
         ConfigError: Other sources than the files are asked for.
@@ -194,11 +196,9 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
     guide = asked.guide or (asked.audio_encoder and matching_guide(asked.audio_encoder))
     if asked.start is not None and asked.latent is not None:
         raise ConfigError(f"--start {asked.start} and --latent contradict each other. Keep one.")
-    networks = [
-        value or _passed(passed, f"--model.{name}")
-        for name, value in (("generator", asked.generator), ("guide", guide))
-    ]
-    from_prior = asked.latent is None and suits_prior(*networks, asked.start)
+    generator = asked.generator or _passed(passed, "--model.generator")
+    seen_by = guide or _passed(passed, "--model.guide")
+    from_prior = asked.latent is None and suits_prior(generator, seen_by, asked.start)
     # an overlay may have sources of its own, and comes before the files
     with_words = bool(asked.text or asked.negative or _passed(passed, "--model.prompts"))
     shipped = ["generate.yaml", *shipped_overlays(from_prior, with_words)]

@@ -1,7 +1,7 @@
 """The short help of an experiment's commands: what people set first, on one screen, at once.
 
-The parser's own help names every setting of the trainer and of each class, which takes hundreds of lines and the
-import of everything; ``--help-all`` prints it.
+The parser's own help names every setting of the trainer and of each class, which takes hundreds of lines and
+the import of everything; ``--help-all`` prints it.
 """
 
 from typing import NamedTuple

@@ -1,4 +1,7 @@
-"""Settings that take anything that can be called: no kind says which classes are meant, so that none is built for them."""
+"""Settings that take anything that can be called.
+
+No kind says which classes are meant, so that none is built for them.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_args, get_origin
@@ -9,7 +12,9 @@ from stylewav_pl.commands.expected import classes_in, loaded
 
 
 def stray_class(kind: type, setting: str, value: Any) -> str:
-    """Returns the class that a setting names although its type says no kind of class; empty where there is none.
+    """Returns the class that a setting names although its type says no kind of class.
+
+    Empty where there is none.
 
     Lightning's ``LambdaCallback`` has such settings: jsonargparse takes every installed class for them whose
     objects can be called.
@@ -41,7 +46,10 @@ def _named(value: Any) -> Iterator[tuple[str, type]]:
 
 
 def _hint(kind: type, setting: str) -> Any:
-    """The type of a setting as jsonargparse finds it, which also follows ``**kwargs`` to the classes above."""
+    """Returns the type of a setting as jsonargparse finds it.
+
+    It also follows ``**kwargs`` to the classes above.
+    """
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(kind, fail_untyped=False)
     return next(

@@ -1,4 +1,7 @@
-"""The parser of the commands that are no experiment: argparse's, which also names the option that was meant."""
+"""The parser of the commands that are no experiment.
+
+It is argparse's, which also names the option that was meant.
+"""
 
 import argparse
 import re

@@ -1,4 +1,7 @@
-"""Where recordings are, in the words of the command line: files, folders, patterns, tables and shards, mixed."""
+"""Where recordings are, in the words of the command line.
+
+Files, folders, patterns, tables and shards, mixed.
+"""
 
 import glob
 import os

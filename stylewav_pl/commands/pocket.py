@@ -31,7 +31,10 @@ TEACHERS = {"clip_model": "clip", "generator": "generator"}
 
 
 def run(command: str, options: list[str]) -> int:
-    """Trains or evaluates one network; each uses those trained before it from the same directory, else the shipped ones."""
+    """Trains or evaluates one network.
+
+    Each uses those trained before it from the same directory, else the shipped ones.
+    """
     asked = parser().parse_args(options)
     (train if asked.action == "train" else evaluate)(asked)
     return 0

@@ -19,7 +19,8 @@ def parser() -> argparse.ArgumentParser:
     options = Options(
         prog="stylewav-pl pocket",
         description="Trains the pocket suite (seeded, resumable; under 90 minutes in all on 2 cores), in "
-        "this order: faces, clip, judge, audio, speaker, prior; adversarial makes a crisper generator out of that of faces.",
+        "this order: faces, clip, judge, audio, speaker, prior; adversarial makes a crisper generator out of "
+        "that of faces.",
     )
     actions = options.add_subparsers(dest="action", required=True, metavar="ACTION")
     add_train(actions.add_parser("train", help="train one network"))

@@ -1,7 +1,9 @@
-"""What jsonargparse refuses, as one sentence that says which setting, where it stands, what was expected and found.
+"""What jsonargparse refuses, as one sentence.
 
-jsonargparse 4.53 tells types as Python writes them, over up to twenty lines, and no file. Its exceptions carry no
-facts, so that they are taken from its text; a text of another form is passed on in one line.
+It says which setting, where it stands, what was expected and found.
+
+jsonargparse 4.53 tells types as Python writes them, over up to twenty lines, and no file. Its exceptions
+carry no facts, so that they are taken from its text; a text of another form is passed on in one line.
 """
 
 import re
@@ -145,7 +147,10 @@ class Refusal:
         return f"{place}expected {name} to be {described(hint)}, found {found}{why}.{hinted}"
 
     def _unquoted(self, name: str, last: str, hint: Any) -> str:
-        """Says that a word which YAML reads as a switch wants quotes: the value itself, or one inside a mapping of texts."""
+        """Says that a word which YAML reads as a switch wants quotes.
+
+        It is the value itself, or one inside a mapping of texts.
+        """
         value = self._value()
         for document in self.documents:
             for setting, word in document.switches.items():
@@ -153,8 +158,8 @@ class Refusal:
                 meant = value == read_as or (f": {read_as}" in value and "a text" in described(hint))
                 if meant and f".{last}." in f".{setting}.":
                     return (
-                        f"{document.place_of(setting)}: without quotes YAML reads {word} as {read_as.lower()}, and "
-                        f"{name} takes {described(hint)}. Quote it: '{word}'."
+                        f"{document.place_of(setting)}: without quotes YAML reads {word} as "
+                        f"{read_as.lower()}, and {name} takes {described(hint)}. Quote it: '{word}'."
                     )
         return ""
 

@@ -1,4 +1,7 @@
-"""``predict``: renders the latents of a finished run again, at any size, nearer to the mean face, or as a video."""
+"""``predict``: renders the latents of a finished run again.
+
+At any size, nearer to the mean face, or as a video.
+"""
 
 import json
 from contextlib import suppress
@@ -157,7 +160,7 @@ def check_cutoff(module: StyleWav, cutoff: int | None) -> None:
 
 @torch.no_grad()
 def render(
-    module: StyleWav, latents: Float[Tensor, "clip *latent"], rendering: Rendering, share: float = 1.0
+    module: StyleWav, latents: Float[Tensor, " clip *latent"], rendering: Rendering, share: float = 1.0
 ) -> Float[Tensor, "clip 3 height width"]:
     """Images of latents pulled towards the mean face; ``share`` is how far on the way from there."""
     if rendering.truncation == share == 1:

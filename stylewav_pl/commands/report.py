@@ -1,4 +1,7 @@
-"""``report``: the tables, statistics, picture grid and page of a run, made again from what lies in its directory."""
+"""``report``: the tables, statistics, picture grid and page of a run.
+
+They are made again from what lies in its directory.
+"""
 
 import argparse
 from pathlib import Path
@@ -54,8 +57,8 @@ def run(command: str, options: list[str]) -> int:
     facts = finished.manifest.get("scored_with")
     if facts is None:
         raise RunDirectoryError(
-            f"{finished.directory.manifest_path} does not say how the run was scored. Score it: `stylewav-pl test "
-            f"--config X --run {directory}`."
+            f"{finished.directory.manifest_path} does not say how the run was scored. Score it: `stylewav-pl "
+            f"test --config X --run {directory}`."
         )
     data = None if asked.no_audio else data_of(finished)
     findings = (

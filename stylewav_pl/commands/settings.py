@@ -1,4 +1,7 @@
-"""What a parsed configuration may still get wrong: nothing where something is needed, and numbers that are none."""
+"""What a parsed configuration may still get wrong.
+
+Nothing where something is needed, and numbers that are none.
+"""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -38,7 +41,8 @@ def check_settings(settings: Namespace, parser: ArgumentParser) -> None:
             raise ConfigError(f"Expected a finite number for {name}, found {value}. Correct it.")
         if value is None and not _may_be_nothing(hint):
             raise ConfigError(
-                f"Expected {name} to be {described(hint)}, found null. Correct it, or remove it for the default."
+                f"Expected {name} to be {described(hint)}, found null. Correct it, or remove it for the "
+                "default."
             )
     _check_own(settings)
     check_trainer(settings["trainer"].as_dict())

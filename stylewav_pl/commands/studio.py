@@ -15,10 +15,10 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``studio``."""
     options = Options(
         prog="stylewav-pl studio",
-        description="Opens a page to record a voice on and to watch faces grow from it. Only this computer can see it, "
-        "unless --host says otherwise.",
-        epilog="Browsers give microphones to pages of this computer (http://localhost) and to https pages only: for "
-        "others give a certificate.",
+        description="Opens a page to record a voice on and to watch faces grow from it. Only this computer "
+        "can see it, unless --host says otherwise.",
+        epilog="Browsers give microphones to pages of this computer (http://localhost) and to https pages "
+        "only: for others give a certificate.",
     )
     options.add_argument(
         "--host", default=LOCAL, metavar="ADDRESS", help=f"where to listen (default: {LOCAL})"
@@ -47,7 +47,8 @@ def run(command: str, options: list[str]) -> int:
     """Serves the page until Ctrl-C.
 
     Raises:
-        ConfigError: The page's library is not installed, the port is taken, or the certificate cannot be read.
+        ConfigError: The page's library is not installed, the port is taken, or the certificate cannot be
+            read.
         WeightsError: A network cannot be loaded.
     """
     asked = parser().parse_args(options)
@@ -57,8 +58,8 @@ def run(command: str, options: list[str]) -> int:
         import gradio  # noqa: F401 - asked for before anything slow
     except ImportError as error:
         raise ConfigError(
-            "The studio needs gradio, which is not installed. Run: pip install 'stylewav-pl[studio]' (from a clone: "
-            "pip install '.[studio]')."
+            "The studio needs gradio, which is not installed. Run: pip install 'stylewav-pl[studio]' (from a "
+            "clone: pip install '.[studio]')."
         ) from error
 
     from stylewav_pl.studio.desk import Desk

@@ -1,4 +1,7 @@
-"""Output that arrives on any terminal: what its encoding cannot say is spelled out instead of ending the command."""
+"""Output that arrives on any terminal.
+
+What its encoding cannot say is spelled out instead of ending the command.
+"""
 
 import io
 import sys
@@ -8,7 +11,7 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def spelled_out() -> Iterator[None]:
-    r"""Has standard output and error write ``\xfc`` where their encoding has no such letter, inside the block.
+    r"""Has standard output and error write ``\xfc`` for letters their encoding lacks, inside the block.
 
     Names of files may hold letters that a terminal's encoding lacks, and bytes that are no letters at all.
     """

@@ -1,4 +1,7 @@
-"""Lightning's trainer for one pass over cohorts of independent clips: what it must be told, and what it must not."""
+"""Lightning's trainer for one pass over cohorts of independent clips.
+
+What it must be told, and what it must not.
+"""
 
 import os
 from collections.abc import Mapping
@@ -36,11 +39,12 @@ REFUSED = {
     "overfit_batches": Refused((0, 0.0), f"every clip gets a face. {QUICK}"),
     "fast_dev_run": Refused((False, 0), f"every clip gets a face. {QUICK}"),
     "max_steps": Refused((-1,), "every clip gets its steps. Set model.num_steps."),
-    "max_time": Refused((None,), "every clip gets a face. Stop with a signal (timeout 8h stylewav-pl fit ...); "
-                        "the same command continues."),
+    "max_time": Refused((None,), "every clip gets a face. Stop with a signal (timeout 8h stylewav-pl fit "
+                        "...); the same command continues."),
     "barebones": Refused((False,), "a run keeps records and a log. Nothing here slows a step down."),
     "accumulate_grad_batches": Refused((1,), "cohorts share no gradient. Set data.cohort_size."),
-    "gradient_clip_val": Refused((None, 0, 0.0), "clips share no gradient. Lower the optimiser's learning rate."),
+    "gradient_clip_val": Refused((None, 0, 0.0), "clips share no gradient. Lower the optimiser's "
+                                 "learning rate."),
 }  # fmt: skip
 
 
@@ -80,5 +84,6 @@ def to_user_error(error: Exception) -> ConfigError:
             "launcher that trainer.plugins names"
         )
     return ConfigError(
-        f"The trainer cannot work as configured: {reason}. Correct trainer.* (or --device); `cpu` is always there."
+        f"The trainer cannot work as configured: {reason}. Correct trainer.* (or --device); `cpu` is always "
+        "there."
     )

@@ -1,9 +1,12 @@
-"""Which classes a configuration may name: those of installed packages and of the kind that a setting takes, never functions.
+"""Which classes a configuration may name.
 
-A configuration is code, because it names classes that are then built. What keeps a mistake, or a file from somewhere,
-from running anything else: a name is looked up only in the environment that was installed, not in Python's own
-modules and not in the working folder, before anything of it is imported (:func:`allow`); jsonargparse compares a class
-with the type of its setting; and what a name means is a class, or is refused (:func:`check_classes`).
+Those of installed packages and of the kind that a setting takes, never functions.
+
+A configuration is code, because it names classes that are then built. What keeps a mistake, or a file from
+somewhere, from running anything else: a name is looked up only in the environment that was installed, not in
+Python's own modules and not in the working folder, before anything of it is imported (:func:`allow`);
+jsonargparse compares a class with the type of its setting; and what a name means is a class, or is refused
+(:func:`check_classes`).
 """
 
 import inspect
@@ -35,7 +38,7 @@ _DENIED = re.compile(r"Importing '([^']+)' is not allowed")
 
 
 def allow(names: Iterable[str] = ()) -> None:
-    """Lets jsonargparse import from packages that are loaded already, or named and installed, and from nothing else.
+    """Lets jsonargparse import from loaded packages, or named and installed ones, and from nothing else.
 
     Settings are read from files of this machine alone.
 
@@ -86,7 +89,10 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def is_installed(top: str) -> bool:
-    """Whether there is such a package where packages are installed, or in a folder that PYTHONPATH names; imports nothing."""
+    """Whether there is such a package where packages are installed, or in a folder that PYTHONPATH names.
+
+    Imports nothing.
+    """
     if top in sys.stdlib_module_names:
         return False
     places = _places()
@@ -101,10 +107,12 @@ def is_installed(top: str) -> bool:
 
 
 def _places() -> list[str]:
-    """The folders that Python searches, without those that it only searches because the command was started there.
+    """Returns the folders that Python searches.
 
-    The working folder is the first one where Python was started with ``-m``. If it belongs to a package that was
-    installed as a link to its source, it comes again behind the installed packages.
+    But those that it only searches because the command was started there.
+
+    The working folder is the first one where Python was started with ``-m``. If it belongs to a package that
+    was installed as a link to its source, it comes again behind the installed packages.
     """
     installed = [sys.path.index(folder) for folder in site.getsitepackages() if folder in sys.path]
     first = min(installed, default=0)
@@ -136,12 +144,15 @@ def denied_in(text: str) -> str:
         return ""
     name, top = found[1], found[1].partition(".")[0]
     if top in sys.stdlib_module_names or top in NEVER:
-        return f"{name} is refused: a configuration names classes of the kind that a setting takes, and {top} has none"
+        return (
+            f"{name} is refused: a configuration names classes of the kind that a setting takes, and {top} "
+            "has none"
+        )
     if is_installed(top):
         return f"{name} is refused: here only classes of stylewav-pl are built"
     return (
-        f"{name} is refused: no package {top} is installed here, and the working folder is not searched. If you "
-        "trust it, install it (pip install -e FOLDER) or name its folder in PYTHONPATH"
+        f"{name} is refused: no package {top} is installed here, and the working folder is not searched. If "
+        "you trust it, install it (pip install -e FOLDER) or name its folder in PYTHONPATH"
     )
 
 
@@ -165,8 +176,9 @@ def check_classes(value: Any, name: str = "") -> None:
         for key, below in _settings(value):
             if inspect.isclass(kind) and (stray := stray_class(kind, key, below)):
                 raise ConfigError(
-                    f"Expected no class for {f'{name}.{key}'.lstrip('.')}, found {stray}: the setting takes anything that "
-                    "can be called, and a configuration builds only classes of a kind that a setting names. Remove it."
+                    f"Expected no class for {f'{name}.{key}'.lstrip('.')}, found {stray}: the setting takes "
+                    "anything that can be called, and a configuration builds only classes of a kind that a "
+                    "setting names. Remove it."
                 )
             if key not in usual or usual[key] is not below:
                 check_classes(below, f"{name}.{key}".lstrip("."))
@@ -179,8 +191,8 @@ def check_classes(value: Any, name: str = "") -> None:
 
 def _no_class(name: str, found: str) -> ConfigError:
     return ConfigError(
-        f"Expected {name or 'a setting'} to name a class, found {found}, which is none: a configuration never has "
-        "functions called. Correct it."
+        f"Expected {name or 'a setting'} to name a class, found {found}, which is none: a configuration "
+        "never has functions called. Correct it."
     )
 
 

@@ -15,8 +15,8 @@ def parser() -> argparse.ArgumentParser:
     """Returns the options of ``verify``."""
     options = Options(
         prog="stylewav-pl verify",
-        description="Compares every file of a run with the hash that was recorded when it was written. What is damaged "
-        "or missing is named, and made again by the next `fit` of the run.",
+        description="Compares every file of a run with the hash that was recorded when it was written. What "
+        "is damaged or missing is named, and made again by the next `fit` of the run.",
     )
     options.add_argument("directory", metavar="DIR", type=Path, help="a run directory")
     return options
@@ -43,7 +43,8 @@ def run(command: str, options: list[str]) -> int:
     damaged = {damage.cohort for damage in checked.damages if damage.cohort is not None}
     if not note(run.directory.journal_path, damaged):
         print(
-            f"{directory} cannot be written, so the next start will not know: delete what is damaged, or restore it."
+            f"{directory} cannot be written, so the next start will not know: delete what is damaged, or "
+            "restore it."
         )
     if damages := [*once, *checked.damages]:
         raise DamageError(directory, damages)
@@ -57,8 +58,8 @@ def told(checked: "Checked", cohorts: int, clips: int) -> list[str]:
     ]
     if checked.unknown:
         lines.append(
-            f"{checked.unknown} cohorts were written by an earlier version, which recorded no hashes: nothing is known "
-            "about their files."
+            f"{checked.unknown} cohorts were written by an earlier version, which recorded no hashes: "
+            "nothing is known about their files."
         )
     if checked.changed:
         lines.append(

@@ -1,4 +1,7 @@
-"""``weights``: what networks there are, fetching them, whether their files are whole, and what is in a file."""
+"""``weights``: what networks there are, and fetching them.
+
+Also whether their files are whole, and what is in a file.
+"""
 
 import argparse
 import json
@@ -152,7 +155,10 @@ def megabytes(size: int | None) -> str:
 
 
 def fetch(names: list[str], accepted: list[str]) -> None:
-    """Fetches weights that are not there yet, and prints where they are; any CLIP model of ``open_clip`` has a name, too."""
+    """Fetches weights that are not there yet, and prints where they are.
+
+    Any CLIP model of ``open_clip`` has a name, too.
+    """
     registered = {entry.name for entry in ENTRIES}
     models = [name for name in names if name not in registered and parse_open_clip(name)]
     entries = [entry for name in names if name not in models for entry in entries_named([name])]

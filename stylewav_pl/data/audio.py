@@ -132,7 +132,8 @@ def _with_ffmpeg(part: FilePart, use: Callable[[Decoder], Result], refusal: Exce
     except UnknownFormat as error:
         raise AudioError(
             SkipReason.UNREADABLE,
-            f"Cannot be read as audio, neither by libsndfile ({_words(refusal)}) nor by FFmpeg ({_words(error)}).",
+            f"Cannot be read as audio, neither by libsndfile ({_words(refusal)}) nor by FFmpeg "
+            f"({_words(error)}).",
         ) from error
 
 

@@ -18,9 +18,9 @@ OLDEST_CHILD, OLD_FROM = 12.0, 60.0  # years
 class BuiltinVoices(ClipSource):
     """One utterance each of synthetic speakers that were never trained on.
 
-    Labels: ``age`` in decades (``30s``), ``age_group`` (``child`` up to 12 years, ``adult``, ``old`` from 60),
-    and ``sex``, but not of children, whose voices do not tell it. Every speaker speaks once, so clips are
-    independent.
+    Labels: ``age`` in decades (``30s``), ``age_group`` (``child`` up to 12 years, ``adult``, ``old`` from
+    60), and ``sex``, but not of children, whose voices do not tell it. Every speaker speaks once, so clips
+    are independent.
 
     Args:
         per_sex: How many women and how many men.

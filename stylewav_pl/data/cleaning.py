@@ -16,7 +16,8 @@ Block = Float[np.ndarray, "_ channel"]
 
 # Applied forwards and backwards: at 40 Hz, 25 Hz falls by 65 dB and 60 Hz by 0.01 dB.
 ORDER = 8
-# What is read around an excerpt for the filter to settle, and how far a recording is continued at its own ends.
+# What is read around an excerpt for the filter to settle, and how far a recording is continued at its own
+# ends.
 EDGE_SECONDS = 0.5
 # Of the energy that the mean of channels without any likeness has; what falls below cancels.
 CANCELLING = 0.1
@@ -48,7 +49,9 @@ class Excerpt:
 
 
 def around(span: tuple[int, int], rate: int, high_pass: float | None) -> tuple[int, int]:
-    """Returns first sample and number of samples of a span and its surroundings, which are needed to filter it.
+    """Returns first sample and number of samples of a span and its surroundings.
+
+    The surroundings are needed to filter it.
 
     >>> around((10_000, 500), 1000, 40.0), around((100, 500), 1000, 40.0), around((100, 500), 1000, None)
     ((9500, 1500), (0, 1100), (100, 500))
@@ -83,7 +86,9 @@ def to_mono(block: Block, rate: int, high_pass: float | None) -> Samples:
 
 
 def remove_below(block: Block, rate: int, frequency: float) -> Block:
-    """Removes what lies below a frequency (an offset, rumble, steps on the floor) without moving the rest in time.
+    """Removes what lies below a frequency without moving the rest in time.
+
+    Such as an offset, rumble, steps on the floor.
 
     A Butterworth filter, forwards and backwards (:func:`scipy.signal.sosfiltfilt`), so its phase is zero.
 

@@ -100,7 +100,10 @@ def _look_into(name: str) -> _Folder:
 
 
 def _size(path: str) -> int | None:
-    """Bytes of a file; None where there is none. What the disk refuses to tell counts as there: decoding says why."""
+    """Bytes of a file.
+
+    None where there is none. What the disk refuses to tell counts as there: decoding says why.
+    """
     try:
         found = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):

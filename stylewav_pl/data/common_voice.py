@@ -33,12 +33,12 @@ class CommonVoice(FileSource):
 
     Clips are labelled with the trait, and with sex, age (``20s``) and locale where known. Ids are file names
     without suffix, after the locale and a slash where two locales share file names.
-    Values of the trait that no population accepts are left out and counted, and so are rows of the tables that
-    are not whole. A clip whose file is absent or empty is replaced by another of its population; files with
-    another suffix than the table's (.wav, .opus, .flac) are found. Where the folders of clips hold no file at
-    all, the sample is drawn from the tables alone. Files are opened one by one in the order of the draw until
-    the sample is complete: where the release has no table of durations (before the 14th) for their length,
-    elsewhere to check the table, which may stem from headers that guess.
+    Values of the trait that no population accepts are left out and counted, and so are rows of the tables
+    that are not whole. A clip whose file is absent or empty is replaced by another of its population; files
+    with another suffix than the table's (.wav, .opus, .flac) are found. Where the folders of clips hold no
+    file at all, the sample is drawn from the tables alone. Files are opened one by one in the order of the
+    draw until the sample is complete: where the release has no table of durations (before the 14th) for their
+    length, elsewhere to check the table, which may stem from headers that guess.
 
     Args:
         root: The folder that unpacking gave, with a folder per locale; a single locale's folder works too.

@@ -10,12 +10,15 @@ from stylewav_pl.data.audio import seconds_of
 from stylewav_pl.data.clip_files import ClipFiles
 from stylewav_pl.types import AudioError
 
-# Seconds by which a table of durations and a decoder may differ: what a codec puts before and after the sound.
+# Seconds by which a table of durations and a decoder may differ: what a codec puts before and after the
+# sound.
 TABLE_TOLERANCE = 0.1
 
 
 class CandidateLengths:
-    """Checks that a candidate's file is there and its duration fits; without any files the table alone counts.
+    """Checks that a candidate's file is there and its duration fits.
+
+    Without any files the table alone counts.
 
     Attributes:
         files: What was found on disk, and what was not.

@@ -1,4 +1,6 @@
-"""The tables of an unpacked Common Voice release, any from the first to the 25th, read lazily and by column name.
+"""The tables of an unpacked Common Voice release, any from the first to the 25th.
+
+They are read lazily and by column name.
 
 Facts: https://github.com/common-voice/cv-dataset, datasets/scripted-speech (README and CHANGELOG).
 """
@@ -185,7 +187,10 @@ def _read_durations(folder: Path) -> pl.LazyFrame | None:
 
 
 def _duration_columns(path: Path) -> tuple[pl.Expr, pl.Expr, pl.LazyFrame] | None:
-    """Name and length by the words of the header, in whatever order; nothing where there is no such header."""
+    """Name and length by the words of the header, in whatever order.
+
+    Nothing where there is no such header.
+    """
     table = open_table(path)
     length = next((name for name in table.columns if "duration" in name.lower()), None)
     file = next((name for name in table.columns if name.lower() in FILE_NAMES), None)

@@ -32,7 +32,9 @@ class Decoder(ABC):
 
     @abstractmethod
     def blocks(self) -> Iterator[Block]:
-        """Yields the sound from its beginning, float32; every block but the last holds whole tenths of a second.
+        """Yields the sound from its beginning, float32.
+
+        Every block but the last holds whole tenths of a second.
 
         Raises:
             AudioError: The sound cannot be decoded to its end.

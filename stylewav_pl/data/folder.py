@@ -194,8 +194,8 @@ def audio_files(folder: Path, ignored: Ignored) -> Iterator[Path]:
 
     Args:
         folder: Where to look; hidden folders in it are left alone.
-        ignored: Gets the files of other kinds and what cannot be read. Hidden files count where they look like
-            sounds.
+        ignored: Gets the files of other kinds and what cannot be read. Hidden files count where they look
+            like sounds.
     """
     seen: set[str] = set()
 

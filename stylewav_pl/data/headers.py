@@ -1,4 +1,7 @@
-"""What the bytes of some formats tell that no decoder says: where the sound begins, whether its length is known."""
+"""What the bytes of some formats tell that no decoder says.
+
+Where the sound begins, whether its length is known.
+"""
 
 import re
 import struct
@@ -11,8 +14,8 @@ ID3_HEADER = 10
 LONGEST_PAGE = 65_307  # of Ogg: RFC 3533, section 6
 OGG_HEADER = 27
 MAX_CHUNKS = 1000  # more than any recorder writes
-# Plain samples are whole as far as they go, and recorders that stop early leave a header that promises a little
-# more than was written; where more than a tenth is missing, a copy was cut off.
+# Plain samples are whole as far as they go, and recorders that stop early leave a header that promises a
+# little more than was written; where more than a tenth is missing, a copy was cut off.
 COMPLETE_SAMPLES = 0.9
 FIRST_FRAME = 4096  # more bytes than the first frame of any MP3 has, and room for what stands before it
 # Xing's flags follow its name; an odd number says that the number of frames comes next.

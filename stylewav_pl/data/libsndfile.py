@@ -18,7 +18,8 @@ from stylewav_pl.data.window import Window
 
 # Recorders that write to a pipe cannot know the length and claim about 2 or 4 GiB.
 STREAMED_SIZE = 0x7F000000
-# What libsndfile notes when the file is shorter than its header says; `riff` is the size of a whole W64 or RF64.
+# What libsndfile notes when the file is shorter than its header says; `riff` is the size of a whole W64 or
+# RF64.
 _SHORT = re.compile(
     r"^ *(?:data|SSND|BODY|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)", re.MULTILINE
 )
@@ -118,7 +119,10 @@ def open_sndfile(part: FilePart) -> Iterator[SndfileDecoder]:
 
 @contextmanager
 def _quiet(part: FilePart) -> Iterator[None]:
-    """Keeps libmpg123 from writing to the terminal: it complains about whole recordings, hundreds of times."""
+    """Keeps libmpg123 from writing to the terminal.
+
+    It complains about whole recordings, hundreds of times.
+    """
     with part.open() as opened:
         sync = opened.read(2)
     if len(sync) < 2 or sync[0] != 0xFF or sync[1] < 0xE0:  # no MPEG audio

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from stylewav_pl.data.base import ClipSource
 from stylewav_pl.data.funnel import Stage
 from stylewav_pl.data.ignored import Ignored
-from stylewav_pl.data.sound import ClipReader, Sound
+from stylewav_pl.data.sound import ClipReader, ErrorsAsItems, Item, Sound, raised
 from stylewav_pl.data.window import HIGH_PASS, Window
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.ranges import check_number
@@ -85,7 +85,9 @@ class ClipDataModule(LightningDataModule):
         self._early_skips: list[Skip] = []
 
     def list_clips(self) -> list[Clip]:
-        """Every clip of every source, ids unique: of two clips with one id the first counts. Listed once and kept.
+        """Every clip of every source, ids unique.
+
+        Of two clips with one id the first counts. Listed once and kept.
 
         Raises:
             ConfigError: A source is wrong.
@@ -98,7 +100,10 @@ class ClipDataModule(LightningDataModule):
 
     @property
     def early_skips(self) -> tuple[Skip, ...]:
-        """What never reaches the plan: clips whose id was taken, and what a source could not list as a clip."""
+        """What never reaches the plan.
+
+        Clips whose id was taken, and what a source could not list as a clip.
+        """
         self._index()
         return tuple(self._early_skips)
 
@@ -112,7 +117,9 @@ class ClipDataModule(LightningDataModule):
         return source.file_of(clip)
 
     def leave_out(self, clashing: Mapping[str, str]) -> None:
-        """Takes clips off the list because their files would have the names of others'; they become early skips.
+        """Takes clips off the list because their files would have the names of others'.
+
+        They become early skips.
 
         Args:
             clashing: Id of each of them, and of the clip that has the name.
@@ -148,7 +155,10 @@ class ClipDataModule(LightningDataModule):
 
     @property
     def samples(self) -> dict[str, str]:
-        """SHA-256 over the ids of each sample that was drawn, by position of its source: another sample makes another run."""
+        """SHA-256 over the ids of each sample that was drawn, by position of its source.
+
+        Another sample makes another run.
+        """
         drawn = {
             str(place): [clip.id for clip in source.list_clips()]
             for place, source in enumerate(self.sources)
@@ -204,7 +214,10 @@ class ClipDataModule(LightningDataModule):
     def _first(
         self, listed: Mapping[str, tuple[ClipSource, Clip]], count: int
     ) -> dict[str, tuple[ClipSource, Clip]]:
-        """So many clips: the sources take turns, a sample in the order of its draw, other sources by chance."""
+        """Returns so many clips.
+
+        The sources take turns, a sample in the order of its draw, other sources by chance.
+        """
         owned = [
             (source, [id for id, (owner, _) in listed.items() if owner is source]) for source in self.sources
         ]
@@ -239,18 +252,18 @@ class CohortLoader:
         return len(self.cohorts)
 
     def __iter__(self) -> Iterator[ClipBatch]:
-        sounds = iter(self._decoded()) if len(self.reader) else iter(())
+        sounds = raised(self._decoded()) if len(self.reader) else iter(())
         for cohort in self.cohorts:
             yield assemble(cohort, self.clips, [next(sounds) for _ in cohort.ids], self.reader.averaged)
 
-    def _decoded(self) -> DataLoader[Sound | Skip]:
+    def _decoded(self) -> DataLoader[Item]:
         """Clip by clip and in order, one cohort ahead, so that all workers share the first cohort."""
         largest = max(len(cohort.ids) for cohort in self.cohorts)
         ahead = max(2, -(-largest // self.num_workers)) if self.num_workers else None
         # A generator of its own: the loader draws a seed, and drawing it from the global one would move
         # everybody's chance.
         return DataLoader(
-            self.reader,
+            ErrorsAsItems(self.reader),
             batch_size=None,
             num_workers=self.num_workers,
             prefetch_factor=ahead,

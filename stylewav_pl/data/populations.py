@@ -167,7 +167,8 @@ class Populations:
         if short:
             raise ConfigError(
                 f"Too few clips for the populations of {self.trait}: {', '.join(short)}.\n\n{funnel}\n\n"
-                f"{advice and advice + ' '}Ask for fewer (count), loosen a rule, or add data (other splits or locales)."
+                f"{advice and advice + ' '}Ask for fewer (count), loosen a rule, or add data (other splits "
+                "or locales)."
             )
 
     def _clips_by_speaker(

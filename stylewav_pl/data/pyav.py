@@ -1,7 +1,7 @@
 """The second decoder: FFmpeg, which PyAV's wheels carry, in a process of its own for each recording.
 
-It reads what libsndfile refuses: recordings of phones and browsers (m4a, amr, 3gp, webm ...) and oddities of the
-formats that libsndfile does read.
+It reads what libsndfile refuses: recordings of phones and browsers (m4a, amr, 3gp, webm ...) and oddities of
+the formats that libsndfile does read.
 """
 
 import json
@@ -99,7 +99,8 @@ class _Process:
                     stdin=file,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
-                    # What can be imported here can be imported there, and nothing else: not from its own folder.
+                    # What can be imported here can be imported there, and nothing else: not from its own
+                    # folder.
                     env={
                         **os.environ,
                         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
@@ -109,8 +110,8 @@ class _Process:
                 )
             except OSError as error:
                 raise StyleWavError(
-                    f"The decoder of {self.name} cannot be started: {error.strerror or error}. Free memory or "
-                    "allow more processes, then start the same command again."
+                    f"The decoder of {self.name} cannot be started: {error.strerror or error}. Free memory "
+                    "or allow more processes, then start the same command again."
                 ) from error
         try:
             self.first: dict[str, Any] = self._first_line()
@@ -139,8 +140,8 @@ class _Process:
         if report["failed"] > MAX_DAMAGED * report["packets"]:
             raise AudioError(
                 SkipReason.UNREADABLE,
-                f"The file is damaged: {report['failed']} of its {report['packets']} packets cannot be decoded. "
-                "Copy it again.",
+                f"The file is damaged: {report['failed']} of its {report['packets']} packets cannot be "
+                "decoded. Copy it again.",
             )
 
     def end(self) -> None:
@@ -161,8 +162,8 @@ class _Process:
             raise AudioError(SkipReason.EMPTY, "The recording holds no samples.")
         raise AudioError(
             SkipReason.UNREADABLE,
-            f"None of its {report['packets']} packets can be decoded: the file is damaged, or locked to another "
-            "device. Copy or convert it again.",
+            f"None of its {report['packets']} packets can be decoded: the file is damaged, or locked to "
+            "another device. Copy or convert it again.",
         )
 
     def _report(self) -> dict[str, Any]:
@@ -188,5 +189,6 @@ class _Process:
         if number in CRASHES:
             return AudioError(SkipReason.UNREADABLE, f"FFmpeg crashed when it read it ({number.name}).")
         return StyleWavError(
-            f"The decoder of {self.name} was ended from outside ({number.name}). Start the same command again."
+            f"The decoder of {self.name} was ended from outside ({number.name}). Start the same command "
+            "again."
         )

@@ -1,12 +1,13 @@
 """The second decoder: a program of its own that writes the sound of a part of a file to its output.
 
-It is a process because FFmpeg is C code that reads what strangers send: the kernel bounds its time and memory,
-and its crash is a skipped clip instead of a lost run. It opens nothing but the recording.
+It is a process because FFmpeg is C code that reads what strangers send: the kernel bounds its time and
+memory, and its crash is a skipped clip instead of a lost run. It opens nothing but the recording.
 :mod:`stylewav_pl.data.pyav` starts it. It imports nothing of this package, so that a start takes 0.1 s.
 
-Input: the file, open for reading as descriptor 0. Arguments: offset and size of the part, seconds of computing,
-bytes of memory. Output: a line of JSON (``rate``, ``channels``, ``promised``), then float32 samples, channels
-interleaved. A line of JSON on descriptor 2 says at the end what became of it: see :func:`decode`.
+Input: the file, open for reading as descriptor 0. Arguments: offset and size of the part, seconds of
+computing, bytes of memory. Output: a line of JSON (``rate``, ``channels``, ``promised``), then float32
+samples, channels interleaved. A line of JSON on descriptor 2 says at the end what became of it: see
+:func:`decode`.
 """
 
 import json
@@ -33,7 +34,8 @@ LENGTH_IN_HEADER = {"mov", "matroska", "flac", "tta", "wv"}
 # Their last packet can be decoded unless the file breaks off. Elsewhere what follows the sound (a tag, zeros)
 # looks like one more packet.
 LAST_PACKET_COUNTS = {"aac", "asf", "flac"}
-# What people and schedulers send to all processes of a job. The starter ends this process by closing its pipe.
+# What people and schedulers send to all processes of a job. The starter ends this process by closing its
+# pipe.
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -142,8 +144,8 @@ def decode(part: Part, output: BufferedIOBase) -> dict[str, Any]:
     """Writes the first line and the samples.
 
     Returns:
-        How many ``packets`` there were, how many of them ``failed``, whether the sound is ``broken`` off within
-        the last one, and the seconds ``promised``; or an ``error`` in FFmpeg's words.
+        How many ``packets`` there were, how many of them ``failed``, whether the sound is ``broken`` off
+        within the last one, and the seconds ``promised``; or an ``error`` in FFmpeg's words.
     """
     # Decoders of pictures are never opened.
     decoders = ",".join(name for name in sorted(av.codecs_available) if _decodes_sound(name))

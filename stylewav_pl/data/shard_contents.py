@@ -165,7 +165,9 @@ def _damage(damage: Damage, shard: Path) -> str:
 
 
 class _Reader:
-    """Makes entries of sounds. A json is read once and counts for one sound, or many of one name would share a large one.
+    """Makes entries of sounds.
+
+    A json is read once and counts for one sound, or many of one name would share a large one.
 
     Args:
         file: The shard.

@@ -23,7 +23,9 @@ LONGEST_SECONDS = 3600.0
 
 
 def write_shards(data: ClipDataModule, directory: Path, clips_per_shard: int = 1000) -> list[Skip]:
-    """Writes every clip of the sources: its file unchanged (a made voice as FLAC) and ``json`` with id, speaker and labels.
+    """Writes every clip of the sources as two members.
+
+    Its file unchanged (a made voice as FLAC) and ``json`` with id, speaker and labels.
 
     The same clips give the same bytes. A shard is there whole or not at all, and ``shards.json`` (hashes,
     counts, skips) comes last.

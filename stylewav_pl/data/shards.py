@@ -24,8 +24,9 @@ class Shards(ClipSource):
     """Every sound in webdataset shards, be they from ``data shards`` or from elsewhere.
 
     Members of one name are one clip: a sound, and perhaps a ``json`` with ``id``, ``speaker`` and an object
-    ``labels``; without one the name to the first dot is the id. Other members are ignored, and told. Shards are storage
-    only: clips are listed once, then each is read from its place, so their number and sizes have nothing to
+    ``labels``; without one the name to the first dot is the id. Other members are ignored, and told. Shards
+    are storage only: clips are listed once, then each is read from its place, so their number and sizes have
+    nothing to
         do with processes or cohorts.
     A clip that is damaged, or whose name is unsafe, becomes a skip and the rest of its shard is used; nothing
     in a shard is run, unpickled or unpacked.

@@ -1,6 +1,9 @@
-"""What decoding a clip gives: its waveform and the state of the file that it was, or the skip that it becomes."""
+"""What decoding a clip gives: a waveform, or the skip that the clip becomes.
 
-from collections.abc import Sequence
+With it comes the state of the file that it was.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +12,7 @@ from torch.utils.data import Dataset
 
 from stylewav_pl.data.base import ClipSource
 from stylewav_pl.data.window import Window
+from stylewav_pl.errors import StyleWavError
 from stylewav_pl.types import AudioError, Clip, Recording, Skip, SkipReason
 
 
@@ -68,3 +72,37 @@ class ClipReader(Dataset["Sound | Skip"]):
             return Sound(source.read(clip, self.sample_rate, self.window).numpy(), recording)
         except AudioError as error:
             return Skip(clip.id, clip.path, error.reason, error.detail)
+
+
+Item = Sound | Skip | StyleWavError
+
+
+class ErrorsAsItems(Dataset[Item]):
+    """A reader that gives an error for people instead of raising it, for loaders with worker processes.
+
+    torch would put the traceback of the worker into the error's text.
+    """
+
+    def __init__(self, reader: ClipReader) -> None:
+        self.reader = reader
+
+    def __len__(self) -> int:
+        return len(self.reader)
+
+    def __getitem__(self, position: int) -> Item:
+        try:
+            return self.reader[position]
+        except StyleWavError as error:
+            return error
+
+
+def raised(items: Iterable[Item]) -> Iterator[Sound | Skip]:
+    """Yields items up to the first error, and raises that.
+
+    Raises:
+        StyleWavError: One of the items is one.
+    """
+    for item in items:
+        if isinstance(item, StyleWavError):
+            raise item
+        yield item

@@ -1,7 +1,7 @@
 """The lines of a table in UTF-8, whatever program has written it.
 
-Spreadsheets save "Unicode text" as UTF-16 and put a byte-order mark in front of UTF-8; old ones end lines with
-a carriage return alone.
+Spreadsheets save "Unicode text" as UTF-16 and put a byte-order mark in front of UTF-8; old ones end lines
+with a carriage return alone.
 """
 
 import codecs

@@ -1,7 +1,7 @@
 """The one way into every table that names recordings: CSV, text with tabs (TSV), Parquet.
 
-A line is a row: no quotation mark makes two lines one, so no row is ever lost in another. Each line is checked by
-itself, and what is wrong with it is told with its number.
+A line is a row: no quotation mark makes two lines one, so no row is ever lost in another. Each line is
+checked by itself, and what is wrong with it is told with its number.
 """
 
 import re
@@ -36,8 +36,8 @@ class Table:
     Attributes:
         path: The file.
         columns: Their names without surrounding space, unique. An index without a name is left out.
-        rows: ``LINE`` (its number in the file, from 1; in Parquet that of the row), ``FAULT`` (null, or what is
-            wrong with the line; its cells mean nothing then) and the columns. Blank rows are left out.
+        rows: ``LINE`` (its number in the file, from 1; in Parquet that of the row), ``FAULT`` (null, or what
+            is wrong with the line; its cells mean nothing then) and the columns. Blank rows are left out.
     """
 
     path: Path
@@ -83,10 +83,10 @@ def collect(frames: Sequence[pl.LazyFrame], paths: Sequence[Path]) -> list[pl.Da
 def open_table(path: Path, header: Sequence[str] | None = None) -> Table:
     """Opens a table; only its first line is read.
 
-    The content says what it is. In UTF-8, with or without a byte-order mark, or UTF-16 with one; lines end with LF,
-    CR LF or CR. A table called ``.tsv``, or whose first line holds a tab, is separated by tabs and knows no
-    quoting: a quotation mark is a character. Others are separated by commas, or by semicolons where the
-    first line has no comma, and cells may stand in quotation marks.
+    The content says what it is. In UTF-8, with or without a byte-order mark, or UTF-16 with one; lines end
+    with LF, CR LF or CR. A table called ``.tsv``, or whose first line holds a tab, is separated by tabs and
+    knows no quoting: a quotation mark is a character. Others are separated by commas, or by semicolons where
+    the first line has no comma, and cells may stand in quotation marks.
 
     Args:
         path: The file.
@@ -170,8 +170,8 @@ class _Dialect:
 def _dialect(text: TableText) -> _Dialect:
     _, first = text.first
     if TAB in first or text.path.suffix.lower() == ".tsv":
-        # Spreadsheets, which alone write UTF-16, put cells with a comma into quotation marks, and R every cell.
-        # Tabs separate all the same.
+        # Spreadsheets, which alone write UTF-16, put cells with a comma into quotation marks, and R every
+        # cell. Tabs separate all the same.
         all_quoted = all(re.match(_WHOLE_QUOTED, name.strip(" ")) for name in first.split(TAB))
         return _Dialect(TAB, False, text.from_spreadsheet or all_quoted)
     outside = re.sub(r'"[^"]*"', "", first)

@@ -17,7 +17,8 @@ BLOCK = tarfile.BLOCKSIZE
 LARGEST_HEADER = 1 << 20  # bytes, extended headers included
 MAX_READS = 32  # for one header: extended ones take two each, and a chain of them must end
 MAX_HEADER_BYTES = 4
-"""Bytes of headers read for each byte of the file: chains of headers that lead nowhere are else read again from each link."""
+"""Bytes of headers read for each byte of the file: chains of headers that lead nowhere are else read again
+from each link."""
 MAX_FALSE_STARTS = 100_000
 """Places that look like a header and are none: nothing but a file made for it has more than a few."""
 MAGIC, MAGIC_OFFSET = b"ustar", 257
@@ -48,7 +49,10 @@ class TarMember:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Bytes that are no entry; entries behind them are found again. No bytes: the mark that ends every tar file is missing."""
+    """Bytes that are no entry.
+
+    Entries behind them are found again. No bytes: the mark that ends every tar file is missing.
+    """
 
     start: int
     end: int
@@ -83,7 +87,11 @@ def _member_at(headers: "_Headers", position: int, size: int) -> tuple[TarMember
     """The entry whose header begins at ``position``, and where the next one would begin."""
     headers.begin(position)
     try:
-        with tarfile.TarFile(fileobj=headers, encoding="utf-8", errors="surrogateescape") as tar:  # type: ignore[arg-type]  # no write
+        with tarfile.TarFile(
+            fileobj=headers,  # type: ignore[arg-type]  # nothing is written
+            encoding="utf-8",
+            errors="surrogateescape",
+        ) as tar:
             info, end = tar.next(), tar.offset
     except Exception:  # a hostile header makes tarfile fail in many ways, and each means the same
         return None
@@ -122,7 +130,10 @@ class _Headers:
 
 
 class _Starts:
-    """The places where a header may begin, aligned or not. Asked for in rising order, it reads each byte once."""
+    """Finds the places where a header may begin, aligned or not.
+
+    Asked for in rising order, it reads each byte once.
+    """
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self.file, self.size = file, size

@@ -92,8 +92,8 @@ class VggSound(FileSource):
         wrong = rows.filter(~pl.col("start").str.contains(r"^[0-9]{1,9}$")).head(1)
         for line, *cells in wrong.iter_rows():
             raise ConfigError(
-                f"{self.table}, line {line}: found {cells!r}, expected YouTube id, start in seconds, label and "
-                "split. VGGSound's table has no header."
+                f"{self.table}, line {line}: found {cells!r}, expected YouTube id, start in seconds, label "
+                "and split. VGGSound's table has no header."
             )
         chosen = rows.filter(pl.col("split").is_in(self.splits))
         return list(chosen.select("id", pl.col("start").cast(pl.Int64), "label").iter_rows())

@@ -49,8 +49,8 @@ class Window:
             )
         if self.high_pass is not None and not LOWEST_HIGH_PASS <= self.high_pass <= HIGHEST_HIGH_PASS:
             raise ConfigError(
-                f"Expected high_pass of {LOWEST_HIGH_PASS} to {HIGHEST_HIGH_PASS} Hz, below any voice, or null; "
-                f"found {self.high_pass}."
+                f"Expected high_pass of {LOWEST_HIGH_PASS} to {HIGHEST_HIGH_PASS} Hz, below any voice, or "
+                f"null; found {self.high_pass}."
             )
 
     def length(self, rate: int) -> int:
@@ -85,7 +85,8 @@ class Window:
             frames: Number of samples.
             rate: In Hz.
 
-        >>> Window(seconds=0.5, min_seconds=0.1).loudest_span(np.array([0.0, 0, 1, 1, 1, 1, 1, 0]), frames=80, rate=100)
+        >>> window, loud = Window(seconds=0.5, min_seconds=0.1), np.array([0.0, 0, 1, 1, 1, 1, 1, 0])
+        >>> window.loudest_span(loud, frames=80, rate=100)
         (20, 50)
         """
         count = min(frames, self.length(rate))
@@ -99,7 +100,9 @@ class Window:
 
 
 def windows_of(waveform: Float[Tensor, " time"], length: int) -> list[Float[Tensor, " _"]]:
-    """The fewest windows of one length that cover a recording, silent ones left out; a shorter recording is its own window.
+    """The fewest windows of one length that cover a recording, silent ones left out.
+
+    A shorter recording is its own window.
 
     Windows are spread evenly: neighbours overlap a little, and no short rest remains that would have to be
     padded.

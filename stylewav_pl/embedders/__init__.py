@@ -83,7 +83,9 @@ def load_image_text_embedder(
 
 
 def matching_guide(audio: str | Path) -> str:
-    """Source of the CLIP model whose space an audio encoder was trained to reach; the pocket one where its file does not tell.
+    """Source of the CLIP model whose space an audio encoder was trained to reach.
+
+    The pocket one where its file does not tell.
 
     Raises:
         WeightsError: See :func:`load_audio_embedder`.

@@ -48,7 +48,10 @@ class FrozenModule(nn.Module):
     """A network that is only used: in evaluation mode whatever its owner is set to, and moved as usual."""
 
     def train(self, mode: bool = True) -> "FrozenModule":
-        """Stays in evaluation mode: a trainer that calls ``train()`` on the whole module must not wake dropout here."""
+        """Stays in evaluation mode.
+
+        A trainer that calls ``train()`` on the whole module must not wake dropout here.
+        """
         return super().train(False)
 
     def freeze(self: Frozen) -> Frozen:
@@ -86,7 +89,9 @@ class AudioEmbedder(FrozenModule, ABC):
         """
 
     def embed_windows(self, windows: Sequence[Sequence[Float[Tensor, " _"]]]) -> Float[Tensor, "clip embed"]:
-        """Embeds clips that consist of several windows each: the mean of their unit vectors, at unit length again.
+        """Embeds clips that consist of several windows each.
+
+        A clip's embedding is the mean of their unit vectors, at unit length again.
 
         Args:
             windows: For each clip at least one window ``[time]``.

@@ -71,7 +71,9 @@ def read_front_end(config: Mapping[str, Any]) -> FrontEnd:
 
 
 def without_pauses(waveform: Float[Tensor, " time"], decibels: float = 35.0) -> Float[Tensor, " time2"]:
-    """Cuts out what is quieter than the loudest 50 ms by more than ``decibels``, except 60 ms beside louder sound.
+    """Cuts out what is quieter than the loudest 50 ms by more than ``decibels``.
+
+    What lies within 60 ms of louder sound stays.
 
     >>> tone = torch.sin(torch.arange(16_000) * 0.3)
     >>> len(without_pauses(torch.cat([torch.zeros(16_000), tone, torch.zeros(16_000)]))) / 16_000

@@ -77,7 +77,10 @@ class ArcFace(IdentityEmbedder):
 
 
 class IrSe50(nn.Module):
-    """Fifty layers of residual blocks with squeeze and excitation, ``[clip, 3, 112, 112]`` to ``[clip, 512]``."""
+    """Fifty layers of residual blocks with squeeze and excitation.
+
+    ``[clip, 3, 112, 112]`` becomes ``[clip, 512]``.
+    """
 
     def __init__(self) -> None:
         super().__init__()

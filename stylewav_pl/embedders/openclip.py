@@ -94,7 +94,10 @@ class OpenClipEmbedder(ImageTextEmbedder):
 
 
 def warn_if_cut(text: str, tokenizer: Tokenizer) -> None:
-    """Says that a text is longer than the context of its CLIP model, which open_clip's tokenizers cut off in silence."""
+    """Says that a text is longer than the context of its CLIP model.
+
+    open_clip's tokenizers cut it off in silence.
+    """
     count = number_of_tokens(text, tokenizer)
     context: int = getattr(tokenizer, "context_length", count)
     if count > context:

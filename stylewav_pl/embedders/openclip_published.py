@@ -55,7 +55,10 @@ def load_published_clip(name: OpenClipName | None, path: Path, preprocess: str) 
 
 
 def model_config(name: OpenClipName) -> dict[str, Any]:
-    """Arguments of the network's class, with the activation that the weights were trained with and without downloads for its parts."""
+    """Returns the arguments of the network's class.
+
+    With the activation that the weights were trained with, and without downloads for its parts.
+    """
     config: dict[str, Any] = get_model_config(name.model)
     config["quick_gelu"] = (
         config.get("quick_gelu", False) or name.tag == "openai" or name.facts.get("quick_gelu", False)

@@ -1,13 +1,15 @@
-"""An ear on top of a pretrained speaker encoder: mel bands -> LSTM -> 256 numbers -> a small head -> CLIP space.
+"""An ear on top of a pretrained speaker encoder.
+
+Mel bands -> LSTM -> 256 numbers -> a small head -> CLIP space.
 
 The encoder is the one of Resemblyzer (Apache-2.0), trained to tell thousands of speakers apart by the loss of
 Wan et al. 2018, "Generalized End-to-End Loss for Speaker Verification" (arXiv:1710.10467). Its weights are
 read from the installed wheel (:mod:`stylewav_pl.weights.wheel`); the network is torch's own LSTM. Only the
 head is trained here and ships.
 
-Differences to the wheel's own code: pauses are cut by their energy instead of by a voice detector that needs a
-compiler, the level is always set instead of only raised, and speech shorter than 1.6 s is repeated instead of
-padded with silence.
+Differences to the wheel's own code: pauses are cut by their energy instead of by a voice detector that needs
+a compiler, the level is always set instead of only raised, and speech shorter than 1.6 s is repeated instead
+of padded with silence.
 """
 
 from collections.abc import Mapping
@@ -79,7 +81,10 @@ def mel_power(waveform: Float[Tensor, " time"], bands: int = BANDS) -> Float[Ten
 
 
 def partials(waveform: Float[Tensor, " time"], bands: int = BANDS) -> Float[Tensor, "window frame band"]:
-    """Returns the mel power of a prepared waveform's windows: 1.6 s each, 0.77 s apart, the last padded with silence."""
+    """Returns the mel power of a prepared waveform's windows.
+
+    They are 1.6 s long, 0.77 s apart, the last padded with silence.
+    """
     starts = window_starts(len(waveform))
     missing = (starts[-1] + FRAMES) * HOP - len(waveform)
     mel = mel_power(F.pad(waveform, (0, max(0, missing))), bands)

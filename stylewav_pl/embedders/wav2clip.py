@@ -1,4 +1,6 @@
-"""Wav2CLIP: a ResNet over the log-power spectrogram, then an MLP into CLIP space (Wu et al. 2022, arXiv:2110.11499).
+"""Wav2CLIP: a ResNet over the log-power spectrogram, then an MLP into CLIP space.
+
+Source: Wu et al. 2022, arXiv:2110.11499.
 
 The pieces are separate because the training recipe augments between them:
 waveform -> :func:`power_spectrogram` -> :func:`log_power` -> :class:`AudioNetwork` -> unit vector.
@@ -29,7 +31,9 @@ LARGEST_BATCH = 32
 
 
 def power_spectrogram(waveforms: Float[Tensor, "clip time"]) -> Float[Tensor, "clip 257 frame"]:
-    """Squared magnitude of the short-time Fourier transform: Hann window, 512 points, hop 353, centred, reflected edges.
+    """Computes the squared magnitude of the short-time Fourier transform.
+
+    Hann window, 512 points, hop 353, centred, reflected edges.
 
     Args:
         waveforms: Mono, 16 kHz, in [-1, 1], more than 256 samples.
@@ -91,7 +95,10 @@ class ResidualBlock(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """ResNet-18 with one input channel; ``width`` 64 is the published size, the output has ``8 * width`` features."""
+    """ResNet-18 with one input channel.
+
+    ``width`` 64 is the published size, the output has ``8 * width`` features.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -133,7 +140,9 @@ class Projection(nn.Module):
 
 
 class AudioNetwork(nn.Module):
-    """Log-power spectrogram to embedding, trainable; parameter names ``audio_encoder.*`` and ``audio_transform.*``.
+    """Log-power spectrogram to embedding, trainable.
+
+    Parameter names ``audio_encoder.*`` and ``audio_transform.*``.
 
     Args:
         width: Channels of the first stage; 64 is the published network, the pocket one has 16.
@@ -157,7 +166,10 @@ class AudioNetwork(nn.Module):
         self.audio_transform = Projection(8 * width, hidden, embed_dim, dropout)
 
     def forward(self, log_spectrograms: Float[Tensor, "clip frequency frame"]) -> Float[Tensor, "clip embed"]:
-        """Embeddings of spectrograms from :func:`log_spectrogram`, standardised per clip here; not normalised to unit length."""
+        """Embeddings of spectrograms from :func:`log_spectrogram`, standardised per clip here.
+
+        Not normalised to unit length.
+        """
         features = self.audio_encoder(standardize(log_spectrograms).unsqueeze(1))
         embedding: Tensor = self.audio_transform(features)
         return embedding

@@ -1,4 +1,6 @@
-"""The published Wav2CLIP, computed by its authors' own package ``wav2clip`` (Wu et al. 2022, arXiv:2110.11499).
+"""The published Wav2CLIP, computed by its authors' own package ``wav2clip``.
+
+Source: Wu et al. 2022, arXiv:2110.11499.
 
 The package ties its widths to the published ones; the pocket encoder needs others, which is why
 :mod:`stylewav_pl.embedders.wav2clip` has a network of its own. Where both exist they agree.

@@ -122,7 +122,10 @@ def _trend(speakers: Speakers, prompt_set: PromptSet) -> Trend | None:
 def _ordered_measures(
     speakers: Speakers, prompt_set: PromptSet
 ) -> tuple[tuple[str, ...], list[Sample], list[float]]:
-    """The populations of at least two speakers, each speaker's slope over the prompts, and the weights of a slope over the populations."""
+    """Returns the slopes of the speakers over the prompts, and the weights of a slope over the populations.
+
+    Only populations of at least two speakers take part; they are returned first.
+    """
     over_prompts = slope_weights(range(len(prompt_set.labels)))
     found = {
         label: scores @ over_prompts for label in prompt_set.labels if len(scores := speakers.of(label)) > 1

@@ -1,8 +1,8 @@
 """Evaluates one trait of a run, and once more where nothing may show.
 
 All questions of :mod:`~stylewav_pl.evaluation.comparison` are asked once more after the labels were permuted
-between speakers; and of what the audio encoder hears and the guide sees, which says where a trait gets lost on
-its way from the voice to the judge.
+between speakers; and of what the audio encoder hears and the guide sees, which says where a trait gets lost
+on its way from the voice to the judge.
 """
 
 from collections.abc import Sequence
@@ -99,7 +99,7 @@ def _in_guides_space(
     view: GuideView | NotComputable,
     which: Literal["audio_similarities", "image_similarities"],
 ) -> Comparison | NotComputable:
-    """The comparison for what the guide gives targets or images, over the very clips that the judge scored."""
+    """Compares what the guide gives targets or images, over the very clips that the judge scored."""
     if isinstance(view, NotComputable):
         return view
     unknown = [prompt for prompt in prompt_set.sentences if prompt not in view.prompts]

@@ -52,7 +52,9 @@ def compute_findings(
 
 
 def recompute_findings(run: FinishedRun) -> Findings:
-    """Evaluates the traits that were before, or those with default prompts; tells what could not be evaluated and why.
+    """Evaluates the traits that were before, or those with default prompts.
+
+    Tells what could not be evaluated and why.
 
     Raises:
         RunDirectoryError: A file that is there is damaged.

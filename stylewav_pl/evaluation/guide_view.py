@@ -40,7 +40,10 @@ class GuideView:
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """How many images have their own audio among the nearest ``k``, and how many would by chance (a share)."""
+    """Counts images that have their own audio among the nearest ``k``.
+
+    Returns that number and how many would by chance (a share).
+    """
 
     k: int
     right: int

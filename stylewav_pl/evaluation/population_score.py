@@ -1,4 +1,7 @@
-"""The mean score of each population with each prompt, as a metric that adds up over clips and over processes."""
+"""The mean score of each population with each prompt.
+
+A metric that adds up over clips and over processes.
+"""
 
 from typing import Any
 
@@ -15,7 +18,8 @@ class PopulationScore(Metric):
     (``dist_reduce_fx="sum"``), and processes without a group can be put together by :meth:`merge_state`.
 
     >>> metric = PopulationScore(populations=2, prompts=1)
-    >>> metric.update(torch.tensor([[0.2], [0.4], [0.9]]), torch.tensor([[True, False], [True, False], [False, False]]))
+    >>> belongs = torch.tensor([[True, False], [True, False], [False, False]])
+    >>> metric.update(torch.tensor([[0.2], [0.4], [0.9]]), belongs)
     >>> metric.compute().flatten().tolist()  # nobody is in the second population
     [0.3..., nan]
     """

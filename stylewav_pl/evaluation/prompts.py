@@ -59,7 +59,8 @@ class PromptSet:
 
         The trait is age, or they begin with numbers.
 
-        >>> PromptSet("decade", {"20s": "a photo of a young man", "70s": "a photo of an old man"}).ordered, SEX.ordered
+        >>> decades = {"20s": "a photo of a young man", "70s": "a photo of an old man"}
+        >>> PromptSet("decade", decades).ordered, SEX.ordered
         (True, False)
         """
         return self.trait == "age" or all(label[:1].isdigit() for label in self.prompts)

@@ -25,6 +25,6 @@ def read_settings(run: FinishedRun) -> list[tuple[PromptSet, int, int, tuple[str
         ]
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise RunDirectoryError(
-            f"Expected the statistics of a run in {run.path / STATISTICS}, found something else ({problem}). Delete the file "
-            "and score the run again."
+            f"Expected the statistics of a run in {run.path / STATISTICS}, found something else ({problem}). "
+            "Delete the file and score the run again."
         ) from problem

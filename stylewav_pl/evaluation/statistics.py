@@ -89,7 +89,8 @@ def contrast(
         weights: One per sample; they sum to zero.
         confidence: Coverage of the interval of the weighted sum, in (0, 1).
 
-    >>> result = contrast([np.array([1.0, 2.0]), np.array([4.0, 4.0]), np.array([5.0, 7.0])], [-0.5, 0.0, 0.5])
+    >>> groups = [np.array([1.0, 2.0]), np.array([4.0, 4.0]), np.array([5.0, 7.0])]
+    >>> result = contrast(groups, [-0.5, 0.0, 0.5])
     >>> result.difference.value, round(result.t, 3)  # (6 - 1.5) / 2; its variance is (0.5 / 2 + 2 / 2) / 4
     (2.25, 4.025)
     """

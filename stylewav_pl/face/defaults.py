@@ -1,4 +1,7 @@
-"""What ``generate`` does unless told otherwise: the shipped ``generate.yaml``, so that Python and the command agree."""
+"""What ``generate`` does unless told otherwise.
+
+It is the shipped ``generate.yaml``, so that Python and the command agree.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -72,9 +75,12 @@ def overlays(from_prior: bool, with_words: bool) -> list[str]:
 
 
 def suits_prior(generator: str | Path | None, guide: str | Path | None, start: str | Start | None) -> bool:
-    """Returns whether faces begin at the shipped prior: by its networks and unless another start is asked for.
+    """Returns whether faces begin at the shipped prior.
 
-    >>> suits_prior(None, "pocket", None), suits_prior("ffhq-1024", None, None), suits_prior(None, None, "mean")
+    They do by its networks, and unless another start is asked for.
+
+    >>> asked = (None, "pocket", None), ("ffhq-1024", None, None), (None, None, "mean")
+    >>> tuple(suits_prior(*names) for names in asked)
     (True, False, False)
     """
     if isinstance(start, Start):
@@ -101,7 +107,7 @@ def named_start(name: str) -> Start:
     Raises:
         ConfigError: There is no such start.
     """
-    starts = {
+    starts: dict[str, Start] = {
         "mean": Start(),
         "samples": defaults(from_prior=False).model["start"],
         PRIOR_START: defaults().model["start"],

@@ -75,16 +75,17 @@ def generate(
         window: Of longer recordings: ``first``, ``center``, ``loudest`` or ``mean-of-windows``.
         seconds: Longest excerpt of a recording.
         device: ``cpu``, ``cuda``, ``cuda:1`` ...; ``auto``: a GPU where there is one.
-        side_by_side: Faces that are made at once, 8 by default; with more of them ``on_step`` sees one group after
-            the other.
-        on_step: Called with the step, the images so far and their similarities, before each step and at the end;
-            where it returns ``True`` these images are the result.
-        **model: Other settings of :class:`~stylewav_pl.module.StyleWav`: ``latent_space``, ``objective``, ``combine``,
-            ``views``, ``layers``, ``identity`` (a source), ``optimizer``, ``schedule``, ``refinement``, ``early_stop``,
-            ``noise``, ``speed``, ``frame_steps``, ``preprocess``.
+        side_by_side: Faces that are made at once, 8 by default; with more of them ``on_step`` sees one group
+            after the other.
+        on_step: Called with the step, the images so far and their similarities, before each step and at the
+            end; where it returns ``True`` these images are the result.
+        **model: Other settings of :class:`~stylewav_pl.module.StyleWav`: ``latent_space``, ``objective``,
+            ``combine``, ``views``, ``layers``, ``identity`` (a source), ``optimizer``, ``schedule``,
+            ``refinement``, ``early_stop``, ``noise``, ``speed``, ``frame_steps``, ``preprocess``.
 
     Returns:
-        One face for one recording; a list for a list or a ``count`` above 1, the faces of a recording together.
+        One face for one recording; a list for a list or a ``count`` above 1, the faces of a recording
+        together.
 
     Raises:
         AudioError: Recordings cannot be used; all are named, and nothing was made.

@@ -60,7 +60,8 @@ class Asked:
             ) from error
         if place.type == "cuda" and not has_gpu:
             raise ConfigError(
-                f"Expected a GPU that PyTorch can use for device {self.device!r}, found none. Use device='cpu'."
+                f"Expected a GPU that PyTorch can use for device {self.device!r}, found none. Use "
+                "device='cpu'."
             )
         return place
 

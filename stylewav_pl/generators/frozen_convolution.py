@@ -42,7 +42,10 @@ class FrozenWeights(NamedTuple):
     clamp: float | None
 
     def convolve(self, x: Tensor) -> Tensor:
-        """The convolution alone, ``[clip, in, h, w]`` to ``[clip, out, h, w]`` or ``[clip, out, 2 h, 2 w]``."""
+        """Convolves, nothing else.
+
+        ``[clip, in, h, w]`` becomes ``[clip, out, h, w]`` or ``[clip, out, 2 h, 2 w]``.
+        """
         if self.filter is None:
             return functional.conv2d(x, self.weight, padding=1)
         enlarged = functional.conv_transpose2d(x, self.weight, stride=2)  # [clip, out, 2 h + 1, 2 w + 1]
@@ -58,7 +61,8 @@ class FrozenWeights(NamedTuple):
             )  # [clip, out, 2 h + 1, 2 w + 1]
             return functional.conv2d(gradient, self.weight, stride=2)  # [clip, in, h, w]
         arguments = ([1, 1], [1, 1], [1, 1], False, [0, 0], 1, [True, False, False])
-        return torch.ops.aten.convolution_backward(gradient, x, self.weight, None, *arguments)[0]  # type: ignore[no-any-return]
+        gradients = torch.ops.aten.convolution_backward(gradient, x, self.weight, None, *arguments)
+        return gradients[0]  # type: ignore[no-any-return]
 
     @property
     def _border(self) -> int:
@@ -66,7 +70,10 @@ class FrozenWeights(NamedTuple):
         return int(self.filter.shape[-1]) // 2 - 1
 
     def shift(self, dtype: torch.dtype) -> Tensor:
-        """Tells what is added before the activation, ``[out, height or 1, width or 1]``, with the channels last in memory."""
+        """Returns what is added before the activation.
+
+        ``[out, height or 1, width or 1]``, with the channels last in memory.
+        """
         shift = self.bias if self.noise is None else self.noise[:, :, None] + self.bias
         return shift.to(dtype).expand(*shift.shape[:-1] or (1, 1), -1).permute(2, 0, 1)
 
@@ -80,7 +87,10 @@ class FrozenWeights(NamedTuple):
 
 
 class FrozenConvolution(torch.autograd.Function):
-    """``leaky_relu(demodulation * convolve(style * x) + shift)``, differentiable once, in ``x``, ``style`` and ``demodulation``."""
+    """``leaky_relu(demodulation * convolve(style * x) + shift)``.
+
+    Differentiable once, in ``x``, ``style`` and ``demodulation``.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, style: Tensor, demodulation: Tensor, *weights: Any) -> Tensor:
@@ -136,7 +146,9 @@ def demodulation(style: Tensor, squares: Tensor) -> Tensor:
 
 
 def frozen_convolution(x: Tensor, style: Tensor, squares: Tensor, weights: FrozenWeights) -> Tensor:
-    """A whole layer: the demodulation ``sqrt(2) / sqrt(style^2 @ squares + 1e-8)``, then :class:`FrozenConvolution`.
+    """A whole layer: the demodulation, then :class:`FrozenConvolution`.
+
+    The demodulation is ``sqrt(2) / sqrt(style^2 @ squares + 1e-8)``.
 
     Args:
         x: ``[clip, in, h, w]``, in any precision.
@@ -147,11 +159,15 @@ def frozen_convolution(x: Tensor, style: Tensor, squares: Tensor, weights: Froze
     x = x.to(weights.weight.dtype)
     if x.dtype in HALF:  # the demodulation undoes any factor of the style, and large styles would overflow
         style = style / style.detach().abs().amax(dim=1, keepdim=True).clamp(min=EPSILON)
-    return FrozenConvolution.apply(x, style, GAIN * demodulation(style, squares), *weights)  # type: ignore[no-any-return]
+    factors = GAIN * demodulation(style, squares)
+    return FrozenConvolution.apply(x, style, factors, *weights)  # type: ignore[no-any-return]
 
 
 class FrozenToRGB(torch.autograd.Function):
-    """A 1x1 convolution with weights of each clip's own, ``[clip, 3, in]``, as products of matrices, which keep no scaled feature map."""
+    """A 1x1 convolution with weights of each clip's own, ``[clip, 3, in]``.
+
+    It is made of products of matrices, which keep no scaled feature map.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:

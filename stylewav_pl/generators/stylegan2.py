@@ -40,8 +40,8 @@ class StyleGAN2(Generator):
             pass, too).
         conv_clamp: Bound of every layer's output; ``None`` for no bound.
         resample_taps: The filter of all upsampling in one dimension, of any scale.
-        architecture: How the paper's figure 7 joins the blocks, by NVIDIA's names: ``skip`` sums the colours of
-            all resolutions (configuration F); ``resnet`` sums the features of a block and of a shortcut,
+        architecture: How the paper's figure 7 joins the blocks, by NVIDIA's names: ``skip`` sums the colours
+            of all resolutions (configuration F); ``resnet`` sums the features of a block and of a shortcut,
             ``orig`` nothing, and both have colours at the last resolution only.
 
     Raises:
@@ -239,7 +239,9 @@ class StyleGAN2(Generator):
         noise: Noise = "const",
         resolution: int | None = None,
     ) -> Float[Tensor, "clip 3 height width"]:
-        """Renders W ``[clip, w_dim]``, W+ ``[clip, num_ws, w_dim]`` or S (the list of :meth:`styles`) to RGB, about [-1, 1].
+        """Renders W, W+ or S to RGB, about [-1, 1].
+
+        W is ``[clip, w_dim]``, W+ is ``[clip, num_ws, w_dim]``, S is the list of :meth:`styles`.
 
         Args:
             ws_or_styles: The latents.

@@ -28,8 +28,8 @@ class Block(nn.Module):
         taps: See :class:`~stylewav_pl.generators.stylegan2_layers.Upsample`.
 
     Attributes:
-        first_w: Index of the w vector that the first layer reads. The last one is shared: the ToRGB of a block
-            reads the same vector as the first convolution of the next.
+        first_w: Index of the w vector that the first layer reads. The last one is shared: the ToRGB of a
+            block reads the same vector as the first convolution of the next.
         recompute: Whether feature maps are computed again for the backward pass instead of being kept.
     """
 
@@ -90,7 +90,8 @@ class Block(nn.Module):
 
         Args:
             x: ``[clip, in, R/2, R/2]``; at 4 px ``[clip, in, 4, 4]``.
-            image: ``[clip, 3, R/2, R/2]``, what the blocks before have drawn; ``None`` before the first colours.
+            image: ``[clip, 3, R/2, R/2]``, what the blocks before have drawn; ``None`` before the first
+                colours.
             styles: One for each of :attr:`layers`.
             noise: ``const`` adds the stored noise maps, ``random`` new ones, ``none`` nothing.
 

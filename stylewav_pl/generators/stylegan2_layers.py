@@ -46,7 +46,9 @@ def squared_sums(weight: Float[Tensor, "out in kernel kernel"]) -> Float[Tensor,
 
 
 class EqualizedLinear(nn.Module):
-    """A linear layer whose weights have unit variance at the start and are scaled by ``1 / sqrt(fan in)`` at run time.
+    """A linear layer whose weights have unit variance at the start.
+
+    They are scaled by ``1 / sqrt(fan in)`` at run time.
 
     Args:
         in_features: Width of the input.
@@ -105,7 +107,10 @@ class Upsample(nn.Module):
     def smooth(
         self, x: Float[Tensor, "clip channels height width"]
     ) -> Float[Tensor, "clip channels height2 width2"]:
-        """Only the filter, for an input that already holds the inserted zeros; ``2 R + 1`` pixels become ``2 R``."""
+        """Only the filter, for an input that already holds the inserted zeros.
+
+        ``2 R + 1`` pixels become ``2 R``.
+        """
         channels = x.shape[1]
         row = self.taps.flip(0).expand(channels, 1, 1, -1)  # flipped: a convolution, where conv2d correlates
         x = functional.conv2d(x, row, padding=(0, self.padding), groups=channels)
@@ -209,7 +214,10 @@ class ModulatedConvolution(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """Style and 1x1 convolution to three colours, without demodulation (arguments as in :class:`ModulatedConvolution`)."""
+    """Style and 1x1 convolution to three colours, without demodulation.
+
+    The arguments are those of :class:`ModulatedConvolution`.
+    """
 
     def __init__(self, in_channels: int, w_dim: int, *, clamp: float | None) -> None:
         super().__init__()
@@ -234,7 +242,9 @@ class ToRGB(nn.Module):
 
 
 class Shortcut(nn.Module):
-    """The path beside a block of the residual architecture: 1x1 convolution without bias, then twice the resolution.
+    """The path beside a block of the residual architecture.
+
+    1x1 convolution without bias, then twice the resolution.
 
     Args:
         in_channels: Channels of the block's input.

@@ -40,7 +40,8 @@ class RunLogger(Logger, ABC):
     @property
     def rank(self) -> int:
         """Which process of the job writes; Lightning's strategies know."""
-        rank: int = rank_zero_only.rank  # type: ignore[attr-defined]  # lightning keeps the rank on the function
+        # lightning keeps the rank on the function
+        rank: int = rank_zero_only.rank  # type: ignore[attr-defined]
         return rank
 
     @property
@@ -85,7 +86,10 @@ class RunLogger(Logger, ABC):
         """Keeps copies of files of the run."""
 
     def finalize(self, status: str) -> None:
-        """Does nothing: what is known about the whole run comes after the trainer has ended, then :meth:`close`."""
+        """Does nothing.
+
+        What is known about the whole run comes after the trainer has ended, then :meth:`close`.
+        """
 
     def close(self, failed: bool = False) -> None:
         """Ends; what was logged is safe afterwards."""

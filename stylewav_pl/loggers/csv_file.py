@@ -9,7 +9,10 @@ from stylewav_pl.runs.cells import guard
 
 
 class CsvLog(RunLogger):
-    """Long-form ``step,metric,value`` rows in ``log.csv``, which a resumed run continues (Lightning's CSVLogger deletes old rows)."""
+    """Long-form ``step,metric,value`` rows in ``log.csv``.
+
+    A resumed run continues the file (Lightning's CSVLogger deletes old rows).
+    """
 
     only_numbers = True
 

@@ -1,4 +1,7 @@
-"""Weights & Biases: one W&B run for one run directory, whatever interrupts it, and never a reason for a job to fail."""
+"""Weights & Biases: one W&B run for one run directory, whatever interrupts it.
+
+It is never a reason for a job to fail.
+"""
 
 import os
 import secrets
@@ -69,7 +72,10 @@ class WandbLog(RunLogger):
 
     @property
     def wandb_run(self) -> Any:
-        """The W&B run, started by the first call. Not named ``experiment``, which Lightning asks for in every process, used or not."""
+        """The W&B run, started by the first call.
+
+        Not named ``experiment``, which Lightning asks for in every process, used or not.
+        """
         if self._run is None:
             self._run = self._start()
         return self._run
@@ -96,8 +102,8 @@ class WandbLog(RunLogger):
     def _start_offline(self, wandb: Any, why: str) -> Any:
         folder = self.run_path / "wandb"
         print(
-            f"stylewav-pl: W&B is not available, logging OFFLINE: {one_line(why)}. Send it later with `wandb sync "
-            f"{folder}/offline-run-*`.",
+            f"stylewav-pl: W&B is not available, logging OFFLINE: {one_line(why)}. Send it later with "
+            f"`wandb sync {folder}/offline-run-*`.",
             file=sys.stderr,
         )
         wandb.teardown()  # the attempt that failed keeps the id of the run in use until its service ends
@@ -167,9 +173,13 @@ class WandbLog(RunLogger):
         self._log({name: wandb.Table(columns=list(columns), data=data)}, step)
 
     def log_summary(self, facts: Mapping[str, str | int | float], step: int) -> None:
-        """Writes the summary, which is what W&B compares runs by; statistics of prompts that are scored no more go."""
+        """Writes the summary, which is what W&B compares runs by.
+
+        Statistics of prompts that are scored no more go.
+        """
         summary = self.wandb_run.summary
-        statistics = [name for name in summary.keys() if name.startswith("statistics/")]  # noqa: SIM118 - no mapping
+        names = summary.keys()  # no mapping: it cannot be iterated over itself
+        statistics = [name for name in names if name.startswith("statistics/")]
         for name in set(statistics) - set(facts):
             del summary[name]
         summary.update({**facts, CLIPS: step})

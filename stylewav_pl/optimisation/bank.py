@@ -1,4 +1,7 @@
-"""A fixed bank of random faces as the guide sees them: the scale on which prompts of all kinds are compared."""
+"""A fixed bank of random faces as the guide sees them.
+
+It is the scale on which prompts of all kinds are compared.
+"""
 
 import hashlib
 import platform
@@ -23,7 +26,9 @@ KEY = "embeddings"
 
 @torch.no_grad()
 def bank_of(renderer: Renderer, precision: str) -> Float[Tensor, "sample embed"]:
-    """Returns the guide's embeddings of :data:`SAMPLES` random faces; from the cache, where these networks made them.
+    """Returns the guide's embeddings of :data:`SAMPLES` random faces.
+
+    From the cache, where these networks made them.
 
     The same numbers at every start on one machine: what could change their last bits is part of the name.
 
@@ -45,7 +50,7 @@ def _measure(renderer: Renderer) -> Float[Tensor, "sample embed"]:
     random = torch.Generator().manual_seed(SEED)
     noise = torch.randn(SAMPLES, generator.z_dim, generator=random)
     parts = []
-    for z in noise.split(AT_ONCE):
+    for z in torch.split(noise, AT_ONCE):
         images = generator.synthesize(generator.map(z.to(generator.w_mean)), noise=renderer.noise)
         parts.append(renderer.guide.embed_image(images).float())
     return torch.cat(parts)

@@ -83,19 +83,19 @@ def check_start(
     """
     if (start.prior is None, start.latent is None) != (prior is None, given is None):
         raise ConfigError(
-            "Expected a built prior exactly where start.prior is set, and read latents exactly where start.latent "
-            "is. Use StyleWav.from_sources, which loads them."
+            "Expected a built prior exactly where start.prior is set, and read latents exactly where "
+            "start.latent is. Use StyleWav.from_sources, which loads them."
         )
     if prior is not None and prior.latent_dim != generator.w_dim:
         raise ConfigError(
-            f"The prior gives w of width {prior.latent_dim}, the generator takes {generator.w_dim}. Train one "
-            "for this generator."
+            f"The prior gives w of width {prior.latent_dim}, the generator takes {generator.w_dim}. Train "
+            "one for this generator."
         )
     if num_steps == 0 and not start.depends_on_voice:
         raise ConfigError(
-            "Expected a start that depends on the voice (model.start.prior, or model.start.candidates above 1) "
-            "where model.num_steps is 0 and the start is the result; found the same for every voice. Correct one "
-            "of the two."
+            "Expected a start that depends on the voice (model.start.prior, or model.start.candidates above "
+            "1) where model.num_steps is 0 and the start is the result; found the same for every voice. "
+            "Correct one of the two."
         )
 
 
@@ -130,35 +130,36 @@ def check_guidance(
     check_prompts(prompts, combine)
     if (objective.identity > 0) != (identity is not None):
         raise ConfigError(
-            f"Expected an identity network (model.identity) exactly where model.objective.identity has a weight, found "
-            f"{'one' if identity else 'none'} and the weight {objective.identity:g}. Set both, or neither."
+            "Expected an identity network (model.identity) exactly where model.objective.identity has a "
+            f"weight, found {'one' if identity else 'none'} and the weight {objective.identity:g}. Set both, "
+            "or neither."
         )
     if objective.measure == "whitened" and isinstance(space, S):
         raise ConfigError(
-            "model.objective.measure is whitened, which is known of w, and model.latent_space is S. Take W or WPlus, or "
-            "set the measure to plain."
+            "model.objective.measure is whitened, which is known of w, and model.latent_space is S. Take W "
+            "or WPlus, or set the measure to plain."
         )
     if objective.direction:
         without = [one.name for one in prompts or () if one.has_words and one.neutral is None]
         if without:
             raise ConfigError(
-                f"model.objective.direction compares a text with a neutral one, and the prompt {without[0]} has none. "
-                "Add neutral: a person, or set the direction to 0."
+                f"model.objective.direction compares a text with a neutral one, and the prompt {without[0]} "
+                "has none. Add neutral: a person, or set the direction to 0."
             )
     if is_voice_alone(prompts):
         return
     if not (objective.similarity or objective.direction):
         raise ConfigError(
-            "model.prompts are set, but the weights similarity and direction of model.objective are 0: nothing pulls. "
-            "Give one of them a weight, or remove the prompts."
+            "model.prompts are set, but the weights similarity and direction of model.objective are 0: "
+            "nothing pulls. Give one of them a weight, or remove the prompts."
         )
     if objective.logit_scale != 1:
         raise ConfigError(
-            f"model.objective.logit_scale is {objective.logit_scale:g}, but model.prompts have a scale of their own. "
-            "Remove one of the two."
+            f"model.objective.logit_scale is {objective.logit_scale:g}, but model.prompts have a scale of "
+            "their own. Remove one of the two."
         )
     if early_stop is not None:
         raise ConfigError(
-            "model.early_stop watches how near a face is to its voice, and model.prompts pull elsewhere, too: a clip "
-            "would end too early. Remove one of the two."
+            "model.early_stop watches how near a face is to its voice, and model.prompts pull elsewhere, "
+            "too: a clip would end too early. Remove one of the two."
         )

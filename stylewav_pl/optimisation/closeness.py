@@ -17,7 +17,9 @@ HARDLY_MOVED = 0.05  # length of a change of an embedding below which its direct
 def closeness(
     embeddings: Float[Tensor, "*batch embed"], vectors: Float[Tensor, "*batch embed"], distance: Distance
 ) -> Float[Tensor, "*batch"]:
-    """Returns the cosine of unit vectors, or 1 - half of their squared great-circle distance; both are 1 at the same place.
+    """Returns the cosine of unit vectors, or 1 - half of their squared great-circle distance.
+
+    Both are 1 at the same place.
 
     ``2 asin^2(|x - y| / 2)`` is half of the squared angle: unlike 1 - cosine it pulls the harder, the farther
     the two are apart. Source: Crowson et al. 2022, "VQGAN-CLIP", arXiv:2204.08583.

@@ -19,7 +19,8 @@ from stylewav_pl.optimisation.schedules import RampUpCosineDown, Schedule
 from stylewav_pl.types import ClipBatch, CohortResult
 
 StepWatch: TypeAlias = Callable[[int, Tensor, Tensor], object]
-"""Takes the number of a step, images ``[cohort, 3, R, R]`` and similarities ``[cohort]``; ``True`` is the end."""
+"""Takes the number of a step, images ``[cohort, 3, R, R]`` and similarities ``[cohort]``; ``True`` is the
+end."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class OptimizedCohort:
 
 def optimize_cohort(
     latents: nn.Parameter,
-    starts: Float[Tensor, "cohort *latent"],
+    starts: Float[Tensor, " cohort *latent"],
     targets: Float[Tensor, "cohort embed"],
     cohort_loss: CohortLoss,
     recipe: Recipe,
@@ -112,7 +113,9 @@ def optimize_cohort(
     held: Bool[Tensor, "*latent"] | None = None,
     watch: StepWatch | None = None,
 ) -> OptimizedCohort:
-    """Moves latents until their images come near to the targets: images, similarities, gradients, step by step.
+    """Moves latents until their images come near to the targets.
+
+    Images, similarities, gradients, step by step.
 
     The loss is a sum over clips, so that no clip's gradient depends on another's.
 
@@ -174,7 +177,7 @@ def optimize_cohort(
 def cohort_result(
     batch: ClipBatch,
     targets: Float[Tensor, "cohort embed"],
-    latents: Float[Tensor, "cohort *latent"],
+    latents: Float[Tensor, " cohort *latent"],
     optimized: OptimizedCohort,
     seeds: Sequence[int | None],
 ) -> CohortResult:

@@ -1,4 +1,7 @@
-"""The similarities of a cohort, and when a clip has converged: it stays as it is in its slot, and a cohort of such clips ends early."""
+"""The similarities of a cohort, and when a clip has converged.
+
+It stays as it is in its slot, and a cohort of such clips ends early.
+"""
 
 from dataclasses import dataclass
 
@@ -11,7 +14,9 @@ from stylewav_pl.ranges import check_number
 
 @dataclass(frozen=True)
 class EarlyStop:
-    """A clip has converged once its similarity has not risen by ``min_gain`` above its best for ``patience`` steps.
+    """A clip has converged once its similarity has stopped rising.
+
+    That is: not above its best by ``min_gain`` for ``patience`` steps.
 
     Attributes:
         patience: Steps without such a rise, at least 1.

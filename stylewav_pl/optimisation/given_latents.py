@@ -19,8 +19,8 @@ class GivenLatents:
     """Reads where clips begin.
 
     Args:
-        place: A file, which is read at once, or a folder with a file for each clip: named by its id, or by the
-            stem of its files in a run.
+        place: A file, which is read at once, or a folder with a file for each clip: named by its id, or by
+            the stem of its files in a run.
         space: What is optimised.
         generator: Renders.
         generator_sha256: Of its file; ``None`` where it has none.
@@ -42,7 +42,8 @@ class GivenLatents:
         self.shared: Tensor | None = None
         if not self.place.exists():
             raise ConfigError(
-                f"Expected a latent or a folder of latents at {place}, found nothing. Correct model.start.latent."
+                f"Expected a latent or a folder of latents at {place}, found nothing. Correct "
+                "model.start.latent."
             )
         if not self.place.is_dir():
             self.shared = self._read(self.place)
@@ -52,7 +53,7 @@ class GivenLatents:
         batch: ClipBatch,
         targets: Float[Tensor, "cohort embed"],
         mean: Float[Tensor, "*latent"],
-    ) -> tuple[ClipBatch, Float[Tensor, "cohort embed"], Float[Tensor, "cohort *latent"]]:
+    ) -> tuple[ClipBatch, Float[Tensor, "cohort embed"], Float[Tensor, " cohort *latent"]]:
         """Returns where each slot's latent begins; padding is at the mean.
 
         Returns:

@@ -74,7 +74,7 @@ class Guidance:
         self,
         batch: ClipBatch,
         targets: Float[Tensor, "cohort embed"],
-        starts: Float[Tensor, "cohort *latent"],
+        starts: Float[Tensor, " cohort *latent"],
         seeds: Sequence[int | None],
     ) -> tuple[ClipBatch, Float[Tensor, "cohort embed"], CohortLoss]:
         """Returns the loss of a cohort.
@@ -102,7 +102,7 @@ class Guidance:
 
     @torch.no_grad()
     def followed(
-        self, targets: Float[Tensor, "cohort embed"], starts: Float[Tensor, "cohort *latent"]
+        self, targets: Float[Tensor, "cohort embed"], starts: Float[Tensor, " cohort *latent"]
     ) -> Float[Tensor, "cohort embed"]:
         """Returns what images come near to instead of all that was heard, see ``Objective.follow``."""
         if self.objective.follow == "all":
@@ -115,8 +115,8 @@ class Guidance:
         """What voices decide."""
         if self.prior is not None:
             return self.prior.part
-        shift = self.bank.mean(dim=0) - mean_target(self.voices).to(self.bank)
-        return VoicePart(shift, voice_directions(self.voices, VOICE_DIRECTIONS))
+        directions = voice_directions(self.voices, VOICE_DIRECTIONS)
+        return VoicePart(mean_target(self.voices), self.bank.mean(dim=0), directions)
 
     @property
     def has_other_terms(self) -> bool:
@@ -154,7 +154,8 @@ class Guidance:
                 size = (guide.image_size, guide.image_size)
                 images = F.interpolate(images, size, mode="bilinear", antialias=True)
             copies = views.copies(images, [seed or 0 for seed in seeds], step)
-            return guide.embed_image(copies.flatten(end_dim=1)).unflatten(0, copies.shape[:2])
+            seen = guide.embed_image(copies.flatten(end_dim=1))
+            return seen.reshape(*copies.shape[:2], -1)
 
         return look
 

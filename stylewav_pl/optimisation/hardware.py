@@ -104,14 +104,16 @@ def check_precision(precision: str, device: torch.device) -> None:
     if device.type != "cpu" or precision in cpu_precisions():
         return
     raise ConfigError(
-        f"model.speed.precision {precision} is for GPUs: this CPU is not known to compute in it and would take "
-        "many times as long. "
-        f"Use {' or '.join(cpu_precisions())} here."
+        f"model.speed.precision {precision} is for GPUs: this CPU is not known to compute in it and would "
+        f"take many times as long. Use {' or '.join(cpu_precisions())} here."
     )
 
 
 def cpu_precisions() -> tuple[Precision, ...]:
-    """Those that this CPU is known to compute in: of x86, bfloat16 since Intel's Cooper Lake and AMD's Zen 4."""
+    """Lists the precisions that this CPU is known to compute in.
+
+    Of x86, bfloat16 since Intel's Cooper Lake and AMD's Zen 4.
+    """
     if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
         return ("float32", "bfloat16")
     return ("float32",)
@@ -127,8 +129,8 @@ def check_compiler(device: torch.device) -> None:
         compiled(lambda tensor: tensor + 1, how=True)(torch.zeros(4, device=device))
     except (RuntimeError, OSError, ImportError) as error:
         raise ConfigError(
-            f"model.speed.compile is set, and {platform.node()} cannot compile: {one_line(error)} Install what "
-            "is missing, or set it to false."
+            f"model.speed.compile is set, and {platform.node()} cannot compile: {one_line(error)} Install "
+            "what is missing, or set it to false."
         ) from error
 
 

@@ -44,8 +44,9 @@ def read_latent(path: Path) -> StoredLatent:
     """Reads a latent, told from the content of its file.
 
     Args:
-        path: Safetensors with a tensor ``latent``; ``.npz`` with ``w`` (NVIDIA's ``projected_w.npz``, [1, layer,
-            width]) or ``s`` (StyleMC); ``.npy``; or a tensor as PyTorch saves it (e4e: [1, layer, width]).
+        path: Safetensors with a tensor ``latent``; ``.npz`` with ``w`` (NVIDIA's ``projected_w.npz``, [1,
+            layer, width]) or ``s`` (StyleMC); ``.npy``; or a tensor as PyTorch saves it (e4e: [1, layer,
+            width]).
 
     Raises:
         WeightsError: The file is missing, damaged, too large for one latent, or holds none.
@@ -140,8 +141,8 @@ def as_latent(
     made_for = stored.about.get("generator_sha256", "")
     if made_for and generator_sha256 and made_for != generator_sha256:
         raise WeightsError(
-            f"{stored.path} is a latent of another generator: expected SHA-256 {generator_sha256[:12]}, found "
-            f"{made_for[:12]}. Take one of this generator, or name that one."
+            f"{stored.path} is a latent of another generator: expected SHA-256 {generator_sha256[:12]}, "
+            f"found {made_for[:12]}. Take one of this generator, or name that one."
         )
     values = stored.values.to(generator.w_mean)
     while values.ndim > 1 and values.shape[0] == 1 and values.shape != (generator.num_ws, generator.w_dim):

@@ -24,12 +24,12 @@ class LatentSpace(ABC):
         """The latent of the generator's mean w, for one clip."""
 
     @abstractmethod
-    def from_w(self, w: Float[Tensor, "clip width"], generator: Generator) -> Float[Tensor, "clip *latent"]:
+    def from_w(self, w: Float[Tensor, "clip width"], generator: Generator) -> Float[Tensor, " clip *latent"]:
         """The latents that render the same images as ``w``."""
 
     @abstractmethod
     def expand(
-        self, latents: Float[Tensor, "clip *latent"], generator: Generator
+        self, latents: Float[Tensor, " clip *latent"], generator: Generator
     ) -> Float[Tensor, "clip layer width"] | Styles:
         """What ``Generator.synthesize`` takes for these latents."""
 
@@ -149,7 +149,7 @@ def style_sizes(generator: Generator) -> list[int]:
 
 
 def pulled_to_mean(
-    latents: Float[Tensor, "clip *latent"],
+    latents: Float[Tensor, " clip *latent"],
     space: LatentSpace,
     generator: Generator,
     truncation: float,

@@ -20,8 +20,8 @@ def held_entries(
     """Returns which entries of a latent stay as they start.
 
     Args:
-        layers: What may move: ``3`` and ``0-7`` are w vectors from coarse to fine (of S the styles that follow
-            them), ``conv3`` and ``to_rgb2`` single styles; ``None``: all that the space lets move.
+        layers: What may move: ``3`` and ``0-7`` are w vectors from coarse to fine (of S the styles that
+            follow them), ``conv3`` and ``to_rgb2`` single styles; ``None``: all that the space lets move.
         space: Of the latents.
         generator: Whose layers they are.
 
@@ -47,8 +47,8 @@ def held_entries(
         entries = entries | held
     if entries.all():
         raise ConfigError(
-            f"model.layers names {', '.join(layers)}, which model.latent_space holds still: nothing would move. "
-            "Name others."
+            f"model.layers names {', '.join(layers)}, which model.latent_space holds still: nothing would "
+            "move. Name others."
         )
     return entries.clone()
 
@@ -62,7 +62,10 @@ def _as_latent(
 
 
 def layer_names(space: LatentSpace, generator: Generator) -> list[str]:
-    """Returns the names of the parts of a latent, in order: ``0`` ... for W+, ``conv1``, ``to_rgb1`` ... for S."""
+    """Returns the names of the parts of a latent, in order.
+
+    They are ``0`` ... for W+, ``conv1``, ``to_rgb1`` ... for S.
+    """
     if isinstance(space, WPlus):
         return [str(row) for row in range(generator.num_ws)]
     counts = {"conv": 0, "to_rgb": 0}
@@ -85,8 +88,8 @@ def _indices(layer: str, known: Sequence[str], generator: Generator) -> Iterator
     if not first <= last < generator.num_ws:
         names = "" if known[0] == "0" else f", or styles such as {known[0]} and {known[-1]}"
         raise ConfigError(
-            f"Expected layers of model.layers from 0 to {generator.num_ws - 1}, such as 3 or 0-7{names}; found "
-            f"{layer!r}. Correct it."
+            f"Expected layers of model.layers from 0 to {generator.num_ws - 1}, such as 3 or 0-7{names}; "
+            f"found {layer!r}. Correct it."
         )
     if known[0] == "0":
         yield from range(first, last + 1)

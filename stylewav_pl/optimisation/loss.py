@@ -38,7 +38,8 @@ class Seen:
 
 
 Term: TypeAlias = Callable[[Seen], Tensor]
-"""From what a step has rendered to the weighted value of each clip, ``[cohort]``; none depends on another clip."""
+"""From what a step has rendered to the weighted value of each clip, ``[cohort]``; none depends on another
+clip."""
 
 
 class CohortLoss:

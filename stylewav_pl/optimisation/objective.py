@@ -31,9 +31,11 @@ def cosine_similarity(
 
 
 def squared_distance(
-    latents: Float[Tensor, "clip *latent"], start: Float[Tensor, "*start"]
+    latents: Float[Tensor, " clip *latent"], start: Float[Tensor, "*start"]
 ) -> Float[Tensor, " clip"]:
-    """Squared L2 distance of each latent to its start, one for each clip or one for all: ``sum_i (w_i - s_i)^2``.
+    """Squared L2 distance of each latent to its start: ``sum_i (w_i - s_i)^2``.
+
+    There is one start for each clip, or one for all.
 
     Source: the editing loss of StyleCLIP (Patashnik et al. 2021).
 
@@ -50,21 +52,22 @@ class Objective:
 
     Attributes:
         similarity: Weight of 1 - similarity to the target, or of what ``model.prompts`` say instead.
-        direction: Weight of 1 - cosine between what has changed in the image since the start and what a prompt
-            asks to change: a voice's difference from the mean voice, a text's from its ``neutral`` text, a
-            picture's from the mean of random faces.
-        distance_to_start: Weight of the squared L2 distance to the starting latent; keeps the image near where
-            it began.
+        direction: Weight of 1 - cosine between what has changed in the image since the start and what a
+            prompt asks to change: a voice's difference from the mean voice, a text's from its ``neutral``
+            text, a picture's from the mean of random faces.
+        distance_to_start: Weight of the squared L2 distance to the starting latent; keeps the image near
+            where it began.
         identity: Weight of 1 - cosine of the faces' identity now and at the start, by the network
             ``model.identity``.
         distance: How near an image and a prompt are: ``cosine``, or ``spherical``, half of the squared
             great-circle distance, which pulls harder from afar.
-        measure: Of ``distance_to_start``: ``plain``, or ``whitened``: in units of how random w vary, before the
-            last leaky ReLU of the mapping network (Zhu et al. 2020, "Improved StyleGAN Embedding",
+        measure: Of ``distance_to_start``: ``plain``, or ``whitened``: in units of how random w vary, before
+            the last leaky ReLU of the mapping network (Zhu et al. 2020, "Improved StyleGAN Embedding",
             arXiv:2012.09036).
-        follow: What of a voice the image should come near to: ``all`` of its target, or ``voice``: the part along the
-            directions in which voices differ (sex, age), where the rest of the target is what the image shows at
-            the start, so that glasses or hair colour, which no voice tells, are neither lost nor won.
+        follow: What of a voice the image should come near to: ``all`` of its target, or ``voice``: the part
+            along the directions in which voices differ (sex, age), where the rest of the target is what the
+            image shows at the start, so that glasses or hair colour, which no voice tells, are neither lost
+            nor won.
         logit_scale: Factor of the cosine inside the first term. 1 is the plain cosine distance; StyleWav's
             notebooks use (1 / 0.07) / 100 = 0.142857, which matters only beside other terms, because Adam
             ignores a common scale.
@@ -96,10 +99,11 @@ class Objective:
         ):
             if value not in known:
                 raise ConfigError(
-                    f"Expected model.objective.{name} to be {' or '.join(known)}, found {value!r}. Correct it."
+                    f"Expected model.objective.{name} to be {' or '.join(known)}, found {value!r}. Correct "
+                    "it."
                 )
         if self.measure == "whitened" and not self.distance_to_start:
             raise ConfigError(
-                "model.objective.measure is whitened, but distance_to_start is 0: nothing is measured. Give it "
-                "a weight, or set measure to plain."
+                "model.objective.measure is whitened, but distance_to_start is 0: nothing is measured. Give "
+                "it a weight, or set measure to plain."
             )

@@ -15,7 +15,7 @@ from stylewav_pl.ranges import check_number
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
-def try_optimizer(factory: OptimizerFactory, latents: Float[Tensor, "clip *latent"]) -> None:
+def try_optimizer(factory: OptimizerFactory, latents: Float[Tensor, " clip *latent"]) -> None:
     """Builds the optimiser for a copy of ``latents`` and takes one step with a zero gradient.
 
     Only a step tells: some want a closure (L-BFGS), some sparse gradients, some matrices.
@@ -38,8 +38,8 @@ def try_optimizer(factory: OptimizerFactory, latents: Float[Tensor, "clip *laten
     name = type(optimizer).__name__
     if wants_closure(optimizer):
         raise ConfigError(
-            f"{name} computes the loss several times in a step (it wants a closure), and here every step is one "
-            "look at one image. Choose another model.optimizer, for example torch.optim.Adam."
+            f"{name} computes the loss several times in a step (it wants a closure), and here every step is "
+            "one look at one image. Choose another model.optimizer, for example torch.optim.Adam."
         )
     _check_rates(optimizer)
     try:

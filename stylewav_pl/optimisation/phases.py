@@ -59,7 +59,9 @@ class Phase:
     is_refinement: bool = False
 
     def factor(self, step: int, schedule: Schedule) -> float:
-        """The factor of the learning rate: the schedule over the phase; a refinement falls from a half to zero in a straight line.
+        """The factor of the learning rate: the schedule over the phase.
+
+        A refinement falls from a half to zero in a straight line.
 
         At the end of the whole schedule a few full steps would not move any more. Of the factors tried on the
         pocket networks (0.25 to 2), with the optimiser's memory and without, a half without kept most of the

@@ -1,4 +1,7 @@
-"""A prior for the networks of a run: loaded, compared with them, and told how the audio encoder's vectors lie."""
+"""A prior for the networks of a run.
+
+Loaded, compared with them, and told how the audio encoder's vectors lie.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path

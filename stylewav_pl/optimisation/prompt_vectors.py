@@ -1,4 +1,7 @@
-"""From prompts to vectors in CLIP space: those that are alike for all clips once, the others cohort by cohort."""
+"""From prompts to vectors in CLIP space.
+
+Those that are alike for all clips once, the others cohort by cohort.
+"""
 
 from collections.abc import Sequence
 
@@ -66,7 +69,10 @@ class PromptVectors:
     def without_unknown_words(
         self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"]
     ) -> tuple[ClipBatch, Float[Tensor, "cohort embed"]]:
-        """Returns the batch without the clips whose own words the guide does not know, their targets set to zero."""
+        """Returns the batch without the clips whose result is no finite number.
+
+        Nothing of theirs can be written.
+        """
         targets, refused = targets.clone(), dict[str, list[int]]()
         for prompt in self.prompts:
             for slot, clip in enumerate(batch.slots):
@@ -138,9 +144,9 @@ def check_audio_space(prompt: Prompt, guide: ImageTextEmbedder, audio: AudioEmbe
     """
     if guide.embed_dim != audio.embed_dim or not guide.space.may_be(audio.space):
         raise ConfigError(
-            f"The prompt {prompt.name} is heard in the space {audio.space} ({audio.embed_dim} numbers), and the guide "
-            f"sees in {guide.space} ({guide.embed_dim}): a voice can be a prompt only in the space that its encoder was "
-            "trained to reach. Choose the guide that belongs to model.audio."
+            f"The prompt {prompt.name} is heard in the space {audio.space} ({audio.embed_dim} numbers), and "
+            f"the guide sees in {guide.space} ({guide.embed_dim}): a voice can be a prompt only in the space "
+            "that its encoder was trained to reach. Choose the guide that belongs to model.audio."
         )
 
 
@@ -154,12 +160,14 @@ def read_picture(name: str) -> Float[Tensor, "3 height width"]:
         with Image.open(as_path(name)) as opened:
             if opened.width * opened.height > MOST_PIXELS:
                 raise ConfigError(
-                    f"The picture {name} of model.prompts has {opened.width} x {opened.height} pixels. Make it smaller."
+                    f"The picture {name} of model.prompts has {opened.width} x {opened.height} pixels. Make "
+                    "it smaller."
                 )
             picture = ImageOps.exif_transpose(opened).convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ConfigError(
-            f"The picture {name} of model.prompts cannot be read ({one_line(error)}). Expected PNG, JPEG or WebP."
+            f"The picture {name} of model.prompts cannot be read ({one_line(error)}). Expected PNG, JPEG or "
+            "WebP."
         ) from error
     side = min(picture.size)
     square = ImageOps.fit(picture, (side, side))

@@ -20,18 +20,19 @@ class Prompt:
     """One thing that every clip's image should come near; exactly one of the first four is given.
 
     Attributes:
-        audio: ``clip``: the clip's own voice; or a recording, or a list of recordings whose vectors are averaged.
+        audio: ``clip``: the clip's own voice; or a recording, or a list of recordings whose vectors are
+            averaged.
         text: Words.
         image: A picture; its central square is used.
         column: Name of a label (a column of the table that lists the clips) that holds words for each clip; a
             clip without them is not pulled.
-        weight: How strongly, beside the other prompts; below 0: away from it, but only while the image is nearer
-            to it than random faces are.
-        stop: Where it pulls no more, in standard deviations of random faces from their mean; ``null``: never, and
-            for a negative weight at their mean.
+        weight: How strongly, beside the other prompts; below 0: away from it, but only while the image is
+            nearer to it than random faces are.
+        stop: Where it pulls no more, in standard deviations of random faces from their mean; ``null``: never,
+            and for a negative weight at their mean.
         neutral: For ``objective.direction``: the text that a text is compared with (``a person``).
-        templates: Sentences with ``{}`` in which the words are embedded and averaged; ``imagenet``: CLIP's 80;
-            ``null``: the words as they are.
+        templates: Sentences with ``{}`` in which the words are embedded and averaged; ``imagenet``: CLIP's
+            80; ``null``: the words as they are.
 
     Raises:
         ConfigError: It is none, or two things at once.
@@ -51,8 +52,8 @@ class Prompt:
         given = [kind for kind in KINDS if getattr(self, kind) is not None]
         if len(given) != 1:
             raise ConfigError(
-                f"Expected a prompt to have one of {', '.join(KINDS)}, found {' and '.join(given) or 'none'}. "
-                "Correct model.prompts."
+                f"Expected a prompt to have one of {', '.join(KINDS)}, found "
+                f"{' and '.join(given) or 'none'}. Correct model.prompts."
             )
         if not getattr(self, self.kind):
             raise ConfigError(f"Expected something in {self.kind}, found nothing. Correct model.prompts.")
@@ -167,18 +168,18 @@ def check_prompts(prompts: Sequence[Prompt] | None, combine: Combine) -> None:
         return
     if prompts is None or len(prompts) < 2:
         raise ConfigError(
-            "model.combine is embeddings, but model.prompts names fewer than two to combine. Add one, or set it to "
-            "terms."
+            "model.combine is embeddings, but model.prompts names fewer than two to combine. Add one, or set "
+            "it to terms."
         )
     if stops := [prompt.name for prompt in prompts if prompt.stop is not None]:
         raise ConfigError(
-            f"model.combine is embeddings: the prompts are one target, where none can stop alone, and {stops[0]} has "
-            "a stop. Remove it, or set model.combine to terms."
+            "model.combine is embeddings: the prompts are one target, where none can stop alone, and "
+            f"{stops[0]} has a stop. Remove it, or set model.combine to terms."
         )
     if prompts[0].weight < 0:
         raise ConfigError(
-            f"model.combine is embeddings, and its first prompt ({prompts[0].name}) has a negative weight: others "
-            "are added to it. Begin with one of positive weight."
+            f"model.combine is embeddings, and its first prompt ({prompts[0].name}) has a negative weight: "
+            "others are added to it. Begin with one of positive weight."
         )
 
 
@@ -197,5 +198,6 @@ def check_columns(columns: Sequence[str], clips: Sequence[Clip]) -> None:
         if column not in known:
             raise ConfigError(
                 f"model.prompts takes words from the column {column}, which no clip has; found "
-                f"{', '.join(known) or 'no labels at all'}. Correct it, or add the column to the table of the clips."
+                f"{', '.join(known) or 'no labels at all'}. Correct it, or add the column to the table of "
+                "the clips."
             )

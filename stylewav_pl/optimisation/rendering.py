@@ -43,7 +43,7 @@ class Renderer:
             self.compiled_render_and_score = compiled(self.render_and_score, compile)
 
     def render(
-        self, latents: Float[Tensor, "clip *latent"], resolution: int | None = None
+        self, latents: Float[Tensor, " clip *latent"], resolution: int | None = None
     ) -> Float[Tensor, "clip 3 height width"]:
         """Renders latents, RGB, about [-1, 1]; at full resolution unless told otherwise."""
         ws_or_styles = self.space.expand(latents, self.generator)
@@ -51,7 +51,7 @@ class Renderer:
 
     def render_and_score(
         self,
-        latents: Float[Tensor, "cohort *latent"],
+        latents: Float[Tensor, " cohort *latent"],
         targets: Float[Tensor, "cohort embed"],
         resolution: int | None = None,
     ) -> Scored:
@@ -62,7 +62,7 @@ class Renderer:
 
     @torch.no_grad()
     def at_full_size(
-        self, images: Float[Tensor, "cohort 3 _ _"], latents: Float[Tensor, "cohort *latent"]
+        self, images: Float[Tensor, "cohort 3 _ _"], latents: Float[Tensor, " cohort *latent"]
     ) -> Float[Tensor, "cohort 3 height width"]:
         """Returns a copy of the latents' images, rendered again if these are coarse."""
         if images.shape[-1] == self.generator.resolution:
@@ -73,7 +73,9 @@ class Renderer:
 def thumbnails(
     images: Float[Tensor, "clip 3 height width"], pixels: int = 128
 ) -> Float[Tensor, "clip 3 small small"]:
-    """Shrinks images to ``pixels`` squared, since large start images of a cohort would fill the device's memory.
+    """Shrinks images to ``pixels`` squared.
+
+    Large start images of a cohort would fill the device's memory.
 
     Smaller images stay as they are.
 

@@ -23,12 +23,12 @@ class Start:
     """Where a clip's latent begins.
 
     Attributes:
-        truncation: 0: every clip starts at the mean w, as in the paper; above 0, at most 1: at a sample of its
-            own, drawn from the clip's seed and pulled towards the mean by this factor, so that what the voice
-            does not say varies.
-        candidates: How many such samples each clip draws; it starts at the one most similar to its target (the
-            search before the optimisation of FuseDream, Liu et al. 2021, arXiv:2112.01573). Each costs about a
-            third of a step.
+        truncation: 0: every clip starts at the mean w, as in the paper; above 0, at most 1: at a sample of
+            its own, drawn from the clip's seed and pulled towards the mean by this factor, so that what the
+            voice does not say varies.
+        candidates: How many such samples each clip draws; it starts at the one most similar to its target
+            (the search before the optimisation of FuseDream, Liu et al. 2021, arXiv:2112.01573). Each costs
+            about a third of a step.
         prior: Source of a prior (``pocket``, or a file): a clip starts at what it draws for the clip's target
             from the clip's seed, which is nearly right at once; with ``truncation`` at the clip's own sample,
             moved by what the voice says alone, so that the rest is as in random samples; ``null``: none.
@@ -50,13 +50,13 @@ class Start:
         check_number("model.start.candidates", self.candidates, least=1, most=MOST_CANDIDATES)
         if self.latent is not None and (self.prior is not None or self.truncation):
             raise ConfigError(
-                "A clip starts at a given latent (model.start.latent), at a prior's draw (model.start.prior) or at "
-                "samples (model.start.truncation above 0), found more than one of these. Keep one."
+                "A clip starts at a given latent (model.start.latent), at a prior's draw (model.start.prior) "
+                "or at samples (model.start.truncation above 0), found more than one of these. Keep one."
             )
         if self.candidates > 1 and self.is_mean:
             raise ConfigError(
-                "Expected model.start.candidates of 1 where every clip starts at the mean (truncation: 0) or at a "
-                f"given latent, found {self.candidates}. Correct one of the two."
+                "Expected model.start.candidates of 1 where every clip starts at the mean (truncation: 0) or "
+                f"at a given latent, found {self.candidates}. Correct one of the two."
             )
 
     @property
@@ -81,7 +81,7 @@ def initial_latents(
     prior: Prior | None = None,
     targets: Float[Tensor, "cohort embed"] | None = None,
     see: See | None = None,
-) -> Float[Tensor, "cohort *latent"]:
+) -> Float[Tensor, " cohort *latent"]:
     """Returns where each slot's latent begins: at the mean, or at the best of the clip's own samples.
 
     Args:
@@ -132,6 +132,9 @@ def _candidate_noise(seeds: Sequence[int | None], count: int, width: int) -> Ite
 
 
 def sample_noise(seed: int, count: int, width: int) -> Float[Tensor, "candidate z"]:
-    """Draws Gaussian noise that depends on the seed alone; the first rows are the same for every ``count``."""
+    """Draws Gaussian noise that depends on the seed alone.
+
+    The first rows are the same for every ``count``.
+    """
     rng = torch.Generator().manual_seed(seed)
     return torch.stack([torch.randn(width, generator=rng) for _ in range(count)])

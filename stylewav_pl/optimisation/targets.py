@@ -49,7 +49,10 @@ def _embed(batch: ClipBatch, audio: AudioEmbedder) -> Float[Tensor, "clip embed"
 
 
 def drop_diverged(batch: ClipBatch, finite: Bool[Tensor, " cohort"]) -> ClipBatch:
-    """Returns the batch without the clips whose result is no finite number: nothing of theirs can be written."""
+    """Returns the batch without the clips whose result is no finite number.
+
+    Nothing of theirs can be written.
+    """
     lost = [slot for slot in batch.live if not finite[slot]]
     return drop_clips(batch, lost, SkipReason.NOT_FINITE, DIVERGED)
 

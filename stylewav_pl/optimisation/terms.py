@@ -42,18 +42,21 @@ class Similarity:
 
 @dataclass(frozen=True)
 class PromptPull:
-    """One prompt among several: its closeness, standardised over random faces, in units of the reference prompt.
+    """One prompt among several.
+
+    Its closeness is standardised over random faces, in units of the reference prompt.
 
     ``z = (closeness - mean) / spread``. With ``weight > 0``: ``weight * unit * (largest z - z)`` above 0, or,
-    with a stop, ``weight * unit * max(stop - z, 0)``. With ``weight < 0``: ``-weight * unit * max(z - stop, 0)``,
-    so that what random faces have on average is left alone.
+    with a stop, ``weight * unit * max(stop - z, 0)``. With ``weight < 0``: ``-weight * unit * max(z - stop,
+    0)``, so that what random faces have on average is left alone.
 
     Attributes:
         vectors: ``[cohort, embed]``, unit norm; zero for a clip that has no such prompt.
         weights: ``[cohort]``, zero for such a clip.
         means: ``[cohort]``, of the closeness over the bank.
         spreads: ``[cohort]``, of the same.
-        units: ``[cohort]``, the spread of the reference prompt, whose own closeness therefore keeps its scale.
+        units: ``[cohort]``, the spread of the reference prompt, whose own closeness therefore keeps its
+            scale.
         stop: z at which it pulls no more.
         distance: What is close.
     """
@@ -78,7 +81,9 @@ class PromptPull:
 
 @dataclass(frozen=True)
 class Direction:
-    """``weight * (1 - cosine of the image's change with a direction)``; away from it where the weight is negative.
+    """``weight * (1 - cosine of the image's change with a direction)``.
+
+    Away from it where the weight is negative.
 
     Source: the directional loss of StyleGAN-NADA (Gal et al. 2021, arXiv:2108.00946).
 

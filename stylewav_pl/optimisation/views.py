@@ -86,7 +86,7 @@ class Views:
         copies = recoloured(images, brightness, 1 + saturation, 1 + contrast)
         scales = 1 + self.scale * numbers[:, 3]
         shifts = 2 * self.shift * numbers[:, 4:6]
-        corners = self.perspective * numbers[:, 8:].unflatten(1, (4, 2))
+        corners = self.perspective * numbers[:, 8:].reshape(-1, 4, 2)
         copies = warped(copies, scales, shifts, corners)
         return cut_out(copies, numbers[:, 6:8], self.cutout)
 
@@ -111,7 +111,9 @@ def warped(
     shifts: Float[Tensor, "clip 2"],
     corners: Float[Tensor, "clip 4 2"],
 ) -> Float[Tensor, "clip 3 height width"]:
-    """Samples images where their scaled and shifted squares, with moved corners, lie; what is outside mirrors the inside.
+    """Samples images where their scaled and shifted squares, with moved corners, lie.
+
+    What is outside mirrors the inside.
 
     Args:
         images: Square.

@@ -48,7 +48,10 @@ def from_picture(picture: Image.Image) -> Float[Tensor, "3 height width"]:
 
 
 def load_face(run: FinishedRun, id: str) -> Image.Image | None:
-    """Reads the image of a clip; None where it is missing or damaged, which a run that is open keeps in mind."""
+    """Reads the image of a clip.
+
+    None where it is missing or damaged, which a run that is open keeps in mind.
+    """
     try:
         with Image.open(io.BytesIO(run.image(id))) as picture:
             return picture.convert("RGB")

@@ -1,4 +1,7 @@
-"""Thumbnails of the start images, one sheet per cohort: a hundred small files would cost more than what is in them."""
+"""Thumbnails of the start images, one sheet per cohort.
+
+A hundred small files would cost more than what is in them.
+"""
 
 import io
 from collections.abc import Sequence
@@ -15,7 +18,9 @@ COLUMNS = 10
 
 
 def write_sheet(path: Path, tiles: Sequence[np.ndarray]) -> Digest | None:
-    """Writes ``[height, width, 3]`` pictures of one size, ten in a row, as a JPEG; whole or not at all, nothing where there are none.
+    """Writes ``[height, width, 3]`` pictures of one size, ten in a row, as a JPEG.
+
+    Whole or not at all, nothing where there are none.
 
     Returns:
         What was written.

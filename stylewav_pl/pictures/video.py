@@ -79,15 +79,18 @@ def mp4(frames: Sequence[Image.Image]) -> bytes:
     width, height = frames[0].size
     # fmt: off
     source = [
-        "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(FRAMES_PER_SECOND), "-i", "pipe:0",
+        "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}",
+        "-r", str(FRAMES_PER_SECOND), "-i", "pipe:0",
     ]
     # H.264 wants even sizes
     codec = [
-        "-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "18", "-threads", "1",
+        "-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-c:v", "libx264", "-pix_fmt", "yuv420p",
+        "-crf", "18", "-threads", "1",
     ]
     # what is written to a pipe cannot be gone back to, so the index comes in fragments
     container = [
-        "-movflags", "frag_keyframe+empty_moov", "-metadata", f"comment={IMAGE_NOTICE}", "-bitexact", "-f", "mp4", "pipe:1",
+        "-movflags", "frag_keyframe+empty_moov", "-metadata", f"comment={IMAGE_NOTICE}",
+        "-bitexact", "-f", "mp4", "pipe:1",
     ]
     # fmt: on
     data = b"".join(frame.tobytes() for frame in frames)

@@ -24,7 +24,8 @@ class Belongings:
         generator: SHA-256 of the generator's weight file.
         guide: SHA-256 of the CLIP model's weight file.
         preprocess: How images reached the guide.
-        ears: SHA-256 of the weight files of those audio encoders whose mean is stored, in the order of the rows.
+        ears: SHA-256 of the weight files of those audio encoders whose mean is stored, in the order of the
+            rows.
     """
 
     generator: str
@@ -142,10 +143,12 @@ class Prior(nn.Module):
         noise: Float[Tensor, "clip latent"],
         steps: int = FLOW_STEPS,
     ) -> Float[Tensor, "clip latent"]:
-        """Moves each w by what its voice says, and leaves the rest as it is: glasses, hair colour, skin, background.
+        """Moves each w by what its voice says.
 
-        The flow is asked twice with the same noise: for the image's own vector, and for this vector with the target's
-        part along :attr:`directions`. The difference of the two answers is added.
+        The rest stays as it is: glasses, hair colour, skin, background.
+
+        The flow is asked twice with the same noise: for the image's own vector, and for this vector with the
+        target's part along :attr:`directions`. The difference of the two answers is added.
 
         Args:
             latents: w of some faces.
@@ -168,7 +171,9 @@ class Prior(nn.Module):
         vectors: Float[Tensor, "clip embed"],
         targets: Float[Tensor, "clip embed"],
     ) -> Float[Tensor, "clip latent"]:
-        """Adds what :meth:`move` fell short of: the least change of whitened w that closes the gap, by :attr:`image_map`.
+        """Adds what :meth:`move` fell short of.
+
+        That is the least change of whitened w that closes the gap, by :attr:`image_map`.
 
         Args:
             latents: What :meth:`move` returned.
@@ -178,12 +183,13 @@ class Prior(nn.Module):
         with torch.autocast(targets.device.type, enabled=False):
             inverse = torch.linalg.pinv(self.directions @ self.image_map)  # [latent, direction]
             missing = self.part.missing(vectors.float(), targets.float())
-            return latents + missing @ inverse.T @ self.w_scale.T
+            completed: Tensor = latents + missing @ inverse.T @ self.w_scale.T
+            return completed
 
     @property
     def part(self) -> VoicePart:
         """What a voice decides, once :meth:`hear` has told about its encoder."""
-        return VoicePart(self.shift, self.directions)
+        return VoicePart(self.image_mean - self.shift, self.image_mean, self.directions)
 
     def _flow(
         self, conditions: Float[Tensor, "clip embed"], noise: Float[Tensor, "clip latent"], steps: int

@@ -6,25 +6,31 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+STRENGTH = (
+    0.9  # a target is the direction of many faces' mean, and so lies farther out than most of these faces
+)
+
 
 @dataclass(frozen=True)
 class VoicePart:
     """Where targets lie among images, along the directions in which voices differ.
 
     Attributes:
-        shift: ``[embed]``, from the mean target to the mean image vector: the two lie in different parts of CLIP space.
+        heard: ``[embed]``, the mean target of voices.
+        seen: ``[embed]``, the mean vector of random faces, which lies in another part of CLIP space.
         directions: ``[direction, embed]``, orthonormal.
     """
 
-    shift: Tensor
+    heard: Tensor
+    seen: Tensor
     directions: Tensor
 
     def missing(
         self, vectors: Float[Tensor, "clip embed"], targets: Float[Tensor, "clip embed"]
     ) -> Float[Tensor, "clip direction"]:
         """Returns how far images are from where their targets lie, along each direction."""
-        shift, directions = self.shift.to(vectors), self.directions.to(vectors)
-        return (targets + shift - vectors) @ directions.T
+        heard, seen, directions = (part.to(vectors) for part in (self.heard, self.seen, self.directions))
+        return (seen + STRENGTH * (targets - heard) - vectors) @ directions.T
 
     def goals(
         self, vectors: Float[Tensor, "clip embed"], targets: Float[Tensor, "clip embed"]

@@ -143,8 +143,8 @@ class Coordinator(Participant):
             return ""
         found = f"a job of {mine.world_size}{' where this place is taken' if taken else ''}"
         return (
-            f"{self.folder.parent} is in use by another job ({mine.where}). Expected process {status.rank} of "
-            f"{status.world_size} to belong to it, found {found}. Wait for it to end, or choose another "
+            f"{self.folder.parent} is in use by another job ({mine.where}). Expected process {status.rank} "
+            f"of {status.world_size} to belong to it, found {found}. Wait for it to end, or choose another "
             "directory with --run."
         )
 

@@ -1,4 +1,7 @@
-"""What one launch of several processes is called, so that a process of another launch is not taken for one of it."""
+"""What one launch of several processes is called.
+
+So a process of another launch is not taken for one of it.
+"""
 
 import os
 import secrets
@@ -17,12 +20,15 @@ def name_of_launch(starts_them_all: bool, environment: Mapping[str, str] = os.en
     """Returns the name that all processes of this launch, and no others, agree on; empty where nothing tells.
 
     Args:
-        starts_them_all: Whether this process starts all the others: then it makes up a name, and hands it down.
-        environment: ``STYLEWAV_LAUNCH`` comes first, from such a process or from a launcher that is not known here;
-            then what torchrun, SLURM, or whoever set an address for the processes to meet tells. torchrun's count of
-            restarts is no part of the name: after a failure on one machine it differs between machines.
+        starts_them_all: Whether this process starts all the others: then it makes up a name, and hands it
+            down.
+        environment: ``STYLEWAV_LAUNCH`` comes first, from such a process or from a launcher that is not known
+            here; then what torchrun, SLURM, or whoever set an address for the processes to meet tells.
+            torchrun's count of restarts is no part of the name: after a failure on one machine it differs
+            between machines.
 
-    >>> name_of_launch(False, {"TORCHELASTIC_RUN_ID": "none", "MASTER_ADDR": "node-1", "MASTER_PORT": "29500"})
+    >>> where = {"MASTER_ADDR": "node-1", "MASTER_PORT": "29500"}
+    >>> name_of_launch(False, {"TORCHELASTIC_RUN_ID": "none", **where})
     'MASTER_ADDR=node-1 MASTER_PORT=29500'
     >>> name_of_launch(False, {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "MASTER_PORT": "15007"})
     'SLURM_JOB_ID=7 SLURM_STEP_ID=0'
@@ -31,8 +37,8 @@ def name_of_launch(starts_them_all: bool, environment: Mapping[str, str] = os.en
         return given
     if starts_them_all:
         return secrets.token_hex(8)
-    # torchrun goes first: under SLURM it may run once per machine, each time in a step of its own. The address
-    # goes last: Lightning sets it under SLURM, in some processes sooner than in others.
+    # torchrun goes first: under SLURM it may run once per machine, each time in a step of its own. The
+    # address goes last: Lightning sets it under SLURM, in some processes sooner than in others.
     if run := environment.get("TORCHELASTIC_RUN_ID"):
         parts = {"TORCHELASTIC_RUN_ID": run} if run != _NO_NAME else {}
         return _joined(parts | _found(_ADDRESS, environment))

@@ -1,4 +1,6 @@
-"""A process that ends with the one that started it: an orphan would take a place in the next start of the same run.
+"""A process that ends with the one that started it.
+
+An orphan would take a place in the next start of the same run.
 
 Imports nothing heavy: the program does this before anything else.
 """
@@ -17,14 +19,19 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def follow_parent() -> None:
-    """Ends this process as soon as its launcher has ended; does nothing in a process that no launcher of ours started."""
+    """Ends this process as soon as its launcher has ended.
+
+    Does nothing in a process that no launcher of ours started.
+    """
     launcher = os.environ.pop(PARENT, "")  # not for the programs that this process starts
     if launcher.isdigit():
         end_with(int(launcher))
 
 
 def end_with(parent: int, period_seconds: float = PERIOD_SECONDS) -> None:
-    """Ends this process as soon as process ``parent`` has ended, by the kernel where it can, else by a thread.
+    """Ends this process as soon as process ``parent`` has ended.
+
+    By the kernel where it can, else by a thread.
 
     Args:
         parent: Who started this process, by its own word: whoever is the parent now may have inherited it.

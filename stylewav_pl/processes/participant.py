@@ -1,10 +1,11 @@
 """The processes of one start, which meet in the run directory and nowhere else.
 
-Each keeps a status file in ``.job/``: who it is, whether it works, and a heartbeat. Process 0, the coordinator,
-owns the directory: it answers every worker that shows up, and a worker begins when it has its answer. An answer
-names the token that the worker made up at its start, so what an earlier start left behind is never taken for
-one. A process that outlived its job (nobody killed it after a crash) ends when it finds the status of another
-coordinator. No process waits for another's pace; only at the end the coordinator waits for all.
+Each keeps a status file in ``.job/``: who it is, whether it works, and a heartbeat. Process 0, the
+coordinator, owns the directory: it answers every worker that shows up, and a worker begins when it has its
+answer. An answer names the token that the worker made up at its start, so what an earlier start left behind
+is never taken for one. A process that outlived its job (nobody killed it after a crash) ends when it finds
+the status of another coordinator. No process waits for another's pace; only at the end the coordinator waits
+for all.
 """
 
 import os
@@ -155,5 +156,8 @@ class Participant(ABC):
 
 
 def _was_stopped(child: "Popen[bytes]") -> bool:
-    """Returns whether a child that could not handle signals yet has died of the one that was passed on to it."""
+    """Returns whether a child has died of a signal that was passed on to it.
+
+    So it does where it could not handle signals yet.
+    """
     return child.returncode == -signal.SIGTERM and stop_requested()

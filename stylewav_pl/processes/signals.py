@@ -73,8 +73,8 @@ def handle_stop_signals(grace_seconds: float = GRACE_SECONDS) -> Iterator[None]:
 def interruptible(grace_seconds: float = GRACE_SECONDS, for_good: bool = False) -> Iterator[None]:
     """Lets the first Ctrl-C inside the block raise ``KeyboardInterrupt``, and those after it do nothing.
 
-    While things are put in order a second one would raise anywhere, in clean-up code above all. A Ctrl-C after a
-    signal does nothing either: the process is ending, and says that it was stopped.
+    While things are put in order a second one would raise anywhere, in clean-up code above all. A Ctrl-C
+    after a signal does nothing either: the process is ending, and says that it was stopped.
 
     Args:
         grace_seconds: After this time the process ends in any case, with exit code 130.
@@ -137,7 +137,10 @@ def _handles_signals() -> bool:
 
 
 def _block_signals() -> None:
-    """Before a fork: a signal to the new process must not be taken for one to this, since both have the pipe at first."""
+    """Runs before a fork.
+
+    A signal to the new process must not be taken for one to this, since both have the pipe at first.
+    """
     if _handles_signals():
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 

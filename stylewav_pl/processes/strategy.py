@@ -32,7 +32,9 @@ LAUNCHED_WITH = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD
 
 
 class Launcher(_SubprocessScriptLauncher):
-    """Starts the other processes of this machine as Lightning does, and leaves it to the job to look after them.
+    """Starts the other processes of this machine as Lightning does.
+
+    The job looks after them.
 
     Lightning's own observer kills everybody, the first process included, as soon as one fails; then nobody
     can say why.
@@ -45,6 +47,11 @@ class Launcher(_SubprocessScriptLauncher):
         super().__init__(*args)
         starts_here = not self.cluster_environment.creates_processes_externally
         self.name = name_of_launch(starts_them_all=starts_here and self.num_nodes == 1)
+
+    @property
+    def is_interactive_compatible(self) -> bool:
+        """Whether it works in a notebook, which other processes would have to run again: one starts none."""
+        return self.num_processes == self.num_nodes == 1
 
     def launch(
         self, function: Callable[..., Any], *args: Any, trainer: Trainer | None = None, **kwargs: Any
@@ -95,7 +102,8 @@ class IndependentStrategy(DDPStrategy):
     def setup_distributed(self) -> None:
         """Learns this process's rank; no process group is made."""
         self.set_world_ranks()
-        rank_zero_only.rank = self.global_rank  # type: ignore[attr-defined]  # lightning keeps the rank on the function
+        # lightning keeps the rank on the function
+        rank_zero_only.rank = self.global_rank  # type: ignore[attr-defined]
         follow_parent()  # for programs that are not ours; the command line has done so at its start
         # A rank may have nothing left to do; Lightning believes that to be a mistake.
         warnings.filterwarnings("ignore", message="Total length of .* across ranks is zero")
@@ -104,7 +112,10 @@ class IndependentStrategy(DDPStrategy):
         """Leaves the module as it is."""
 
     def setup(self, trainer: Trainer) -> None:
-        """Moves the module to its device and makes the optimiser; the parent class would also synchronise module states."""
+        """Moves the module to its device and makes the optimiser.
+
+        The parent class would also synchronise module states.
+        """
         assert self.accelerator is not None and self.model is not None
         self.accelerator.setup(trainer)
         self.precision_plugin.convert_module(self.model)

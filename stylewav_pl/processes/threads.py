@@ -7,7 +7,9 @@ import torch
 
 
 def default_threads(environment: Mapping[str, str] = os.environ) -> int:
-    """How many threads each process of a new run computes with: the user's number, or all cores that it may use.
+    """How many threads each process of a new run computes with.
+
+    The user's number, or all cores that it may use.
 
     The number of processes plays no part, so that a run comes out the same to the last bit with one process
     and with several.

@@ -43,7 +43,8 @@ class Worker(Participant):
             waited, place = time.monotonic() - began, self.folder.parent
             if waited > patience:
                 raise ProcessError(
-                    f"Process 0 has not opened {place} for {waited:.0f} s. See what it says, then start again.",
+                    f"Process 0 has not opened {place} for {waited:.0f} s. See what it says, then start "
+                    "again.",
                     1,
                 )
             if waited > self.remark_seconds and not told:

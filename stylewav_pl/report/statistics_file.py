@@ -42,12 +42,14 @@ def as_json(value: object) -> object:
         return [as_json(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(
-            f"Expected a finite number for {STATISTICS}, found {value}. State NotComputable with a reason instead."
+            f"Expected a finite number for {STATISTICS}, found {value}. State NotComputable with a reason "
+            "instead."
         )
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise TypeError(
-        f"Expected a record, a mapping, a list or a plain value for {STATISTICS}, found {type(value).__name__}."
+        f"Expected a record, a mapping, a list or a plain value for {STATISTICS}, found "
+        f"{type(value).__name__}."
     )
 
 

@@ -37,7 +37,10 @@ def summary(evaluation: Evaluation) -> str:
 
 
 def paper_table(comparison: Comparison, evaluation: Evaluation) -> str:
-    """Rows are prompts, columns are populations, the last row is Welch's test of the two prompts within a population."""
+    """Makes a table: rows are prompts, columns are populations.
+
+    The last row is Welch's test of the two prompts within a population.
+    """
     labels = list(evaluation.populations)
     per_block = (WIDTH - _FIRST) // _CELL
     blocks = [labels[start : start + per_block] for start in range(0, len(labels), per_block)]
@@ -197,7 +200,9 @@ def _interval(value: Interval | NotComputable) -> str:
 
 
 def _compact(value: float) -> str:
-    """Two decimals of small numbers, three digits of large ones, so that populations without spread do not fill the line.
+    """Writes two decimals of small numbers, three digits of large ones.
+
+    So populations without spread do not fill the line.
 
     >>> _compact(-3.456), _compact(42.123), _compact(-123456.7)
     ('-3.46', '42.1', '-1.23e+05')

@@ -10,7 +10,10 @@ ALPHA = 0.05
 
 
 def verdict(evaluation: Evaluation) -> str:
-    """Says whether the trait shows in the faces, judged by the tests between populations after Holm's correction."""
+    """Says whether the trait shows in the faces.
+
+    Judged by the tests between populations after Holm's correction.
+    """
     trait, between = evaluation.trait, computable(evaluation.observed.between)
     if not between:
         return (
@@ -50,7 +53,10 @@ def computable(between: Sequence[Between]) -> list[Between]:
 
 
 def accuracy_sentence(evaluation: Evaluation) -> str:
-    """Tells how many faces (or speakers, where some have several faces) are nearest to the right prompt, beside chance."""
+    """Tells how many faces are nearest to the right prompt, beside chance.
+
+    Where speakers have several faces, speakers are counted.
+    """
     accuracy = evaluation.observed.accuracy
     clips = sum(population.clips for population in evaluation.populations.values())
     noun = "faces" if clips == accuracy.total else "speakers"
@@ -112,7 +118,10 @@ def where_lost(evaluation: Evaluation) -> str:
 
 
 def shown(comparison: Comparison | NotComputable) -> str:
-    """``yes`` where every prompt scores higher on its own population, ``in part``, ``no``, or why it cannot be said."""
+    """Returns ``yes`` where every prompt scores higher on its own population.
+
+    Else ``in part``, ``no``, or why it cannot be said.
+    """
     if isinstance(comparison, NotComputable):
         return f"not computable, for {comparison.reason}"
     between = computable(comparison.between)
@@ -127,16 +136,17 @@ def trend_sentence(evaluation: Evaluation) -> str | None:
     trend, permuted = evaluation.observed.trend, evaluation.trend_permutation_p
     if trend is None:
         return None
-    if isinstance(trend.welch, NotComputable) or isinstance(trend.spearman, NotComputable):
-        reason = trend.welch.reason if isinstance(trend.welch, NotComputable) else trend.spearman.reason  # type: ignore[union-attr]
-        return f"Trend over {evaluation.trait}: not computable, for {reason}."
-    rho = trend.spearman
-    strength = f"Spearman's rho {rho.value:.2f} [{rho.low:.2f}, {rho.high:.2f}], {p_text(trend.welch.p)}"
+    welch, rho = trend.welch, trend.spearman
+    if isinstance(welch, NotComputable):
+        return f"Trend over {evaluation.trait}: not computable, for {welch.reason}."
+    if isinstance(rho, NotComputable):
+        return f"Trend over {evaluation.trait}: not computable, for {rho.reason}."
+    strength = f"Spearman's rho {rho.value:.2f} [{rho.low:.2f}, {rho.high:.2f}], {p_text(welch.p)}"
     strength += f", {p_text(permuted)} by permutation" if isinstance(permuted, float) else ""
-    if trend.welch.p >= ALPHA:
+    if welch.p >= ALPHA:
         return f"No sign that the faces follow the order of {evaluation.trait} ({strength})."
     return (
-        f"The faces {'follow' if trend.welch.t > 0 else 'run against'} the order of {evaluation.trait} "
+        f"The faces {'follow' if welch.t > 0 else 'run against'} the order of {evaluation.trait} "
         f"({strength})."
     )
 

@@ -1,9 +1,9 @@
 """Cells of the tables that a run writes, which people open in spreadsheets.
 
 A spreadsheet runs a cell that begins like a formula, whoever wrote it: the name of a recording is enough
-(https://owasp.org/www-community/attacks/CSV_Injection). Such cells get an apostrophe in front, which makes them
-text there, and lose it when they are read back. Cells that begin so with apostrophes in front get one more,
-so that every text comes back as it was.
+(https://owasp.org/www-community/attacks/CSV_Injection). Such cells get an apostrophe in front, which makes
+them text there, and lose it when they are read back. Cells that begin so with apostrophes in front get one
+more, so that every text comes back as it was.
 """
 
 import csv
@@ -42,8 +42,8 @@ def unguard(cell: str) -> str:
 class Writer:
     """Writes rows of CSV that :class:`Reader` gives back.
 
-    A lone carriage return needs quotes, which ``csv`` forgets before Python 3.13: its own reader would end the
-    row there.
+    A lone carriage return needs quotes, which ``csv`` forgets before Python 3.13: its own reader would end
+    the row there.
     """
 
     def __init__(self, text: io.TextIOBase) -> None:

@@ -53,8 +53,8 @@ class ConfigurationFile:
         if wrong := self.manifest.wrong_with(FILE):
             if self.manifest.read().get(_IDENTITY) != digest_of_identity(config):
                 raise RunDirectoryError(
-                    f"{self.path} {wrong}, and the run was not made with the present configuration. Restore the "
-                    "file, use another directory (--run DIR), or begin anew with --restart."
+                    f"{self.path} {wrong}, and the run was not made with the present configuration. Restore "
+                    "the file, use another directory (--run DIR), or begin anew with --restart."
                 )
         elif self.path.exists() and (changed := differences(self.read(), config)):
             listed = "\n".join(f"  {line}" for line in changed)

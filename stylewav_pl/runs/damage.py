@@ -62,7 +62,10 @@ def listed(damages: Sequence[Damage]) -> str:
 
 
 def note(journals: Path, cohorts: Iterable[int]) -> bool:
-    """Notes cohorts for the next start, which looks at every byte of them; returns whether that was possible."""
+    """Notes cohorts for the next start, which looks at every byte of them.
+
+    Returns whether that was possible.
+    """
     lines = b"".join(b"%d\n" % cohort for cohort in sorted(set(cohorts) - noted(journals)))
     try:
         if lines:
@@ -83,7 +86,10 @@ def noted(journals: Path) -> frozenset[int]:
 
 
 def keep_notes(journals: Path, cohorts: Iterable[int]) -> None:
-    """Leaves the notes about these cohorts alone, at once: what the others are about is whole, or will be made again."""
+    """Leaves only the notes about these cohorts, at once.
+
+    What the others are about is whole, or will be made again.
+    """
     kept = b"".join(b"%d\n" % cohort for cohort in sorted(set(cohorts)))
     if kept:
         write_whole(journals / NOTE, lambda file: file.write(kept))

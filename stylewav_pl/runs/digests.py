@@ -1,4 +1,7 @@
-"""What the files of a run were when they were written: size and SHA-256, so that damage does not pass for a result."""
+"""What the files of a run were when they were written: size and SHA-256.
+
+So damage does not pass for a result.
+"""
 
 import hashlib
 import json

@@ -175,7 +175,8 @@ class RunDirectory:
             return record(**{name: value for name, value in stored.items() if name != "file"})
         except (TypeError, AttributeError) as error:
             raise RunDirectoryError(
-                f"{self.manifest_path} does not say what it should ({error}). Restore it, or begin anew with --restart."
+                f"{self.manifest_path} does not say what it should ({error}). Restore it, or begin anew with "
+                "--restart."
             ) from error
 
     @property
@@ -183,7 +184,10 @@ class RunDirectory:
         return self.path / plan_file.FILE
 
     def finished(self) -> Journals:
-        """The finished cohorts by index, as the journals have them now; records are read when they are asked for."""
+        """The finished cohorts by index, as the journals have them now.
+
+        Records are read when they are asked for.
+        """
         return self._journals.refresh()
 
     @cached_property
@@ -237,7 +241,10 @@ class RunDirectory:
             ) from error
 
     def write_scores(self, scores: Mapping[str, Mapping[str, float]]) -> None:
-        """Keeps scores of a later ``test``; they replace those of the journal in every table made from now on."""
+        """Keeps scores of a later ``test``.
+
+        They replace those of the journal in every table made from now on.
+        """
         write_json(self._scores_path, {id: dict(by_prompt) for id, by_prompt in scores.items()})
         self.manifest.record({SCORES: digest_of_file(self._scores_path)})
 

@@ -1,7 +1,7 @@
 """A run opened for reading: by everything that reports, scores, renders or verifies.
 
-What is read is compared with what was recorded when it was written. So damage never passes for a result: it is
-named, noted for the next start of the run, and made again by that.
+What is read is compared with what was recorded when it was written. So damage never passes for a result: it
+is named, noted for the next start of the run, and made again by that.
 """
 
 import json
@@ -34,7 +34,10 @@ TABLES = (RESULTS, CURVES, SKIPPED)
 
 @final
 class FinishedRun(CheckedRun):
-    """A run directory of any age, also of a run that is still at work; what it holds is read when it is asked for."""
+    """A run directory of any age, also of a run that is still at work.
+
+    What it holds is read when it is asked for.
+    """
 
     # What is known about it
 
@@ -80,8 +83,8 @@ class FinishedRun(CheckedRun):
         done = sum(row.done for row in rows)
         if self.journals and done > self.journals.number_of_clips:
             raise RunDirectoryError(
-                f"{self.path / RESULTS} has {done} faces, the journals have {self.journals.number_of_clips}: the rest "
-                "has to be made again. Run the same `fit` command first."
+                f"{self.path / RESULTS} has {done} faces, the journals have {self.journals.number_of_clips}: "
+                "the rest has to be made again. Run the same `fit` command first."
             )
         return rows
 

@@ -149,7 +149,9 @@ def _read_index_line(line: bytes, journal: Path) -> tuple[int, Place] | None:
 
 
 class Journals(Collection[int]):
-    """The finished cohorts of a run, from the journals of all processes; a record is read when it is asked for.
+    """The finished cohorts of a run, from the journals of all processes.
+
+    A record is read when it is asked for.
 
     Args:
         directory: Where the journals lie.
@@ -166,7 +168,10 @@ class Journals(Collection[int]):
         self._read: dict[Path, int] = {}
 
     def refresh(self) -> "Journals":
-        """Reads what was added to the indices since the last time; of two records of one cohort the first counts."""
+        """Reads what was added to the indices since the last time.
+
+        Of two records of one cohort the first counts.
+        """
         for index in sorted(self.directory.glob("rank-*.index")):
             begin = self._read.get(index, 0)
             with index.open("rb") as file:
@@ -187,10 +192,12 @@ class Journals(Collection[int]):
         return found is not None
 
     def forget(self, cohorts: Collection[int]) -> None:
-        """Takes cohorts back, and lines that are not whole: they are no longer done, for anybody and after any crash.
+        """Takes cohorts back, and lines that are not whole.
 
-        Only for the process that has claimed the run. What somebody who outlived an earlier job appends at the
-        same moment may be lost, and is made again.
+        They are no longer done, for anybody and after any crash.
+
+        Only for the process that has claimed the run. What somebody who outlived an earlier job appends at
+        the same moment may be lost, and is made again.
         """
         for index in sorted(self.directory.glob("rank-*.index")):
             lines = index.read_bytes().split(b"\n")

@@ -1,4 +1,7 @@
-"""``manifest.json``: facts about a run, with a checksum and a copy, since everything else is understood through it."""
+"""``manifest.json``: facts about a run, with a checksum and a copy.
+
+Everything else is understood through it.
+"""
 
 import hashlib
 import json
@@ -45,20 +48,24 @@ class ManifestFile:
             return {}
         state = "is damaged or was edited" if self.path.exists() else "is missing"
         raise RunDirectoryError(
-            f"{self.path} {state}, and so is its copy {self.copy}. Restore one of them, or begin anew with --restart."
+            f"{self.path} {state}, and so is its copy {self.copy}. Restore one of them, or begin anew with "
+            "--restart."
         )
 
     def write(self, facts: Mapping[str, Any]) -> None:
         """Replaces the facts."""
         checked = {**facts, CHECKSUM: _checksum(facts)}
         self.copy.parent.mkdir(parents=True, exist_ok=True)
-        # the copy first: after a crash between the two the older file still stands for itself, and the next start
-        # brings them together
+        # the copy first: after a crash between the two the older file still stands for itself, and the next
+        # start brings them together
         write_json(self.copy, checked)
         write_json(self.path, checked)
 
     def damage(self) -> str:
-        """Tells what is wrong with the file although its copy can stand in for it, as the rest of a sentence; else empty."""
+        """Tells what is wrong with the file although its copy can stand in for it, as the rest of a sentence.
+
+        Else empty.
+        """
         if self._intact(self.path) is not None or not self.copy.exists():
             return ""
         return "is damaged or was edited" if self.path.exists() else "is missing"
@@ -75,7 +82,10 @@ class ManifestFile:
         return Digest(**found) if found else None
 
     def wrong_with(self, path: str) -> str:
-        """Tells how a file differs from what was written, as the rest of a sentence; empty where it does not, as far as is known."""
+        """Tells how a file differs from what was written, as the rest of a sentence.
+
+        Empty where it does not, as far as is known.
+        """
         recorded = self.recorded(path)
         if recorded is None:
             return ""

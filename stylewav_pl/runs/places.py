@@ -13,14 +13,15 @@ FOLDERS = ("images", "latents", "strips", "shards", "journal", SCRATCH)
 def check_places(run: Path) -> None:
     """Refuses folders of a run directory that files cannot be moved into.
 
-    A file is written under another name and renamed when it is whole; between two disks nothing can be renamed.
+    A file is written under another name and renamed when it is whole; between two disks nothing can be
+    renamed.
 
     Args:
         run: The run directory; it need not exist.
 
     Raises:
-        RunDirectoryError: One of its folders, or the directory itself, is a link to nothing, no folder, or on another
-            disk.
+        RunDirectoryError: One of its folders, or the directory itself, is a link to nothing, no folder, or on
+            another disk.
     """
     if os.path.lexists(run) and not run.is_dir():
         raise RunDirectoryError(
@@ -32,13 +33,13 @@ def check_places(run: Path) -> None:
             continue
         if not place.is_dir():
             raise RunDirectoryError(
-                f"Expected a folder at {place}, found {_described(place)}. Remove it, or make the folder that it "
-                "leads to."
+                f"Expected a folder at {place}, found {_described(place)}. Remove it, or make the folder "
+                "that it leads to."
             )
         if disk_of(place) != disk_of(run):
             raise RunDirectoryError(
-                f"{place} lies on another disk than {run}, where whole files cannot be moved to. Remove it, and put "
-                "the whole run directory on that disk: --run DIR, or a link in place of it."
+                f"{place} lies on another disk than {run}, where whole files cannot be moved to. Remove it, "
+                "and put the whole run directory on that disk: --run DIR, or a link in place of it."
             )
 
 

@@ -43,7 +43,9 @@ class Plan:
         return tuple(id for cohort in self.cohorts for id in cohort.ids)
 
     def extended(self, ids: Iterable[str]) -> "Plan":
-        """This plan with the ids that it lacks appended as new cohorts, but those whose files would share a name with others'.
+        """Returns this plan with the ids that it lacks appended as new cohorts.
+
+        But those whose files would share a name with others'.
 
         >>> plan = Plan(2).extended(["a", "b", "c"])
         >>> [cohort.ids for cohort in plan.extended(["d", "a"]).cohorts]
@@ -60,7 +62,10 @@ class Plan:
         return Plan(self.cohort_size, (*self.cohorts, *cohorts))
 
     def left_out(self, ids: Iterable[str]) -> dict[str, str]:
-        """The ids that :meth:`extended` did not take, each with the planned one whose file names it would have."""
+        """The ids that :meth:`extended` did not take.
+
+        Each with the planned one whose file names it would have.
+        """
         planned = set(self.ids)
         rest = [id for id in dict.fromkeys(ids) if id not in planned]
         return clashes(chain(self.ids, rest)) if rest else {}
@@ -110,7 +115,9 @@ def stem_of(id: str) -> str:
 
 
 def key_of(id: str) -> str:
-    """Name of a clip's members in a shard, without suffix: the stem, but without dots, where webdataset begins the suffix.
+    """Returns the name of a clip's members in a shard, without suffix.
+
+    It is the stem, but without dots, where webdataset begins the suffix.
 
     >>> key_of("voice-1"), key_of("voice.1")
     ('voice-1', 'voice-1-7f1f1af915')
@@ -133,8 +140,8 @@ def slug_of(id: str) -> str:
 def clashes(ids: Iterable[str]) -> dict[str, str]:
     """The ids with the slug of an earlier one, and that one: their files would have one name.
 
-    Ten digits of a hash meet by chance once in a trillion pairs, which is not never among millions of clips, and
-    whoever names the files can make them meet.
+    Ten digits of a hash meet by chance once in a trillion pairs, which is not never among millions of clips,
+    and whoever names the files can make them meet.
 
     Args:
         ids: In the order in which they get their names; unique.

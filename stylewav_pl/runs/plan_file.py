@@ -48,8 +48,8 @@ def read_plan(path: Path, facts: PlanFacts) -> Plan:
     if hashlib.sha256(data).hexdigest() != facts.sha256:
         raise RunDirectoryError(
             f"{path} is damaged: expected {facts.bytes} bytes with SHA-256 {facts.sha256[:12]}..., found "
-            "others. Restore the file (the same `fit` command does, where the clips are those of the first start), "
-            "or begin anew with --restart."
+            "others. Restore the file (the same `fit` command does, where the clips are those of the first "
+            "start), or begin anew with --restart."
         )
     lines = data.splitlines()
     return Plan(
@@ -88,7 +88,9 @@ def write_plan(path: Path, plan: Plan, facts: PlanFacts | None = None) -> PlanFa
 
 
 def restore(path: Path, facts: PlanFacts, ids: Iterable[str]) -> bool:
-    """Writes a plan that is damaged or missing again, if these ids give the very one that ``facts`` are about.
+    """Writes a plan again that is damaged or missing.
+
+    Only if these ids give the very one that ``facts`` are about.
 
     Returns:
         Whether it was written; False also where nothing was wrong with it.

@@ -1,4 +1,7 @@
-"""The tables of a run: merged from the journals of all ranks into plan order, so that they compare byte for byte."""
+"""The tables of a run, merged from the journals of all ranks.
+
+They are in plan order, so that they compare byte for byte.
+"""
 
 import csv
 import io
@@ -56,7 +59,9 @@ def merge(
     early_skips: Sequence[Skip] = (),
     scores: Scores = NO_SCORES,
 ) -> Totals:
-    """Writes ``results.csv``, ``curves.csv`` and ``skipped.csv`` of the cohorts that are finished, one cohort in memory at a time.
+    """Writes ``results.csv``, ``curves.csv`` and ``skipped.csv`` of the finished cohorts.
+
+    One cohort is in memory at a time.
 
     Args:
         run: Where to write.
@@ -118,8 +123,9 @@ def _rows(cohort: Cohort, record: CohortRecord) -> Iterator[ClipRecord | Skip]:
     found = {row.id: row for row in rows}
     if found.keys() != set(cohort.ids):
         raise RunDirectoryError(
-            f"The journal says of cohort {cohort.index} that it was {', '.join(sorted(found)) or 'nobody'}, the plan "
-            f"{', '.join(sorted(cohort.ids))}: they belong to two runs. Restore both, or begin anew with --restart."
+            f"The journal says of cohort {cohort.index} that it was {', '.join(sorted(found)) or 'nobody'}, "
+            f"the plan {', '.join(sorted(cohort.ids))}: they belong to two runs. Restore both, or begin anew "
+            "with --restart."
         )
     return (found[id] for id in cohort.ids)
 

@@ -40,7 +40,10 @@ class ResultRow:
 
     @property
     def voice(self) -> str:
-        """The speaker, or a name that no speaker has (csv cells hold no NUL) for a clip whose speaker is unknown."""
+        """The speaker, or a name that no speaker has for a clip whose speaker is unknown.
+
+        It holds a NUL, which no csv cell does.
+        """
         return self.clip.speaker or f"\0{self.clip.id}"
 
 
@@ -112,7 +115,10 @@ def _label_columns(header: list[str], path: Path) -> list[str]:
 
 
 class _Columns:
-    """The columns of one table, and what its rows share: speakers, combinations of labels, and which prompts have a score."""
+    """The columns of one table, and what its rows share.
+
+    Speakers, combinations of labels, and which prompts have a score.
+    """
 
     def __init__(self, header: list[str], labels: list[str]) -> None:
         self.count, self.labels = len(header), labels

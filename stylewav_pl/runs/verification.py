@@ -68,7 +68,10 @@ def check_cohorts(run: FinishedRun, thorough: Collection[int] = ()) -> Checked:
 
 
 def check_once(run: FinishedRun) -> Iterator[Damage]:
-    """Looks at every file that a run has once, to the last byte: manifest, configuration, plan, tables, report, prompts, scores."""
+    """Looks at every file that a run has once, to the last byte.
+
+    Manifest, configuration, plan, tables, report, prompts, scores.
+    """
     if wrong := run.directory.manifest.damage():
         yield Damage(MANIFEST, wrong)
     try:

@@ -1,4 +1,7 @@
-"""What the first start of a run decides and every later one keeps, so that neither a resume nor more processes change a byte."""
+"""What the first start of a run decides and every later one keeps.
+
+So neither a resume nor more processes change a byte.
+"""
 
 import sys
 from typing import Any
@@ -34,7 +37,9 @@ def threads_of(run: RunDirectory, asked: int | None) -> int:
 
 
 def ear_of(run: RunDirectory, asked: Any, anew: bool) -> Any:
-    """Returns the audio encoder that ``pocket-auto`` means here: that of the first start, else the best one that is there.
+    """Returns the audio encoder that ``pocket-auto`` means here.
+
+    That of the first start, else the best one that is there.
 
     Args:
         run: The run directory, perhaps of an earlier start.
@@ -49,8 +54,8 @@ def ear_of(run: RunDirectory, asked: Any, anew: bool) -> Any:
     chosen = choose_ear(asked)
     if chosen == SMALL_EAR:
         print(
-            f"Voices are heard by the small encoder ({SMALL_EAR}). A better one needs the weights of a speaker "
-            f"encoder: {SPEAKER_ENCODER.install}",
+            f"Voices are heard by the small encoder ({SMALL_EAR}). A better one needs the weights of a "
+            f"speaker encoder: {SPEAKER_ENCODER.install}",
             file=sys.stderr,
             flush=True,
         )

@@ -1,4 +1,7 @@
-"""What a start does about damage that it finds in the run: what can be made again is taken back, the rest is named."""
+"""What a start does about damage that it finds in the run.
+
+What can be made again is taken back, the rest is named.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -17,7 +20,9 @@ MOST_NAMED = 5
 
 
 def mend(run: FinishedRun, plan: Plan, data: ClipDataModule, say: Callable[[str], None]) -> list[Damage]:
-    """Looks at what earlier starts have finished, and takes back the cohorts that are damaged, so that they are made again.
+    """Looks at what earlier starts have finished, and takes back the cohorts that are damaged.
+
+    They are made again.
 
     Sizes of all files are compared, and every byte of the cohorts that were noted as damaged.
 
@@ -53,7 +58,10 @@ def findings(checked: Checked, journals: Journals, plan: Plan) -> Iterable[str]:
         yield f"Damaged or missing:\n{listed(checked.damages)}"
     if journals.broken and any(cohort.index not in journals for cohort in plan.cohorts):
         names = ", ".join(f"journal/{name} ({count})" for name, count in sorted(journals.broken.items()))
-        yield f"Lines that a crash or damage has broken are left out: {names}. What they were about is made again."
+        yield (
+            f"Lines that a crash or damage has broken are left out: {names}. What they were about is made "
+            "again."
+        )
     if checked.changed:
         names = ", ".join(checked.changed[:MOST_NAMED]) + (
             ", ..." if len(checked.changed) > MOST_NAMED else ""
@@ -61,13 +69,16 @@ def findings(checked: Checked, journals: Journals, plan: Plan) -> Iterable[str]:
         one = len(checked.changed) == 1
         yield (
             f"{counted(len(checked.changed), 'recording')} {'has' if one else 'have'} changed since "
-            f"{'its face was made, which is' if one else 'their faces were made, which are'} kept: {names}. For faces of the "
-            "new sounds give the files other names, or begin anew with --restart."
+            f"{'its face was made, which is' if one else 'their faces were made, which are'} kept: {names}. "
+            "For faces of the new sounds give the files other names, or begin anew with --restart."
         )
 
 
 def why_lost(run: FinishedRun, cohort: int, data: ClipDataModule) -> str:
-    """Why a cohort would not come out as it was, as a remedy for a person; empty where it can be made again."""
+    """Why a cohort would not come out as it was, as a remedy for a person.
+
+    Empty where it can be made again.
+    """
     try:
         ids = [clip.id for clip in run.journals[cohort].clips]
     except DamageError:
@@ -79,8 +90,8 @@ def why_lost(run: FinishedRun, cohort: int, data: ClipDataModule) -> str:
     before = {recording.path: recording for recording in recordings}
     obstacle = next((why for id in ids if (why := _obstacle(id, data, before))), "")
     return obstacle and (
-        f"Its cohort ({counted(len(ids), 'clip')}) cannot be made again: {obstacle}. Restore that or the damaged file, or "
-        "begin anew with --restart."
+        f"Its cohort ({counted(len(ids), 'clip')}) cannot be made again: {obstacle}. Restore that or the "
+        "damaged file, or begin anew with --restart."
     )
 
 

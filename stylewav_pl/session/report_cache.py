@@ -1,4 +1,7 @@
-"""Tells whether the tables and the report of a run are those of its present results, so that a start that finds all done makes none of them again."""
+"""Tells whether the tables and the report of a run are those of its present results.
+
+A start that finds all done makes none of them again.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -32,7 +35,11 @@ class ReportCache:
 
 
 def basis_of(run: RunDirectory, early_skips: Sequence[Skip], scoring: Mapping[str, Any]) -> str:
-    """Digest of the plan, the journals, the scores of a later ``test``, what was skipped before the plan, the judging, and this program."""
+    """Returns a digest of everything that tables and report depend on.
+
+    The plan, the journals, the scores of a later ``test``, what was skipped before the plan, the judging, and
+    this program.
+    """
     skips = [[skip.id, skip.path, skip.reason.value, skip.detail] for skip in early_skips]
     plan = run.read_manifest().get("plan", {})
     return sha256(

@@ -47,7 +47,9 @@ from stylewav_pl.session.versions import versions
 
 @dataclass
 class RunSession:
-    """A context for one start: whatever ends it, the other processes hear of it, and the directory is free again.
+    """A context for one start of a run.
+
+    Whatever ends it, the other processes hear of it, and the directory is free again.
 
     ``fit`` calls :meth:`join`, lets the trainer work, and calls :meth:`finish`. Errors leave the context in a
     user's words.
@@ -117,7 +119,8 @@ class RunSession:
         """Returns every clip of the sources.
 
         Raises:
-            ConfigError: There is none, and no earlier start had one; or no clip has a label that a prompt names.
+            ConfigError: There is none, and no earlier start had one; or no clip has a label that a prompt
+                names.
         """
         clips = self.data.list_clips()
         check_columns(self.model.guidance.vectors.columns, clips)
@@ -127,14 +130,20 @@ class RunSession:
         return ids
 
     def extended_plan(self, ids: Sequence[str]) -> Plan:
-        """Returns the plan with these clips; those whose files would have the names of others' become skips."""
+        """Returns the plan with these clips.
+
+        Those whose files would have the names of others' become skips.
+        """
         size = self.data.cohort_size
         plan = plan_so_far(self.run, size, len(ids), self.model, self.trainer).extended(ids)
         self.data.leave_out(plan.left_out(ids))
         return plan
 
     def join(self) -> None:
-        """Claims the directory, or waits until the first process has, and takes this process's share of the plan."""
+        """Claims the directory and takes this process's share of the plan.
+
+        Other processes than the first wait until that one has claimed it.
+        """
         rank, world_size = self.trainer.global_rank, self.trainer.world_size
         self.check_parts()
         ids = self.listed_ids()
@@ -146,8 +155,10 @@ class RunSession:
         done = self.run.finished()
         self.data.assign(cohorts_of_rank(self.plan.cohorts, rank, world_size, frozenset(done)))
         self.run.check_place()
-        # First of all callbacks: nothing is written or shown for a run that has to end.
-        self.trainer.callbacks.insert(0, Watch(self.check, self.check_results))  # type: ignore[attr-defined]  # a property of Trainer that its stub lacks
+        # First of all callbacks: nothing is written or shown for a run that has to end. The stub of Trainer
+        # lacks its property ``callbacks``.
+        watch = Watch(self.check, self.check_results)
+        self.trainer.callbacks.insert(0, watch)  # type: ignore[attr-defined]
         on_stop(lambda: self.launcher.kill(signal.SIGTERM))
         if not rank and done:
             print(f"{done.number_of_clips} faces are there already and are not made again.")
@@ -239,7 +250,8 @@ class RunSession:
             print(ignored, flush=True)
         if self.run.restore_plan(ids):
             print_now(
-                f"The plan of {self.run.path} was damaged or missing and is written again: the same clips give the same."
+                f"The plan of {self.run.path} was damaged or missing and is written again: the same clips "
+                "give the same."
             )
         plan = self.extended_plan(ids)
         self.run.write_plan(plan)
@@ -260,7 +272,8 @@ class RunSession:
             print_now(f"{run.manifest_path} {wrong}: its copy is used, and put in its place.")
         if wrong := run.configuration.adopt(self.identity):
             print_now(
-                f"{run.config_path} {wrong}: it is written again, since this configuration is that of the run."
+                f"{run.config_path} {wrong}: it is written again, since this configuration is that of the "
+                "run."
             )
         if funnel := self.data.funnel:
             write_json(run.path / "funnel.json", [asdict(stage) for stage in funnel])

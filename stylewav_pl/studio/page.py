@@ -13,9 +13,9 @@ from stylewav_pl.studio.markup import heard_html
 
 TITLE = "What face does this voice sound like?"
 NOTICE = (
-    "A generated face is not a portrait: it shows what the networks associate with a sound, not what the speaker "
-    "looks like, and must not be used to identify or to judge anyone. Recordings stay on this computer, and "
-    "nothing is kept unless you save it."
+    "A generated face is not a portrait: it shows what the networks associate with a sound, not what the "
+    "speaker looks like, and must not be used to identify or to judge anyone. Recordings stay on this "
+    "computer, and nothing is kept unless you save it."
 )
 WAITING = (
     '<div class="placeholder">Record your voice, drop a file, or start with one of the built-in voices.</div>'

@@ -82,7 +82,10 @@ class AudioDistillation(pl.LightningModule):
         return loss
 
     def augmented_power(self, waveforms: Float[Tensor, "clip time"]) -> Float[Tensor, "clip frequency frame"]:
-        """Seeds this step, so that dropout, too, is the same after an interruption; returns its spectrograms."""
+        """Seeds this step, so that dropout, too, is the same after an interruption.
+
+        Returns its spectrograms.
+        """
         seed = self.seed * 1_000_003 + self.global_step
         torch.manual_seed(seed)
         power = power_spectrogram(waveforms)

@@ -82,7 +82,10 @@ def add_noise(power: Power, rng: torch.Generator) -> Power:
 
 
 def band_limit(power: Power, rng: torch.Generator) -> Float[Tensor, "clip frequency 1"]:
-    """A telephone's band (300 to 3400 Hz) for half of the clips, else only the lower sample rate's upper limit."""
+    """Applies a telephone's band (300 to 3400 Hz) to half of the clips.
+
+    The others get only the lower sample rate's upper limit.
+    """
     hertz = (torch.arange(power.shape[1]) * (SAMPLE_RATE / FFT_SIZE)).view(1, -1, 1)
     telephone = _chosen(power, 0.5, rng)
     low = torch.where(telephone, _uniform(power, 150.0, 380.0, rng), torch.zeros(()))

@@ -72,8 +72,8 @@ def make_face_bank(
 class VoiceFacePairs:
     """Pairs of a voice and a fitting face.
 
-    For VGGSound another source draws the same batches: waveforms and the image embeddings of the frames beside
-    them.
+    For VGGSound another source draws the same batches: waveforms and the image embeddings of the frames
+    beside them.
     """
 
     def __init__(self, voices: VoiceBank, faces: FaceBank, *, batch_size: int, seconds: float) -> None:

@@ -1,7 +1,9 @@
-"""The pocket audio encoder's second training: recorded and synthetic people, behind the front end, towards mean faces.
+"""The pocket audio encoder's second training.
 
-The first one (:mod:`.audio`) hears synthetic voices alone. Here the encoder goes on with people; each clip is a
-stretch of any length, perhaps with others talking, prepared by the front end that inference uses.
+Recorded and synthetic people, behind the front end, towards mean faces.
+
+The first one (:mod:`.audio`) hears synthetic voices alone. Here the encoder goes on with people; each clip is
+a stretch of any length, perhaps with others talking, prepared by the front end that inference uses.
 """
 
 from collections.abc import Sequence
@@ -140,7 +142,9 @@ def tune(
     progress: bool = True,
     parts: Sequence[str] = ("training",),
 ) -> None:
-    """Trains an encoder further on people and writes its weights (float16), with the front end in its configuration.
+    """Trains an encoder further on people and writes its weights (float16).
+
+    Its configuration holds the front end.
 
     Args:
         output: The weight file; ``<output>.state`` beside it holds what is needed to go on.

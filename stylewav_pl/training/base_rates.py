@@ -1,7 +1,8 @@
 """What the faces of a run show beside what was asked for, next to random samples of the same generator.
 
 A voice says nothing about glasses, hair colour, skin or background: their shares among the faces of women and
-men should be those of random women and men of the same age, and the faces should differ among each other as much.
+men should be those of random women and men of the same age, and the faces should differ among each other as
+much.
 """
 
 from collections.abc import Mapping
@@ -106,15 +107,18 @@ def answer(
 def as_old(
     ages: Int[Tensor, " face"], others: Int[Tensor, " other"], chosen: Bool[Tensor, " other"]
 ) -> Float[Tensor, " other"]:
-    """Returns a weight for each of the other faces, so that the ages of the chosen ones are those of the faces.
+    """Returns a weight for each of the other faces.
+
+    With them the ages of the chosen ones are those of the faces.
 
     An age that no chosen one has counts for nothing.
 
-    >>> as_old(torch.tensor([0, 0, 0, 1]), torch.tensor([0, 1, 1, 1]), torch.tensor([True, True, True, False]))
+    >>> chosen = torch.tensor([True, True, True, False])
+    >>> as_old(torch.tensor([0, 0, 0, 1]), torch.tensor([0, 1, 1, 1]), chosen)
     tensor([0.7500, 0.1250, 0.1250, 0.0000])
     """
     weights = torch.zeros(len(others))
-    for age in ages.unique():
+    for age in range(int(ages.max()) + 1):
         same = chosen & (others == age)
         weights[same] = (ages == age).float().mean() / same.sum().clamp_min(1)
     return weights
@@ -144,8 +148,8 @@ def measure_run(run: Path, judge: str, samples: int = SAMPLES) -> BaseRates:
     male = torch.tensor([row.clip.labels[TRAIT] == MEN for row in rows])
     if male.all() or not male.any():
         raise ConfigError(
-            f"Expected a run with faces of women and of men (label {TRAIT}), found {int(male.sum())} men among "
-            f"{len(male)}."
+            f"Expected a run with faces of women and of men (label {TRAIT}), found {int(male.sum())} men "
+            f"among {len(male)}."
         )
     model = finished.configuration["model"]
     images = torch.stack([from_picture(Image.open(BytesIO(finished.image(row.clip.id)))) for row in rows])

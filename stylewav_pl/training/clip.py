@@ -81,8 +81,8 @@ GUIDE = Recipe(
         "words": list(WORDS),
     }
 )
-# Convolutions instead of patches, another embedding, another text tower, other faces: what gradients exploit in
-# the guide is not there in the judge.
+# Convolutions instead of patches, another embedding, another text tower, other faces: what gradients exploit
+# in the guide is not there in the judge.
 JUDGE = Recipe(
     {
         "model": {
@@ -134,7 +134,7 @@ def train(
     torch.set_num_threads(threads)
     torch.manual_seed(seed + 7919 * recipe.split)
     steps = recipe.steps if steps is None else steps
-    training = Training.begin(recipe, device, precision)
+    training = ClipTraining.begin(recipe, device, precision)
     beside = {
         name: output.with_name(f"{output.name}.{name}") for name in ("state", "drawn.npy", "generated.npy")
     }
@@ -176,7 +176,7 @@ def train(
 
 
 @dataclass
-class Training:
+class ClipTraining:
     """What changes while a model learns: the network, the readout that is thrown away, and the optimisers."""
 
     recipe: Recipe
@@ -186,7 +186,7 @@ class Training:
     precision: Precision = "float32"
 
     @classmethod
-    def begin(cls, recipe: Recipe, device: str = "cpu", precision: Precision = "float32") -> "Training":
+    def begin(cls, recipe: Recipe, device: str = "cpu", precision: Precision = "float32") -> "ClipTraining":
         """Returns the untrained network and all that goes with it."""
         network = build_pocket_clip(recipe.config).train().to(device)
         network.visual.to(memory_format=torch.channels_last)  # the layout in which convolutions are fastest
@@ -216,7 +216,8 @@ class Training:
         texts = [*batch.captions, *(prompt for several in prompts.values() for prompt in several)]
         ids = pocket_vocabulary(self.recipe.config)(texts).to(batch.images.device)
         prepared = prepare(batch.images, self.recipe.image_size, rng)
-        # Sixty-five tokens are too few for the fused kernel: its backward pass takes half of a step on processors.
+        # Sixty-five tokens are too few for the fused kernel: its backward pass takes half of a step on
+        # processors.
         with self._fast(batch.images.device.type), sdpa_kernel(SDPBackend.MATH):
             text, image = self.network.encode_text(ids), self.network.encode_image(prepared)
         embedded, images = F.normalize(text.float(), dim=-1), F.normalize(image.float(), dim=-1)

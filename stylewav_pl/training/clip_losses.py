@@ -25,7 +25,10 @@ def matching_loss(
 
 
 def choice_loss(logits: Float[Tensor, "face prompt"], facts: Int[Tensor, "face fact"]) -> Float[Tensor, ""]:
-    """Returns the mean cross-entropy over the prompt sets; all answers of a set count alike, rare ones too."""
+    """Returns the mean cross-entropy over the prompt sets.
+
+    All answers of a set count alike, rare ones too.
+    """
     total, weights = logits.new_zeros(()), 0.0
     for part, one in zip(_by_set(logits), PROMPT_SETS.values(), strict=True):
         index, clear = one.answers(facts)

@@ -1,7 +1,7 @@
 """StyleGAN2's discriminator in small: tells drawn faces from generated ones.
 
-Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), figure 7 (residual design)
-and appendix B (minibatch standard deviation).
+Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN" (2020), figure 7 (residual
+design) and appendix B (minibatch standard deviation).
 """
 
 import math

@@ -5,8 +5,8 @@ linear head is thrown away, but w is semantic from then on); the synthesis netwo
 resolutions first, through the ToRGB of each resolution; w's mean is measured. Every batch is drawn anew, so
 nothing is seen twice. The 3x3 kernels learn by Muon, which needs several times fewer images than Adam here,
 everything else by Adam. The noise inputs are not used: their strengths stay zero. An adversarial game on top
-is a recipe of its own (:mod:`stylewav_pl.training.adversarial`); against the first edition's generator, of 64 px,
-1500 iterations of it left the PSNR at 28.7 dB and the pictures indistinguishable to the eye.
+is a recipe of its own (:mod:`stylewav_pl.training.adversarial`); against the first edition's generator, of 64
+px, 1500 iterations of it left the PSNR at 28.7 dB and the pictures indistinguishable to the eye.
 """
 
 from copy import deepcopy
@@ -38,14 +38,19 @@ MEAN_SAMPLES = 50_000
 
 
 @dataclass(frozen=True)
-class Phase:
+class ResolutionPhase:
     """``iterations`` batches at one image resolution."""
 
     resolution: int
     iterations: int
 
 
-PHASES = (Phase(16, 600), Phase(32, 1600), Phase(64, 4500), Phase(128, 6500))
+PHASES = (
+    ResolutionPhase(16, 600),
+    ResolutionPhase(32, 1600),
+    ResolutionPhase(64, 4500),
+    ResolutionPhase(128, 6500),
+)
 
 
 def build(seed: int = 0) -> StyleGAN2:
@@ -79,8 +84,8 @@ def train(
         resume: Whether to go on from the state file if there is one.
         device: Where to train.
         threads: Processor cores to use.
-        precision: ``bfloat16`` computes the convolutions of the synthesis network with 8 bits of mantissa: two
-            to three times faster on processors and GPUs that have it in hardware, very slow on others.
+        precision: ``bfloat16`` computes the convolutions of the synthesis network with 8 bits of mantissa:
+            two to three times faster on processors and GPUs that have it in hardware, very slow on others.
         save_every: Iterations between two state files.
         progress: Whether to show progress bars.
     """
@@ -91,7 +96,9 @@ def train(
     going_on = resume and state.is_file()
     if not going_on:
         pretrain_mapping(network, seed, round(MAPPING_ITERATIONS * scale), progress)
-    training = Training(network, deepcopy(network).requires_grad_(False), make_optimisers(network), precision)
+    training = FaceTraining(
+        network, deepcopy(network).requires_grad_(False), make_optimisers(network), precision
+    )
     first = restore_state(training, state) if going_on else 0
     plan = [phase.resolution for phase in PHASES for _ in range(max(1, round(phase.iterations * scale)))]
 
@@ -117,7 +124,10 @@ def noise_for(seed: int, iteration: int, count: int, device: torch.device) -> Fl
 
 
 def pretrain_mapping(network: StyleGAN2, seed: int, iterations: int, progress: bool) -> float:
-    """Teaches the mapping network what a linear layer needs to know the drawings; returns the last squared error (0 perfect, 1 nothing)."""
+    """Teaches the mapping network what a linear layer needs to know the drawings.
+
+    Returns the last squared error (0 perfect, 1 nothing).
+    """
     device = network.w_mean.device
     parameters = drawing_parameters(torch.zeros(1, Z_DIM)).shape[1]
     head = nn.Linear(network.w_dim, parameters).to(device)
@@ -134,7 +144,10 @@ def pretrain_mapping(network: StyleGAN2, seed: int, iterations: int, progress: b
 
 
 def make_optimisers(network: StyleGAN2) -> list[Optimizer]:
-    """Muon for the 3x3 kernels, Adam for the rest; each group remembers its full learning rate as ``peak``."""
+    """Muon for the 3x3 kernels, Adam for the rest.
+
+    Each group remembers its full learning rate as ``peak``.
+    """
     kernels = [layer.weight for layer in network.convolutions]
     mapping = list(network.mapping.parameters())
     special = {id(parameter) for parameter in [*kernels, *mapping]}
@@ -146,7 +159,11 @@ def make_optimisers(network: StyleGAN2) -> list[Optimizer]:
 def distillation_loss(
     image: Float[Tensor, "face 3 size size"], drawn: Float[Tensor, "face 3 size size"]
 ) -> Float[Tensor, ""]:
-    """Squared error; from 32 px on also absolute errors of pixels and of edges, which keep lines sharp, and a squared error of the coarse image."""
+    """Squared error.
+
+    From 32 px on also absolute errors of pixels and of edges, which keep lines sharp, and a squared error of
+    the coarse image.
+    """
     error = image - drawn
     squared = error.square().mean()
     if image.shape[-1] < 32:
@@ -173,7 +190,7 @@ def drawn_at(z: Float[Tensor, "face 64"], resolution: int) -> Float[Tensor, "fac
 
 
 @dataclass
-class Training:
+class FaceTraining:
     """What changes while the images are learned: the network, its running average and the optimisers."""
 
     network: StyleGAN2

@@ -91,7 +91,10 @@ def decibels(mean_squared_error: float) -> float:
 
 
 def linear_r2(w: Float[Tensor, "face width"], trait: Float[Tensor, " face"]) -> float:
-    """Share of the variance of ``trait`` that least squares explains: fitted on three quarters, measured on the last."""
+    """Returns the share of the variance of ``trait`` that least squares explains.
+
+    Fitted on three quarters, measured on the last.
+    """
     inputs = torch.cat([w, torch.ones_like(w[:, :1])], dim=1).double()
     border = 3 * len(w) // 4
     weights = torch.linalg.lstsq(inputs[:border], trait[:border, None].double()).solution

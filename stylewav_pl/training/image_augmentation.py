@@ -1,4 +1,6 @@
-"""Random changes to faces that leave their facts alone: they make a CLIP model look at the face and not at single pixels.
+"""Random changes to faces that leave their facts alone.
+
+They make a CLIP model look at the face and not at single pixels.
 
 That matters twice here: the model must read the outputs of a generator it was mostly not trained on, and
 latents are optimised against it, which finds every weakness.
@@ -13,7 +15,10 @@ Images = Float[Tensor, "face 3 height width"]
 
 
 def augment(images: Images, rng: Generator) -> Images:
-    """Flips, moves, turns, blurs, recolours and disturbs images in [-1, 1], each in its own way; the range may grow a little."""
+    """Flips, moves, turns, blurs, recolours and disturbs images in [-1, 1], each in its own way.
+
+    The range may grow a little.
+    """
     images = move(images, rng)
     images = blur(images, rng)
     images = recolour(images, rng)
@@ -34,7 +39,10 @@ def move(images: Images, rng: Generator) -> Images:
 
 
 def blur(images: Images, rng: Generator) -> Images:
-    """Mixes half of the images with the mean over a twentieth of their height, by a random share up to 0.9."""
+    """Mixes half of the images with the mean over a twentieth of their height.
+
+    The share is random, up to 0.9.
+    """
     share = (0.9 * _uniform(len(images), rng)).clamp_min(0.0).view(-1, 1, 1, 1)
     border = max(1, images.shape[-1] // 64)
     smooth = F.avg_pool2d(F.pad(images, [border] * 4, mode="replicate"), 2 * border + 1, stride=1)
@@ -53,7 +61,10 @@ def recolour(images: Images, rng: Generator) -> Images:
 
 
 def disturb(images: Images, rng: Generator) -> Images:
-    """Noise of a random strength: fine for some, in 16 x 16 blocks for others, as optimised latents tend to make."""
+    """Draws noise of a random strength.
+
+    Fine for some, in 16 x 16 blocks for others, as optimised latents tend to make.
+    """
     faces, _, height, width = images.shape
     fine = torch.randn(images.shape, generator=rng)
     coarse = torch.randn(faces, 3, 16, 16, generator=rng)

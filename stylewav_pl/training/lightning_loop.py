@@ -1,4 +1,7 @@
-"""The same for recipes that are Lightning modules: batches counted in steps, and a state file after each epoch."""
+"""The same for recipes that are Lightning modules.
+
+Batches are counted in steps, and each epoch ends with a state file.
+"""
 
 import warnings
 from collections.abc import Callable

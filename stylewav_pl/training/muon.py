@@ -1,8 +1,8 @@
 """Muon for convolution kernels: momentum steps made orthogonal.
 
-Source: K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024), https://kellerjordan.github.io/posts/muon/.
-``torch.optim.Muon`` takes matrices only; here a kernel ``[out, in, height, width]`` counts as the matrix
-``[out, in * height * width]``.
+Source: K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024),
+https://kellerjordan.github.io/posts/muon/. ``torch.optim.Muon`` takes matrices only; here a kernel ``[out,
+in, height, width]`` counts as the matrix ``[out, in * height * width]``.
 """
 
 import math
@@ -44,7 +44,8 @@ class KernelMuon(Optimizer):
         super().__init__(list(params), {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]  # no closure is ever needed
+    # no closure is ever needed
+    def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
         """Moves every parameter that has a gradient."""
         for group in self.param_groups:
             for parameter in group["params"]:

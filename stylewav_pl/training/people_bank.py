@@ -101,14 +101,18 @@ def _bank(
 
 
 GROUP_SHARES = {"girl": 1.0, "boy": 1.0, "teenager": 0.5, "woman": 2.0, "man": 1.5}
-"""How often each group of recorded people is drawn: as many adults as children, more women than men because women and
+"""How often each group of recorded people is drawn: as many adults as children, more women than men because
+women and
 children are easily mistaken for each other."""
 
 
 def group_weights(
     people: Sequence[Person], shares: Mapping[str, float] = GROUP_SHARES
 ) -> Float[np.ndarray, " voice"]:
-    """Weights of recordings, of whom each is: groups by ``shares``, the recordings of a group alike; sums to 1."""
+    """Weights of recordings, of whom each is: groups by ``shares``, the recordings of a group alike.
+
+    Sums to 1.
+    """
     groups = [person.group for person in people]
     sizes = {group: groups.count(group) for group in set(groups)}
     weights = np.array([shares[group] / sizes[group] for group in groups])

@@ -1,4 +1,6 @@
-"""Another pitch with the same vocal tract: what a man sounds like who speaks high, and a woman who speaks low.
+"""Another pitch with the same vocal tract.
+
+What a man sounds like who speaks high, and a woman who speaks low.
 
 An encoder that only ever hears low men and high women judges by pitch alone. Moving the pitch and keeping the
 formants, which the vocal tract decides, takes that shortcut away.

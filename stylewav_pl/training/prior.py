@@ -1,8 +1,8 @@
 """Trains a prior on a generator's own samples: no data, a few minutes on one core.
 
-A rectified flow learns which w give an image with a certain vector of the guide. The vector is blurred by noise, so
-that vectors of voices, which no image has exactly, are understood too (clip2latent, Pinkney and Li 2022,
-arXiv:2210.02347, did the same for texts).
+A rectified flow learns which w give an image with a certain vector of the guide. The vector is blurred by
+noise, so that vectors of voices, which no image has exactly, are understood too (clip2latent, Pinkney and Li
+2022, arXiv:2210.02347, did the same for texts).
 """
 
 from collections.abc import Mapping, Sequence
@@ -77,13 +77,13 @@ def train(
     """Trains a prior and writes it (float16).
 
     Args:
-        output: The weight file; ``<output>.samples`` and ``<output>.state`` beside it hold what is needed to go
-            on after an interruption.
+        output: The weight file; ``<output>.samples`` and ``<output>.state`` beside it hold what is needed to
+            go on after an interruption.
         generator: Whose latents it shall give.
         clip_model: The guide that looks at the images.
         preprocess: How images reach the guide.
-        ears: Audio encoders whose targets' mean and directions are stored; those that are not there are left out. For others it is
-            found when they are used.
+        ears: Audio encoders whose targets' mean and directions are stored; those that are not there are left
+            out. For others it is found when they are used.
         seed: Decides on everything random; step ``i`` is the same however often the training was interrupted.
         steps: Optimiser steps of 256 samples.
         samples: How many images are made.
@@ -113,7 +113,7 @@ def train(
     flow = FlowNetwork(made.vectors.shape[1], made.latents.shape[1], **(network or {}))
     prior = Prior(flow, belongings)
     measure(prior, made, [load_audio_embedder(ear) for ear in heard.values()])
-    training = Training.begin(prior, made, seed, device)
+    training = PriorTraining.begin(prior, made, seed, device)
     first = training.restore(state) if state.is_file() else 0
     run_steps(
         lambda step: {"loss": training.step(step, steps)},
@@ -208,11 +208,12 @@ def measure(prior: Prior, samples: Samples, ears: Sequence[AudioEmbedder]) -> No
 
 def whitened(latents: Float[Tensor, "sample width"], prior: Prior) -> Float[Tensor, "sample width"]:
     """Returns w with mean zero and the identity as covariance."""
-    return torch.linalg.solve_triangular(prior.w_scale, (latents - prior.w_mean).T, upper=False).T
+    white: Tensor = torch.linalg.solve_triangular(prior.w_scale, (latents - prior.w_mean).T, upper=False).T
+    return white
 
 
 @dataclass
-class Training:
+class PriorTraining:
     """What changes while a prior learns.
 
     Attributes:
@@ -232,7 +233,7 @@ class Training:
     seed: int
 
     @classmethod
-    def begin(cls, prior: Prior, samples: Samples, seed: int, device: str) -> "Training":
+    def begin(cls, prior: Prior, samples: Samples, seed: int, device: str) -> "PriorTraining":
         """Returns the untrained network and all that goes with it."""
         torch.manual_seed(seed)
         network = FlowNetwork(**prior.network.config).to(device)

@@ -1,4 +1,6 @@
-"""What happens to a voice between mouth and file, applied to waveforms: noise, other people, telephones, short excerpts.
+"""What happens to a voice between mouth and file.
+
+Applied to waveforms: noise, other people, telephones, short excerpts.
 
 One set of functions makes both the training's random conditions and the fixed ones that are reported on.
 """
@@ -21,7 +23,10 @@ Condition = Callable[[Wave, np.random.Generator], Wave]
 
 
 def coloured_noise(samples: int, exponent: float, random: np.random.Generator) -> Wave:
-    """Noise whose power falls with frequency to the power ``exponent``: 0 is white, 1 pink, 2 brown; unit power."""
+    """Noise whose power falls with frequency to the power ``exponent``: 0 is white, 1 pink, 2 brown.
+
+    Unit power.
+    """
     spectrum = np.fft.rfft(random.standard_normal(samples))
     frequency = np.fft.rfftfreq(samples, 1 / SAMPLE_RATE).clip(min=20.0)
     noise = np.fft.irfft(spectrum * frequency ** (-exponent / 2), samples)
@@ -38,7 +43,9 @@ def babble(samples: int, voices: Sequence[Wave], random: np.random.Generator) ->
 
 
 def mixed(wave: Wave, noise: Wave, decibels: float) -> Wave:
-    """Adds unit-power noise so that the voice is ``decibels`` above it; scaled down where that exceeds full scale.
+    """Adds unit-power noise so that the voice is ``decibels`` above it.
+
+    Scaled down where that exceeds full scale.
 
     >>> loud, quiet = np.full(4, 0.1), np.array([1.0, -1, 1, -1])
     >>> mixed(loud, quiet, 20.0).astype(float).round(3).tolist()
@@ -75,7 +82,10 @@ def random_excerpt(wave: Wave, random: np.random.Generator) -> Wave:
 
 
 def random_condition(wave: Wave, voices: Sequence[Wave], random: np.random.Generator) -> Wave:
-    """A recording as it may arrive: any length, level, equaliser, noise, company and channel; a quarter stays clean."""
+    """A recording as it may arrive: any length, level, equaliser, noise, company and channel.
+
+    A quarter stays clean.
+    """
     wave = random_excerpt(wave, random)
     if random.random() < 0.5:
         wave = tilted(wave, random.uniform(-4.0, 4.0))

@@ -1,4 +1,6 @@
-"""Recorded people: a folder of short recordings with a table of speaker, sex and age, and who of them is only tested on.
+"""Recorded people, and who of them is only tested on.
+
+They come as a folder of short recordings with a table of speaker, sex and age.
 
 Made for the training half of speechocean762 (J. Zhang et al. 2021, arXiv:2104.01378), from its authors or at
 OpenSLR 101; any folder with a ``table.csv`` (``path,speaker,sex,age``) will do. Recordings never ship.
@@ -98,8 +100,8 @@ def read_recordings(folder: Path) -> list[Recording]:
     path = folder / TABLE
     if not path.exists():
         raise ConfigError(
-            f"Expected a table with the columns {', '.join(COLUMNS)} beside the recordings at {path}, such as "
-            "one made of speechocean762 (openslr.org/101); found nothing."
+            f"Expected a table with the columns {', '.join(COLUMNS)} beside the recordings at {path}, such "
+            "as one made of speechocean762 (openslr.org/101); found nothing."
         )
     table = open_table(path)
     if missing := [name for name in COLUMNS if name not in table.columns]:
@@ -163,7 +165,10 @@ def part_of(part: Part, recordings: Sequence[Recording]) -> list[Recording]:
 
 
 def _chosen(people: Sequence[Person], of_each: int, seed: str) -> set[Person]:
-    """As many girls, boys, women and men; whoever comes first in an order that only the seed and the name decide."""
+    """As many girls, boys, women and men.
+
+    Whoever comes first in an order that only the seed and the name decide.
+    """
     chosen: set[Person] = set()
     for group in ("girl", "boy", "woman", "man"):
         members = [person for person in people if person.group == group]

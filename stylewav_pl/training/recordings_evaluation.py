@@ -1,4 +1,6 @@
-"""How well an encoder tells sex and age of recorded people: by speaker, with intervals, beside a pitch threshold.
+"""How well an encoder tells sex and age of recorded people.
+
+By speaker, with intervals, beside a pitch threshold.
 
 Each speaker counts once, whatever the number of recordings; intervals are 95 % bootstrap intervals over
 speakers, drawn within women, men, girls and boys. The baseline is the median of ``librosa.pyin`` on the same
@@ -40,7 +42,10 @@ CONDITIONS = ("as recorded", "1 s", "pink noise", "babble", "telephone")
 
 
 def under(condition: str, recordings: Sequence[Recording], seed: int = 0) -> list[Wave]:
-    """Returns the recordings as they arrive under one of :data:`CONDITIONS`; babble is made of other people's recordings."""
+    """Returns the recordings as they arrive under one of :data:`CONDITIONS`.
+
+    Babble is made of other people's recordings.
+    """
     waves = [middle(recording.waveform, LENGTH) for recording in recordings]
     heard = []
     for number, (recording, wave) in enumerate(zip(recordings, waves, strict=True)):
@@ -73,7 +78,10 @@ def ask_encoder(
 
 
 def ask_pitch(recordings: Sequence[Recording], waves: Sequence[Wave], progress: bool) -> list[Answer]:
-    """Asks the baseline: male below 165 Hz, a child above 240 Hz; a recording without pitch counts as wrong."""
+    """Asks the baseline: male below 165 Hz, a child above 240 Hz.
+
+    A recording without pitch counts as wrong.
+    """
     answers = []
     for recording, wave in zip(recordings, tqdm(waves, desc="pitch", disable=not progress), strict=True):
         octaves = math.log2(median_pitch(wave))

@@ -107,7 +107,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _correlation(speakers: Sequence[Speaker]) -> float:
-    """Pearson's correlation of (adult - child) with the age in years, over recordings of people of known age."""
+    """Correlates (adult - child) with the age in years (Pearson), over recordings of people of known age."""
     rows = [
         (speaker.person.years, grown)
         for speaker in speakers

@@ -43,7 +43,8 @@ from stylewav_pl.weights.store import save_weights
 COPIES = 7  # of each recording; the first is as recorded
 SYNTHETIC = 2500  # synthetic voices
 SYNTHETIC_SHARE = 0.25
-# How often each group of recorded people is drawn. With equal shares a third of the women were taken for children.
+# How often each group of recorded people is drawn. With equal shares a third of the women were taken for
+# children.
 GROUP_SHARES = {"girl": 1.0, "boy": 1.0, "teenager": 0.5, "woman": 3.5, "man": 1.5}
 HIDDEN, MEMBERS, DROPOUT = 128, 5, 0.3
 BATCH = 128
@@ -106,8 +107,8 @@ def train(
         parts: Which people of the recordings; never ``held-out``.
 
     Raises:
-        ConfigError: The recordings cannot be used, espeak-ng is wanted and missing, or another device is asked
-            for.
+        ConfigError: The recordings cannot be used, espeak-ng is wanted and missing, or another device is
+            asked for.
         WeightsError: A network cannot be loaded.
     """
     if device != "cpu":
@@ -226,7 +227,10 @@ def _kept(
 def train_head(
     voices: SpeakerVectors, faces: FaceTargets, prompts: Prompts, *, seed: int, steps: int
 ) -> SpeakerHead:
-    """Trains all members of a head side by side: 1 - cosine to the mean face, and the prompts' cross-entropy."""
+    """Trains all members of a head side by side.
+
+    The loss is 1 - cosine to the mean face, and the prompts' cross-entropy.
+    """
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     targets = faces.of(voices.male, voices.years)

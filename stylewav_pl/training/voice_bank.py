@@ -75,7 +75,9 @@ def make_voice_bank(
     processes: int = 1,
     progress: bool = True,
 ) -> VoiceBank:
-    """Synthesises ``count`` clips, one speaker each, or finishes a folder that was begun with the same arguments.
+    """Synthesises ``count`` clips, one speaker each.
+
+    A folder that was begun with the same arguments is finished.
 
     Args:
         folder: Where the clips go; 0.14 MB each.

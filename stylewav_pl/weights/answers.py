@@ -1,4 +1,7 @@
-"""What a server answers, believed no further than it can be checked: where it leads to, how long the file is, which file it is."""
+"""What a server answers, believed no further than it can be checked.
+
+Where it leads to, how long the file is, which file it is.
+"""
 
 import queue
 import re
@@ -72,7 +75,9 @@ class Version:
 
 
 def version_of(response: requests.Response) -> Version:
-    """Tells which content an answer carries; a weak tag does not promise equal bytes, and packed content cannot be continued.
+    """Tells which content an answer carries.
+
+    A weak tag does not promise equal bytes, and packed content cannot be continued.
 
     Raises:
         UnavailableError: A length is no number.
@@ -168,7 +173,10 @@ def _followed(
 def _answer(
     session: requests.Session, url: str, headers: dict[str, str], silence: float
 ) -> requests.Response:
-    """The head of an answer. It is waited for in a thread: one that comes byte by byte, each in time, would never end."""
+    """The head of an answer.
+
+    It is waited for in a thread: one that comes byte by byte, each in time, would never end.
+    """
     answers: queue.Queue[requests.Response | Exception] = queue.Queue()
     given_up = threading.Event()
 

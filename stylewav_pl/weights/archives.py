@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 LARGEST_DIRECTORY = 4 << 20
-"""Bytes of a list of contents. It becomes fifteen times as large in memory; a network of 10,000 tensors needs 1 MB."""
+"""Bytes of a list of contents. It becomes fifteen times as large in memory; a network of 10,000 tensors needs
+1 MB."""
 
 
 @contextmanager
@@ -32,7 +33,10 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 class _Bounded:
-    """A file for zipfile, which reads the whole list of contents at once before anybody can ask how long it is."""
+    """A file for zipfile, which reads the whole list of contents at once.
+
+    Nobody could ask before how long that list is.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self.seek, self.tell, self.seekable, self._read = file.seek, file.tell, file.seekable, file.read

@@ -1,4 +1,7 @@
-"""The page with which Google Drive asks to confirm the download of a large file, which it does not scan for viruses."""
+"""The page with which Google Drive asks to confirm the download of a large file.
+
+Such a file is not scanned for viruses.
+"""
 
 from html.parser import HTMLParser
 from urllib.parse import urlencode, urljoin, urlsplit

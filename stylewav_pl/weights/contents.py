@@ -1,4 +1,7 @@
-"""From a weight file of any program to its content, recognised by its bytes and read without running anything in it."""
+"""From a weight file of any program to its content.
+
+It is recognised by its bytes and read without running anything in it.
+"""
 
 import io
 import mmap

@@ -1,4 +1,6 @@
-"""One file over HTTP: continued after an interruption, tried again after a failure, whole or not at all, never a web page instead.
+"""One file over HTTP, whole or not at all.
+
+Continued after an interruption, tried again after a failure, never a web page instead.
 
 pooch's own downloaders start from zero each time and delete what does not fit, hence this one on
 ``requests``, which takes proxies from the environment. Ranges and validators as in RFC 9110, sections 13 and
@@ -125,7 +127,10 @@ class _Attempt:
                 raise UnavailableError(self._told(error)) from error
 
     def _response(self, session: requests.Session, headers: dict[str, str]) -> requests.Response:
-        """The answer; a setting of this machine that prevents any, such as certificates that are not there, is no full disk."""
+        """The answer.
+
+        A setting of this machine that prevents any, such as certificates that are not there, is no full disk.
+        """
         try:
             return file_response(session, self.url, headers, self.patience.silence)
         except requests.RequestException:
@@ -191,7 +196,10 @@ class _Attempt:
         self._check_end(total)
 
     def _blocks(self, response: requests.Response) -> Iterator[bytes]:
-        """The body as it comes; ends in an error where fewer bytes come than were announced, or too few in too long a time."""
+        """The body as it comes.
+
+        Ends in an error where fewer bytes come than were announced, or too few in too long a time.
+        """
         pace = Pace(self.patience)
         while block := response.raw.read1(BLOCK, decode_content=True):
             yield block

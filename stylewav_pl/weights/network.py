@@ -1,4 +1,7 @@
-"""What stands between this machine and a server, in a person's words: certificates, proxies, and packages for them."""
+"""What stands between this machine and a server, in a person's words.
+
+Certificates, proxies, and packages for them.
+"""
 
 import os
 import re
@@ -6,7 +9,8 @@ from pathlib import Path
 
 from requests.utils import get_environ_proxies, select_proxy
 
-# The first are those of requests, the last two those of Python's own TLS, which the Hugging Face library uses.
+# The first are those of requests, the last two those of Python's own TLS, which the Hugging Face library
+# uses.
 CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _CREDENTIALS = re.compile(r"//[^/@]*@")
 _ABOUT_CERTIFICATES = re.compile(r"certificate|CERTIFICATE|X509|TLS CA")
@@ -26,13 +30,13 @@ def told(error: BaseException, url: str) -> str:
     proxy = proxy_of(url)
     if "SOCKS" in str(error):
         return (
-            f"the proxy {proxy or 'of this system'} speaks SOCKS, for which Python needs packages more: pip install "
-            "'requests[socks]' 'httpx[socks]'"
+            f"the proxy {proxy or 'of this system'} speaks SOCKS, for which Python needs packages more: pip "
+            "install 'requests[socks]' 'httpx[socks]'"
         )
     if proxy:
         return (
-            f"{reason}, through the proxy {proxy} (from HTTPS_PROXY, HTTP_PROXY or ALL_PROXY; NO_PROXY names hosts "
-            "that need none)"
+            f"{reason}, through the proxy {proxy} (from HTTPS_PROXY, HTTP_PROXY or ALL_PROXY; NO_PROXY names "
+            "hosts that need none)"
         )
     return reason
 

@@ -40,7 +40,10 @@ class OpenClipName:
 
     @property
     def by_openai(self) -> str:
-        """The source that fetches OpenAI's own file of these weights, the same whichever of the model's two names is written; else empty."""
+        """Returns the source that fetches OpenAI's own file of these weights, else nothing.
+
+        It is the same whichever of the model's two names is written.
+        """
         return (
             f"{PREFIX}{self.model.removesuffix(QUICKGELU)}{QUICKGELU}/openai"
             if self.tag == "openai" and self.file is None

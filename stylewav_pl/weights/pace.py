@@ -48,6 +48,7 @@ class Pace:
         if self._count < self.patience.slowest * seconds:
             raise UnavailableError(
                 f"it is too slow: {self._count / seconds / 1000:.1f} kB/s for {seconds:.0f} s, and "
-                f"{self.patience.slowest / 1000:g} kB/s are the least; what came is kept and will be continued"
+                f"{self.patience.slowest / 1000:g} kB/s are the least; what came is kept and will be "
+                "continued"
             )
         self._since, self._count = self.patience.clock(), 0

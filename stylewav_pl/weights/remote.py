@@ -203,7 +203,7 @@ class RemoteWeights(Entry):
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keeps other processes, other ranks of the same job included, from fetching the same file meanwhile."""
+        """Keeps other processes, ranks of the same job included, from fetching the same file meanwhile."""
         lock = FileLock(self.path.parent / ".lock")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

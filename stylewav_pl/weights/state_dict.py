@@ -74,7 +74,9 @@ def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, wha
 
 
 def build_checked(build: Callable[[], Network], tensors: Mapping[str, Tensor], layers: int) -> Network:
-    """A network with the tensors of a file, whose sizes are compared before memory is set aside for what the file only announces.
+    """Builds a network with the tensors of a file.
+
+    Sizes are compared before memory is set aside for what the file only announces.
 
     Args:
         build: Makes the untrained network.

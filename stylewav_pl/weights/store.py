@@ -1,8 +1,8 @@
 """The project's own weight format: safetensors with the architecture in its metadata.
 
-Metadata keys: ``format`` (``stylewav-pl``), ``version``, ``kind`` (``generator``, ``image_text``, ``audio``, ``prior``),
-``architecture`` (e.g. ``stylegan2``) and ``config`` (JSON of the constructor's arguments). Nothing in the
-file is code.
+Metadata keys: ``format`` (``stylewav-pl``), ``version``, ``kind`` (``generator``, ``image_text``, ``audio``,
+``prior``), ``architecture`` (e.g. ``stylegan2``) and ``config`` (JSON of the constructor's arguments).
+Nothing in the file is code.
 """
 
 import json
@@ -114,7 +114,8 @@ def read_weights(path: Path, kind: str) -> WeightFile:
             f"{path} holds weights of kind {metadata.get('kind')!r}, but {kind!r} is needed here."
         )
     with safe_open(path, framework="pt") as file:
-        tensors = {name: _as_float32(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 - no mapping
+        names = file.keys()  # no mapping: it cannot be iterated over itself
+        tensors = {name: _as_float32(file.get_tensor(name)) for name in names}
     try:
         config = json.loads(metadata["config"])
         if not isinstance(config, dict):

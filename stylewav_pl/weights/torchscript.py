@@ -55,7 +55,10 @@ def read_torchscript(path: Path) -> dict[str, Numbers]:
 
 
 class _Names(dict[str, Builder]):
-    """What data may use, the classes of the program, and torch's marks of lists with a type, such as the padding of a convolution."""
+    """What data may use, the classes of the program, and torch's marks of lists with a type.
+
+    Such a list is the padding of a convolution.
+    """
 
     def __missing__(self, name: str) -> Builder:
         if name.startswith("__torch__."):

@@ -1,4 +1,7 @@
-"""Weights inside the wheel of another project: read where pip has put them, without importing anything of that project."""
+"""Weights inside the wheel of another project.
+
+They are read where pip has put them, without importing anything of that project.
+"""
 
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution

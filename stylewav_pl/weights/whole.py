@@ -1,4 +1,7 @@
-"""Whether a weight file ends where its format says, told from a few bytes: a file that was cut off must not become the expected one."""
+"""Whether a weight file ends where its format says.
+
+Told from a few bytes: a file that was cut off must not become the expected one.
+"""
 
 import json
 import zipfile

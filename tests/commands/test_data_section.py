@@ -1,4 +1,5 @@
-"""The section ``data`` alone, as the commands of ``data`` read it: what is wrong is told as in a whole experiment."""
+"""The section ``data`` alone, as the commands of ``data`` read it: what is wrong is told as in a whole
+experiment."""
 
 from pathlib import Path
 
@@ -10,10 +11,14 @@ from stylewav_pl.cli import main
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
-        ("cohort_size", "cohort_sise", "line 3: there is no setting data.cohort_sise. Did you mean data.cohort_size?"),
-        ("num_workers: 0", "num_workers: many", "line 4: expected data.num_workers to be a whole number, found many."),
-        ("class_path: BuiltinVoices", "class_path: BuiltinVoice", "found BuiltinVoice. Did you mean BuiltinVoices?"),
-        ("per_sex", "per_sexx", "line 7: BuiltinVoices in data.sources has no setting per_sexx. Did you mean per_sex?"),
+        ("cohort_size", "cohort_sise",
+         "line 3: there is no setting data.cohort_sise. Did you mean data.cohort_size?"),
+        ("num_workers: 0", "num_workers: many",
+         "line 4: expected data.num_workers to be a whole number, found many."),
+        ("class_path: BuiltinVoices", "class_path: BuiltinVoice",
+         "found BuiltinVoice. Did you mean BuiltinVoices?"),
+        ("per_sex", "per_sexx",
+         "line 7: BuiltinVoices in data.sources has no setting per_sexx. Did you mean per_sex?"),
         ("per_sex: 2", "per_sex: no", "line 7: without quotes YAML reads no as false"),
         ("BuiltinVoices", "os.system", "os.system is refused: a configuration names classes"),
     ],

@@ -1,6 +1,8 @@
-"""How commands end that a person, a shell or the system has something against: a sentence and the right code."""
+"""How commands end that a person, a shell or the system has something against: a sentence and
+the right code."""
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -8,12 +10,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from encoders import encoded
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from stylewav_pl.cli import main
 from stylewav_pl.commands.terminal import spelled_out
+from stylewav_pl.data import BuiltinVoices, pyav
 from stylewav_pl.errors import ConfigError, OutputError, RunDirectoryError
 from stylewav_pl.session.failures import to_user_error
 
@@ -113,7 +118,8 @@ def test_a_run_directory_of_5000_letters_is_told(refused: Refused) -> None:
 
 
 def ascii_terminal(monkeypatch: pytest.MonkeyPatch) -> io.BytesIO:
-    """Puts a terminal that has ASCII alone in place of standard output; pytest's own comes back after each fixture."""
+    """Puts a terminal that has ASCII alone in place of standard output; pytest's own comes back after each
+    fixture."""
     shown = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, "ascii", write_through=True))
     return shown
@@ -169,7 +175,11 @@ def until_told():
 def run(command, options):
     {body}
 
-cli.import_module = lambda name: types.SimpleNamespace(run=run)
+def load(name):
+    {loading}
+    return types.SimpleNamespace(run=run)
+
+cli.import_module = load
 cli.look_at = lambda command, options: None
 import atexit
 atexit.register(until_told)  # a signal may also come while Python ends
@@ -194,20 +204,32 @@ INTERRUPTED = """
         raise
 """
 
+# Lightning ends with exit status 1 after Ctrl-C.
+EXITED = INTERRUPTED.replace("raise", "sys.exit(1)")
+
+STOPPED_WORDS = "stopped by a signal; the same command continues."
+CONTINUES = "interrupted; the same command continues."
+
 
 @pytest.mark.parametrize(
-    ("body", "first", "command", "code", "told"),
+    ("loading", "body", "first", "command", "code", "told"),
     [
-        (STOPPED, signal.SIGTERM, "fit", 75, "stopped by a signal; the same command continues."),
-        (STOPPED, signal.SIGUSR1, "generate", 75, "stopped by a signal; the same command continues."),
-        (INTERRUPTED, signal.SIGINT, "fit", 130, "interrupted; the same command continues."),
+        ("", STOPPED, signal.SIGTERM, "fit", 75, STOPPED_WORDS),
+        ("", STOPPED, signal.SIGUSR1, "generate", 75, STOPPED_WORDS),
+        ("", INTERRUPTED, signal.SIGINT, "fit", 130, CONTINUES),
+        ("", EXITED, signal.SIGINT, "fit", 130, CONTINUES),
+        ("", INTERRUPTED, signal.SIGINT, "weights", 130, CONTINUES),
+        ("", INTERRUPTED, signal.SIGINT, "validate", 130, "interrupted."),
+        (INTERRUPTED, "", signal.SIGINT, "fit", 130, CONTINUES),
     ],
+    ids=["SIGTERM", "SIGUSR1", "Ctrl-C", "Lightning's exit", "a download", "nothing to continue", "loading"],
 )
 def test_ctrl_c_while_a_command_ends_changes_neither_code_nor_words(
-    body: str, first: signal.Signals, command: str, code: int, told: str
+    loading: str, body: str, first: signal.Signals, command: str, code: int, told: str
 ) -> None:
     text = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    with program(text + COMMAND.format(body=body.strip()), command) as process:
+    text += COMMAND.format(loading=loading.strip() or "pass", body=body.strip() or "pass")
+    with program(text, command) as process:
         assert process.stdin is not None and process.stdout is not None and process.stderr is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(first)
@@ -224,15 +246,55 @@ def test_ctrl_c_while_a_command_ends_changes_neither_code_nor_words(
 # Processes, memory, disks
 
 
+def test_a_decoding_process_that_is_killed_is_told(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a system does that runs out of memory."""
+    here = os.getpid()
+
+    def killed(*_: object) -> None:
+        assert os.getpid() != here, "it decodes in the process of the test"
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(BuiltinVoices, "read", killed)  # worker processes are forked from this one
+    # six clips: a handful is decoded without workers
+    code, error = refused("fit", "--data.sources.per_sex", "3", "--data.num_workers", "1")
+    assert code == 1
+    assert "A process that decodes audio was ended from outside" in error
+    assert "--data.num_workers 0" in error
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_killed_decoder_fails_no_clip_and_the_same_command_continues(
+    refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: str
+) -> None:
+    """The second decoder is a process of its own for each recording."""
+    tone = 0.3 * np.sin(2 * np.pi * 200 * np.arange(16_000) / 16_000)
+    (tmp_path / "voices").mkdir()
+    for number in range(6):  # a handful is decoded without workers
+        (tmp_path / "voices" / f"{number}.m4a").write_bytes(encoded(tone, 16_000, "mp4", "aac"))
+    source = json.dumps([{"class_path": "Folder", "init_args": {"path": str(tmp_path / "voices")}}])
+    words = ("fit", "--data.sources", source, "--data.num_workers", workers)
+    (tmp_path / "killed.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with monkeypatch.context() as patch:
+        patch.setattr(pyav, "PROGRAM", tmp_path / "killed.py")
+        code, error = refused(*words)
+    assert code == 1
+    assert "m4a was ended from outside (SIGKILL). Start the same command again." in error
+    assert refused(*words) == (0, "")
+    assert len(list((tmp_path / "run" / "images").iterdir())) == 6
+
+
 @pytest.mark.parametrize(
     ("error", "kind", "code", "told"),
     [
         (torch.OutOfMemoryError("CUDA out of memory. Tried"), "MemoryShortageError", 1, "--data.cohort_size"),
         (MemoryError(), "MemoryShortageError", 1, "--data.cohort_size"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "MemoryShortageError", 1, "--data.cohort_size"),
-        (RuntimeError("DataLoader worker (pid 3) is killed by signal: Killed. "), "DecodingProcessError", 1, "num_workers"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "MemoryShortageError", 1,
+         "--data.cohort_size"),
+        (RuntimeError("DataLoader worker (pid 3) is killed by signal: Killed. "), "DecodingProcessError", 1,
+         "num_workers"),
         (MisconfigurationException("No supported gpu backend found!"), "ConfigError", 2, "trainer"),
-        (ValueError("Problem with given class_path 'a.B':\n  it is broken"), "ConfigError", 2, "it is broken"),
+        (ValueError("Problem with given class_path 'a.B':\n  it is broken"), "ConfigError", 2,
+         "it is broken"),
         (OSError(28, "No space left on device"), "OutputError", 1, "No space left on device"),
         (PermissionError(13, "Permission denied", "run/images"), "OutputError", 1, "Permission denied"),
     ],

@@ -1,4 +1,5 @@
-"""``predict`` and ``test`` show how far they are, off a terminal in lines of their own, and count what they made."""
+"""``predict`` and ``test`` show how far they are, off a terminal in lines of their own, and count what they
+made."""
 
 import re
 from pathlib import Path

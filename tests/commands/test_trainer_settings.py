@@ -1,4 +1,5 @@
-"""Lightning's own settings: those that contradict a run are refused with what to do instead, others reach Lightning."""
+"""Lightning's own settings: those that contradict a run are refused with what to do instead, others reach
+Lightning."""
 
 import os
 from collections.abc import Callable

@@ -49,7 +49,8 @@ def tagged(data: bytes, size: int = 3000) -> bytes:
 
 
 def uncounted() -> bytes:
-    """MP3 of variable bit rate whose first frame, which counts the others, is gone; its beginning is silent."""
+    """MP3 of variable bit rate whose first frame, which counts the others, is gone; its
+    beginning is silent."""
     wave = np.concatenate([np.zeros(RATE // 2), TONE])
     data = written(wave, format="MP3", bitrate_mode="VARIABLE", compression_level=0.1)
     assert b"Xing" in data[:200]

@@ -167,13 +167,15 @@ class _Listener(LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
-# Lightning 2.6 asks an old question of torch 2.15's pytrees; its own matter: https://github.com/Lightning-AI/pytorch-lightning
+# Lightning 2.6 asks an old question of torch 2.15's pytrees; its own matter:
+# https://github.com/Lightning-AI/pytorch-lightning
 @pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_lightning_takes_it_without_a_warning(voices: Path, tmp_path: Path, num_workers: int) -> None:
     listener = _Listener()
     trainer = Trainer(
-        accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False,
         use_distributed_sampler=False, default_root_dir=tmp_path, log_every_n_steps=1,
     )  # fmt: skip
     trainer.fit(listener, datamodule=_module(voices, num_workers))

@@ -1,4 +1,5 @@
-"""The second decoder: recordings of phones and browsers, and nothing that a hostile file could do to a run."""
+"""The second decoder: recordings of phones and browsers, and nothing that a hostile file could
+do to a run."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -192,7 +193,8 @@ NO_RECORDING: dict[str, Callable[[Path], bytes]] = {
     ),
     "dash": lambda real: (
         f'<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period>'
-        f"<AdaptationSet><Representation><BaseURL>{real}</BaseURL></Representation></AdaptationSet></Period></MPD>".encode()
+        f"<AdaptationSet><Representation><BaseURL>{real}</BaseURL></Representation></AdaptationSet>"
+        "</Period></MPD>".encode()
     ),
     "png": lambda real: picture("PNG"),
     "jpeg": lambda real: picture("JPEG"),

@@ -16,9 +16,8 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / "deep").mkdir(exist_ok=True)
         name = f"take.{place}" if place % 2 else f"deep/take {place}"
         (tmp_path / f"{name}.wav").touch()
-        lines.append(
-            f"{name},{'ann' if place < 4 else f'bob{place}'},{'Female' if place < 4 else 'male'},{'' if place else 'glad'}"
-        )
+        speaker, sex = ("ann", "Female") if place < 4 else (f"bob{place}", "male")
+        lines.append(f"{name},{speaker},{sex},{'' if place else 'glad'}")
     (tmp_path / "extra.mp3").touch()
     (tmp_path / "labels.csv").write_text("\n".join([*lines, "gone/away.wav,eve,female,"]), "utf-8")
     return tmp_path

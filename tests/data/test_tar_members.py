@@ -150,7 +150,8 @@ def claiming(kind: bytes, size: int) -> bytes:
 
 
 def headers_in_step(blocks: int) -> bytes:
-    """A pattern of 32 bytes, each repetition of which begins a block with the mark and the sum of a header."""
+    """A pattern of 32 bytes, each repetition of which begins a block with the mark and the sum
+    of a header."""
     for filling in range(1, 256):
         checksum = b"000000"
         for _ in range(8):  # the sum counts its own digits

@@ -1,4 +1,5 @@
-"""Everything about compiled steps that needs a compiler, in one process of its own: shape checks cannot be compiled.
+"""Everything about compiled steps that needs a compiler, in one process of its own: shape checks cannot be
+compiled.
 
 Run as a script in a folder with voices: ``python compile_steps.py FOLDER`` writes ``FOLDER/found.json``.
 """

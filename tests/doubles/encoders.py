@@ -1,4 +1,5 @@
-"""Recordings as phones and browsers make them, written through PyAV; nothing on disk and no program is needed."""
+"""Recordings as phones and browsers make them, written through PyAV; nothing on disk and no program is
+needed."""
 
 from io import BytesIO
 
@@ -61,7 +62,8 @@ def speex(frames: int) -> bytes:
 
 
 def _speex_header() -> bytes:
-    """Version, size of the header, rate, mode, bitstream, channels, bit rate, samples per frame, and so on."""
+    """Version, size of the header, rate, mode, bitstream, channels, bit rate, samples per
+    frame, and so on."""
     numbers = [1, 80, 8000, 0, 4, 1, -1, 160, 0, 1, 0, 0, 0]
     return b"Speex   " + b"1.2".ljust(20, b"\0") + np.array(numbers, "<i4").tobytes()
 

@@ -1,4 +1,5 @@
-"""Writers of small weight files that ask for much memory or time, each in another way; nothing in them calls anything.
+"""Writers of small weight files that ask for much memory or time, each in another way; nothing in them calls
+anything.
 
 Each repeats something that it has written once and keeps every result, or says with few bytes what takes many
 steps. The parts are instructions of the pickle format, see Python's ``pickletools``.

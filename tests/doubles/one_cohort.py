@@ -1,4 +1,5 @@
-"""A cohort through a real trainer: clips without files, networks that count, and the result that callbacks would get."""
+"""A cohort through a real trainer: clips without files, networks that count, and the result that callbacks
+would get."""
 
 from collections.abc import Sequence
 

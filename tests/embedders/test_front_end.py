@@ -75,7 +75,8 @@ def test_a_weight_file_says_whether_it_has_a_front_end(tmp_path: object) -> None
     facts = {"kind": "audio", "architecture": "wav2clip", "tensors": network.state_dict()}
     save_weights(folder / "old", config=network.config, **facts)  # type: ignore[arg-type]
     front_end = {"pause_decibels": 30.0, "seconds": 1.0}
-    save_weights(folder / "new", config={**network.config, "front_end": front_end}, **facts)  # type: ignore[arg-type]
+    config = {**network.config, "front_end": front_end}
+    save_weights(folder / "new", config=config, **facts)  # type: ignore[arg-type]
     old, new = load_audio_embedder(folder / "old"), load_audio_embedder(folder / "new")
     assert old.front_end is None and new.front_end == FrontEnd(30.0, 1.0)
     voice = torch.from_numpy(np.random.default_rng(0).standard_normal(40_000).astype(np.float32))

@@ -1,4 +1,4 @@
-"""Identity networks: IR-SE50 from its published layout against a slow reading of it, and CLIP models in its place."""
+"""Identity networks: IR-SE50 from its published layout against a slow reading of it, and CLIP models."""
 
 from pathlib import Path
 

@@ -1,4 +1,5 @@
-"""What a machine can do: precisions, and memory that stays with the process. What compiles is in test_compilation.py."""
+"""What a machine can do: precisions, and memory that stays with the process. What compiles is in
+test_compilation.py."""
 
 import subprocess
 import sys

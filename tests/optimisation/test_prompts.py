@@ -240,10 +240,10 @@ def test_what_no_voice_tells_is_left_as_it_was() -> None:
     goals = model.guidance.followed(targets, starts)
     before = model.renderer.render_and_score(starts, targets)[1]
     part = model.guidance.part
-    across = torch.eye(len(part.shift)) - part.directions.T @ part.directions
+    across = torch.eye(len(part.seen)) - part.directions.T @ part.directions
     scale = (goals[0] @ across).norm() / (before[0] @ across).norm()
     torch.testing.assert_close(goals[0] @ across, scale * before[0] @ across, rtol=1e-4, atol=1e-5)
-    asked = (targets[0] + part.shift) @ part.directions.T
+    asked = (part.seen + 0.9 * (targets[0] - part.heard)) @ part.directions.T
     torch.testing.assert_close(goals[0] @ part.directions.T, scale * asked, rtol=1e-4, atol=1e-5)
     assert not goals[1].any()
     _, _, loss = model.guidance.of_cohort(

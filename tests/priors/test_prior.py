@@ -270,7 +270,7 @@ def test_a_move_is_completed_by_the_least_change_that_arrives() -> None:
     made.hear(torch.randn(6), torch.eye(6)[:2])
     latents, targets = torch.randn(3, 4), F.normalize(torch.randn(3, 6), dim=1)
     found = made.complete(latents, linear_images(made, latents), targets)
-    asked = targets + made.shift
+    asked = made.image_mean + 0.9 * (targets + made.shift - made.image_mean)
     torch.testing.assert_close(linear_images(made, found)[:, :2], asked[:, :2], rtol=1e-4, atol=1e-4)
     white = torch.linalg.solve_triangular(made.w_scale, (found - latents).T, upper=False)  # [latent, clip]
     readings = made.image_map[:2]
@@ -282,5 +282,6 @@ def test_a_goal_has_the_voice_s_part_and_the_image_s_rest() -> None:
     made = prior(6, 4)
     made.hear(torch.randn(6), torch.eye(6)[:2])
     vectors, targets = (F.normalize(torch.randn(3, 6), dim=1) for _ in range(2))
-    expected = torch.cat([(targets + made.shift)[:, :2], vectors[:, 2:]], dim=1)
+    asked = made.image_mean + 0.9 * (targets + made.shift - made.image_mean)
+    expected = torch.cat([asked[:, :2], vectors[:, 2:]], dim=1)
     torch.testing.assert_close(made.part.goals(vectors, targets), F.normalize(expected, dim=1))

@@ -1,4 +1,5 @@
-"""The prior that ships: it fits the networks that ship, and its draws sound like the voices without a step."""
+"""The prior that ships: it fits the networks that ship, and its draws sound like the voices
+without a step."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""The processes of a job and how they find each other: here as objects in one process, moved by a clock that no machine slows."""
+"""The processes of a job and how they find each other: here as objects in one process, moved by a clock that
+no machine slows."""
 
 import json
 import subprocess
@@ -17,7 +18,8 @@ from stylewav_pl.processes.participant import Participant
 from stylewav_pl.processes.status import FAILED, FOLDER
 from stylewav_pl.processes.worker import Worker
 
-# In seconds of the clock below; the threads of the participants wait for as many real ones, which is for ever.
+# In seconds of the clock below; the threads of the participants wait for as many real ones, which is for
+# ever.
 POLL, HEARTBEAT, REMARK, LINGER, PATIENCE = 1e3, 3e3, 2e4, 1e4, 1e5
 
 

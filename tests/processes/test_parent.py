@@ -1,4 +1,5 @@
-"""A process that its launcher leaves behind ends by itself, whenever that happens; with real processes and without a clock."""
+"""A process that its launcher leaves behind ends by itself, whenever that happens; with real processes and
+without a clock."""
 
 import os
 import signal

@@ -34,7 +34,8 @@ def changed(name: str, value: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("trainer.devices", 4), ("trainer.accelerator", "gpu"), ("data.num_workers", 0), ("run", "b"), ("strict", True), ("trainer.logger", {"a": 1}),
+    [("trainer.devices", 4), ("trainer.accelerator", "gpu"), ("data.num_workers", 0), ("run", "b"),
+     ("strict", True), ("trainer.logger", {"a": 1}),
      ("data.sources.0.init_args.paths", ["a.wav", "b.wav"]), ("data.sources.0.init_args.paths", []),
      ("data.sources.0.init_args.root", "elsewhere")],
 )  # fmt: skip

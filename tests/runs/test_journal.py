@@ -98,7 +98,8 @@ def whole() -> tuple[bytes, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         append(Path(folder), 0, record(0))
         append(Path(folder), 0, record(1))
-        return tuple(Path(folder, f"rank-00000.{suffix}").read_bytes() for suffix in ("jsonl", "index"))  # type: ignore[return-value]
+        journal, index = (Path(folder, f"rank-00000.{suffix}") for suffix in ("jsonl", "index"))
+        return journal.read_bytes(), index.read_bytes()
 
 
 def check_that_appending_goes_on(directory: Path, expected: dict[int, CohortRecord]) -> None:

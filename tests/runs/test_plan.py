@@ -1,4 +1,5 @@
-"""The plan: extended and never reordered, shared out exactly once; seeds and file stems that depend on the id alone."""
+"""The plan: extended and never reordered, shared out exactly once; seeds and file stems that depend on the id
+alone."""
 
 import string
 
@@ -81,7 +82,8 @@ def test_plain_ids_are_their_own_stem(id: str) -> None:
 
 
 HARD_IDS = [
-    "Voice", "voice", "VOICE", "a/b", "a-b", "a b", "ä", "ö", "声", "声音", "\u0061\u0308", "x" * 101, "X" * 300, ".", "..", "-a", "_a", "",
+    "Voice", "voice", "VOICE", "a/b", "a-b", "a b", "ä", "ö", "声", "声音", "\u0061\u0308", "x" * 101,
+    "X" * 300, ".", "..", "-a", "_a", "",
     "a\nb", "a\x00b", "caf\udce9", "../../etc/passwd", "a\\b", "a:b", "a?b",
 ]  # fmt: skip
 
@@ -100,7 +102,8 @@ SAME_SLUG = ("v#^<^#", "v'=:~&")
 
 
 def stems_of(depth: int) -> st.SearchStrategy[str]:
-    """Ids of any kind; from the second round on also the names that other ids get, and what resembles them."""
+    """Ids of any kind; from the second round on also the names that other ids get, and what
+    resembles them."""
     ids = st.one_of(
         st.text(st.characters(codec="utf-8"), max_size=130),
         st.text("ab1.-_ A/", max_size=8),

@@ -53,7 +53,8 @@ def test_whoever_leaves_ends_the_work(desk: Desk, voice: Path) -> None:
     next(growing)
     growing.close()
     for thread in module.threads():
-        thread.join()  # two hundred steps would take minutes, and the time limit of tests ends a wait for ever
+        # two hundred steps would take minutes, and the time limit of tests ends a wait for ever
+        thread.join()
     assert module.threads() == []
 
 

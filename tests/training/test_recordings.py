@@ -1,4 +1,5 @@
-"""Recorded people: tables that are checked, parts that share nobody, conditions and figures that can be worked out by hand."""
+"""Recorded people: tables that are checked, parts that share nobody, conditions and figures that can be
+worked out by hand."""
 
 import math
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from stylewav_pl.training.recording_conditions import (
     telephone,
     tilted,
 )
-from stylewav_pl.training.recordings import Person, part_of, people_of, read_recordings
+from stylewav_pl.training.recordings import Part, Person, part_of, people_of, read_recordings
 from stylewav_pl.training.recordings_evaluation import (
     ask_encoder,
     ask_pitch,
@@ -71,7 +72,8 @@ def folder(tmp_path: Path) -> Folder:
 
 def test_parts_are_balanced_and_share_nobody(folder: Folder) -> None:
     everyone = read_recordings(folder(14))
-    parts = {part: people_of(part_of(part, everyone)) for part in ("held-out", "validation", "training")}  # type: ignore[arg-type]
+    names: tuple[Part, ...] = ("held-out", "validation", "training")
+    parts = {part: people_of(part_of(part, everyone)) for part in names}
     groups = [[person.group for person in people] for people in parts.values()]
     assert [[told.count(group) for group in ("girl", "boy", "woman", "man")] for told in groups] == [
         [7] * 4,

@@ -89,10 +89,8 @@ def test_without_a_network_the_message_says_what_to_fetch_and_where_to_put_it(
         resolve("open_clip:ViT-B-32/laion2b_s34b_b79k", "image_text")
     told = str(caught.value)
     assert str(hub) in told
-    assert (
-        "https://huggingface.co/laion/CLIP-ViT-B-32-laion2B-s34B-b79K/resolve/main/open_clip_model.safetensors"
-        in told
-    )
+    repository = "https://huggingface.co/laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
+    assert f"{repository}/resolve/main/open_clip_model.safetensors" in told
     assert "write open_clip:ViT-B-32/laion2b_s34b_b79k@PATH_OF_THE_FILE" in told
     assert len(told) < 600 + 2 * len(str(hub))
     assert ("Fetching" in capsys.readouterr().out) is not bool(switched_off)

@@ -55,7 +55,8 @@ for line in sys.stdin:
 
 
 def allowed(size: int) -> int:
-    """Bytes for a file of this size: the budget twice, because the first reading is still there at the second, and some for Python."""
+    """Bytes for a file of this size: the budget twice, because the first reading is still there at the
+    second, and some for Python."""
     return 2 * (FLOOR + FACTOR * size) + (64 << 20)
 
 

@@ -24,8 +24,8 @@ class Published:
         format: The format's name, for people.
         family: The kind of network, e.g. ``stylegan2``.
         config: Arguments of the network's constructor.
-        tensors: Its parameters and buffers by the names of our files (see :mod:`stylegan2_names`); ``w_mean`` and
-            noise maps may be missing.
+        tensors: Its parameters and buffers by the names of our files (see :mod:`stylegan2_names`); ``w_mean``
+            and noise maps may be missing.
     """
 
     format: str

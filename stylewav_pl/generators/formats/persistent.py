@@ -144,7 +144,8 @@ def _check_architecture(generator: InertObject) -> None:
     labels = generator.state.get("c_dim", 0)
     if labels or "embed" in Layer(generator, "mapping").children:
         raise WeightsError(
-            f"It holds a conditional StyleGAN2 (labels of width {brief(labels)}). Expected a network without labels."
+            f"It holds a conditional StyleGAN2 (labels of width {brief(labels)}). Expected a network without "
+            "labels."
         )
     require(generator.state.get("img_channels", 3), 3, "image channels")
 
@@ -169,7 +170,8 @@ def _architecture(synthesis: Layer) -> str:
     architecture = common({block.name: block.attribute("architecture") for block in blocks}, "architecture")
     if architecture not in ARCHITECTURES:
         raise WeightsError(
-            f"It is a StyleGAN2 with architecture = {brief(architecture)}; this version can use {', '.join(ARCHITECTURES)}."
+            f"It is a StyleGAN2 with architecture = {brief(architecture)}; this version can use "
+            f"{', '.join(ARCHITECTURES)}."
         )
     for block in blocks:
         colours = {"torgb"} if architecture == "skip" or block.name == blocks[-1].name else set()

@@ -22,14 +22,18 @@ SETTINGS = {
     "mapping_nonlinearity": ("lrelu", "activation of the mapping network"),
     "normalize_latents": (True, "normalize_latents"),
 }
-"""Settings that change what the network computes, with the value that this version can use, which is also the default."""
+"""Settings that change what the network computes, with the value that this version can use, which is also the
+default."""
 
 NEAREST = (1, 1)
 """What the filter is where the setting is explicitly none."""
 
 
 class TensorFlowPickle(Format):
-    """A tuple of ``dnnlib.tflib.network.Network``, of which the last is the averaged generator, or a bare one."""
+    """Recognises a tuple of ``dnnlib.tflib.network.Network``, or a bare one.
+
+    The last of a tuple is the averaged generator.
+    """
 
     name = "NVIDIA pickle of TensorFlow (stylegan2, stylegan2-ada)"
 
@@ -173,17 +177,19 @@ def _check_architecture(
         )
     if "4x4/Const/const" not in variables:
         raise WeightsError(
-            f"It holds a TensorFlow network built by {function}, with the variables {brief(list(variables))}. "
-            "Expected a StyleGAN2 generator."
+            f"It holds a TensorFlow network built by {function}, with the variables "
+            f"{brief(list(variables))}. Expected a StyleGAN2 generator."
         )
     labels = settings.get("label_size") or 0
     if labels or any(name.startswith(("LabelConcat/", "LabelEmbed/")) for name in variables):
         raise WeightsError(
-            f"It holds a conditional StyleGAN2 (labels of width {brief(labels)}). Expected a network without labels."
+            f"It holds a conditional StyleGAN2 (labels of width {brief(labels)}). Expected a network without "
+            "labels."
         )
     if (architecture := settings.get("architecture", "skip")) not in ARCHITECTURES:
         raise WeightsError(
-            f"It is a StyleGAN2 with architecture = {brief(architecture)}; this version can use {', '.join(ARCHITECTURES)}."
+            f"It is a StyleGAN2 with architecture = {brief(architecture)}; this version can use "
+            f"{', '.join(ARCHITECTURES)}."
         )
     for name, (usable, what) in SETTINGS.items():
         require(settings.get(name, usable), usable, what)

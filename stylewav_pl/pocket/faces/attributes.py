@@ -84,7 +84,10 @@ def normalise(z: Float[Tensor, "face 64"]) -> Float[Tensor, "face 64"]:
 
 
 def attributes_of(z: Float[Tensor, "face 64"]) -> Attributes:
-    """The attributes of the faces that belong to noise ``z``; deterministic and smooth, independent of the length of ``z``."""
+    """The attributes of the faces that belong to noise ``z``.
+
+    Deterministic and smooth, independent of the length of ``z``.
+    """
     n = normalise(z)
     sex = torch.tanh(2.0 * n[:, SEX])
     age = torch.special.ndtr(n[:, AGE])

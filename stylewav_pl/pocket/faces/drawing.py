@@ -170,8 +170,8 @@ def drawing_of(a: Attributes) -> Drawing:
 def drawing_parameters(z: Float[Tensor, "face 64"]) -> Float[Tensor, "face parameter"]:
     """Returns what a mapping network should know of ``z``, each column about standard normal.
 
-    All numbers of the drawings, and beside them the coordinates of ``z`` that matter: many numbers follow sex and
-    age, and a network that knows nothing else neglects the colour of the hair and the smile.
+    All numbers of the drawings, and beside them the coordinates of ``z`` that matter: many numbers follow sex
+    and age, and a network that knows nothing else neglects the colour of the hair and the smile.
     """
     mean, deviation = _parameter_statistics()
     return (_parameters(z) - mean.to(z)) / deviation.to(z)

@@ -54,7 +54,10 @@ class PhraseSet:
         return tuple(template.format(phrase) for phrase in self.phrases)
 
     def answers(self, facts: Int[Tensor, "face fact"]) -> tuple[Int[Tensor, " face"], Bool[Tensor, " face"]]:
-        """Returns the index of the right phrase for each face, and whether it is clear (the index is 0 where it is not)."""
+        """Returns the index of the right phrase for each face, and whether it is clear.
+
+        The index is 0 where it is not.
+        """
         index = facts[:, FACT_NAMES.index(self.fact)]
         clear = index != UNCLEAR
         if self.grown_only:

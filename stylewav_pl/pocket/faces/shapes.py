@@ -1,7 +1,7 @@
 """Soft shapes on a batch of images: signed distances in, blended colour out.
 
-Coordinates run from -1 / ZOOM to 1 / ZOOM, x to the right and y down. A distance is negative inside a shape; the
-edge is blended over about one pixel, which is what makes small images look clean.
+Coordinates run from -1 / ZOOM to 1 / ZOOM, x to the right and y down. A distance is negative inside a shape;
+the edge is blended over about one pixel, which is what makes small images look clean.
 """
 
 from dataclasses import dataclass
@@ -51,7 +51,10 @@ class Canvas:
     def paint(
         self, distance: Plane, colour: Colour, opacity: Scalar | float = 1.0, softness: float = 0.0
     ) -> None:
-        """Fills a shape: ``opacity`` in [0, 1]; ``softness`` is the width of the edge beyond the usual 1.2 pixels."""
+        """Fills a shape: ``opacity`` in [0, 1].
+
+        ``softness`` is the width of the edge beyond the usual 1.2 pixels.
+        """
         coverage = (0.5 - distance / (1.2 * self.pixel + softness)).clamp_(0.0, 1.0)
         self.blend(coverage * opacity, colour)
 
@@ -65,7 +68,10 @@ class Canvas:
 
 
 def ellipse(u: Plane, v: Plane, width: Scalar | float, height: Scalar | float) -> Plane:
-    """Distance to an ellipse with these half axes round the origin of (u, v); exact for a circle, good near the edge."""
+    """Distance to an ellipse with these half axes round the origin of (u, v).
+
+    Exact for a circle, good near the edge.
+    """
     radius = torch.sqrt((u / width).square() + (v / height).square() + 1e-9)
     gradient = torch.sqrt((u / width**2).square() + (v / height**2).square() + 1e-9)
     return (radius - 1.0) * radius / gradient.clamp_min(1e-3)
@@ -95,7 +101,10 @@ def segment(u: Plane, v: Plane, start: tuple[Scalar, Scalar], end: tuple[Scalar,
 
 
 def lens(u: Plane, v: Plane, width: Scalar | float, bend: Scalar | float, thickness: Scalar | float) -> Plane:
-    """Distance, along v, to a curved almond: a parabola through the origin, ``bend`` higher (v) at the ends, thick in the middle."""
+    """Distance, along v, to a curved almond.
+
+    A parabola through the origin, ``bend`` higher (v) at the ends, thick in the middle.
+    """
     across = (u / width).square()
     return (v - bend * across).abs() - thickness * (1.0 - across)
 

@@ -1,4 +1,6 @@
-"""Built-in voices: a small source-filter synthesiser of speech-like babble, numpy and scipy only, deterministic.
+"""Built-in voices: a small source-filter synthesiser of speech-like babble.
+
+numpy and scipy only, deterministic.
 
 The voices say no words of any language. They carry what the pocket suite needs from a voice: pitch, vocal
 tract length, voice quality and tempo that depend on sex and age, on speakers that overlap as people do.

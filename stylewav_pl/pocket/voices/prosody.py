@@ -88,7 +88,10 @@ def _pause(seconds: float) -> _Event:
 
 
 def _phrase(speaker: Speaker, inventory: _Inventory, random: np.random.Generator) -> list[_Event]:
-    """One breath group: pitch declines, some syllables are accented, the last one is longer and falls or rises."""
+    """Draws one breath group.
+
+    Pitch declines, some syllables are accented, the last one is longer and falls or rises.
+    """
     count = int(random.integers(3, 12))
     top, bottom = random.normal(1.8, 0.6), random.normal(-1.8, 0.6)
     ending = random.normal(4.0, 1.0) if random.random() < inventory.rise else random.normal(-2.0, 0.8)

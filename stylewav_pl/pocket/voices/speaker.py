@@ -110,7 +110,10 @@ def draw_speaker(name_or_seed: str | int, sex: Sex, age: Years, *, name: str | N
 
 
 def maturity(sex: Sex, age: Years) -> float:
-    """Tells how far a voice has grown up: 0 for a small child, 1 for an adult; boys change late and quickly."""
+    """Tells how far a voice has grown up: 0 for a small child, 1 for an adult.
+
+    Boys change late and quickly.
+    """
     if sex == "male":
         return float(0.35 * np.clip((age - 3) / 10, 0, 1) + 0.65 * np.clip((age - 12.5) / 4, 0, 1))
     return float(np.clip((age - 3) / 13, 0, 1))

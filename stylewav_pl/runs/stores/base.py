@@ -80,7 +80,10 @@ class Store(ABC):
 
     @abstractmethod
     def place(self, id: str, kind: Kind) -> str:
-        """Tells where it lies in the run directory; inside a shard, with the member's name behind that of the shard."""
+        """Tells where it lies in the run directory.
+
+        Inside a shard, with the member's name behind that of the shard.
+        """
 
     @abstractmethod
     def digest(self, files: CohortFiles, id: str, kind: Kind) -> Digest | None:

@@ -15,7 +15,10 @@ from stylewav_pl.runs.stores.base import RECORD, Kind, Member, Store
 
 @final
 class FileStore(Store):
-    """``images/<stem>.png``, ``latents/<stem>.safetensors``, ``strips/<stem>.png``; records are in the journal alone."""
+    """``images/<stem>.png``, ``latents/<stem>.safetensors``, ``strips/<stem>.png``.
+
+    Records are in the journal alone.
+    """
 
     def path(self, id: str, kind: Kind) -> Path:
         """Tells where a member lies."""
@@ -50,7 +53,9 @@ class FileStore(Store):
         return files.files.get(self.place(id, kind))
 
     def _write(self, member: Member) -> Digest:
-        """Half-written files lie in a folder of their own: after a crash nobody has to look for them among millions.
+        """Half-written files lie in a folder of their own.
+
+        After a crash nobody has to look for them among millions.
 
         Each has a name of its own: a process that outlived its job may be at the same clip.
         """

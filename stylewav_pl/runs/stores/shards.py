@@ -1,7 +1,10 @@
-"""One tar for each cohort, in the layout of webdataset: members of one clip have one name and differ in the suffix.
+"""One tar for each cohort, in the layout of webdataset.
+
+Members of one clip have one name and differ in the suffix.
 
 A tar cannot be written half and continued, so a shard is a cohort: it appears whole or not at all. Same
-members, same bytes: nothing of the moment, the machine or the user enters a shard. Format: https://github.com/webdataset/webdataset
+members, same bytes: nothing of the moment, the machine or the user enters a shard. Format:
+https://github.com/webdataset/webdataset
 """
 
 import io
@@ -20,7 +23,10 @@ from stylewav_pl.runs.stores.base import RECORD, STRIP, Kind, Member, Output, St
 
 @final
 class ShardStore(Store):
-    """``shards/<cohort>.tar`` with ``<key>.png``, ``<key>.safetensors``, ``<key>.json`` and ``<key>.strip.png`` for each clip."""
+    """``shards/<cohort>.tar`` with the members of each clip.
+
+    ``<key>.png``, ``<key>.safetensors``, ``<key>.json`` and ``<key>.strip.png``.
+    """
 
     def __init__(self, run: Path, output: Output, cohort_of: Callable[[str], int]) -> None:
         super().__init__(run, output, cohort_of)
@@ -70,7 +76,10 @@ class ShardStore(Store):
         return f"shards/{cohort:08d}.tar"
 
     def _places(self, path: Path) -> Mapping[str, tuple[int, int]]:
-        """Offset and size of each member of a shard; kept for the last one, since whoever reads a run goes from clip to clip."""
+        """Offset and size of each member of a shard.
+
+        Kept for the last one, since whoever reads a run goes from clip to clip.
+        """
         if self._kept[0] != path:
             try:
                 with tarfile.open(path, "r:") as tar:
@@ -89,7 +98,8 @@ def _place(member: tarfile.TarInfo) -> tuple[int, int]:
     """Offset and size.
 
     Raises:
-        tarfile.ReadError: It has extended headers. A run writes none, and every later member would get a copy of them.
+        tarfile.ReadError: It has extended headers. A run writes none, and every later member would get a copy
+            of them.
     """
     if member.pax_headers:
         raise tarfile.ReadError(f"extended headers at {member.name[:100]}")

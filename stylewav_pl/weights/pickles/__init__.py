@@ -1,4 +1,7 @@
-"""Pickles read without running anything they contain: the result is plain containers, numbers and inert records."""
+"""Pickles read without running anything they contain.
+
+The result is plain containers, numbers and inert records.
+"""
 
 from stylewav_pl.weights.pickles.budget import Budget, RefusedPickleError
 from stylewav_pl.weights.pickles.builders import BUILDERS, InertObject

@@ -1,13 +1,18 @@
-"""What reading one file may cost: a small file must not ask for much memory or time, however cleverly it repeats itself."""
+"""What reading one file may cost.
+
+A small file must not ask for much memory or time, however cleverly it repeats itself.
+"""
 
 MAX_INSTRUCTIONS = 500_000
 """Of all pickles in one file. A published generator needs up to 100,000; this many take a second or two."""
 
 FLOOR = 32 << 20
-"""Bytes that any file may ask for: the layout of a network takes as much in a small file as in a large one."""
+"""Bytes that any file may ask for: the layout of a network takes as much in a small file as in a large one.
+"""
 
 FACTOR = 8
-"""Bytes per byte of the file on top. An honest file needs about three: its bytes as they are pushed, as an array
+"""Bytes per byte of the file on top. An honest file needs about three: its bytes as they are pushed, as an
+array
 and as a tensor; tied weights are shown several times."""
 
 

@@ -1,4 +1,6 @@
-"""The names that a pickle of weights may use, and the harmless values they become. Everything else is refused.
+"""The names that a pickle of weights may use, and the harmless values they become.
+
+Everything else is refused.
 
 ``torch_utils.persistence._reconstruct_persistent_obj`` is how NVIDIA's PyTorch networks are stored: a
 dictionary with the source code of a class and the state of the object. The state is kept, the source is

@@ -8,7 +8,10 @@ from typing import Any, Protocol, runtime_checkable
 
 @runtime_checkable
 class Stream(Protocol):
-    """What a pickle is read from; ``read`` must not set memory aside for more bytes than there are (files do, memory maps do not)."""
+    """What a pickle is read from.
+
+    ``read`` must not set memory aside for more bytes than there are (files do, memory maps do not).
+    """
 
     def read(self, size: int, /) -> bytes:
         """The next bytes, fewer at the end."""
@@ -28,7 +31,8 @@ class Builder:
         name: Module and name, as in the file.
         build: Makes the inert value; ``None`` where the name only appears as an argument. It may look as deep
             as into the items of its arguments; that much is taken from the budget before it is called.
-        takes_budget: Whether it makes more than that, and takes it from the budget, its first argument, itself.
+        takes_budget: Whether it makes more than that, and takes it from the budget, its first argument,
+            itself.
     """
 
     name: str

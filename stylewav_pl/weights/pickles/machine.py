@@ -2,9 +2,9 @@
 
 Python's own unpickler looks up and calls whatever a file names. This one walks the opcodes as ``pickletools``
 parses them, and a name becomes one of the few builders of a table, or an error. It never imports, never calls
-what a file describes, and does not recurse, so nesting costs no stack. Whatever it makes is first taken from the
-file's :class:`Budget`, so that nothing that a file repeats (a text in the memo, a set made of it) grows beyond
-its size. The opcodes are documented in Python's ``pickletools``.
+what a file describes, and does not recurse, so nesting costs no stack. Whatever it makes is first taken from
+the file's :class:`Budget`, so that nothing that a file repeats (a text in the memo, a set made of it) grows
+beyond its size. The opcodes are documented in Python's ``pickletools``.
 """
 
 import pickletools
@@ -64,7 +64,8 @@ class Machine:
             ValueError: It is damaged. Other exceptions of damaged data: IndexError, KeyError, TypeError,
                 AttributeError.
         """
-        for opcode, argument, _ in pickletools.genops(stream):  # type: ignore[arg-type]  # needs no more than a Stream
+        # it needs no more than a Stream
+        for opcode, argument, _ in pickletools.genops(stream):  # type: ignore[arg-type]
             self.budget.step()
             self.budget.spend(STEP_BYTES + sys.getsizeof(argument))
             if opcode.name == "STOP":

@@ -1,4 +1,7 @@
-"""Arrays, scalars and tensors of pickles as views of the bytes in the file: checked against their size, never copied."""
+"""Arrays, scalars and tensors of pickles as views of the bytes in the file.
+
+Checked against their size, never copied.
+"""
 
 import math
 import re
@@ -16,9 +19,11 @@ from stylewav_pl.weights.pickles.values import brief
 NUMERIC = re.compile(r"b1|[fiu](1|2|4|8)")
 MAX_DIMENSIONS = 8
 MAX_REPEATED = 1 << 20
-"""How many numbers a tensor may show that repeats fewer; without a bound one number could be shown as terabytes."""
+"""How many numbers a tensor may show that repeats fewer; without a bound one number could be shown as
+terabytes."""
 MAX_VIEWS = 16
-"""How many times over the tensors of a file may show a storage (or ``MAX_REPEATED`` numbers, if that is more): all are copied in the end."""
+"""How many times over the tensors of a file may show a storage (or ``MAX_REPEATED`` numbers, if that is
+more): all are copied in the end."""
 
 
 class NumberType(Stateful):
@@ -48,7 +53,9 @@ class Numbers(Stateful):
         self._copy: np.ndarray | None = None
 
     def tensor(self, kind: type[np.generic] | None = None) -> Tensor:
-        """A copy of the file's bytes, as numbers of ``kind`` (their own by default); the same copy however many names they have.
+        """A copy of the file's bytes, as numbers of ``kind`` (their own by default).
+
+        The same copy however many names they have.
 
         Raises:
             ValueError: The numbers are of a type that NumPy does not have, or not known.
@@ -94,7 +101,10 @@ def reconstructed(kind: Any, *arguments: Any) -> Numbers:
 
 
 def array_from_buffer(content: Any, kind: Any, shape: Any, order: Any, axis_order: Any = None) -> Numbers:
-    """An array as protocol 5 writes it; since NumPy 2.4 its axes may lie in any order (``K``) and come back to theirs at the end."""
+    """An array as protocol 5 writes it.
+
+    Since NumPy 2.4 its axes may lie in any order (``K``) and come back to theirs at the end.
+    """
     if order == "K" and axis_order is not None:
         return Numbers(_array(content, kind, shape, "C").transpose(sizes(axis_order)))
     return Numbers(_array(content, kind, shape, "F" if order == "F" else "C"))

@@ -1,4 +1,7 @@
-"""The numbers behind torch's tensors, and the two ways in which torch arranges pickles and numbers in one file."""
+"""The numbers behind torch's tensors.
+
+And the two ways in which torch arranges pickles and numbers in one file.
+"""
 
 import io
 from collections.abc import Callable, Mapping
@@ -31,7 +34,10 @@ STORAGES: Mapping[str, Builder] = {name: Builder(name) for name in NUMBER_TYPES}
 
 
 def _storage(identifier: Any) -> tuple[str, Storage]:
-    """Key and storage that torch's persistent id means: ``("storage", type, key, device, count)``, in older files a view behind it."""
+    """Returns key and storage that torch's persistent id means.
+
+    ``("storage", type, key, device, count)``, in older files a view behind it.
+    """
     if not isinstance(identifier, tuple) or identifier[5:] not in ((), (None,)):
         raise ValueError("a storage of unknown form")
     word, kind, key, _, count = identifier[:5]
@@ -85,7 +91,9 @@ def read_torch_records(
 def read_legacy_torch(
     stream: Stream, builders: Mapping[str, Builder], budget: Budget, size: int
 ) -> tuple[Any, list[Storage]]:
-    """The value and the storages of torch's older format: magic number, protocol, machine, value, keys, then the numbers by key.
+    """Reads the value and the storages of torch's older format.
+
+    Magic number, protocol, machine, value, keys, then the numbers by key.
 
     Args:
         stream: Stands at the magic number; is left before the numbers.
@@ -116,7 +124,9 @@ def read_legacy_torch(
 
 
 def read_storage(budget: Budget, content: Any) -> Storage:
-    """One storage as ``torch.storage._load_from_bytes`` takes it: a torch file of the older format inside a pickle.
+    """Reads one storage as ``torch.storage._load_from_bytes`` takes it.
+
+    It is a torch file of the older format inside a pickle.
 
     Nothing but storages is allowed in there. The numbers stay where they are; they are not copied.
     """

@@ -34,7 +34,8 @@ def checked_keys(values: list[Any]) -> list[Any]:
     """Returns the values themselves, if all of them can be keys.
 
     Raises:
-        RefusedPickleError: One of them is a container, or longer or larger than any name or number that is one.
+        RefusedPickleError: One of them is a container, or longer or larger than any name or number that is
+            one.
     """
     for value in values:
         if not isinstance(value, KEYS):

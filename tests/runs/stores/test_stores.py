@@ -1,4 +1,5 @@
-"""Every store gives back what was put into it; shards are what webdataset reads, and the same bytes each time."""
+"""Every store gives back what was put into it; shards are what webdataset reads, and the same bytes each
+time."""
 
 import io
 import tarfile
@@ -102,7 +103,8 @@ def test_two_processes_may_be_at_the_same_cohort(tmp_path: Path, kind: str, pool
 def test_the_members_of_a_shard_are_looked_up_once(
     tmp_path: Path, pool: Executor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rendering a run again reads clip after clip; searching the shard for each would cost hours for millions."""
+    """Rendering a run again reads clip after clip; searching the shard for each would cost hours for
+    millions."""
     store, opened, open_tar = filled(tmp_path, "shards", pool), [], tarfile.open
     monkeypatch.setattr(
         tarfile, "open", lambda *args, **kwargs: opened.append(args) or open_tar(*args, **kwargs)
