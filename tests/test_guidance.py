@@ -65,7 +65,7 @@ def test_a_loss_of_one_term_leaves_no_trace(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_run_ends_with_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bank of the first start is measured, that of the second read; views follow a clip's seed and step alone."""
+    """The first start measures the bank, the second reads it; views follow seed and step alone."""
     monkeypatch.setenv("STYLEWAV_CACHE", str(tmp_path / "cache"))
     words = [*DIRECTED, *VIEWED]
     assert fit(tmp_path / "whole", *words) == 0

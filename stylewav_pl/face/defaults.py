@@ -49,7 +49,7 @@ def defaults(from_prior: bool = True, with_words: bool = False) -> Defaults:
 
     Args:
         from_prior: Whether faces begin at the prior's answer; else at samples, see ``overlays/samples.yaml``.
-        with_words: Whether anything but the voice pulls, which needs the steps of ``overlays/samples.yaml``, too.
+        with_words: Whether anything but the voice pulls: that needs the steps of this overlay, too.
     """
     settings = _shipped("generate.yaml")
     model, data = dict(settings["model"]), settings["data"]
@@ -66,7 +66,7 @@ def defaults(from_prior: bool = True, with_words: bool = False) -> Defaults:
 def overlays(from_prior: bool, with_words: bool) -> list[str]:
     """Returns what is laid over ``generate.yaml``.
 
-    Words arrive from a face near the mean in twenty steps, but seldom in the few small ones that follow the prior.
+    Words arrive from near the mean in twenty steps, but seldom in the few small ones after the prior.
 
     >>> overlays(True, False), overlays(True, True)
     ([], ['overlays/samples.yaml'])
