@@ -89,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
         "--start",
         choices=STARTS,
         help="where faces begin: the mean face, samples of each clip's own near it, or the prior's answer to "
-        "the voice (default: prior with the pocket networks, else samples)",
+        "the voice (default: prior with the pocket networks and without words, else samples)",
     )
     options.add_argument(
         "--latent",
