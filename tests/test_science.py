@@ -9,13 +9,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from scipy import stats
 
+import stylewav_pl
 from stylewav_pl.cli import main
+from stylewav_pl.data import BuiltinVoices, Window
+from stylewav_pl.embedders import load_image_text_embedder
+from stylewav_pl.generators import load_generator
+from stylewav_pl.pictures.images import from_picture
 from stylewav_pl.pocket.voices import Speaker, held_out_children, held_out_speakers, training_speakers
 from stylewav_pl.runs.directory import RunDirectory
-from stylewav_pl.training.base_rates import measure_run
+from stylewav_pl.training.base_rates import SEX, answer, measure, measure_run
+from stylewav_pl.training.nuisance import embed
 
 BOY, GIRL = "this is a photo of a boy", "this is a photo of a girl"
 PROMPT_OF = {"male": BOY, "female": GIRL}
@@ -73,7 +80,7 @@ def test_every_voice_has_a_face(demo: Path) -> None:
 
 def test_faces_move_towards_their_voices(demo: Path) -> None:
     gains = [float(row["similarity_end"]) - float(row["similarity_start"]) for row in rows(demo)]
-    assert sum(gain > 0 for gain in gains) >= 76
+    assert sum(gain > 0 for gain in gains) >= 50 and np.mean(gains) > 0.003  # most was done by the prior
 
 
 def test_each_prompt_scores_higher_on_its_own_population(statistics: dict[str, Any]) -> None:
@@ -117,13 +124,35 @@ def test_children_look_like_children(demo: Path) -> None:
             assert entry["welch"]["difference"]["value"] > 0 and entry["p_holm"] < 0.001
 
 
+NOT_TOLD = ("glasses", "hair-colour", "skin", "background")
+
+
 def test_what_no_voice_says_keeps_its_share(demo: Path) -> None:
     """Of 32 women and 32 men a share lies within 0.25 of the true one in 99 of 100 cases."""
     found = measure_run(demo, "pocket-judge", samples=400)
     for name, share in found.shares.items():
-        if name.split(":")[0] in ("glasses", "skin", "background"):
+        if name.split(":")[0] in NOT_TOLD:
             assert share.shift < 0.25, name
     assert found.diversity > 0.8
+
+
+def test_over_200_other_voices_no_share_moves_by_ten_points() -> None:
+    """Two faces each, as the prior answers; the steps that follow leave what no voice says alone."""
+    voices = BuiltinVoices(100)
+    clips = voices.list_clips()
+    spoken = [(voices.read(clip, 16_000, Window(2.5)).numpy(), 16_000) for clip in clips]
+    faces = stylewav_pl.generate(spoken, count=2, steps=0, side_by_side=50, device="cpu")
+    images = torch.stack([from_picture(face.image) for face in faces])
+    male = torch.tensor([clip.labels["sex"] == "male" for clip in clips]).repeat_interleave(2)
+    judge = load_image_text_embedder("pocket-judge")
+    found = measure(images, male, load_generator("pocket"), judge, truncation=1.0)
+    for name, share in found.shares.items():
+        if name.split(":")[0] in NOT_TOLD:
+            assert share.shift < 0.1, name
+    assert abs(found.shares["beard: with"].women - found.shares["beard: with"].random_women) < 0.1
+    assert found.diversity > 0.8
+    boys = answer(judge, embed(judge, images), SEX) == 0
+    assert (boys == male).float().mean() > 0.92
 
 
 def test_the_judge_is_not_the_guide(demo: Path) -> None:
