@@ -15,11 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from stylewav_pl.generators.base import Noise, StyleLayer, Styles
 from stylewav_pl.generators.stored import StoredGenerator
 from stylewav_pl.generators.stylegan2_block import Block, checked_channels
-from stylewav_pl.generators.stylegan2_layers import (
-    BINOMIAL,
-    ModulatedConvolution,
-    ToRGB,
-)
+from stylewav_pl.generators.stylegan2_layers import BINOMIAL, ModulatedConvolution, ToRGB
 from stylewav_pl.generators.stylegan2_mapping import MappingNetwork
 from stylewav_pl.generators.stylegan2_names import layer_names, to_network_names, to_stored_names
 
