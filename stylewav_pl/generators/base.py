@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 import torch
 from jaxtyping import Float
@@ -123,6 +123,16 @@ class Generator(nn.Module, ABC):
                 f"Expected a resolution of {', '.join(map(str, self.resolutions))}; found {resolution}."
             )
         return resolution or self.resolution
+
+    @staticmethod
+    def check_noise_maps(noise: str) -> None:
+        """Refuses another word than those of :data:`Noise`.
+
+        Raises:
+            ValueError: It is one.
+        """
+        if noise not in get_args(Noise):
+            raise ValueError(f"Expected noise to be one of {', '.join(get_args(Noise))}; found {noise!r}.")
 
     def truncated(
         self, w: Float[Tensor, "clip width"], truncation: float, cutoff: int | None

@@ -1,7 +1,7 @@
 """A generator without training: a public double that makes whole pipelines testable in milliseconds."""
 
 import math
-from typing import ClassVar, get_args
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -44,9 +44,7 @@ class LinearGenerator(Generator):
         self, z: Float[Tensor, "clip ..."], truncation: float = 1.0, cutoff: int | None = None
     ) -> Float[Tensor, "clip *layer width"]:
         """``w_mean + truncation * z @ A``; see :meth:`Generator.map`."""
-        if z.ndim != 2 or z.shape[1] != self.z_dim:
-            raise ValueError(f"Expected z of shape [clip, {self.z_dim}], found {list(z.shape)}.")
-        return self.truncated(self.w_mean + z @ self.z_to_w, truncation, cutoff)
+        return self.truncated(self.w_mean + self.checked_noise(z) @ self.z_to_w, truncation, cutoff)
 
     def styles(self, ws: Float[Tensor, "clip ..."]) -> list[Float[Tensor, "clip _"]]:
         """The w vector of each layer."""
@@ -73,8 +71,7 @@ class LinearGenerator(Generator):
         resolution: int | None = None,
     ) -> Float[Tensor, "clip 3 height width"]:
         """Renders W, W+ or S to RGB images in (-1, 1); coarser ones are means of their pixels."""
-        if noise not in get_args(Noise):
-            raise ValueError(f"Expected noise to be one of {', '.join(get_args(Noise))}; found {noise!r}.")
+        self.check_noise_maps(noise)
         pixels = torch.einsum("clw,lwp->cp", self._layers(ws_or_styles), self.w_to_image)
         image = pixels.tanh().view(-1, 3, self.resolution, self.resolution)
         size = self.checked_resolution(resolution)

@@ -6,23 +6,21 @@ network that the paper of StyleWav explains.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, cast, get_args
+from typing import Any, ClassVar, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
+from stylewav_pl.generators import recompute
 from stylewav_pl.generators.base import Noise, StyleLayer, Styles
-from stylewav_pl.generators.stored import StoredGenerator
+from stylewav_pl.generators.style_based import GrownGenerator
 from stylewav_pl.generators.stylegan2_block import checked_channels
 from stylewav_pl.generators.stylegan_layers import StyledLayer, StyleGANMapping
 
-NOISE_MAP = ".noise_const"
 
-
-class StyleGAN(StoredGenerator):
+class StyleGAN(GrownGenerator):
     """The generator of StyleGAN, of 2018.
 
     Its authors truncate w in the first eight layers alone: ``map(z, 0.7, cutoff=8)``.
@@ -86,7 +84,7 @@ class StyleGAN(StoredGenerator):
     def config(self) -> dict[str, Any]:
         """See :meth:`StoredGenerator.config`."""
         return {
-            "channels": {str(resolution): width for resolution, width in self.channels.items()},
+            "channels": self.stored_channels,
             "z_dim": self.z_dim,
             "w_dim": self.w_dim,
             "mapping_depth": self.mapping_depth,
@@ -94,28 +92,6 @@ class StyleGAN(StoredGenerator):
             "mapping_learning_rate_multiplier": self.mapping_learning_rate_multiplier,
             "fused_from": self.fused_from,
         }
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> "StyleGAN":
-        """See :meth:`StoredGenerator.from_config`."""
-        channels = {int(resolution): int(width) for resolution, width in config["channels"].items()}
-        return cls(**{**config, "channels": channels})
-
-    @classmethod
-    def check_sizes(cls, config: Mapping[str, Any], tensors: int) -> None:
-        """See :meth:`StoredGenerator.check_sizes`."""
-        cls.check_count(int(config["mapping_depth"]) + len(config["channels"]), tensors)
-        cls.check_pixels(max(map(int, config["channels"])))
-
-    @classmethod
-    def described(cls, config: Mapping[str, Any]) -> dict[str, Any]:
-        """See :meth:`StoredGenerator.described`."""
-        return {"resolution": max(map(int, config["channels"])), **config}
-
-    @classmethod
-    def may_lack(cls, name: str) -> bool:
-        """See :meth:`StoredGenerator.may_lack`: noise maps."""
-        return name.endswith(NOISE_MAP)
 
     def fill(self, names: Sequence[str]) -> str:
         """Draws noise maps from a fixed seed."""
@@ -140,12 +116,6 @@ class StyleGAN(StoredGenerator):
             layer.recompute = recompute_from is not None and size >= recompute_from
         return self
 
-    def map(
-        self, z: Float[Tensor, "clip ..."], truncation: float = 1.0, cutoff: int | None = None
-    ) -> Float[Tensor, "clip *layer width"]:
-        """See :meth:`Generator.map`."""
-        return self.truncated(self.mapping(self.checked_noise(z)), truncation, cutoff)
-
     def styles(self, ws: Float[Tensor, "clip ..."]) -> list[Float[Tensor, "clip _"]]:
         """The scales (less one) and the biases of each layer, ``[clip, 2 channels]``."""
         ws = self.checked_ws(ws)
@@ -165,16 +135,11 @@ class StyleGAN(StoredGenerator):
     ) -> Float[Tensor, "clip 3 height width"]:
         """See :meth:`Generator.synthesize`; ``resolution`` can only be the network's own."""
         self.checked_resolution(resolution)
-        if noise not in get_args(Noise):
-            raise ValueError(f"Expected noise to be one of {', '.join(get_args(Noise))}; found {noise!r}.")
+        self.check_noise_maps(noise)
         styles = self.as_styles(ws_or_styles)
         with torch.autocast(self.constant.device.type, enabled=False):  # precision is chosen in freeze
             x = self.constant.expand(len(styles[0]), -1, -1, -1)  # [clip, channels, 4, 4]
             for layer, style in zip(self.each_layer, styles, strict=True):
-                if layer.recompute and torch.is_grad_enabled():
-                    keep = noise == "random"
-                    x = checkpoint(layer, x, style, noise, use_reentrant=False, preserve_rng_state=keep)
-                else:
-                    x = layer(x, style, noise)
+                x = recompute.run(layer, x, style, noise, noise=noise)
             gain = 1 / math.sqrt(x.shape[1])
             return functional.conv2d(x, self.to_rgb.weight * gain, self.to_rgb.bias)

@@ -5,25 +5,24 @@ path regularisation.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
+from stylewav_pl.generators import recompute
 from stylewav_pl.generators.base import Noise, StyleLayer, Styles
-from stylewav_pl.generators.stored import StoredGenerator
+from stylewav_pl.generators.style_based import NOISE_MAP, GrownGenerator
 from stylewav_pl.generators.stylegan2_block import Block, checked_channels
 from stylewav_pl.generators.stylegan2_layers import BINOMIAL, ModulatedConvolution, ToRGB
 from stylewav_pl.generators.stylegan2_mapping import MappingNetwork
 from stylewav_pl.generators.stylegan2_names import layer_names, to_network_names, to_stored_names
 
 ARCHITECTURES = ("skip", "resnet", "orig")
-NOISE_MAP = ".noise_const"
 
 
-class StyleGAN2(StoredGenerator):
+class StyleGAN2(GrownGenerator):
     """The generator of StyleGAN2: a block per resolution, from coarse to fine.
 
     Args:
@@ -162,7 +161,7 @@ class StyleGAN2(StoredGenerator):
     def config(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON can hold them (see :meth:`from_config`)."""
         return {
-            "channels": {str(resolution): width for resolution, width in self.channels.items()},
+            "channels": self.stored_channels,
             "z_dim": self.z_dim,
             "w_dim": self.w_dim,
             "mapping_depth": self.mapping_depth,
@@ -172,29 +171,6 @@ class StyleGAN2(StoredGenerator):
             "resample_taps": list(self.resample_taps),
             "architecture": self.architecture,
         }
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> "StyleGAN2":
-        """Builds an untrained network from :attr:`config`."""
-        channels = {int(resolution): int(width) for resolution, width in config["channels"].items()}
-        return cls(**{**config, "channels": channels})
-
-    @classmethod
-    def check_sizes(cls, config: Mapping[str, Any], tensors: int) -> None:
-        """See :meth:`StoredGenerator.check_sizes`."""
-        cls.check_count(int(config["mapping_depth"]) + len(config["channels"]), tensors)
-        cls.check_pixels(max(map(int, config["channels"])))
-
-    @classmethod
-    def described(cls, config: Mapping[str, Any]) -> dict[str, Any]:
-        """See :meth:`StoredGenerator.described`."""
-        channels = dict(sorted(config["channels"].items(), key=lambda pair: int(pair[0])))
-        return {"resolution": max(map(int, channels)), **config, "channels": channels}
-
-    @classmethod
-    def may_lack(cls, name: str) -> bool:
-        """See :meth:`StoredGenerator.may_lack`: noise maps."""
-        return name.endswith(NOISE_MAP)
 
     def fill(self, names: Sequence[str]) -> str:
         """Draws noise maps from a fixed seed."""
@@ -216,16 +192,6 @@ class StyleGAN2(StoredGenerator):
     def load_stored(self, tensors: Mapping[str, Tensor]) -> None:
         """See :meth:`StoredGenerator.load_stored`."""
         super().load_stored(to_network_names(tensors, *self._layout))
-
-    def map(
-        self, z: Float[Tensor, "clip ..."], truncation: float = 1.0, cutoff: int | None = None
-    ) -> Float[Tensor, "clip *layer width"]:
-        """Maps noise to w and pulls it towards ``w_mean``; see :meth:`Generator.map`.
-
-        Raises:
-            ValueError: ``z`` is not ``[clip, z_dim]``, or there are fewer layers than ``cutoff``.
-        """
-        return self.truncated(self.mapping(self.checked_noise(z)), truncation, cutoff)
 
     def styles(self, ws: Float[Tensor, "clip ..."]) -> list[Float[Tensor, "clip _"]]:
         """The style of each layer.
@@ -281,18 +247,12 @@ class StyleGAN2(StoredGenerator):
 
         Arguments as in :meth:`synthesize`.
         """
-        if noise not in get_args(Noise):
-            raise ValueError(f"Expected noise to be one of {', '.join(get_args(Noise))}; found {noise!r}.")
+        self.check_noise_maps(noise)
         styles = self.as_styles(ws_or_styles)
         x = self.constant.expand(len(styles[0]), -1, -1, -1)  # [clip, channels, 4, 4]
         image = None
         for block in self:
             own, styles = styles[: len(block.layers)], styles[len(block.layers) :]
-            if block.recompute and torch.is_grad_enabled():
-                x, image = checkpoint(
-                    block, x, image, own, noise, use_reentrant=False, preserve_rng_state=noise == "random"
-                )
-            else:
-                x, image = block(x, image, own, noise)
+            x, image = recompute.run(block, x, image, own, noise, noise=noise)
             if image is not None:
                 yield image

@@ -5,22 +5,22 @@ of the weight file, so nothing here designs them.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, cast, get_args
+from typing import Any, ClassVar, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
+from stylewav_pl.generators import recompute
 from stylewav_pl.generators.base import Noise, StyleLayer, Styles
-from stylewav_pl.generators.stored import StoredGenerator
+from stylewav_pl.generators.style_based import StyleBasedGenerator
 from stylewav_pl.generators.stylegan2_mapping import MappingNetwork
 from stylewav_pl.generators.stylegan3_input import TRANSFORM_NUMBERS, FourierInput, placement
 from stylewav_pl.generators.stylegan3_layers import AliasFreeLayer, LayerShape
 from stylewav_pl.ranges import Number
 
 
-class StyleGAN3(StoredGenerator):
+class StyleGAN3(StyleBasedGenerator):
     """The generator of StyleGAN3. It has no noise inputs, so the ``noise`` argument is only checked.
 
     Args:
@@ -160,12 +160,6 @@ class StyleGAN3(StoredGenerator):
             layer.dtype = dtype if size > float32_up_to else torch.float32
         return self
 
-    def map(
-        self, z: Float[Tensor, "clip ..."], truncation: float = 1.0, cutoff: int | None = None
-    ) -> Float[Tensor, "clip *layer width"]:
-        """See :meth:`Generator.map`."""
-        return self.truncated(self.mapping(self.checked_noise(z)), truncation, cutoff)
-
     def styles(self, ws: Float[Tensor, "clip ..."]) -> list[Float[Tensor, "clip _"]]:
         """The four numbers that turn and shift the input, then the style of each layer."""
         ws = self.checked_ws(ws)
@@ -187,15 +181,11 @@ class StyleGAN3(StoredGenerator):
     ) -> Float[Tensor, "clip 3 height width"]:
         """See :meth:`Generator.synthesize`; ``resolution`` can only be the network's own."""
         self.checked_resolution(resolution)
-        if noise not in get_args(Noise):
-            raise ValueError(f"Expected noise to be one of {', '.join(get_args(Noise))}; found {noise!r}.")
+        self.check_noise_maps(noise)
         first, *styles = self.as_styles(ws_or_styles)
         with torch.autocast(first.device.type, enabled=False):  # precision is chosen in freeze
             x = self.input(first)  # [clip, channels, size, size]
             for layer, style in zip(self.each_layer, styles, strict=True):
-                if layer.recompute and torch.is_grad_enabled():
-                    x = checkpoint(layer, x, style, use_reentrant=False, preserve_rng_state=False)
-                else:
-                    x = layer(x, style)
+                x = recompute.run(layer, x, style)
         image: Tensor = x.to(first.dtype) * self.output_scale
         return image

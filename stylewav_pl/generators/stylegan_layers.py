@@ -5,7 +5,7 @@ section 2 and appendix B.
 """
 
 import math
-from itertools import pairwise
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -15,31 +15,20 @@ from torch.nn import functional
 from stylewav_pl.generators.base import Noise
 from stylewav_pl.generators.frozen_convolution import EPSILON, GAIN, SLOPE
 from stylewav_pl.generators.stylegan2_layers import EqualizedLinear, normalize_second_moment
+from stylewav_pl.generators.stylegan2_mapping import MappingNetwork
 
 BLUR = (0.25, 0.5, 0.25)
 
 
-class StyleGANMapping(nn.Module):
-    """Maps noise to w. The gain of the activation rides on the weights, so that biases do not get it.
-
-    Args:
-        z_dim: Width of the noise.
-        w_dim: Width of w.
-        width: Width of the layers in between.
-        depth: Number of layers.
-        learning_rate_multiplier: See :class:`EqualizedLinear`.
-    """
+class StyleGANMapping(MappingNetwork):
+    """Maps noise to w. The gain of the activation rides on the weights, so that biases do not get it."""
 
     def __init__(
         self, z_dim: int, w_dim: int, width: int, depth: int, learning_rate_multiplier: float
     ) -> None:
-        super().__init__()
-        widths = [z_dim] + [width] * (depth - 1) + [w_dim]
-        self.layers = nn.ModuleList()
-        for inputs, outputs in pairwise(widths):
-            layer = EqualizedLinear(inputs, outputs, learning_rate_multiplier=learning_rate_multiplier)
+        super().__init__(z_dim, w_dim, width, depth, learning_rate_multiplier)
+        for layer in cast(list[EqualizedLinear], list(self.layers)):
             layer.weight_gain *= GAIN
-            self.layers.append(layer)
 
     def forward(self, z: Float[Tensor, "clip z"]) -> Float[Tensor, "clip width"]:
         """Maps noise to w."""

@@ -5,14 +5,14 @@ optimised as in VQGAN-CLIP (Crowson et al. 2022, arXiv:2204.08583).
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from stylewav_pl.errors import ConfigError
+from stylewav_pl.generators import recompute
 from stylewav_pl.generators.base import Noise, StyleLayer, Styles
 from stylewav_pl.generators.stored import StoredGenerator
 from stylewav_pl.generators.vqgan_layers import GROUPS, Decoder, Encoder, clamp_with_gradient, codes_of_noise
@@ -76,7 +76,7 @@ class VQGAN(StoredGenerator):
         self.codebook = nn.Embedding(codes, code_width)
         self.logits = nn.Conv2d(code_width, codes, 1) if gumbel else None
         self.factor = 2 ** (len(self.channels) - 1)
-        self.num_ws, self.recompute = 1, False
+        self.num_ws = 1
         self.resize(resolution)
 
     def resize(self, resolution: int) -> "VQGAN":
@@ -155,7 +155,7 @@ class VQGAN(StoredGenerator):
         if dtype != torch.float32:
             raise ConfigError("VQGAN is computed in float32 only. Set model.speed.precision to float32.")
         super().freeze()
-        self.recompute = recompute_from is not None
+        self.decoder.recompute = recompute_from is not None
         return self
 
     def map(
@@ -183,8 +183,7 @@ class VQGAN(StoredGenerator):
     ) -> Float[Tensor, "clip 3 height width"]:
         """See :meth:`Generator.synthesize`; images are clamped to [-1, 1], by :func:`clamp_with_gradient`."""
         self.checked_resolution(resolution)
-        if noise not in get_args(Noise):
-            raise ValueError(f"Expected noise to be one of {', '.join(get_args(Noise))}; found {noise!r}.")
+        self.check_noise_maps(noise)
         (flat,) = self.as_styles(ws_or_styles)
         latents = flat.view(-1, *self.latent_shape)
         with torch.autocast(flat.device.type, enabled=False):
@@ -209,10 +208,7 @@ class VQGAN(StoredGenerator):
     def decode(self, codes: Float[Tensor, "clip code h w"]) -> Float[Tensor, "clip 3 height width"]:
         """Images of grids of any size, about [-1, 1]."""
         z = self.post_quant_conv(codes)
-        if self.recompute and torch.is_grad_enabled():
-            image: Tensor = checkpoint(self.decoder, z, use_reentrant=False, preserve_rng_state=False)
-        else:
-            image = self.decoder(z)
+        image: Tensor = recompute.run(self.decoder, z)
         return image
 
     @torch.no_grad()

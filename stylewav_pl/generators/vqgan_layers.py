@@ -122,6 +122,7 @@ class Decoder(nn.Module):
         self, first: int, channels: Sequence[int], attends: Sequence[bool], res_blocks: int, z_channels: int
     ) -> None:
         super().__init__()
+        self.recompute = False
         deepest = channels[-1]
         self.conv_in = nn.Conv2d(z_channels, deepest, 3, padding=1)
         self.mid = _Middle(deepest)
