@@ -274,7 +274,7 @@ class StyleWav(LightningModule):
         """
         batch, targets = embed_targets(batch, self.audio, like=self.latents)
         if self.given is None:
-            starts = self.initial_latents(batch, targets)
+            starts = self.initial_latents(self.seeds_of(batch), targets)
         else:
             batch, targets, starts = self.given.starts(batch, targets, self.mean_latent)
         batch, targets, loss = self.guidance.of_cohort(batch, targets, starts, self.seeds_of(batch))
@@ -300,12 +300,12 @@ class StyleWav(LightningModule):
         return [None if clip is None else seed_of(self.seed, clip) for clip in batch.slots]
 
     def initial_latents(
-        self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"]
+        self, seeds: Sequence[int | None], targets: Float[Tensor, "cohort embed"]
     ) -> Float[Tensor, " cohort *latent"]:
-        """Returns where each slot's latent begins."""
+        """Returns where each slot's latent begins; ``seeds`` as of :meth:`seeds_of`."""
         return initial_latents(
             self.start,
-            self.seeds_of(batch),
+            seeds,
             self.mean_latent,
             self.latent_space,
             self.generator,

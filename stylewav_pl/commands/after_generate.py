@@ -20,10 +20,10 @@ from stylewav_pl.commands.render import (
     write,
 )
 from stylewav_pl.embedders.base import ImageTextEmbedder
+from stylewav_pl.evaluation.heard import QUESTIONS, Questions
 from stylewav_pl.evaluation.sampling import evenly_spaced
 from stylewav_pl.files import write_whole
 from stylewav_pl.module import StyleWav
-from stylewav_pl.optimisation.start import initial_latents
 from stylewav_pl.pictures.grid import picture_grid
 from stylewav_pl.pictures.images import load_face, readable
 from stylewav_pl.pictures.video import FRAMES_PER_SECOND, encode_video
@@ -32,7 +32,6 @@ from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.journal import ClipRecord
 from stylewav_pl.runs.members import MARK
 from stylewav_pl.runs.plan import stem_of
-from stylewav_pl.studio.hearing import QUESTIONS
 
 if TYPE_CHECKING:
     from stylewav_pl.commands.experiment import ExperimentCLI
@@ -106,7 +105,7 @@ def put_in_words(
     run: FinishedRun,
     voices: Sequence[Voice],
     guide: ImageTextEmbedder,
-    questions: Mapping[str, Mapping[str, str]] = QUESTIONS,
+    questions: Questions = QUESTIONS,
 ) -> list[Voice]:
     """Asks what is heard in each voice and seen in its faces: the word whose prompt is nearest.
 
@@ -215,14 +214,4 @@ def starts_of(
     if module.given is not None:
         return torch.stack([module.given.of(id) for id in ids]).to(module.device)
     targets = torch.from_numpy(cohort.targets[list(rows)]).to(module.mean_latent)
-    return initial_latents(
-        module.start,
-        [records[id].seed for id in ids],
-        module.mean_latent,
-        module.latent_space,
-        module.generator,
-        score=lambda latents: module.renderer.render_and_score(latents, targets)[2],
-        prior=module.prior,
-        targets=targets,
-        see=lambda latents: module.renderer.render_and_score(latents, targets)[1],
-    )
+    return module.initial_latents([records[id].seed for id in ids], targets)

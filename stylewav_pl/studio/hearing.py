@@ -8,16 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
+from stylewav_pl.evaluation.heard import QUESTIONS, SHARPNESS, Questions
 
-QUESTIONS: Mapping[str, Mapping[str, str]] = {
-    "sex": {"female": "this is a photo of a girl", "male": "this is a photo of a boy"},
-    "age": {
-        "child": "this is a photo of a child",
-        "adult": "this is a photo of an adult",
-        "old": "this is a photo of an old person",
-    },
-}
-SHARPNESS = 10.0  # cosines to logits, as in the training of the pocket encoders
 EXCERPT_SECONDS = 1.5
 MOST_EXCERPTS = 6
 
@@ -62,7 +54,7 @@ def hear(
     waveform: Float[Tensor, " time"],
     audio: AudioEmbedder,
     guide: ImageTextEmbedder,
-    questions: Mapping[str, Mapping[str, str]] = QUESTIONS,
+    questions: Questions = QUESTIONS,
 ) -> Mapping[str, Sequence[Answer]]:
     """Asks what a voice sounds like.
 
