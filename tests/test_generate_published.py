@@ -22,7 +22,8 @@ from slow_vqgan import vqgan_state, write_checkpoint
 from wav2clip.model.encoder import MLPLayers, ResNetExtractor
 
 from stylewav_pl.cli import main
-from stylewav_pl.commands.generate import _words, parser
+from stylewav_pl.commands.generate import parser
+from stylewav_pl.commands.generate_arguments import experiment_arguments
 from stylewav_pl.weights.store import sha256_of
 
 SMALL = {
@@ -142,8 +143,10 @@ def test_a_guide_of_another_space_is_refused_with_the_right_one(
 
 def test_without_a_guide_the_one_that_fits_is_taken(files: Path) -> None:
     asked = parser().parse_args(["voice.wav", "-o", "out", "--audio-encoder", str(files / "Wav2CLIP.pt")])
-    assert ("--model.guide", "open_clip:ViT-B-32-quickgelu/openai") in pairwise(_words(asked, []))
+    assert ("--model.guide", "open_clip:ViT-B-32-quickgelu/openai") in pairwise(
+        experiment_arguments(asked, [])
+    )
     asked.audio_encoder = "pocket"
-    assert ("--model.guide", "pocket") in pairwise(_words(asked, []))
+    assert ("--model.guide", "pocket") in pairwise(experiment_arguments(asked, []))
     asked.guide = "my.safetensors"
-    assert ("--model.guide", "my.safetensors") in pairwise(_words(asked, []))
+    assert ("--model.guide", "my.safetensors") in pairwise(experiment_arguments(asked, []))
