@@ -1,7 +1,7 @@
 """The contract of every generator: a frozen network from latent to image."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar, get_args
 
@@ -147,6 +147,19 @@ class Generator(nn.Module, ABC):
             return pulled
         coarse = torch.arange(self.num_ws, device=w.device) < self.checked_cutoff(cutoff)
         return torch.where(coarse[:, None], pulled[:, None], w[:, None])
+
+    def sampled(self, count: int, seed: int, at_once: int) -> Iterator[Float[Tensor, "sample width"]]:
+        """Yields w of random noise in parts, the same ones for the same numbers.
+
+        Args:
+            count: How many in all.
+            seed: Of the noise.
+            at_once: How many in a part.
+        """
+        random = torch.Generator().manual_seed(seed)
+        z = torch.randn(count, self.z_dim, generator=random).to(self.w_mean)
+        for part in torch.split(z, at_once):
+            yield self.map(part)
 
     def checked_cutoff(self, cutoff: int) -> int:
         """Returns the number of layers that truncation is for.

@@ -47,11 +47,9 @@ def bank_of(renderer: Renderer, precision: str) -> Float[Tensor, "sample embed"]
 
 def _measure(renderer: Renderer) -> Float[Tensor, "sample embed"]:
     generator = renderer.generator
-    random = torch.Generator().manual_seed(SEED)
-    noise = torch.randn(SAMPLES, generator.z_dim, generator=random)
     parts = []
-    for z in torch.split(noise, AT_ONCE):
-        images = generator.synthesize(generator.map(z.to(generator.w_mean)), noise=renderer.noise)
+    for w in generator.sampled(SAMPLES, SEED, AT_ONCE):
+        images = generator.synthesize(w, noise=renderer.noise)
         parts.append(renderer.guide.embed_image(images).float())
     return torch.cat(parts)
 

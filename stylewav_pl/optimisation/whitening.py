@@ -30,9 +30,7 @@ class Whitening:
     @torch.no_grad()
     def of(cls, generator: Generator) -> "Whitening":
         """Measures the w of a generator over a fixed sample."""
-        random = torch.Generator().manual_seed(SEED)
-        noise = torch.randn(SAMPLES, generator.z_dim, generator=random)
-        parts = [undone(generator.map(z.to(generator.w_mean))) for z in torch.split(noise, AT_ONCE)]
+        parts = [undone(w) for w in generator.sampled(SAMPLES, SEED, AT_ONCE)]
         covariance = torch.cov(torch.cat(parts).double().T.cpu())
         variances, directions = torch.linalg.eigh(covariance)
         floor = SMALLEST_SHARE * variances.max()
