@@ -554,6 +554,7 @@ def test_the_manifest_of_generate_names_its_weights(tmp_path: Path) -> None:
         "generator": "pocket",
         "guide": "pocket",
         "audio": choose_ear("pocket-auto"),
+        "prior": "pocket",
     }
     assert all(len(facts["sha256"]) == 64 for facts in weights.values())
     with Image.open(tmp_path / "out/images/a.png") as face:

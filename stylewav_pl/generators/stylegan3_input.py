@@ -86,7 +86,7 @@ def placement(angle: Number, right: Number, down: Number) -> Float[Tensor, "3 3"
         right: In image widths.
         down: In image heights.
 
-    >>> placement(90, 0, 0).round().tolist()
+    >>> (placement(90, 0, 0).round() + 0.0).tolist()
     [[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
     """
     turn = math.radians(angle)
