@@ -2,8 +2,8 @@
 
 Source: the projector of StyleGAN2 (Karras et al. 2020): its learning-rate schedule and its noise on w, which
 decays over the first three quarters. What differs: a start at the nearest of a fixed bank of samples, and
-patch features of the guide in place of VGG's. Noise maps stay as the generator has them, since a latent cannot
-hold others.
+patch features of the guide in place of VGG's. Noise maps stay as the generator has them, since a latent
+cannot hold others.
 """
 
 from collections.abc import Sequence

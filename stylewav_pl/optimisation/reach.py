@@ -2,7 +2,8 @@
 
 An optimiser like Adam moves every entry of w at one pace, also along the many directions in which the
 generator's own w hardly differ; there the image leaves what the generator has learned, the further the more
-steps are taken. Within these bounds, in standard deviations of w, more steps come nearer to the target and stay among faces.
+steps are taken. Within these bounds, in standard deviations of w, more steps come nearer to the target and
+stay among faces.
 """
 
 from collections.abc import Callable
