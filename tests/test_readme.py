@@ -86,9 +86,3 @@ def test_links_and_pictures_lead_somewhere(document: str) -> None:
     targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text("utf-8"))
     missing = [target for target in targets if "://" not in target and not (path.parent / target).exists()]
     assert not missing
-
-
-@pytest.mark.parametrize("block", blocks("README.md", "python"))
-def test_the_library_example_runs(block: str, capsys: pytest.CaptureFixture[str]) -> None:
-    exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
-    assert capsys.readouterr().out.strip()

@@ -29,14 +29,15 @@ class ClipScore(Callback):
     def __init__(
         self,
         prompts: Mapping[str, Mapping[str, str]] | None = None,
-        judge: str | None = None,
+        judge: str | ImageTextEmbedder | None = None,
     ) -> None:
         """Names prompts and judge; networks are loaded by :meth:`prepare`.
 
         Args:
             prompts: For each trait the prompt of each label, e.g. ``{"sex": {"male": "this is a photo of a
                 boy", ...}}``. None or empty: nothing is scored.
-            judge: Registry name or weight file of the CLIP model that scores; None: the guide.
+            judge: Registry name or weight file of the CLIP model that scores, or a built one; None: the
+                guide.
         """
         self.prompts = {trait: dict(by_label) for trait, by_label in (prompts or {}).items()}
         self.judge_source = judge
@@ -72,9 +73,9 @@ class ClipScore(Callback):
         """
         if not self.texts or self.judge is not None:
             return
-        judge = guide
-        if self.judge_source is not None:
-            judge = load_image_text_embedder(self.judge_source, device=str(device))
+        judge = guide if self.judge_source is None else self.judge_source
+        if isinstance(judge, str):
+            judge = load_image_text_embedder(judge, device=str(device))
         if not isinstance(judge, ImageTextEmbedder):
             raise ConfigError(
                 f"Expected a CLIP model as judge, found {type(judge).__name__}. Correct clip_score.judge."

@@ -14,9 +14,9 @@ from stylewav_pl.installed import configs_directory
 _FLAGS = ("--config", "-c")
 
 
-def expand_configs(words: Sequence[str]) -> list[str]:
+def expand_configs(argv: Sequence[str]) -> list[str]:
     """Replaces each configuration that is not in the working directory by the installed one of that name."""
-    return [_expand(words[index - 1] if index else "", word) for index, word in enumerate(words)]
+    return [_expand(argv[index - 1] if index else "", word) for index, word in enumerate(argv)]
 
 
 def _expand(before: str, word: str) -> str:
@@ -36,16 +36,16 @@ def _find(name: str) -> str:
     return name  # the parser says that it is missing
 
 
-def read_configs(words: Sequence[str]) -> list[Document]:
+def read_configs(argv: Sequence[str]) -> list[Document]:
     """Reads every configuration named on the command line; mistakes in its settings are the parser's to tell.
 
     Args:
-        words: What :func:`expand_configs` gave.
+        argv: What :func:`expand_configs` gave.
 
     Raises:
         ConfigError: One is missing, a folder, an address, or no configuration.
     """
-    return [_read(name) for name in config_names(words)]
+    return [_read(name) for name in config_names(argv)]
 
 
 def _read(name: str) -> Document:
@@ -72,25 +72,25 @@ def shipped_configs() -> list[str]:
     return [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.yaml"))]
 
 
-def config_names(words: Sequence[str]) -> Iterator[str]:
+def config_names(argv: Sequence[str]) -> Iterator[str]:
     """The configurations named on the command line, in order.
 
     >>> list(config_names(["--config", "a.yaml", "-c=b/c.yaml", "--run", "out"]))
     ['a.yaml', 'b/c.yaml']
     """
-    for index, word in enumerate(words):
+    for index, word in enumerate(argv):
         flag, equals, value = word.partition("=")
-        if word in _FLAGS and index + 1 < len(words):
-            yield words[index + 1]
+        if word in _FLAGS and index + 1 < len(argv):
+            yield argv[index + 1]
         elif equals and flag in _FLAGS:
             yield value
 
 
-def run_name(words: Sequence[str]) -> str:
+def run_name(argv: Sequence[str]) -> str:
     """The default run directory: ``runs/`` and the stems of all configurations.
 
     >>> run_name(["--config", "configs/sex.yaml", "--config=configs/quick.yaml"])
     'runs/sex+quick'
     """
-    stems = [Path(name).stem for name in config_names(words)]
+    stems = [Path(name).stem for name in config_names(argv)]
     return f"runs/{'+'.join(stems) or 'unnamed'}"

@@ -169,8 +169,8 @@ class ExperimentCLI(LightningCLI):
         rendering = Rendering(*(self._get(self.config, field.name) for field in fields(Rendering)))
         sha256, ends = self.networks.generator_sha256, self._get(self.config, "between")
         if ends is not None:
-            for made in walk(FinishedRun(path), model, sha256, rendering, *ends):
-                print(made)
+            for place in walk(FinishedRun(path), model, sha256, rendering, *ends):
+                print(place)
             return
         count = render_again(FinishedRun(path), model, sha256, rendering, self.progress)
         made = counted(count, "image") + (f" and {counted(count, 'video')}" if rendering.video else "")

@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``generate``."""
     options = Options(
         prog="stylewav-pl generate",
+        usage="stylewav-pl generate FILE [FILE ...] [OPTIONS] [--SETTING VALUE ...]",
         description="Makes one face for each audio file (wav, mp3, flac, m4a, webm, amr, ...).",
         epilog="Every setting of an experiment can follow, too: --model.latent_space S --writer.image webp; "
         "stylewav-pl fit --help tells them.",
@@ -88,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
         "--start",
         choices=STARTS,
         help="where faces begin: the mean face, samples of each clip's own near it, or the prior's answer to "
-        "the voice (default: prior with the pocket networks, else samples)",
+        "the voice (default: prior with the pocket networks and without words, else samples)",
     )
     options.add_argument(
         "--latent",
@@ -219,7 +220,8 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
     overlays = [f"--config={name}" for name in config_names(passed)]
     others = [word for index, word in enumerate(passed) if not _of_config(passed, index)]
     from stylewav_pl.embedders import matching_guide
-    from stylewav_pl.face.defaults import WITHOUT_PRIOR, named_start, spread_frames, suits_prior
+    from stylewav_pl.face.defaults import named_start, spread_frames, suits_prior
+    from stylewav_pl.face.defaults import overlays as shipped_overlays
     from stylewav_pl.optimisation.start import Start
     from stylewav_pl.runs.directory import RunDirectory
 
@@ -241,7 +243,9 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
     is_given = asked.latent is not None or asked.photo is not None
     from_prior = not is_given and suits_prior(generator, seen_by, asked.start)
     # an overlay may have sources of its own, and comes before the files
-    words = ["--config", "generate.yaml", *([] if from_prior else ["--config", WITHOUT_PRIOR]), *overlays]
+    with_words = bool(asked.text or asked.negative or _passed(passed, "--model.prompts"))
+    shipped = ["generate.yaml", *shipped_overlays(from_prior, with_words)]
+    words = [*(f"--config={name}" for name in shipped), *overlays]
     words += ["--run", asked.output]
     words += ["--data.sources", json.dumps(sources)]
     # Empty slots cost as much as faces; but a run keeps the cohorts that it began with.

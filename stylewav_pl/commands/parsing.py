@@ -36,13 +36,13 @@ def _check_value(value: str) -> None:
 
 
 def parse_settings(
-    parser: ArgumentParser, words: Sequence[str], options: ArgumentParser, documents: Sequence[Document]
+    parser: ArgumentParser, argv: Sequence[str], options: ArgumentParser, documents: Sequence[Document]
 ) -> Namespace:
     """Parses a command line with a sub-command.
 
     Args:
         parser: The whole parser.
-        words: Sub-command and options.
+        argv: Sub-command and options.
         options: The parser of the sub-command.
         documents: The configurations that the words name.
 
@@ -52,19 +52,19 @@ def parse_settings(
     Raises:
         ConfigError: A word or a configuration is wrong.
     """
-    for word in words:
+    for word in argv:
         _check_value(word.partition("=")[2] if word.startswith("--") else word)
-    allow(names_in(words, [document.value for document in documents]))
+    allow(names_in(argv, [document.value for document in documents]))
     try:
-        parsed = parser.parse_args(list(words))
+        parsed = parser.parse_args(list(argv))
     except ArgumentError as error:
-        told = Refusal(str(error), options, words, documents).sentence()
-        raise ConfigError(f"{told} `stylewav-pl {words[0]} --help-all` tells every setting.") from error
+        told = Refusal(str(error), options, argv, documents).sentence()
+        raise ConfigError(f"{told} `stylewav-pl {argv[0]} --help-all` tells every setting.") from error
     except (UnicodeDecodeError, RecursionError) as error:  # a file that another configuration names
         raise ConfigError(
             f"A file of settings that the configuration names cannot be read: {one_line(error)}. Expected "
             "UTF-8 YAML."
         ) from error
-    check_classes(parsed[words[0]])
-    check_settings(parsed[words[0]], options)
+    check_classes(parsed[argv[0]])
+    check_settings(parsed[argv[0]], options)
     return parsed

@@ -14,7 +14,7 @@ from stylewav_pl.callbacks.progress import progress_bar
 from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.errors import ConfigError, RunDirectoryError
 from stylewav_pl.pictures.images import from_picture
-from stylewav_pl.report.page import Sounds
+from stylewav_pl.report.clips import Sounds
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.journal import ClipRecord

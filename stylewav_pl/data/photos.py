@@ -52,8 +52,8 @@ def read_photo(path: Path, resolution: int, landmarks: Path | None = None) -> Fl
         raise PhotoError(
             "Expected an aligned square picture, or the landmarks of its face in "
             f"{path.with_suffix('.json').name} beside it (68 points (x, y) of dlib, or 5: eyes, nose, "
-            f"corners of the mouth); found {photo.width}x{photo.height} pixels in {path}. Cut the face out as "
-            "the pictures were that the generator has learned from."
+            f"corners of the mouth); found {photo.width}x{photo.height} pixels in {path}. Cut the face out "
+            "as the pictures were that the generator has learned from."
         )
     else:
         face = photo.resize((resolution, resolution), Image.Resampling.LANCZOS)

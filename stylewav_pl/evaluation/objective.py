@@ -36,9 +36,10 @@ def read_terms(run: FinishedRun) -> tuple[TermShare, ...]:
 def shares_of(records: Iterable[ClipRecord]) -> tuple[TermShare, ...]:
     """Returns the terms of clips, in the order of the first that has them.
 
-    >>> from types import SimpleNamespace as Clip
-    >>> [one.share for one in shares_of([Clip(terms={"voice": 0.6, "identity": 0.2})])]
-    [0.75, 0.25]
+    >>> terms = {"voice": 0.75, "identity": 0.25}
+    >>> clip = ClipRecord("a", "", "", {}, 0, 0.1, 0.2, {}, (0.1, 0.2), terms=terms)
+    >>> [(one.name, one.share) for one in shares_of([clip])]
+    [('voice', 0.75), ('identity', 0.25)]
     """
     sums: dict[str, float] = {}
     counts: dict[str, int] = {}

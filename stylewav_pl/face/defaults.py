@@ -44,22 +44,34 @@ class Defaults:
 
 
 @cache
-def defaults(from_prior: bool = True) -> Defaults:
+def defaults(from_prior: bool = True, with_words: bool = False) -> Defaults:
     """Reads the shipped configuration.
 
     Args:
         from_prior: Whether faces begin at the prior's answer; else at samples, see ``overlays/samples.yaml``.
+        with_words: Whether anything but the voice pulls: that needs the steps of this overlay, too.
     """
     settings = _shipped("generate.yaml")
     model, data = dict(settings["model"]), settings["data"]
-    if not from_prior:
-        model |= _shipped(WITHOUT_PRIOR)["model"]
+    for overlay in overlays(from_prior, with_words):
+        model |= _shipped(overlay)["model"]
     model["latent_space"] = SPACES[model["latent_space"]]()
     model["start"] = Start(**model["start"])
     model["objective"] = Objective(**model["objective"])
     model["optimizer"] = _optimizer(**model["optimizer"])
     window = Window(data["seconds"], data["window"], high_pass=_number(data["high_pass"]))
     return Defaults(model, window, data["cohort_size"], settings["seed_everything"])
+
+
+def overlays(from_prior: bool, with_words: bool) -> list[str]:
+    """Returns what is laid over ``generate.yaml``.
+
+    Words arrive from near the mean in twenty steps, but seldom in the few small ones after the prior.
+
+    >>> overlays(True, False), overlays(True, True)
+    ([], ['overlays/samples.yaml'])
+    """
+    return [] if from_prior and not with_words else [WITHOUT_PRIOR]
 
 
 def suits_prior(generator: str | Path | None, guide: str | Path | None, start: str | Start | None) -> bool:

@@ -17,7 +17,7 @@ from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.hardware import Speed
 from stylewav_pl.optimisation.latents import LatentSpace
 from stylewav_pl.optimisation.photo_start import prepare_given
-from stylewav_pl.optimisation.prompts import Prompt
+from stylewav_pl.optimisation.prompts import Prompt, is_voice_alone
 from stylewav_pl.optimisation.start import Start
 
 NETWORKS = ("generator", "guide", "audio", "preprocess")
@@ -57,7 +57,8 @@ class Asked:
         for name in self.model.keys() & ELSEWHERE.keys():
             raise ConfigError(f"{name} is called {ELSEWHERE[name]} here. Correct the call.")
         sources = self._sources()
-        shipped = defaults(suits_prior(sources.get("generator"), sources.get("guide"), self.start))
+        from_prior = suits_prior(sources.get("generator"), sources.get("guide"), self.start)
+        shipped = defaults(from_prior, not is_voice_alone(self.model.get("prompts")))
         settings: dict[str, Any] = {**shipped.model, "seed": shipped.seed if self.seed is None else self.seed}
         if self.steps is not None:
             settings |= {"num_steps": self.steps, "frame_steps": spread_frames(self.steps)}

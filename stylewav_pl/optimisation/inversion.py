@@ -162,7 +162,7 @@ def _starts(
     rng = torch.Generator().manual_seed(BANK_SEED)
     count = max(settings.candidates, AT_ONCE)  # some for the spread in any case
     z = torch.randn(count, generator.z_dim, generator=rng).to(photos)
-    samples = torch.cat([generator.map(part) for part in z.split(AT_ONCE)])
+    samples = torch.cat([generator.map(part) for part in torch.split(z, AT_ONCE)])
     spread = float((samples - generator.w_mean).square().sum(dim=1).mean().sqrt())
     best = generator.w_mean.repeat(len(photos), 1)
     if not settings.candidates:

@@ -98,7 +98,7 @@ def principal_directions(
     """
     rng = torch.Generator().manual_seed(SEED)
     z = torch.randn(SAMPLES, generator.z_dim, generator=rng).to(generator.w_mean)
-    w = torch.cat([generator.map(part) for part in z.split(AT_ONCE)]).double().cpu()
+    w = torch.cat([generator.map(part) for part in torch.split(z, AT_ONCE)]).double().cpu()
     found = torch.linalg.eigh(torch.cov(w.T))
     values = found.eigenvalues.clamp(min=0).sqrt()
     return values.to(generator.w_mean), found.eigenvectors.to(generator.w_mean)

@@ -86,6 +86,21 @@ def strip(
     return canvas
 
 
+def frames_of(drawn: Image.Image, size: int = 128) -> list[Image.Image]:
+    """Cuts a strip into its frames again, without their numbers.
+
+    Args:
+        drawn: By :func:`strip`.
+        size: Height and width of a face in pixels, as it was drawn.
+
+    >>> drawn = strip([np.zeros((64, 64, 3), np.uint8)] * 3, [0, 5, 10])
+    >>> [frame.size for frame in frames_of(drawn)]
+    [(128, 128), (128, 128), (128, 128)]
+    """
+    lefts = range(_MARGIN, drawn.width - size, size + _GAP)
+    return [drawn.crop((left, _MARGIN, left + size, _MARGIN + size)) for left in lefts]
+
+
 def _band(
     title: str, note: str, faces: Sequence[Picture], across: int, size: int, width: int, tint: str
 ) -> Image.Image:

@@ -48,6 +48,11 @@ class Launcher(_SubprocessScriptLauncher):
         starts_here = not self.cluster_environment.creates_processes_externally
         self.name = name_of_launch(starts_them_all=starts_here and self.num_nodes == 1)
 
+    @property
+    def is_interactive_compatible(self) -> bool:
+        """Whether it works in a notebook, which other processes would have to run again: one starts none."""
+        return self.num_processes == self.num_nodes == 1
+
     def launch(
         self, function: Callable[..., Any], *args: Any, trainer: Trainer | None = None, **kwargs: Any
     ) -> Any:

@@ -9,13 +9,9 @@ from stylewav_pl.evaluation.findings import Findings
 from stylewav_pl.evaluation.prompts import SEX
 from stylewav_pl.evaluation.statistics import Interval, NotComputable
 from stylewav_pl.files import write_whole
-from stylewav_pl.report.page import (
-    MAX_SKIPS,
-    SPARK_HEIGHT,
-    SPARK_WIDTH,
-    Sounds,
-    build_page,
-)
+from stylewav_pl.report.clips import SPARK_HEIGHT, SPARK_WIDTH, Sounds
+from stylewav_pl.report.page import MAX_SKIPS, build_page
+from stylewav_pl.report.svg import minus
 from stylewav_pl.report.tables import anova_text, means_differ
 from stylewav_pl.report.verdict import (
     diversity_sentence,
@@ -108,7 +104,7 @@ def _is_missing(value: object) -> bool:
 def _number(value: float | NotComputable | None, digits: int = 3) -> str:
     if value is None or isinstance(value, NotComputable):
         return "–"  # noqa: RUF001 - a dash
-    return f"{value:.{digits}f}".replace("-", "−")  # noqa: RUF001 - a minus sign
+    return minus(f"{value:.{digits}f}")
 
 
 def _interval(value: Interval | NotComputable, digits: int = 2) -> str:

@@ -10,19 +10,24 @@ from jaxtyping import Float
 from numpy import ndarray
 from PIL import Image
 
+from stylewav_pl.pictures.grid import frames_of
 from stylewav_pl.pictures.images import load_face
 from stylewav_pl.pictures.sheets import read_tile
 from stylewav_pl.runs.damage import DamageError
 from stylewav_pl.runs.finished import FinishedRun
+from stylewav_pl.runs.stores import STRIP
 
 THUMBNAIL_PIXELS = 128
 LONGEST_SECONDS = 8
+# what PIL raises for files that are no images, stores for what they lack, and a run that knows something to
+# be damaged, which it keeps in mind
+UNREADABLE = (OSError, SyntaxError, ValueError, DamageError)
 
 
-def face_uri(run: FinishedRun, id: str) -> str | None:
+def face_uri(run: FinishedRun, id: str, pixels: int = THUMBNAIL_PIXELS) -> str | None:
     """The thumbnail of a clip's image, None where it is missing or damaged."""
     face = load_face(run, id)
-    return None if face is None else picture_uri(face)
+    return None if face is None else picture_uri(face, pixels)
 
 
 def start_uris(run: FinishedRun, wanted: Iterable[str]) -> dict[str, str]:
@@ -33,19 +38,24 @@ def start_uris(run: FinishedRun, wanted: Iterable[str]) -> dict[str, str]:
     missing, found = set(wanted), dict[str, str]()
     for cohort, embeddings in run.embeddings():
         here = [(index, id) for index, id in enumerate(embeddings.ids) if id in missing]
-        # no sheet; what PIL raises for one that is damaged; or a run that knows it to be damaged, and keeps
-        # that in mind
-        with suppress(OSError, SyntaxError, ValueError, DamageError):
+        with suppress(*UNREADABLE):
             if here and (data := run.start_sheet(cohort)):
                 with Image.open(io.BytesIO(data)) as sheet:
                     found |= {id: picture_uri(read_tile(sheet, index)) for index, id in here}
     return found
 
 
-def picture_uri(picture: Image.Image) -> str:
-    """A JPEG of at most 128 pixels."""
+def strip_uris(run: FinishedRun, id: str) -> list[str]:
+    """The frames of a clip's strip, from the start to the final image; none where there is no strip."""
+    with suppress(*UNREADABLE), Image.open(io.BytesIO(run.read(id, STRIP))) as drawn:
+        return [picture_uri(frame) for frame in frames_of(drawn.convert("RGB"))]
+    return []
+
+
+def picture_uri(picture: Image.Image, pixels: int = THUMBNAIL_PIXELS) -> str:
+    """A JPEG of at most so many pixels in height and width."""
     small = picture.convert("RGB")
-    small.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), Image.Resampling.LANCZOS)
+    small.thumbnail((pixels, pixels), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     small.save(buffer, format="JPEG", quality=85)
     return _uri("image/jpeg", buffer.getvalue())

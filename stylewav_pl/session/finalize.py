@@ -11,9 +11,10 @@ from stylewav_pl.data.ignored import Ignored
 from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.errors import ConfigError, RunDirectoryError, StrictError, TooManySkipsError, printable_lines
 from stylewav_pl.evaluation.findings import Findings, compute_findings
+from stylewav_pl.evaluation.heard import QUESTIONS
 from stylewav_pl.evaluation.prompts import REPORT_NOTICE, PromptSet, judge_note
+from stylewav_pl.report.clips import Sound, Sounds
 from stylewav_pl.report.html import write_report
-from stylewav_pl.report.page import Sound, Sounds
 from stylewav_pl.report.run_pictures import save_grid
 from stylewav_pl.report.statistics_file import write_statistics
 from stylewav_pl.report.tables import summary, wrapped
@@ -107,14 +108,17 @@ def record_prompts(run: RunDirectory, guide: ImageTextEmbedder, texts: Sequence[
 
     With the clips' targets they say what the audio encoder hears.
 
+    A run without prompts of its own is asked the questions of :mod:`stylewav_pl.evaluation.heard`, for its
+    report.
     A guide that does not know a word (another judge scores then) records nothing.
     """
+    texts = texts or [text for by_word in QUESTIONS.values() for text in by_word.values()]
     try:
         with torch.no_grad():
-            vectors = guide.embed_text(list(texts)).cpu().numpy() if texts else ()
+            known = dict(zip(texts, guide.embed_text(list(texts)).cpu().numpy(), strict=True))
     except ConfigError:
-        vectors = ()
-    written = write_prompts(run.prompts_path, dict(zip(texts, vectors, strict=bool(len(vectors)))))
+        known = {}
+    written = write_prompts(run.prompts_path, known)
     run.manifest.record({PROMPTS: written})
 
 

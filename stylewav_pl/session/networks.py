@@ -66,11 +66,11 @@ class Networks:
             seed: Of the permutations.
         """
         guide, guide_sha256, judge_sha256 = (
-            str(self.model["guide"]),
+            name_of(self.model["guide"]),
             self._sha256("guide"),
             self._sha256("judge"),
         )
-        judge = self.clip_score.judge_source or guide
+        judge = guide if self.clip_score.judge_source is None else name_of(self.clip_score.judge_source)
         # the same file under another name is no second opinion
         if judge == guide or judge_sha256 == guide_sha256 != "":
             judge, judge_sha256 = guide, guide_sha256
@@ -78,3 +78,11 @@ class Networks:
 
     def _sha256(self, name: str) -> str:
         return self.weights.get(name, {}).get("sha256", "")
+
+
+def name_of(network: Any) -> str:
+    """Returns what a network is called in tables and reports: its source, or the class of a built one."""
+    if isinstance(network, str):
+        return network
+    kind = type(network)
+    return str(getattr(network, "class_path", f"{kind.__module__}.{kind.__qualname__}"))

@@ -134,7 +134,7 @@ def train(
     torch.set_num_threads(threads)
     torch.manual_seed(seed + 7919 * recipe.split)
     steps = recipe.steps if steps is None else steps
-    training = Training.begin(recipe, device, precision)
+    training = ClipTraining.begin(recipe, device, precision)
     beside = {
         name: output.with_name(f"{output.name}.{name}") for name in ("state", "drawn.npy", "generated.npy")
     }
@@ -176,7 +176,7 @@ def train(
 
 
 @dataclass
-class Training:
+class ClipTraining:
     """What changes while a model learns: the network, the readout that is thrown away, and the optimisers."""
 
     recipe: Recipe
@@ -186,7 +186,7 @@ class Training:
     precision: Precision = "float32"
 
     @classmethod
-    def begin(cls, recipe: Recipe, device: str = "cpu", precision: Precision = "float32") -> "Training":
+    def begin(cls, recipe: Recipe, device: str = "cpu", precision: Precision = "float32") -> "ClipTraining":
         """Returns the untrained network and all that goes with it."""
         network = build_pocket_clip(recipe.config).train().to(device)
         network.visual.to(memory_format=torch.channels_last)  # the layout in which convolutions are fastest

@@ -38,14 +38,19 @@ MEAN_SAMPLES = 50_000
 
 
 @dataclass(frozen=True)
-class Phase:
+class ResolutionPhase:
     """``iterations`` batches at one image resolution."""
 
     resolution: int
     iterations: int
 
 
-PHASES = (Phase(16, 600), Phase(32, 1600), Phase(64, 4500), Phase(128, 6500))
+PHASES = (
+    ResolutionPhase(16, 600),
+    ResolutionPhase(32, 1600),
+    ResolutionPhase(64, 4500),
+    ResolutionPhase(128, 6500),
+)
 
 
 def build(seed: int = 0) -> StyleGAN2:
@@ -91,7 +96,9 @@ def train(
     going_on = resume and state.is_file()
     if not going_on:
         pretrain_mapping(network, seed, round(MAPPING_ITERATIONS * scale), progress)
-    training = Training(network, deepcopy(network).requires_grad_(False), make_optimisers(network), precision)
+    training = FaceTraining(
+        network, deepcopy(network).requires_grad_(False), make_optimisers(network), precision
+    )
     first = restore_state(training, state) if going_on else 0
     plan = [phase.resolution for phase in PHASES for _ in range(max(1, round(phase.iterations * scale)))]
 
@@ -183,7 +190,7 @@ def drawn_at(z: Float[Tensor, "face 64"], resolution: int) -> Float[Tensor, "fac
 
 
 @dataclass
-class Training:
+class FaceTraining:
     """What changes while the images are learned: the network, its running average and the optimisers."""
 
     network: StyleGAN2

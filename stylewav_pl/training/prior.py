@@ -113,7 +113,7 @@ def train(
     flow = FlowNetwork(made.vectors.shape[1], made.latents.shape[1], **(network or {}))
     prior = Prior(flow, belongings)
     measure(prior, made, [load_audio_embedder(ear) for ear in heard.values()])
-    training = Training.begin(prior, made, seed, device)
+    training = PriorTraining.begin(prior, made, seed, device)
     first = training.restore(state) if state.is_file() else 0
     run_steps(
         lambda step: {"loss": training.step(step, steps)},
@@ -213,7 +213,7 @@ def whitened(latents: Float[Tensor, "sample width"], prior: Prior) -> Float[Tens
 
 
 @dataclass
-class Training:
+class PriorTraining:
     """What changes while a prior learns.
 
     Attributes:
@@ -233,7 +233,7 @@ class Training:
     seed: int
 
     @classmethod
-    def begin(cls, prior: Prior, samples: Samples, seed: int, device: str) -> "Training":
+    def begin(cls, prior: Prior, samples: Samples, seed: int, device: str) -> "PriorTraining":
         """Returns the untrained network and all that goes with it."""
         torch.manual_seed(seed)
         network = FlowNetwork(**prior.network.config).to(device)

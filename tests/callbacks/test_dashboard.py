@@ -152,9 +152,6 @@ def test_one_row_per_cohort_over_the_clips_that_are_done(tmp_path: Path) -> None
     assert [step for step, _ in notebook.numbers] == [43, 45]
     ends = [numbers["rank0/similarity/end"] for _, numbers in notebook.numbers]
     assert ends == pytest.approx([0.5, 0.25])
-    assert [numbers["rank0/similarity/half"] for _, numbers in notebook.numbers] == pytest.approx(
-        [0.25, 0.125]
-    )
     assert notebook.numbers[0][1]["rank0/similarity/start"] == 0.0
     assert all(name.startswith("rank0/") for _, numbers in notebook.numbers for name in numbers)
     assert notebook.settings == {"seed": 3}
@@ -168,20 +165,49 @@ def test_the_learning_rate_is_shown_once_and_not_by_a_resumed_run(tmp_path: Path
     assert resumed.curves == {"curve/learning_rate": []}
 
 
+def scored() -> ClipScore:
+    """Two clips so far: a man's and a woman's."""
+    score = ClipScore(PROMPTS)
+    score.means.update(
+        torch.tensor([[0.5, 0.25], [0.125, 0.625]]), torch.tensor([[True, False], [False, True]])
+    )
+    return score
+
+
 def test_running_scores_carry_the_rank(tmp_path: Path) -> None:
-    score, notebook = ClipScore(PROMPTS), Notebook()
-    score.means.update(torch.tensor([[0.25, 0.5]]), torch.tensor([[False, True]]))
+    notebook = Notebook()
     work(
         Dashboard(every_rank=True),
-        trainer_with(notebook, rank=2, score=score),
+        trainer_with(notebook, rank=2, score=scored()),
         [cohort(["female"])],
         tmp_path,
     )
     numbers = notebook.numbers[0][1]
-    assert {name: value for name, value in numbers.items() if "score" in name} == {
-        "rank2/score/sex/female/a boy": 0.25,
-        "rank2/score/sex/female/a girl": 0.5,
-    }
+    found = {name: value for name, value in numbers.items() if "score" in name}
+    assert found == {"rank2/score/sex/separation": (0.5 - 0.125 + 0.625 - 0.25) / 2}
+
+
+def test_a_dashboard_gets_half_a_dozen_numbers_and_the_file_all(tmp_path: Path) -> None:
+    notebook = Notebook()
+    work(Dashboard(), trainer_with(notebook, CsvLog(tmp_path), score=scored()), [cohort(["male"])], tmp_path)
+    shown = notebook.numbers[0][1]
+    assert list(shown) == [
+        "rank0/similarity/start",
+        "rank0/similarity/end",
+        "rank0/throughput/clips_per_second",
+        "rank0/memory/process_peak_gib",
+        "rank0/score/sex/separation",
+    ]
+    with (tmp_path / "log.csv").open(newline="") as file:
+        kept = {row["metric"]: float(row["value"]) for row in csv.DictReader(file)}
+    assert shown.keys() < kept.keys()
+    assert kept["rank0/similarity/half"] == 0.25
+    assert kept["rank0/score/sex/female/a girl"] == 0.625
+
+
+def test_a_population_without_a_clip_has_no_separation() -> None:
+    means = {("sex", "male", "a boy"): 0.5, ("sex", "male", "a girl"): 0.25}
+    assert callback.separations(PROMPTS, means) == {}
 
 
 def test_only_the_first_process_shows_anything_unless_asked(tmp_path: Path) -> None:
@@ -302,14 +328,24 @@ def run(tmp_path: Path) -> Path:
             {"counts": {"done": 3, "skipped": 1}, "scored_with": {"guide": "pocket", "judge": "other"}}
         )
     )
-    between = [{"label": "male", "p": 0.5, "t": {"not_computable": "why"}}, {"label": "female", "p": 0.25}]
+    between = [
+        {"label": "male", "p_holm": 0.03, "hedges_g": {"value": 2.5, "low": 1.0}},
+        {"label": "female", "p_holm": 0.01, "hedges_g": {"value": 3.0}},
+        {"label": "nobody", "p_holm": {"not_computable": "why"}, "hedges_g": {"not_computable": "why"}},
+    ]
+    shuffled = [
+        {"label": "male", "hedges_g": {"value": 0.1}},
+        {"label": "female", "hedges_g": {"value": -0.4}},
+    ]
     trait = {
         "verdict": "they differ",
         "prompts": PROMPTS["sex"],
         "seed": 0,
         "permutations": 1,
         "notes": ["a note"],
-        "observed": {"between": between},
+        "observed": {"between": between, "accuracy": {"share": {"value": 0.75, "low": 0.5}}},
+        "heard": {"not_computable": "the run recorded no targets"},
+        "permuted": {"between": shuffled},
     }
     (tmp_path / "statistics.json").write_text(json.dumps({"format": 1, "traits": {"sex": trait}}))
     (tmp_path / "report.html").write_text("<html></html>")
@@ -335,16 +371,17 @@ def test_the_end_shows_all_clips(run: Path) -> None:
     assert [(step, name, picture.size) for step, name, picture in notebook.pictures] == [
         (3, "final/faces", (20, 10))
     ]
-    facts = {
-        name: value for name, value in notebook.facts.items() if "between" in name or name.startswith("clips")
-    }
-    between = {
-        "statistics/sex/observed/between/male/p": 0.5,
-        "statistics/sex/observed/between/female/p": 0.25,
-    }
-    assert facts == {**between, "clips/done": 3, "clips/skipped": 1}, "numbers, and of texts only the verdict"
-    assert notebook.facts["statistics/sex/verdict"] == "they differ"
-    assert (notebook.facts["networks/guide"], notebook.facts["networks/judge"]) == ("pocket", "other")
+    assert notebook.facts == {
+        "statistics/sex/verdict": "they differ",
+        "statistics/sex/faces_right": 0.75,
+        "statistics/sex/hedges_g_least": 2.5,
+        "statistics/sex/p_holm_largest": 0.03,
+        "statistics/sex/control_hedges_g_largest": -0.4,
+        "clips/done": 3,
+        "clips/skipped": 1,
+        "networks/guide": "pocket",
+        "networks/judge": "other",
+    }, "what was not computable is left out"
 
 
 def test_the_table_is_a_sample_with_small_pictures(run: Path) -> None:
@@ -372,7 +409,8 @@ def test_a_table_of_numbers_gets_only_the_statistics(run: Path) -> None:
     Dashboard().show_results(finished_trainer(run, logger))
     with (run / "log.csv").open(newline="") as file:
         found = {row["metric"]: (row["step"], float(row["value"])) for row in csv.DictReader(file)}
-    assert found["statistics/sex/observed/between/female/p"] == ("3", 0.25)
+    assert found["statistics/sex/observed/between/female/p_holm"] == ("3", 0.01)
+    assert found["statistics/sex/hedges_g_least"] == ("3", 2.5)
     assert found["clips/done"] == ("3", 3.0)
     assert not any(name.startswith(("histogram", "curve", "final")) for name in found)
 

@@ -99,3 +99,9 @@ def test_machines_that_each_start_their_own_processes_meet_under_the_address_tha
     monkeypatch.setenv("MASTER_PORT", "5000")
     names = {Launcher(LightningEnvironment(), 2, 2).name for _ in range(2)}
     assert names == {"MASTER_ADDR=node-1 MASTER_PORT=5000"}
+
+
+@pytest.mark.parametrize(("processes", "nodes", "works"), [(1, 1, True), (2, 1, False), (1, 2, False)])
+def test_a_notebook_may_start_one_process(processes: int, nodes: int, works: bool) -> None:
+    launcher = Launcher(LightningEnvironment(), processes, nodes)
+    assert launcher.is_interactive_compatible is works

@@ -21,6 +21,7 @@ from safetensors.torch import save
 from torch.utils.data import DataLoader
 
 from stylewav_pl.callbacks.writer import in_one_order
+from stylewav_pl.cli import main
 from stylewav_pl.commands.trainer_settings import FORCED
 from stylewav_pl.module import StyleWav
 from stylewav_pl.processes.strategy import LAUNCHED_WITH, IndependentStrategy
@@ -81,18 +82,14 @@ LinearAudioEmbedder.embed_audio = slowly
 """
 
 
-def fit(
-    place: Path, name: str, devices: int, path: str = "", threads: str = "1"
-) -> subprocess.CompletedProcess[str]:
+def fit(place: Path, name: str, devices: int, path: str = "") -> subprocess.CompletedProcess[str]:
     """Runs the program as a user does; Lightning's launcher starts the other processes."""
-    with start(place, name, devices, path, threads) as process:
+    with start(place, name, devices, path) as process:
         out, error = process.communicate(timeout=500)
     return subprocess.CompletedProcess(process.args, process.returncode, out, error)
 
 
-def start(
-    place: Path, name: str, devices: int, path: str = "", threads: str = "1"
-) -> "subprocess.Popen[str]":
+def start(place: Path, name: str, devices: int, path: str = "") -> "subprocess.Popen[str]":
     options = [
         "--config",
         "run.yaml",
@@ -107,18 +104,23 @@ def start(
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders))}
     for name in LAUNCHED_WITH:
         environment.pop(name, None)
-    environment["OMP_NUM_THREADS"] = threads
+    environment["OMP_NUM_THREADS"] = "1"
     command = [sys.executable, "-m", "stylewav_pl.cli", "fit", *options]
     return subprocess.Popen(
         command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
+def fit_here(place: Path, name: str) -> int:
+    """Runs the same in this process, which has imported the libraries already."""
+    options = ["--config", str(place / "run.yaml"), "--run", str(place / name)]
+    return main(["fit", *options, "--trainer.devices", "1", "--trainer.accelerator", "cpu"])
+
+
 @pytest.fixture(scope="module")
 def alone(place: Path) -> Path:
     """The run of one process."""
-    ended = fit(place, "alone", devices=1)
-    assert ended.returncode == 0, ended.stderr
+    assert fit_here(place, "alone") == 0
     return place / "alone"
 
 
@@ -158,7 +160,11 @@ def test_more_processes_than_cohorts_give_the_same_bytes_as_one(place: Path, alo
 
 
 def test_a_crash_in_one_process_fails_the_job_and_the_same_command_goes_on(
-    place: Path, alone: Path, tmp_path: Path
+    place: Path,
+    alone: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(CRASH)
     crashed = fit(place, "crashed", devices=2, path=str(tmp_path))
@@ -167,11 +173,11 @@ def test_a_crash_in_one_process_fails_the_job_and_the_same_command_goes_on(
     assert "Process 1 of 2" in crashed.stderr.splitlines()[-2], "the first process says who failed"
     assert not (place / "crashed" / "results.csv").exists(), "an unfinished run has no table"
     kept = json.loads((place / "crashed" / "manifest.json").read_text())["threads"]
-    resumed = fit(
-        place, "crashed", devices=1, threads=str(kept + 1)
-    )  # another number of threads: that of the first start counts
-    assert resumed.returncode == 0, resumed.stderr
-    assert "4 faces are there already" in resumed.stdout
+    # another number of threads: that of the first start counts
+    monkeypatch.setenv("OMP_NUM_THREADS", str(kept + 1))
+    capsys.readouterr()
+    assert fit_here(place, "crashed") == 0
+    assert "4 faces are there already" in capsys.readouterr().out
     assert json.loads((place / "crashed" / "manifest.json").read_text())["threads"] == kept
     assert_same_bytes(place / "crashed", alone)
 
@@ -225,8 +231,7 @@ def test_a_child_whose_leader_was_killed_while_it_started_takes_no_place_in_the_
     (place / "gate").touch()
     while is_alive(orphan):  # it does not wait for the next start, of which it would take itself for a part
         time.sleep(0.02)
-    again = fit(place, "orphaned", devices=2, path=str(tmp_path))
-    assert again.returncode == 0, again.stderr
+    assert fit_here(place, "orphaned") == 0
     assert_same_bytes(place / "orphaned", alone)
 
 

@@ -18,7 +18,7 @@ from stylewav_pl.errors import RunDirectoryError
 from stylewav_pl.evaluation.evaluate import evaluate
 from stylewav_pl.evaluation.prompts import REPORT_NOTICE, SEX, PromptSet, judge_note
 from stylewav_pl.pictures.sheets import write_sheet
-from stylewav_pl.report.figures import forest_plot
+from stylewav_pl.report.figures import distributions, forest_plot
 from stylewav_pl.report.html import write_report
 from stylewav_pl.report.statistics_file import write_statistics
 from stylewav_pl.report.verdict import verdict
@@ -163,7 +163,12 @@ def test_the_page_needs_nothing_from_outside(make_run: Callable[..., Path]) -> N
     sources = [
         value for _, attributes in page.tags for name, value in attributes.items() if name in {"src", "href"}
     ]
-    assert sources and all(source is not None and source.startswith("data:image/") for source in sources)
+    inside = [source for source in sources if source is not None and source.startswith(("data:image/", "#"))]
+    assert inside and inside == sources
+    places = {attributes.get("id") for _, attributes in page.tags}
+    assert {source[1:] for source in inside if source.startswith("#")} <= places, (
+        "links lead to places of the page"
+    )
 
 
 def test_one_script_runs_and_no_other(make_run: Callable[..., Path]) -> None:
@@ -220,7 +225,9 @@ def test_a_dollar_or_a_strange_letter_in_a_prompt_is_drawn(make_run: Callable[..
         read_results(run), PromptSet("sex", {"male": prompt, "female": SEX.sentences[1]}), permutations=9
     )
     figure = forest_plot(evaluation)
-    assert figure is not None and figure.startswith("data:image/svg+xml;base64,")
+    assert figure is not None and "1.94" in figure
+    drawn = distributions(evaluation, read_results(run))
+    assert drawn is not None and f">{prompt}</text>" in drawn
 
 
 @pytest.mark.parametrize("name", ["curves.csv", "skipped.csv", "manifest.json", "images"])

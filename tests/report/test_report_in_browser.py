@@ -14,6 +14,7 @@ from stylewav_pl.runs.finished import FinishedRun
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+Axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 
@@ -53,7 +54,7 @@ def opened(browser: Any, make_run: Callable[..., Path]) -> Iterator[Any]:
 
 
 def ids(page: Any) -> list[str]:
-    return page.locator("#clips li:visible .id").all_inner_texts()
+    return page.locator("#clips li:visible .id").all_text_contents()
 
 
 def wait_until(page: Any, expression: str) -> None:
@@ -125,3 +126,73 @@ def test_it_prints_without_its_controls(opened: Any) -> None:
     assert opened.evaluate(margins) == ["12mm"], (
         "whatever the printer thinks of margins, nothing is printed on the edge"
     )
+
+
+def test_pointing_at_a_face_or_tapping_it_shows_its_way(opened: Any) -> None:
+    second, way = opened.locator(".pick").nth(1), opened.locator(".way").nth(1)
+    assert opened.locator(".way:visible").count() == 3, "the first one of each population"
+    assert not way.is_visible()
+    second.hover()
+    assert way.is_visible() and second.get_attribute("aria-pressed") == "true"
+    opened.locator(".pick").nth(2).click()
+    assert not way.is_visible() and opened.locator(".way").nth(2).is_visible()
+
+
+def test_the_opening_plays_the_voices_of_the_list(opened: Any) -> None:
+    opened.locator(".card .play").first.click()
+    wait_until(opened, "document.getElementById('clips').player.currentTime > 0.05")
+    number = opened.locator(".card .play").first.get_attribute("data-play")
+    sound = opened.locator(f"#sound-{number}").get_attribute("data-sound")
+    assert opened.evaluate("document.getElementById('clips').player.src") == sound
+
+
+def test_a_tile_leads_to_its_clip_through_a_filter(opened: Any) -> None:
+    opened.fill("#filter", "female")
+    target = opened.locator(".tiles a").first
+    clip = opened.locator(f"#clips {target.get_attribute('href')}")
+    assert not clip.is_visible(), "a man's"
+    target.click()
+    wait_until(opened, f"!document.querySelector('#clips {target.get_attribute('href')}').hidden")
+    assert opened.input_value("#filter") == ""
+
+
+def test_on_a_phone_tables_have_all_their_values_on_the_screen(opened: Any) -> None:
+    opened.set_viewport_size({"width": 390, "height": 844})
+    heads = opened.locator("table.stack tbody tr").first.locator("td").all()
+    assert [cell.get_attribute("data-head") for cell in heads][:2] == ["difference", "t"]
+    assert opened.evaluate(
+        "[...document.querySelectorAll('.wide')].every((box) => box.scrollWidth <= box.clientWidth)"
+    )
+    pair = opened.locator("#clips .pair").first.bounding_box()
+    assert pair["width"] > 0.85 * 390, "a card uses the width that there is"
+
+
+def test_how_it_was_made_is_folded(opened: Any) -> None:
+    assert not opened.locator(".facts-of-run").is_visible()
+    opened.locator("details.made summary").click()
+    assert opened.locator(".facts-of-run").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1200])
+def test_axe_has_nothing_to_say(opened: Any, scheme: str, width: int) -> None:
+    """The rules of accessibility that a program can check: contrast, names, headings, what keys can reach."""
+    opened.emulate_media(color_scheme=scheme)
+    opened.set_viewport_size({"width": width, "height": 844})
+    opened.locator("details.made summary").click()
+    found = Axe().run(opened).response["violations"]
+    assert [(one["id"], [node["target"] for node in one["nodes"]][:3]) for one in found] == []
+
+
+def test_axe_has_nothing_to_say_about_a_run_without_prompts(
+    browser: Any, make_run: Callable[..., Path]
+) -> None:
+    run = make_run(voices=1, unlabelled=0)
+    lines = (run / "results.csv").read_text().splitlines()
+    kept = [",".join([*line.split(",")[:3], *line.split(",")[4:8]]) for line in lines]  # no label, no score
+    (run / "results.csv").write_text("\n".join(kept) + "\n")
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(write_report(FinishedRun(run), sounds=tone).as_uri())
+    assert page.locator("article.large img").first.bounding_box()["width"] > 300
+    assert Axe().run(page).response["violations"] == []
+    page.close()

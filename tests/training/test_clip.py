@@ -85,22 +85,24 @@ def test_an_interrupted_training_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train(tmp_path / "whole")
-    step = clip.Training.step
+    step = clip.ClipTraining.step
     seen: list[int] = []
 
-    def break_down(self: clip.Training, batch: clip_faces.Batch, seed: int, number: int, rate: float) -> Any:
+    def break_down(
+        self: clip.ClipTraining, batch: clip_faces.Batch, seed: int, number: int, rate: float
+    ) -> Any:
         if number == 3:
             raise KeyboardInterrupt
         return step(self, batch, seed, number, rate)
 
-    def watch(self: clip.Training, batch: clip_faces.Batch, seed: int, number: int, rate: float) -> Any:
+    def watch(self: clip.ClipTraining, batch: clip_faces.Batch, seed: int, number: int, rate: float) -> Any:
         seen.append(number)
         return step(self, batch, seed, number, rate)
 
-    monkeypatch.setattr(clip.Training, "step", break_down)
+    monkeypatch.setattr(clip.ClipTraining, "step", break_down)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "parts", save_every=2)
-    monkeypatch.setattr(clip.Training, "step", watch)
+    monkeypatch.setattr(clip.ClipTraining, "step", watch)
     train(tmp_path / "parts", save_every=2)
     assert seen == [2, 3]
     whole, parts = tensors(tmp_path / "whole"), tensors(tmp_path / "parts")
@@ -153,7 +155,7 @@ def test_guide_and_judge_share_neither_faces_nor_architecture(
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_training_lowers_the_loss(recipe: clip.Recipe, faces: clip_faces.Faces) -> None:
     torch.manual_seed(0)
-    training = clip.Training.begin(recipe)
+    training = clip.ClipTraining.begin(recipe)
     batch = clip_faces.make_batch(32, 0, 0, faces, None)
     losses = [sum(training.step(batch, 0, 0, 1.0).values()) for _ in range(12)]
     assert losses[-1] < 0.9 * losses[0]
@@ -165,7 +167,7 @@ def test_bfloat16_learns_the_same(faces: clip_faces.Faces) -> None:
     for precision in ("float32", "bfloat16"):
         torch.manual_seed(0)
         # both are precisions
-        training = clip.Training.begin(TINY, precision=precision)  # type: ignore[arg-type]
+        training = clip.ClipTraining.begin(TINY, precision=precision)  # type: ignore[arg-type]
         losses.append(training.step(batch, 0, 0, 1.0)["match"])
     assert losses[0] != losses[1] == pytest.approx(losses[0], rel=0.02)
 

@@ -16,7 +16,7 @@ from stylewav_pl.training.muon import KernelMuon, orthogonalised
 def tiny(monkeypatch):
     """A few iterations of a small network."""
     monkeypatch.setattr(faces, "CHANNELS", {4: 8, 8: 8, 16: 8})
-    monkeypatch.setattr(faces, "PHASES", (faces.Phase(8, 6), faces.Phase(16, 4)))
+    monkeypatch.setattr(faces, "PHASES", (faces.ResolutionPhase(8, 6), faces.ResolutionPhase(16, 4)))
     monkeypatch.setattr(faces, "MAPPING_ITERATIONS", 5)
     monkeypatch.setattr(faces, "MAPPING_BATCH", 16)
     monkeypatch.setattr(faces, "BATCH", 4)
@@ -39,14 +39,14 @@ def test_training_is_seeded(tiny, tmp_path):
 def test_an_interrupted_training_ends_like_an_uninterrupted_one(tiny, tmp_path, monkeypatch):
     faces.train(tmp_path / "whole", threads=1, progress=False)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        step = faces.Training.step
+        step = faces.FaceTraining.step
 
         def interrupted(self, seed, iteration, resolution, rate):
             if iteration == 7:
                 raise KeyboardInterrupt
             return step(self, seed, iteration, resolution, rate)
 
-        patch.setattr(faces.Training, "step", interrupted)
+        patch.setattr(faces.FaceTraining, "step", interrupted)
         faces.train(tmp_path / "parts", threads=1, save_every=3, progress=False)
     assert (tmp_path / "parts.state").is_file()
     load_generator(tmp_path / "parts")  # unfinished, but usable
@@ -71,7 +71,7 @@ def test_mapping_learns_the_drawings(tiny):
 
 def test_images_are_learned(tiny):
     network = faces.build(0)
-    training = faces.Training(network, faces.build(0), faces.make_optimisers(network))
+    training = faces.FaceTraining(network, faces.build(0), faces.make_optimisers(network))
     losses = [training.step(0, iteration, 16, 1.0) for iteration in range(40)]
     assert sum(losses[-5:]) < 0.5 * sum(losses[:5])
 

@@ -47,15 +47,15 @@ def test_it_says_what_it_belongs_to(trained: Path) -> None:
 def test_an_interrupted_training_ends_with_the_same_weights(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step, path = prior.Training.step, tmp_path / "prior.safetensors"
+    step, path = prior.PriorTraining.step, tmp_path / "prior.safetensors"
 
-    def breaks(self: prior.Training, number: int, steps: int) -> float:
+    def breaks(self: prior.PriorTraining, number: int, steps: int) -> float:
         if number == 7:
             raise KeyboardInterrupt
         return step(self, number, steps)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(prior.Training, "step", breaks)
+        patched.setattr(prior.PriorTraining, "step", breaks)
         train(path, save_every=3)
     assert path.with_name("prior.safetensors.state").is_file()
     ended, whole = load_prior(train(path, save_every=3)), load_prior(trained)
@@ -69,7 +69,7 @@ def test_w_is_whitened() -> None:
     samples = prior.Samples(latents, F.normalize(torch.randn(4000, 6), dim=1))
     made = prior.Prior(prior.FlowNetwork(6, 5, **SMALL), prior.Belongings("g", "c"))
     prior.measure(made, samples, [])
-    white = prior.Training.begin(made, samples, 0, "cpu").white
+    white = prior.PriorTraining.begin(made, samples, 0, "cpu").white
     torch.testing.assert_close(white.mean(dim=0), torch.zeros(5), atol=1e-3, rtol=0)
     torch.testing.assert_close(white.T @ white / 4000, torch.eye(5), atol=0.02, rtol=0)
 

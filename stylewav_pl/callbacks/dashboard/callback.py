@@ -104,9 +104,12 @@ class Dashboard(Callback):
         self._stats.add(result.curves)
         step, score = self.clips_done, _clip_score(trainer)
         if should_log_numbers(self._cohorts):
-            row = self._row(trainer, pl_module, score)
+            row = self._row(pl_module, score)
+            told = {True: _of_rank(trainer, row), False: _of_rank(trainer, names.chosen(row))}
             self._tell(
-                trainer.loggers, lambda logger: logger.log_metrics(row, step), include_lightning_loggers=True
+                trainer.loggers,
+                lambda logger: logger.log_metrics(told[_keeps_all_numbers(logger)], step),
+                include_lightning_loggers=True,
             )
         if should_log_images(self._cohorts) and any(map(_wants_more_than_numbers, trainer.loggers)):
             faces, histograms = self._faces(result, score), _histograms(result, outputs.get("scores", ()))
@@ -124,15 +127,16 @@ class Dashboard(Callback):
     def _shows(self, trainer: Trainer) -> bool:
         return bool(trainer.loggers) and (self.every_rank or trainer.global_rank == 0)
 
-    def _row(self, trainer: Trainer, pl_module: LightningModule, score: ClipScore | None) -> dict[str, float]:
+    def _row(self, pl_module: LightningModule, score: ClipScore | None) -> dict[str, float]:
         now = time.monotonic()
         numbers = {**self._stats.numbers(now), **memory(pl_module.device)}
-        numbers |= {
-            names.score(*population): mean
-            for population, mean in (score.running_means() if score else {}).items()
-        }
+        means = score.running_means() if score else {}
+        numbers |= {names.score(*population): mean for population, mean in means.items()}
+        if score:
+            separate = separations(score.prompts, means)
+            numbers |= {names.score(trait, names.SEPARATION): value for trait, value in separate.items()}
         self._stats = RunningStats(now)
-        return {names.own(trainer.global_rank, name): value for name, value in numbers.items()}
+        return numbers
 
     def _faces(self, result: CohortResult, score: ClipScore | None) -> dict[str, Image.Image]:
         """A few faces of each population of the first trait that is scored, in the order of its prompts."""
@@ -165,6 +169,45 @@ class Dashboard(Callback):
                     f"without it: {one_line(repr(problem))}",
                     file=sys.stderr,
                 )
+
+
+def separations(
+    prompts: Mapping[str, Mapping[str, str]], means: Mapping[tuple[str, str, str], float]
+) -> dict[str, float]:
+    """Tells how much higher prompts score on their own populations than on the others, on average.
+
+    Args:
+        prompts: Of each trait by label.
+        means: By trait, label and prompt; a population without clips has none.
+
+    Returns:
+        By trait; a trait of which a population has no clip yet is left out.
+
+    >>> prompts = {"pet": {"cat": "a cat", "dog": "a dog"}}
+    >>> scores = {("pet", "cat", "a cat"): 0.5, ("pet", "cat", "a dog"): 0.25}
+    >>> separations(prompts, scores | {("pet", "dog", "a cat"): 0.25, ("pet", "dog", "a dog"): 0.75})
+    {'pet': 0.375}
+    """
+    found = {}
+    for trait, by_label in prompts.items():
+        gaps = []
+        for own, prompt in by_label.items():
+            others = [means.get((trait, label, prompt)) for label in by_label if label != own]
+            known = [mean for mean in (means.get((trait, own, prompt)), *others) if mean is not None]
+            if len(known) == len(by_label) > 1:
+                gaps.append(known[0] - sum(known[1:]) / len(others))
+        if len(gaps) == len(by_label):
+            found[trait] = sum(gaps) / len(gaps)
+    return found
+
+
+def _of_rank(trainer: Trainer, numbers: Mapping[str, float]) -> dict[str, float]:
+    return {names.own(trainer.global_rank, name): value for name, value in numbers.items()}
+
+
+def _keeps_all_numbers(logger: Logger) -> bool:
+    """Whether it is a file of numbers; dashboards, those of Lightning too, get the chosen ones."""
+    return isinstance(logger, RunLogger) and logger.only_numbers
 
 
 def _wants_more_than_numbers(logger: Logger) -> bool:

@@ -1,8 +1,9 @@
 """What a dashboard shows of a run that is done, read from the files of its directory."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
@@ -20,6 +21,7 @@ from stylewav_pl.runs.rows import ResultRow
 THUMBNAIL_PIXELS = 96
 FILES = (PAGE, STATISTICS)
 NETWORKS = ("guide", "judge")
+Fact: TypeAlias = str | int | float
 
 
 class RunSummary:
@@ -52,7 +54,9 @@ class RunSummary:
         known = {f"clips/{name}": count for name, count in counts.items()} | {
             f"networks/{name}": scored_with.get(name, "") for name in NETWORKS
         }
-        logger.log_summary({**facts(self.run), **known}, step)
+        found = self.run.statistics()
+        everything = all_facts(found) if logger.only_numbers else {}
+        logger.log_summary({**everything, **chosen_facts(found), **known}, step)
 
     @cached_property
     def rows(self) -> list[ResultRow]:
@@ -128,13 +132,55 @@ class RunSummary:
         ]
 
 
-def facts(run: FinishedRun) -> dict[str, str | int | float]:
-    """Names the numbers and verdicts of ``statistics.json``; empty where the file is missing."""
+def chosen_facts(statistics: Mapping[str, Any]) -> dict[str, Fact]:
+    """Returns the few numbers of ``statistics.json`` that say what a run found.
+
+    By the names that dashboards show.
+
+    Args:
+        statistics: By trait, see :meth:`FinishedRun.statistics`.
+    """
+    found: dict[str, Fact] = {}
+    for trait, answers in statistics.items():
+        values = {
+            "verdict": answers.get("verdict"),
+            "faces_right": _at(answers, "observed", "accuracy", "share", "value"),
+            "voices_right": _at(answers, "heard", "accuracy", "share", "value"),
+            "hedges_g_least": _extreme(min, answers, "observed", "hedges_g", "value"),
+            "p_holm_largest": _extreme(max, answers, "observed", "p_holm"),
+            "control_hedges_g_largest": _extreme(_farthest, answers, "permuted", "hedges_g", "value"),
+        }
+        found |= {f"statistics/{trait}/{name}": value for name, value in values.items() if value is not None}
+    return found
+
+
+def all_facts(statistics: Mapping[str, Any]) -> dict[str, Fact]:
+    """Names all the numbers and verdicts of ``statistics.json``."""
     return {
         f"statistics/{name}": value
-        for name, value in leaves(run.statistics())
+        for name, value in leaves(statistics)
         if not isinstance(value, str) or name.endswith("/verdict")
     }
+
+
+def _at(value: Any, *names: str) -> float | None:
+    """Returns the number at the end of a path; None where there is none, or it could not be computed."""
+    for name in names:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _extreme(
+    choose: Callable[[Sequence[float]], float], answers: Any, comparison: str, *names: str
+) -> float | None:
+    """Returns the least or largest number of the tests between populations."""
+    between = answers.get(comparison, {}).get("between", ())
+    values = [value for one in between if (value := _at(one, *names)) is not None]
+    return choose(values) if values else None
+
+
+def _farthest(values: Sequence[float]) -> float:
+    return max(values, key=abs)
 
 
 def leaves(value: object, prefix: str = "") -> Iterator[tuple[str, str | int | float]]:
