@@ -69,3 +69,14 @@ def test_a_soak_counts_memory_and_bytes(tmp_path: Path) -> None:
     found = figures(tmp_path, "scale", "--clips", "128", "--processes", "1", "--planned", "1000")
     assert 0 < found["soak"]["share of the loop inside the optimisation"] <= 1
     assert found["planning"]["resume"]["cohorts done"] > 0
+
+
+def test_words_arrive_and_edits_change_what_the_voice_says(tmp_path: Path) -> None:
+    """With four voices: bounds far below what is seen with more."""
+    found = figures(tmp_path, "guidance", "--voices", "2")
+    words = found["words beside voices"]
+    for text in ("a person with black hair", "a person with blond hair", "a person with glasses"):
+        assert words[text]["with it"] >= 0.5
+        assert words[text]["sex as heard"] >= 0.75
+    assert found["a person with glasses, negative"]["with it"] <= 0.25
+    assert found["given faces edited by voices of the other sex"]["changed sex"] >= 0.5

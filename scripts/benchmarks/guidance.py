@@ -4,10 +4,12 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from jaxtyping import Bool, Float
 from safetensors.torch import save_file
 from torch import Tensor
@@ -17,8 +19,10 @@ from stylewav_pl.data.module import assemble
 from stylewav_pl.data.sound import Sound
 from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.embedders.base import ImageTextEmbedder
-from stylewav_pl.face.defaults import defaults
+from stylewav_pl.face.defaults import SPACES, defaults
+from stylewav_pl.installed import configs_directory
 from stylewav_pl.module import StyleWav
+from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.optimisation.prompts import voice_and_words
 from stylewav_pl.optimisation.start import Start
 from stylewav_pl.pocket.faces import PROMPT_SETS
@@ -69,8 +73,8 @@ def voices(per_sex: int) -> tuple[BuiltinVoices, list[Clip]]:
 
 
 def faces(source: BuiltinVoices, clips: Sequence[Clip], **settings: Any) -> Float[Tensor, "face 3 size size"]:
-    """Makes faces as the command does, with these settings of :class:`StyleWav`."""
-    shipped = {**defaults().model, "frame_steps": ()}
+    """Makes faces as ``generate`` does with words; ``settings`` of :class:`StyleWav` replace its own."""
+    shipped = {**defaults(with_words=True).model, "frame_steps": ()}
     size = min(COHORT, len(clips))
     system = StyleWav.from_sources(cohort_size=size, **{**shipped, **settings})
     optimizer = system.configure_optimizers()
@@ -89,18 +93,16 @@ def faces(source: BuiltinVoices, clips: Sequence[Clip], **settings: Any) -> Floa
     return torch.cat(images)
 
 
-def words_arrive(per_sex: int, steps: int, weight: float, **settings: Any) -> dict[str, dict[str, float]]:
+def words_arrive(per_sex: int, weight: float, **settings: Any) -> dict[str, dict[str, float]]:
     """Shares of faces that show what a text asks for, and of those whose sex is still the voice's."""
     source, clips = voices(per_sex)
-    plain = judged(faces(source, clips, num_steps=steps, **settings))
+    plain = judged(faces(source, clips, **settings))
     female = torch.tensor([clip.labels["sex"] == "female" for clip in clips])
     rows = {"voices alone": {"sex as heard": share(plain.female == female)}}
     for text, (question, answer) in ASKED.items():
         chosen = ~female if answer == "with" and question == "beard" else torch.ones_like(female)
         some = [clip for clip, one in zip(clips, chosen.tolist(), strict=True) if one]
-        found = judged(
-            faces(source, some, num_steps=steps, prompts=voice_and_words(text, weight), **settings)
-        )
+        found = judged(faces(source, some, prompts=voice_and_words(text, weight), **settings))
         before = [one for one, of in zip(plain.told[question], chosen.tolist(), strict=True) if of]
         rows[text] = {
             "without the text": share_of(before, answer),
@@ -110,7 +112,7 @@ def words_arrive(per_sex: int, steps: int, weight: float, **settings: Any) -> di
     return rows
 
 
-def kept_away(per_sex: int, steps: int, **settings: Any) -> dict[str, float]:
+def kept_away(per_sex: int, **settings: Any) -> dict[str, float]:
     """Shares of faces with glasses, without and with the negative text."""
     source, clips = voices(per_sex)
     female = torch.tensor([clip.labels["sex"] == "female" for clip in clips])
@@ -119,13 +121,13 @@ def kept_away(per_sex: int, steps: int, **settings: Any) -> dict[str, float]:
         ("without the text", None),
         ("with it", voice_and_words(negative="a person with glasses")),
     ):
-        found = judged(faces(source, clips, num_steps=steps, prompts=prompts, **settings))
+        found = judged(faces(source, clips, prompts=prompts, **settings))
         rows[name] = share_of(found.told["glasses"], "with")
         rows[f"sex as heard, {name}"] = share(found.female == female)
     return rows
 
 
-def edited(per_sex: int, steps: int, **settings: Any) -> dict[str, float]:
+def edited(per_sex: int, **settings: Any) -> dict[str, float]:
     """Given faces, each edited by a voice of the other sex: shares that change, and what stays.
 
     ``nearer than strangers``: mean share of the other given faces that are farther from the origin, in the
@@ -146,7 +148,7 @@ def edited(per_sex: int, steps: int, **settings: Any) -> dict[str, float]:
             origin.append(pools[sex][took[sex]])
             took[sex] += 1
             save_file({"latent": origin[-1].clone()}, Path(folder) / f"{stem_of(clip.id)}.safetensors")
-        images = faces(source, clips, num_steps=steps, start=Start(latent=folder), **settings)
+        images = faces(source, clips, start=Start(latent=folder), **settings)
     with torch.no_grad():
         before = judged(
             torch.cat([system.generator.synthesize(part) for part in torch.stack(origin).split(20)])
@@ -174,11 +176,27 @@ def share_of(found: Sequence[str], answer: str) -> float:
     return found.count(answer) / len(found)
 
 
-def measure(per_sex: int, steps: int, weight: float) -> dict[str, Any]:
-    """All of it, with the settings that the configurations have."""
+def edit_settings() -> dict[str, Any]:
+    """Those of ``configs/edit.yaml`` but its start."""
+    model = yaml.safe_load((configs_directory() / "edit.yaml").read_text("utf-8"))["model"]
+    named = {name: model[name] for name in ("identity", "layers") if model.get(name) is not None}
+    return {
+        **named,
+        "latent_space": SPACES[model["latent_space"]](),
+        "objective": Objective(**model["objective"]),
+        "optimizer": partial(torch.optim.Adam, **model["optimizer"]["init_args"]),
+        "num_steps": model["num_steps"],
+    }
+
+
+def measure(per_sex: int, weight: float) -> dict[str, Any]:
+    """All of it, with the settings of ``generate`` and ``edit.yaml``."""
     began = time.perf_counter()
-    figures: dict[str, Any] = {"voices": 2 * per_sex, "steps": steps}
-    figures["words beside voices"] = words_arrive(per_sex, steps, weight)
-    figures["a person with glasses, negative"] = kept_away(per_sex, steps)
-    figures["seconds"] = time.perf_counter() - began
-    return figures
+    many_glasses = {"start": defaults().model["start"], "objective": defaults().model["objective"]}
+    return {
+        "voices": 2 * per_sex,
+        "words beside voices": words_arrive(per_sex, weight),
+        "a person with glasses, negative": kept_away(per_sex, **many_glasses),
+        "given faces edited by voices of the other sex": edited(per_sex, **edit_settings()),
+        "seconds": time.perf_counter() - began,
+    }

@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``generate``."""
     options = Options(
         prog="stylewav-pl generate",
+        usage="stylewav-pl generate FILE [FILE ...] [OPTIONS] [--SETTING VALUE ...]",
         description="Makes one face for each audio file (wav, mp3, flac, m4a, webm, amr, ...).",
         epilog="Every setting of an experiment can follow, too: --model.latent_space S --writer.image webp; "
         "stylewav-pl fit --help tells them.",
@@ -88,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
         "--start",
         choices=STARTS,
         help="where faces begin: the mean face, samples of each clip's own near it, or the prior's answer to "
-        "the voice (default: prior with the pocket networks, else samples)",
+        "the voice (default: prior with the pocket networks and without words, else samples)",
     )
     options.add_argument(
         "--latent",

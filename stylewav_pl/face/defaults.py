@@ -24,7 +24,6 @@ SPREAD = 5  # frames are spread over the steps in so many gaps
 PRIOR = "pocket"  # networks and prior have this name in the registry
 PRIOR_START = "prior"
 WITHOUT_PRIOR = "overlays/samples.yaml"
-WITH_WORDS = "overlays/words.yaml"
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def defaults(from_prior: bool = True, with_words: bool = False) -> Defaults:
 
     Args:
         from_prior: Whether faces begin at the prior's answer; else at samples, see ``overlays/samples.yaml``.
-        with_words: Whether anything but the voice pulls, see ``overlays/words.yaml``.
+        with_words: Whether anything but the voice pulls: that needs the steps of this overlay, too.
     """
     settings = _shipped("generate.yaml")
     model, data = dict(settings["model"]), settings["data"]
@@ -67,12 +66,12 @@ def defaults(from_prior: bool = True, with_words: bool = False) -> Defaults:
 def overlays(from_prior: bool, with_words: bool) -> list[str]:
     """Returns what is laid over ``generate.yaml``.
 
-    >>> overlays(True, False), overlays(True, True), overlays(False, True)
-    ([], ['overlays/words.yaml'], ['overlays/samples.yaml'])
+    Words arrive from near the mean in twenty steps, but seldom in the few small ones after the prior.
+
+    >>> overlays(True, False), overlays(True, True)
+    ([], ['overlays/samples.yaml'])
     """
-    if not from_prior:
-        return [WITHOUT_PRIOR]  # whose steps are enough for words, too
-    return [WITH_WORDS] if with_words else []
+    return [] if from_prior and not with_words else [WITHOUT_PRIOR]
 
 
 def suits_prior(generator: str | Path | None, guide: str | Path | None, start: str | Start | None) -> bool:
