@@ -91,6 +91,15 @@ def test_parts_of_ones_own_make_a_run(tmp_path: Path, monkeypatch: pytest.Monkey
     assert PromptSet("pitch", finished.manifest["scored_with"]["prompts"]["pitch"]).labels == ("low", "high")
 
 
+def test_the_site_leads_to_every_page_and_notebook() -> None:
+    tomllib = pytest.importorskip("tomllib", reason="needs Python 3.11")
+    settings = tomllib.loads((REPOSITORY / "zensical.toml").read_text("utf-8"))
+    led_to = set(re.findall(r"'([\w/-]+\.md)'", str(settings["project"]["nav"])))
+    pages = {path.name for path in (REPOSITORY / "docs").glob("*.md")} | {"model-card.md"}
+    notebooks = {f"examples/{path.stem}.md" for path in (REPOSITORY / "examples").glob("*.ipynb")}
+    assert led_to == pages | notebooks
+
+
 @pytest.mark.parametrize("part", ["Decoder", "Ear", "Eye", "Hums"])
 def test_a_part_takes_fifteen_lines_or_hardly_more(part: str) -> None:
     (block,) = [text for text in blocks(OWN_PARTS, "python") if f"class {part}(" in text]
