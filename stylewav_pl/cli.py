@@ -49,6 +49,7 @@ COMMANDS = {
     "test": ("experiment", "score the images of a finished run again, with other prompts or another judge"),
     "predict": ("experiment", "render the latents of a finished run again"),
     "generate": ("generate", "a face for each audio file: generate voice.wav -o out/"),
+    "invert": ("invert", "latents of photos, to begin faces there: generate --latent"),
     "report": ("report", "write statistics, picture grid and report.html of a run again"),
     "verify": ("verify", "compare every file of a run with what was written; damaged ones are named"),
     "weights": ("weights", "list, fetch, verify, inspect and convert network weights"),

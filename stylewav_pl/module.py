@@ -22,7 +22,7 @@ from stylewav_pl.optimisation.building import (
 )
 from stylewav_pl.optimisation.cohort import Recipe, StepWatch, cohort_result, optimize_cohort
 from stylewav_pl.optimisation.convergence import EarlyStop
-from stylewav_pl.optimisation.given_latents import GivenLatents
+from stylewav_pl.optimisation.given_latents import GivenStarts
 from stylewav_pl.optimisation.guidance import Guidance
 from stylewav_pl.optimisation.hardware import Speed
 from stylewav_pl.optimisation.latents import LatentSpace, W
@@ -32,13 +32,14 @@ from stylewav_pl.optimisation.optimizer_trial import OptimizerFactory, try_optim
 from stylewav_pl.optimisation.phases import Refinement, phases_of
 from stylewav_pl.optimisation.prior_start import Sources
 from stylewav_pl.optimisation.prompts import Combine, Prompt
+from stylewav_pl.optimisation.reach import reach_of, within
 from stylewav_pl.optimisation.rendering import Renderer
 from stylewav_pl.optimisation.schedules import RampUpCosineDown, Schedule
 from stylewav_pl.optimisation.start import Start, initial_latents
 from stylewav_pl.optimisation.targets import drop_diverged, embed_targets
 from stylewav_pl.optimisation.views import Views
 from stylewav_pl.priors import Prior
-from stylewav_pl.runs.plan import clip_seed
+from stylewav_pl.runs.members import seed_of
 from stylewav_pl.types import ClipBatch, CohortResult
 
 
@@ -77,7 +78,8 @@ class StyleWav(LightningModule):
         speed: Speed | None = None,
         seed: int = 0,
         prior: Prior | None = None,
-        given: GivenLatents | None = None,
+        given: GivenStarts | None = None,
+        reach: float | None = None,
         identity: IdentityEmbedder | None = None,
     ) -> None:
         """Wires built parts.
@@ -106,7 +108,9 @@ class StyleWav(LightningModule):
             speed: Precision, memory and compilation of a step.
             seed: Seed of the run, from which each clip's own seed follows.
             prior: Draws the starts, where ``start.prior`` is set; it belongs to these networks.
-            given: Holds the starts, where ``start.latent`` is set.
+            given: Holds the starts, where ``start.latent`` or ``start.photo`` is set.
+            reach: How far a latent may move from its start, along each direction in which w differs, in its
+                standard deviations there; ``None``: anywhere.
             identity: Tells whose face an image shows, where ``objective.identity`` is set; frozen here.
 
         Raises:
@@ -130,6 +134,7 @@ class StyleWav(LightningModule):
         self.start = start or Start()
         check_start(self.start, num_steps, prior, given, generator)
         self.prior, self.given = prior, given
+        self.reach = reach_of(reach, self.latent_space, generator)
         self.optimizer_factory = optimizer or (lambda parameters: Adam(parameters, lr=0.1))
         self.recipe = Recipe(
             phases_of(num_steps, generator.resolution, refinement),
@@ -191,7 +196,14 @@ class StyleWav(LightningModule):
             WeightsError: A weight file is missing, damaged or of the wrong kind.
         """
         sources = Sources(generator, guide, audio, preprocess)
-        parts = load_parts(sources, identity, start, latent_space or W())
+        parts = load_parts(
+            sources,
+            identity,
+            start,
+            latent_space or W(),
+            settings.get("seed", 0),
+            settings.get("noise", "const"),
+        )
         return cls(  # named one by one: the command line offers the others as settings
             generator=parts.generator,
             guide=parts.guide,
@@ -266,6 +278,7 @@ class StyleWav(LightningModule):
         else:
             batch, targets, starts = self.given.starts(batch, targets, self.mean_latent)
         batch, targets, loss = self.guidance.of_cohort(batch, targets, starts, self.seeds_of(batch))
+        descend = within(self.reach, descend, self.latents, starts)
         optimized = optimize_cohort(
             self.latents,
             starts,
@@ -284,7 +297,7 @@ class StyleWav(LightningModule):
 
     def seeds_of(self, batch: ClipBatch) -> list[int | None]:
         """Returns the seed of the clip in each slot; ``None`` for padding."""
-        return [None if clip is None else clip_seed(self.seed, clip.id) for clip in batch.slots]
+        return [None if clip is None else seed_of(self.seed, clip) for clip in batch.slots]
 
     def initial_latents(
         self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"]

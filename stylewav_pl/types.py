@@ -32,12 +32,14 @@ class Clip:
         path: Where the audio lies, as shown to the user; ``builtin:NAME`` for synthesised voices.
         speaker: Who speaks; clips of one speaker are not independent. Empty when unknown.
         labels: Trait name to value, e.g. ``{"sex": "female"}``; clips without a trait lack its key.
+        number: Which of several faces of a voice it is, from 1; 0: its only one.
     """
 
     id: str
     path: str
     speaker: str = ""
     labels: Mapping[str, str] = field(default_factory=lambda: NO_LABELS)
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

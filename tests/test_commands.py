@@ -212,9 +212,7 @@ def test_generate_without_any_existing_file_ends_with_2(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(
-    "words", [["generate"], ["generate", "a.wav"], ["generate", "a.wav", "-o", "out", "--device", "abacus"]]
-)
+@pytest.mark.parametrize("words", [["generate"], ["generate", "a.wav", "-o", "out", "--device", "abacus"]])
 def test_generate_refuses_wrong_options(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
     assert "usage: stylewav-pl generate" in capsys.readouterr().err

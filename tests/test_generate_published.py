@@ -14,7 +14,11 @@ import torch
 from open_clip import factory
 from PIL import Image
 from published_stylegan2 import write_ada, write_rosinality, write_stylegan3, write_tensorflow
+from slow_stylegan import stylegan_values, write_stylegan_conversion, write_stylegan_tensorflow
 from slow_stylegan2 import Values, random_values
+from slow_stylegan3 import random_values as alias_free_values
+from slow_stylegan3 import write_alias_free
+from slow_vqgan import vqgan_state, write_checkpoint
 from wav2clip.model.encoder import MLPLayers, ResNetExtractor
 
 from stylewav_pl.cli import main
@@ -80,6 +84,31 @@ def test_a_voice_becomes_a_picture_of_a_published_generator(
         assert np.asarray(image).std() > 1
     weights = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))["weights"]
     assert weights["generator"]["sha256"] == sha256_of(tmp_path / "generator")
+
+
+def write_vqgan(path: Path) -> None:
+    """A checkpoint, and beside it the size of its pictures."""
+    write_checkpoint(path, vqgan_state())
+    path.with_name("model.yaml").write_text("model: {params: {ddconfig: {resolution: 16}}}", "utf-8")
+
+
+OTHER_FAMILIES: dict[str, tuple[Callable[[Path], None], int]] = {
+    "vqgan": (write_vqgan, 16),
+    "stylegan3": (lambda path: write_alias_free(path, alias_free_values()), 8),
+    "stylegan-pickle": (lambda path: write_stylegan_tensorflow(path, stylegan_values()), 16),
+    "stylegan-conversion": (lambda path: write_stylegan_conversion(path, stylegan_values()), 16),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_FAMILIES)
+def test_a_voice_becomes_a_picture_of_another_family(name: str, files: Path, tmp_path: Path) -> None:
+    write, size = OTHER_FAMILIES[name]
+    write(tmp_path / "generator")
+    guide = f"open_clip:ViT-B-32-quickgelu/openai@{files / 'CLIP.pt'}"
+    assert _generate(files, tmp_path / "out", "--guide", guide, generator=str(tmp_path / "generator")) == 0
+    with Image.open(tmp_path / "out" / "images" / "voice.png") as image:
+        assert image.size == (size, size)
+        assert np.asarray(image).std() > 1
 
 
 def test_a_voice_becomes_a_picture(files: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import subprocess
 from contextlib import ExitStack
@@ -19,6 +20,8 @@ from webdataset.tariterators import group_by_keys, tar_file_expander
 from stylewav_pl.cli import main
 from stylewav_pl.generators import load_generator
 from stylewav_pl.pictures.images import IMAGE_NOTICE, encode, to_picture
+from stylewav_pl.pictures.video import resized
+from stylewav_pl.runs.plan import stem_of
 
 CONFIG = """
 model: {{generator: linear, guide: linear, audio: linear, num_steps: 3, latent_space: {space}}}
@@ -281,3 +284,44 @@ def test_nothing_to_write_is_refused(
         == 2
     )
     assert "nothing would be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("space", ["W", "WPlus", "S"])
+def test_a_walk_leads_from_one_face_to_another(voices: Path, tmp_path: Path, space: str) -> None:
+    run = tmp_path / "run"
+    words = fit(voices, run, "--model.start", '{"truncation": 1.0}', space=space)
+    latent = run / "latents" / "v2.safetensors"
+    for ends in (["v0", "v1"], ["v0", str(latent)]):
+        assert main(["predict", *words, "--between", *ends, "--video", "gif", "--resolution", "24"]) == 0
+    assert not (run / "rendered-24px" / "v0.png").exists(), "the way alone"
+    for name, last in (("v0--v1", "v1"), ("v0--v2", "v2")):
+        place = run / "rendered-24px" / stem_of(name)
+        with Image.open(f"{place}.gif") as film:
+            frames = [np.asarray(frame.convert("RGB"), dtype=float) for frame in ImageSequence.Iterator(film)]
+        assert len(frames) > 10
+        begin, end = (shrunk(run / "images" / f"{id}.png", 24) for id in ("v0", last))
+        away, left = np.abs(frames[0] - begin).mean(), np.abs(frames[-1] - end).mean()
+        assert max(away, left) < 0.3 * np.abs(begin - end).mean()  # a GIF has 256 colours
+        with Image.open(f"{place}.png") as picture:
+            assert picture.info["Comment"] == IMAGE_NOTICE
+
+
+def shrunk(path: Path, size: int) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(resized(picture.convert("RGB"), size), dtype=float)
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [
+        (["v0", "v0"], "two different faces"),
+        (["v0", "v00"], "Did you mean v0"),
+        (["v0", "nothing.safetensors"], "first column of results.csv"),
+        (["v0", "results.csv"], "damaged|no latent|cannot be read|holds"),
+    ],
+)
+def test_a_walk_between_nothing_is_refused(files, ends: list[str], words: str, capsys) -> None:
+    run, options = files
+    ends = [str(run / end) if end.endswith(".csv") else end for end in ends]
+    assert main(["predict", *options, "--between", *ends]) == 2
+    assert re.search(words, " ".join(capsys.readouterr().err.split()))

@@ -25,7 +25,8 @@ def voice_to_face() -> None:
     import stylewav_pl
 
     voices = built_in_voices()
-    faces = stylewav_pl.generate([(voice, RATE) for voice in voices])
+    # from random faces near the mean, in twenty steps: a prior's start is nearly right: little to see
+    faces = stylewav_pl.generate([(voice, RATE) for voice in voices], start="samples")
     figure = Figure(figsize=(WIDTH_INCHES, ROW_INCHES * len(voices)), layout="constrained", dpi=DPI)
     columns = 2 + len(faces[0].frames)
     widths = [2.2, *(1 for _ in range(columns - 2)), 1.5]

@@ -17,7 +17,7 @@ from lightning.pytorch.cli import LightningCLI
 from stylewav_pl.commands.experiment import ExperimentCLI
 from stylewav_pl.errors import ConfigError
 
-OTHERS = ("generate", "report", "verify", "weights", "data", "studio", "pocket")
+OTHERS = ("generate", "invert", "report", "verify", "weights", "data", "studio", "pocket")
 # Of these jsonargparse would spell out every setting of every class of Lightning: 80 MB instead of 300 kB.
 TRAINER = {
     "trainer.accelerator": ("auto", "cpu", "gpu"),
@@ -29,6 +29,7 @@ TRAINER = {
 }
 PLACES = {
     "FILE": shtab.FILE,
+    "PHOTO": shtab.FILE,
     "YAML": shtab.FILE,
     "SOURCE": shtab.FILE,
     "TARGET": shtab.FILE,

@@ -119,6 +119,7 @@ def load_data(configs: Sequence[str]) -> ClipDataModule:
     merged: dict[str, Any] = {}
     for document in documents:
         merged |= _section(document)
+    merged.pop("count", None)  # clips are looked at here, not faces
     return build_data(merged, names_in([], [merged]), documents)
 
 

@@ -20,6 +20,7 @@ from stylewav_pl.commands.trainer_settings import FORCED
 from stylewav_pl.commands.trainer_settings import to_user_error as trainer_error
 from stylewav_pl.commands.trusted_classes import without_working_folder
 from stylewav_pl.commands.validate import print_plan
+from stylewav_pl.commands.walk import walk
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.errors import StyleWavError
 from stylewav_pl.loggers import CsvLog, RunLogger
@@ -99,6 +100,13 @@ class ExperimentCLI(LightningCLI):
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
         if subcommand == "predict":
             parser.add_class_arguments(Rendering)
+            parser.add_argument(
+                "--between",
+                nargs=2,
+                metavar=("A", "B"),
+                help="Only a film and a strip from one face to another: ids of clips of the run, or files of "
+                "latents.",
+            )
         return parser
 
     def instantiate_classes(self) -> None:
@@ -155,11 +163,15 @@ class ExperimentCLI(LightningCLI):
             session.dashboard.show_results(self.trainer)
 
     def predict(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
-        """Renders the latents of the run again into ``rendered/``."""
+        """Renders the latents of the run again into ``rendered/``, or the way from one face to another."""
         path = self.settings.path
         check_places(path)
         rendering = Rendering(*(self._get(self.config, field.name) for field in fields(Rendering)))
-        sha256 = self.networks.generator_sha256
+        sha256, ends = self.networks.generator_sha256, self._get(self.config, "between")
+        if ends is not None:
+            for place in walk(FinishedRun(path), model, sha256, rendering, *ends):
+                print(place)
+            return
         count = render_again(FinishedRun(path), model, sha256, rendering, self.progress)
         made = counted(count, "image") + (f" and {counted(count, 'video')}" if rendering.video else "")
         print(f"{made} in {path / rendering.folder}")
@@ -203,9 +215,18 @@ def run(command: str, options: list[str]) -> int:
     Raises:
         StyleWavError: Something that the user can mend.
     """
-    with quiet_lightning(), without_working_folder():
-        ExperimentCLI(command, options)
+    perform(command, options)
     return 0
+
+
+def perform(command: str, options: list[str]) -> ExperimentCLI:
+    """Runs an experiment, and returns it with its networks for what else is to be made of them.
+
+    Raises:
+        StyleWavError: Something that the user can mend.
+    """
+    with quiet_lightning(), without_working_folder():
+        return ExperimentCLI(command, options)
 
 
 def lightning_path(path: Path) -> str:

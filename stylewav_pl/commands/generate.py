@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     """The options of ``generate``."""
     options = Options(
         prog="stylewav-pl generate",
+        usage="stylewav-pl generate FILE [FILE ...] [OPTIONS] [--SETTING VALUE ...]",
         description="Makes one face for each audio file (wav, mp3, flac, m4a, webm, amr, ...).",
         epilog="Every setting of an experiment can follow, too: --model.latent_space S --writer.image webp; "
         "stylewav-pl fit --help tells them.",
@@ -45,9 +46,9 @@ def parser() -> argparse.ArgumentParser:
         "-o",
         "--output",
         "--run",
-        required=True,
         metavar="DIR",
-        help="run directory for images, strips and tables; may hold earlier results",
+        help="run directory for images, strips and tables; may hold earlier results (default: NAME-faces "
+        "beside the first file)",
     )
     options.add_argument(
         "--restart", action="store_true", help="move an existing DIR to DIR.old-N and begin anew"
@@ -97,6 +98,12 @@ def parser() -> argparse.ArgumentParser:
         "(.safetensors, .pt of e4e, projected_w.npz ...)",
     )
     options.add_argument(
+        "--photo",
+        metavar="PATH",
+        help="an aligned picture of a face at which every face begins, or a folder with one for each file, "
+        "by name",
+    )
+    options.add_argument(
         "--text",
         action="append",
         metavar="WORDS",
@@ -112,7 +119,29 @@ def parser() -> argparse.ArgumentParser:
         "--negative", action="append", metavar="WORDS", help="what faces should not show; may be repeated"
     )
     options.add_argument("--seed", type=int, metavar="N", help="decides everything random (default: 0)")
+    _add_results(options)
     return options
+
+
+def _add_results(options: argparse.ArgumentParser) -> None:
+    """Adds what is made beside a face and its strip."""
+    options.add_argument(
+        "--count",
+        type=int,
+        default=1,
+        metavar="K",
+        help="faces for each file, from so many starts (default: 1); above 1 they are NAME#1, NAME#2 ...",
+    )
+    options.add_argument(
+        "--video",
+        action="store_true",
+        help="also a film of each face from its start to its end, in DIR/videos (mp4 with ffmpeg, else webp)",
+    )
+    options.add_argument(
+        "--prompts",
+        action=argparse.BooleanOptionalAction,
+        help="say what is heard in each voice and seen in its face (default: with the pocket guide)",
+    )
 
 
 def run(command: str, options: list[str]) -> int:
@@ -127,6 +156,7 @@ def run(command: str, options: list[str]) -> int:
         raise ConfigError(_none_is_there(asked.files))
 
     from stylewav_pl.commands import experiment
+    from stylewav_pl.commands.after_generate import show
     from stylewav_pl.commands.places import files_of
     from stylewav_pl.session.finalize import nothing_listed
 
@@ -138,9 +168,19 @@ def run(command: str, options: list[str]) -> int:
     for one in ignored:
         print(one, flush=True)
 
-    done = experiment.run("fit", _words(asked, passed))
+    if asked.output is None:
+        asked.output = _beside(asked.files[0])
+        print(f"The faces go to {asked.output} (-o DIR chooses another folder).", flush=True)
+    cli = experiment.perform("fit", _words(asked, passed))
+    show(cli, video=asked.video, in_words=asked.prompts)
     print("A generated face is not a portrait of the speaker.", file=sys.stderr)
-    return done
+    return 0
+
+
+def _beside(file: str) -> str:
+    """The folder that is named after a file and lies beside it."""
+    path = Path(os.path.expanduser(file))
+    return str(path.with_name(f"{path.stem}-faces"))
 
 
 def _exists(name: str) -> bool:
@@ -186,7 +226,7 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
     from stylewav_pl.runs.directory import RunDirectory
 
     run = RunDirectory(Path(asked.output))
-    known = {} if asked.restart else _files_of(run)
+    known = {} if asked.restart else _files_of(run, asked.count)
     sources = [
         {
             "class_path": "Files",
@@ -194,11 +234,14 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
         }
     ]
     guide = asked.guide or (asked.audio_encoder and matching_guide(asked.audio_encoder))
-    if asked.start is not None and asked.latent is not None:
-        raise ConfigError(f"--start {asked.start} and --latent contradict each other. Keep one.")
+    named = {"--start": asked.start, "--latent": asked.latent, "--photo": asked.photo}
+    given = [option for option, value in named.items() if value is not None]
+    if len(given) > 1:
+        raise ConfigError(f"{' and '.join(given)} contradict each other. Keep one.")
     generator = asked.generator or _passed(passed, "--model.generator")
     seen_by = guide or _passed(passed, "--model.guide")
-    from_prior = asked.latent is None and suits_prior(generator, seen_by, asked.start)
+    is_given = asked.latent is not None or asked.photo is not None
+    from_prior = not is_given and suits_prior(generator, seen_by, asked.start)
     # an overlay may have sources of its own, and comes before the files
     with_words = bool(asked.text or asked.negative or _passed(passed, "--model.prompts"))
     shipped = ["generate.yaml", *shipped_overlays(from_prior, with_words)]
@@ -206,7 +249,7 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
     words += ["--run", asked.output]
     words += ["--data.sources", json.dumps(sources)]
     # Empty slots cost as much as faces; but a run keeps the cohorts that it began with.
-    side_by_side = min(SIDE_BY_SIDE, len(asked.files))
+    side_by_side = min(SIDE_BY_SIDE, len(asked.files) * max(1, asked.count))
     cohort_size = side_by_side if asked.restart else run.read_plan(side_by_side).cohort_size
     words += ["--data.cohort_size", str(cohort_size)]
     words += ["--trainer.accelerator", ACCELERATORS[asked.device], "--trainer.devices", "1"]
@@ -214,11 +257,14 @@ def _words(asked: argparse.Namespace, passed: Sequence[str]) -> list[str]:
         words += [f"--model.{setting}", value] if value else []
     words += ["--data.window", asked.window] if asked.window else []
     words += ["--restart"] if asked.restart else []
+    words += ["--data.count", str(asked.count)] if asked.count != 1 else []
     words += ["--seed_everything", str(asked.seed)] if asked.seed is not None else []
     if asked.start is not None:
         words += ["--model.start", json.dumps(asdict(named_start(asked.start)))]
     if asked.latent is not None:
         words += ["--model.start", json.dumps(asdict(Start(latent=asked.latent)))]
+    if asked.photo is not None:
+        words += ["--model.start", json.dumps(asdict(Start(photo=asked.photo)))]
     words += _prompts(asked, passed)
     if asked.steps is not None:
         frames = spread_frames(asked.steps)
@@ -253,9 +299,10 @@ def _of_config(words: Sequence[str], index: int) -> bool:
     return words[index].partition("=")[0] in flags or (index > 0 and words[index - 1] in flags)
 
 
-def _files_of(run: "RunDirectory") -> dict[str, str]:
+def _files_of(run: "RunDirectory", count: int) -> dict[str, str]:
     """The files of earlier starts by id: a file of the same name that lies elsewhere is another clip."""
     from stylewav_pl.runs.damage import DamageError
+    from stylewav_pl.runs.members import MARK
 
     journals, done = run.finished(), dict[str, str]()
     for cohort in journals:
@@ -263,6 +310,8 @@ def _files_of(run: "RunDirectory") -> dict[str, str]:
             record = journals[cohort]
             done |= {clip.id: clip.path for clip in record.clips}
             done |= {skip.id: skip.path for skip in record.skips}
+    if count > 1:
+        done = {id.rpartition(MARK)[0]: path for id, path in done.items()}
     return {id: path for id, path in done.items() if _is_utf8(id + path)}
 
 

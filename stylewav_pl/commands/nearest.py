@@ -1,9 +1,10 @@
 """The word that was probably meant."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 
 MOST = 2
+MARGIN = 0.2  # what is so much less like the word than the best was not meant
 SIMILAR = 0.6  # two letters that changed places in three count as near
 
 
@@ -14,7 +15,12 @@ def nearest(word: str, known: Iterable[str], most: int = MOST) -> list[str]:
     (['--steps'], ['WPlus'])
     """
     by_form = {_form(name): name for name in known}
-    return [by_form[form] for form in get_close_matches(_form(word), by_form, most, SIMILAR)]
+    meant = _form(word)
+    forms = get_close_matches(meant, by_form, most, SIMILAR)
+    if not forms:
+        return []
+    least = _likeness(meant, forms[0]) - MARGIN
+    return [by_form[form] for form in forms if _likeness(meant, form) >= least]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -25,6 +31,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """
     names = nearest(word, known)
     return f" Did you mean {' or '.join(names)}?" if names else ""
+
+
+def _likeness(one: str, other: str) -> float:
+    return SequenceMatcher(None, other, one).ratio()
 
 
 def _form(word: str) -> str:

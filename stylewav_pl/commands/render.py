@@ -4,12 +4,14 @@ At any size, nearer to the mean face, or as a video.
 """
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
+from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
@@ -160,12 +162,25 @@ def check_cutoff(module: StyleWav, cutoff: int | None) -> None:
 
 @torch.no_grad()
 def render(
-    module: StyleWav, latents: Float[Tensor, " clip *latent"], rendering: Rendering, share: float = 1.0
+    module: StyleWav,
+    latents: Float[Tensor, " clip *latent"],
+    rendering: Rendering,
+    share: float = 1.0,
+    origin: Float[Tensor, "*latent"] | None = None,
 ) -> Float[Tensor, "clip 3 height width"]:
-    """Images of latents pulled towards the mean face; ``share`` is how far on the way from there."""
+    """Returns images of latents pulled towards the mean face.
+
+    Args:
+        module: Renders.
+        latents: Of its space, on its device.
+        rendering: How.
+        share: How far on the way from the origin, in [0, 1].
+        origin: Where the way begins; ``None``: at the mean face.
+    """
     if rendering.truncation == share == 1:
         return module.renderer.render(latents)
-    on_the_way = torch.lerp(module.mean_latent.expand_as(latents), latents, share)
+    begin = module.mean_latent if origin is None else origin
+    on_the_way = torch.lerp(begin.expand_as(latents), latents, share)
     pulled = pulled_to_mean(
         on_the_way,
         module.latent_space,
@@ -180,11 +195,30 @@ def film(
     module: StyleWav, latent: Float[Tensor, "*latent"], record: ClipRecord, rendering: Rendering
 ) -> bytes:
     """The way from the mean face to the clip's, as a file."""
-    count = round(FRAMES_PER_SECOND * SECONDS)
-    shares = [index / (count - 1) for index in range(count)]
-    images = (render(module, latent[None], rendering, share)[0] for share in shares)
-    frames = [resized(to_picture(image), rendering.resolution) for image in images]
+    shares = evenly(round(FRAMES_PER_SECOND * SECONDS))
+    frames = pictures_on_the_way(module, latent, rendering, shares)
     return encode_video(frames, rendering.suffix, record.id, record.seed)
+
+
+def evenly(count: int) -> list[float]:
+    """Returns so many shares of a way, its ends included.
+
+    >>> evenly(5)
+    [0.0, 0.25, 0.5, 0.75, 1.0]
+    """
+    return [index / (count - 1) for index in range(count)]
+
+
+def pictures_on_the_way(
+    module: StyleWav,
+    latent: Float[Tensor, "*latent"],
+    rendering: Rendering,
+    shares: Sequence[float],
+    origin: Float[Tensor, "*latent"] | None = None,
+) -> list[Image.Image]:
+    """Returns the pictures at some shares of the way to a latent; see :func:`render`."""
+    images = (render(module, latent[None], rendering, share, origin)[0] for share in shares)
+    return [resized(to_picture(image), rendering.resolution) for image in images]
 
 
 def write(run: FinishedRun, path: Path, data: bytes) -> None:

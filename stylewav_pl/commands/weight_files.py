@@ -10,18 +10,25 @@ from typing import Any
 
 from torch import Tensor
 
-from stylewav_pl.embedders import load_audio_embedder, load_image_text_embedder
+from stylewav_pl.embedders import (
+    AUDIOCLIP_MARK,
+    LANGUAGEBIND_MARK,
+    load_audio_embedder,
+    load_image_text_embedder,
+)
+from stylewav_pl.embedders.stored import StoredAudioEmbedder
 from stylewav_pl.errors import WeightsError, printable
-from stylewav_pl.generators import StyleGAN2, load_generator
+from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.formats import read_published
-from stylewav_pl.generators.loading import MEAN, check
+from stylewav_pl.generators.loading import check
+from stylewav_pl.generators.stored import StoredGenerator
 from stylewav_pl.weights.digest import sha256_of
-from stylewav_pl.weights.registry import check_readable
+from stylewav_pl.weights.registry import ENTRIES, check_readable
 from stylewav_pl.weights.state_dict import read_state_dict
 from stylewav_pl.weights.store import describe, is_own_format, read_weights
 
 CLIP_MARK = "logit_scale"
-AUDIO_MARK = "audio_transform."
+AUDIO_MARKS = ("audio_transform.", AUDIOCLIP_MARK, LANGUAGEBIND_MARK)
 
 
 def inspect_file(path: Path) -> None:
@@ -44,17 +51,19 @@ def inspect_file(path: Path) -> None:
             raise
         _print_facts(path, _encoder_facts(path, tensors), tensors)
         return
-    check(path, published)
+    family = check(path, published)
     facts: dict[str, Any] = {
         "kind": "generator",
         "family": published.family,
         "format": published.format,
     }
-    channels = dict(sorted(published.config["channels"].items(), key=lambda pair: int(pair[0])))
-    facts |= {"resolution": max(map(int, channels)), **published.config, "channels": channels}
-    facts["mean w"] = (
-        "in the file" if MEAN in published.tensors else "not in the file; estimated when it is loaded"
-    )
+    facts |= family.described(published.config)
+    if family.mean:
+        facts["mean w"] = (
+            "in the file"
+            if family.mean in published.tensors
+            else "not in the file; estimated when it is loaded"
+        )
     _print_facts(path, facts, published.tensors)
 
 
@@ -64,7 +73,11 @@ def _encoder_tensors(path: Path) -> Mapping[str, Tensor]:
         tensors = read_state_dict(path)
     except WeightsError:
         return {}
-    return tensors if CLIP_MARK in tensors or any(name.startswith(AUDIO_MARK) for name in tensors) else {}
+    return tensors if CLIP_MARK in tensors or _is_audio(tensors) else {}
+
+
+def _is_audio(tensors: Mapping[str, Tensor]) -> bool:
+    return any(name.startswith(AUDIO_MARKS) for name in tensors)
 
 
 def _encoder_facts(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -73,14 +86,14 @@ def _encoder_facts(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     Raises:
         WeightsError: It does not load.
     """
-    if CLIP_MARK in tensors:
+    if not _is_audio(tensors):
         clip = load_image_text_embedder(path)
         facts = {"kind": "image_text", "architecture": clip.space.model, "weights": clip.space.weights}
         return facts | {"image_size": clip.image_size, "embed_dim": clip.embed_dim}
     audio = load_audio_embedder(path)
     return {
         "kind": "audio",
-        "architecture": "wav2clip",
+        "architecture": audio.architecture if isinstance(audio, StoredAudioEmbedder) else "wav2clip",
         "sample_rate": audio.sample_rate,
         "embed_dim": audio.embed_dim,
         "space": str(audio.space),
@@ -88,7 +101,7 @@ def _encoder_facts(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def convert_file(source: str, target: Path) -> None:
-    """Writes a generator of any published format as safetensors, float32.
+    """Writes a generator of any published format, or an audio encoder of others, as safetensors, float32.
 
     It renders the same images bit for bit.
 
@@ -102,23 +115,53 @@ def convert_file(source: str, target: Path) -> None:
         )
     if target.exists() and Path(source).expanduser().exists() and target.samefile(Path(source).expanduser()):
         raise WeightsError(f"{target} would overwrite what it is made from. Name another file.")
-    generator = load_generator(source)
-    if not isinstance(generator, StyleGAN2):
-        raise WeightsError(
-            f"{source!r} has no weights to convert. Expected a weight file or a registry name of a StyleGAN2."
+    if (ear := _audio_embedder(source)) is not None:
+        _write(ear, target)
+        print(
+            f"{target}  {target.stat().st_size / 1e6:.1f} MB, {ear.architecture}, SHA-256 {sha256_of(target)}"
         )
+        return
+    generator = load_generator(source)
+    if not isinstance(generator, StoredGenerator):
+        raise WeightsError(
+            f"{source!r} has no weights to convert. Expected a weight file or a registry name of a generator."
+        )
+    _write(generator, target)
+    print(
+        f"{target}  {target.stat().st_size / 1e6:.1f} MB, {generator.resolution} px, SHA-256 "
+        f"{sha256_of(target)}"
+    )
+
+
+def _audio_embedder(source: str) -> StoredAudioEmbedder | None:
+    """The audio encoder of a source, where it is one that can be converted."""
+    path = Path(source).expanduser()
+    named = [entry for entry in ENTRIES if entry.name == source and entry.kind == "audio"]
+    if not named and (not path.is_file() or not _is_audio(_encoder_tensors(path))):
+        return None
+    ear = load_audio_embedder(source)
+    if isinstance(ear, StoredAudioEmbedder):
+        return ear
+    raise WeightsError(
+        f"{source!r} is an audio encoder that is used as it is. Expected a generator, AudioCLIP or "
+        "LanguageBind."
+    )
+
+
+def _write(network: StoredAudioEmbedder | StoredGenerator, target: Path) -> None:
+    """Writes a network in the project's own format.
+
+    Raises:
+        WeightsError: The target cannot be written.
+    """
     try:
-        generator.to_file(target)
+        network.to_file(target)
     except OSError as error:
         reason = error.strerror or error
         raise WeightsError(
             f"{target} cannot be written ({reason}). Name a file in a folder that can be written and has "
             "room."
         ) from error
-    print(
-        f"{target}  {target.stat().st_size / 1e6:.1f} MB, {generator.resolution} px, SHA-256 "
-        f"{sha256_of(target)}"
-    )
 
 
 def _print_facts(path: Path, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:

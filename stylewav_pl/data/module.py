@@ -16,15 +16,18 @@ from torch.utils.data import DataLoader
 from stylewav_pl.data.base import ClipSource
 from stylewav_pl.data.funnel import Stage
 from stylewav_pl.data.ignored import Ignored
+from stylewav_pl.data.members import shared_sounds, with_members
 from stylewav_pl.data.sound import ClipReader, ErrorsAsItems, Item, Sound, raised
 from stylewav_pl.data.window import HIGH_PASS, Window
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.ranges import check_number
+from stylewav_pl.runs.members import leaders
 from stylewav_pl.runs.plan import Cohort
 from stylewav_pl.types import Clip, ClipBatch, Skip, SkipReason
 
 FEW_CLIPS = 4
 MAX_WORKERS = 1024
+MAX_COUNT = 10_000
 
 
 class ClipDataModule(LightningDataModule):
@@ -46,6 +49,7 @@ class ClipDataModule(LightningDataModule):
         high_pass: In Hz: what lies below is removed before anything is judged or embedded (an offset, rumble,
             steps on the floor), without moving the rest in time; ``null`` leaves recordings as they are.
         max_clips: Takes only so many clips, from all sources in turn; for quick runs.
+        count: Faces for each clip, from so many starts; above 1 they are called ``id#1``, ``id#2`` ...
 
     Sources that choose among their clips say how in :attr:`funnel`; ``fit`` writes it to ``funnel.json`` in
     the run directory, a list of
@@ -67,6 +71,7 @@ class ClipDataModule(LightningDataModule):
         min_seconds: float = 0.5,
         high_pass: float | None = HIGH_PASS,
         max_clips: int | None = None,
+        count: int = 1,
     ) -> None:
         super().__init__()
         if not sources:
@@ -74,7 +79,8 @@ class ClipDataModule(LightningDataModule):
         check_number("data.cohort_size", None if cohort_size == "auto" else cohort_size, least=1)
         check_number("data.num_workers", num_workers, least=0, most=MAX_WORKERS)
         check_number("data.max_clips", max_clips, least=1, most=math.inf, advice="null: all clips.")
-        self.sources = sources
+        check_number("data.count", count, least=1, most=MAX_COUNT)
+        self.sources, self.count = sources, count
         self.max_clips = max_clips
         self.cohort_size = cohort_size
         self.num_workers = num_workers
@@ -145,7 +151,7 @@ class ClipDataModule(LightningDataModule):
                     "all sources",
                     "",
                     f"taken for a quick run (max_clips: {self.max_clips})",
-                    len(self._index()),
+                    len(self._index()) // self.count,
                 )
             ]
             if self.max_clips
@@ -177,13 +183,9 @@ class ClipDataModule(LightningDataModule):
 
     def train_dataloader(self) -> "CohortLoader":
         """One :class:`ClipBatch` for each assigned cohort."""
-        ids = [id for cohort in self.cohorts for id in cohort.ids]
-        return CohortLoader(
-            self.cohorts,
-            {id: clip for id, (_, clip) in self._index().items()},
-            self._reader(ids),
-            self.num_workers,
-        )
+        clips = {id: clip for id, (_, clip) in self._index().items()}
+        ids = [id for cohort in self.cohorts for id in dict.fromkeys(leaders(cohort.ids, clips).values())]
+        return CohortLoader(self.cohorts, clips, self._reader(ids), self.num_workers)
 
     def _reader(self, ids: Sequence[str]) -> "ClipReader":
         return ClipReader(
@@ -208,7 +210,8 @@ class ClipDataModule(LightningDataModule):
                     )
                 else:
                     listed[clip.id] = (owner, clip)
-            self._listed = listed if self.max_clips is None else self._first(listed, self.max_clips)
+            taken = listed if self.max_clips is None else self._first(listed, self.max_clips)
+            self._listed = with_members(taken, self.count)
         return self._listed
 
     def _first(
@@ -236,7 +239,7 @@ class CohortLoader:
     Args:
         cohorts: In the order of iteration.
         clips: Every listed clip by id.
-        reader: The clips of all cohorts, one after the other.
+        reader: The voices of all cohorts, one after the other.
         num_workers: Decoding processes; a handful of clips is decoded without them.
     """
 
@@ -254,7 +257,8 @@ class CohortLoader:
     def __iter__(self) -> Iterator[ClipBatch]:
         sounds = raised(self._decoded()) if len(self.reader) else iter(())
         for cohort in self.cohorts:
-            yield assemble(cohort, self.clips, [next(sounds) for _ in cohort.ids], self.reader.averaged)
+            heard = shared_sounds(cohort.ids, self.clips, sounds)
+            yield assemble(cohort, self.clips, heard, self.reader.averaged)
 
     def _decoded(self) -> DataLoader[Item]:
         """Clip by clip and in order, one cohort ahead, so that all workers share the first cohort."""

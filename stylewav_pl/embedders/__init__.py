@@ -25,7 +25,16 @@ __all__ = [
     "matching_guide",
 ]
 
+AUDIOCLIP_MARK = "audio.conv1.weight"
+LANGUAGEBIND_MARK = "vision_model.embeddings.patch_embedding.weight"
 WAV2CLIP_GUIDE = "open_clip:ViT-B-32-quickgelu/openai"
+
+GUIDES = {
+    OPENAI_VIT_B_32: WAV2CLIP_GUIDE,
+    Space("RN50", "openai"): "open_clip:RN50-quickgelu/openai",
+    Space("ViT-L-14", "datacomp_xl_s13b_b90k"): "open_clip:ViT-L-14/datacomp_xl_s13b_b90k",
+}
+"""Sources of the CLIP models that published audio encoders were trained to reach."""
 
 
 def load_audio_embedder(source: str | Path, device: str = "cpu") -> AudioEmbedder:
@@ -34,7 +43,8 @@ def load_audio_embedder(source: str | Path, device: str = "cpu") -> AudioEmbedde
     Args:
         source: A registry name (``pocket``, ``pocket-speaker``; ``pocket-auto`` for the better one that is
             there), ``linear`` for the untrained double, or the path of a weight file: this project's own
-            format or the published ``Wav2CLIP.pt``, told apart by content.
+            format, the published ``Wav2CLIP.pt``, or the audio encoders of AudioCLIP and LanguageBind, told
+            apart by content.
         device: Where it will run.
 
     Raises:
@@ -45,10 +55,7 @@ def load_audio_embedder(source: str | Path, device: str = "cpu") -> AudioEmbedde
     path = resolve(source, "audio")
     if is_own_format(path):
         return _read_audio_embedder(path).to(device)
-    # The authors' package imports much: only who needs it pays.
-    from stylewav_pl.embedders.wav2clip_published import PublishedWav2Clip
-
-    return PublishedWav2Clip(read_state_dict(path), path).to(device)
+    return _read_published_audio(path).to(device)
 
 
 def load_image_text_embedder(
@@ -90,11 +97,41 @@ def matching_guide(audio: str | Path) -> str:
     Raises:
         WeightsError: See :func:`load_audio_embedder`.
     """
-    return WAV2CLIP_GUIDE if load_audio_embedder(audio).space == OPENAI_VIT_B_32 else "pocket"
+    space = load_audio_embedder(audio).space
+    if space.towers:  # the file holds the CLIP model, too
+        return str(resolve(audio, "audio"))
+    return GUIDES.get(space, "pocket")
+
+
+def _read_published_audio(path: Path) -> AudioEmbedder:
+    """An audio encoder as its authors publish it.
+
+    Their packages, and torchaudio, import much: only who needs it pays.
+    """
+    tensors = read_state_dict(path)
+    if LANGUAGEBIND_MARK in tensors:
+        from stylewav_pl.embedders.languagebind_published import load_languagebind
+
+        return load_languagebind(tensors, path)
+    if AUDIOCLIP_MARK in tensors:
+        from stylewav_pl.embedders.audioclip_published import load_audioclip
+
+        return load_audioclip(tensors, path)
+    from stylewav_pl.embedders.wav2clip_published import PublishedWav2Clip
+
+    return PublishedWav2Clip(tensors, path)
 
 
 def _read_audio_embedder(path: Path) -> AudioEmbedder:
-    file = _read(path, "audio", "wav2clip", "speaker")
+    file = _read(path, "audio", "wav2clip", "speaker", "languagebind-audio", "audioclip")
+    if file.architecture == "languagebind-audio":
+        from stylewav_pl.embedders.languagebind import LanguageBindAudio
+
+        return LanguageBindAudio.load(file.config, file.tensors, path)
+    if file.architecture == "audioclip":
+        from stylewav_pl.embedders.audioclip import AudioClip
+
+        return AudioClip.load(file.config, file.tensors, path)
     config = dict(file.config)
     front_end = config.pop("front_end", None)
     prepared = read_front_end(front_end) if front_end is not None else None

@@ -1,7 +1,8 @@
 """The contract of every embedder: a frozen network from a signal to a unit vector in CLIP space."""
 
+import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import TypeVar
 
@@ -20,10 +21,13 @@ class Space:
     Attributes:
         model: Its architecture, e.g. ``ViT-B-32``; empty where the weight file does not tell.
         weights: Which training of it, e.g. ``openai``; empty where the weight file does not tell.
+        towers: What tells trainings apart whose names are not known, see :func:`tower_mark`; empty where it
+            was not asked for.
     """
 
     model: str = ""
     weights: str = ""
+    towers: str = ""
 
     def may_be(self, other: "Space") -> bool:
         """Whether nothing that is known tells the two apart.
@@ -42,6 +46,17 @@ class Space:
 
 OPENAI_VIT_B_32 = Space("ViT-B-32", "openai")
 POCKET = Space("pocket")
+
+
+FIRST_VISUAL = "visual.conv1.weight"
+
+
+def tower_mark(tensors: Mapping[str, Tensor]) -> str:
+    """Returns a checksum of the first weights of a CLIP model's image tower; empty if it has none."""
+    weight = tensors.get(FIRST_VISUAL)
+    if weight is None:
+        return ""
+    return f"{zlib.crc32(weight.detach().float().cpu().contiguous().numpy().tobytes()):08x}"
 
 
 class FrozenModule(nn.Module):

@@ -15,7 +15,7 @@ from open_clip.model import CLIP, CustomTextCLIP, resize_pos_embed, resize_text_
 from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
 from torch import Tensor
 
-from stylewav_pl.embedders.base import Space
+from stylewav_pl.embedders.base import Space, tower_mark
 from stylewav_pl.embedders.openclip import OpenClipEmbedder
 from stylewav_pl.embedders.preprocess import TrainingData
 from stylewav_pl.errors import WeightsError, one_line
@@ -27,6 +27,9 @@ from stylewav_pl.weights.state_dict import load_into, read_state_dict
 OPENAI_FACTS = frozenset({"input_resolution", "context_length", "vocab_size"})
 RESNET_KERNEL = 3  # of the first convolution, which in a ViT is as large as a patch
 NO_WEIGHTS = OPENAI_FACTS | {"text.transformer.embeddings.position_ids"}
+
+# AudioCLIP's files hold a CLIP model of this architecture beside the ear.
+AUDIOCLIP_MARK, AUDIOCLIP_MODEL = "audio.conv1.weight", f"RN50{QUICKGELU}"
 
 
 def load_published_clip(name: OpenClipName | None, path: Path, preprocess: str) -> OpenClipEmbedder:
@@ -44,14 +47,24 @@ def load_published_clip(name: OpenClipName | None, path: Path, preprocess: str) 
     """
     tensors = read_state_dict(path)
     by_openai = tensors.keys() >= OPENAI_FACTS
+    if AUDIOCLIP_MARK in tensors:
+        tensors = _without_ear(tensors)
+        name = name or OpenClipName(AUDIOCLIP_MODEL, "", path)
     if name is None:
         name = _recognise(tensors, path, by_openai)
     elif by_openai and not name.tag:
         name = OpenClipName(name.model, "openai", path)
     network = _build(name)
     _load(network, tensors, name, path)
-    space = Space(name.model.removesuffix(QUICKGELU), name.tag)
+    towers = tower_mark(tensors) if name.model in (AUDIOCLIP_MODEL, "RN50") else ""
+    space = Space(name.model.removesuffix(QUICKGELU), name.tag, towers)
     return OpenClipEmbedder(network, _tokenizer(name), preprocess, _training(name), space)
+
+
+def _without_ear(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The CLIP model of an AudioCLIP file."""
+    other = ("audio.", "logit_scale_a")
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(other)}
 
 
 def model_config(name: OpenClipName) -> dict[str, Any]:

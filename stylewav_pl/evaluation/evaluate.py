@@ -62,7 +62,7 @@ def evaluate(
             label: PopulationSize(labels.count(label), speakers.labels.count(label))
             for label in prompt_set.labels
         },
-        speakers_known=all(row.clip.speaker for row in scored),
+        speakers_known=all(row.speaker_is_known for row in scored),
         shared_speakers=len(speakers.names) - len(set(speakers.names)),
         unlabelled=len(done) - len(labelled),
         unscored=len(labelled) - len(scored),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stylewav_pl.errors import StyleWavError
+from stylewav_pl.evaluation.diversity import Diversity, read_diversity
 from stylewav_pl.evaluation.evaluate import evaluate
 from stylewav_pl.evaluation.guide_view import Retrieval, read_guide_view, read_retrieval
 from stylewav_pl.evaluation.objective import TermShare, read_terms
@@ -24,12 +25,14 @@ class Findings:
         retrieval: Whether images find their own audio.
         problems: Why a trait has no evaluation.
         terms: What the loss consisted of in the end; none where it was one term.
+        diversity: How much the faces of one voice differ; None where each has one.
     """
 
     evaluations: tuple[Evaluation, ...]
     retrieval: Retrieval | NotComputable
     problems: tuple[str, ...] = ()
     terms: tuple[TermShare, ...] = ()
+    diversity: Diversity | None = None
 
 
 def compute_findings(
@@ -48,7 +51,12 @@ def compute_findings(
     evaluations = tuple(
         evaluate(run.rows, prompts, seed=seed, notes=notes, guide_view=view) for prompts in prompt_sets
     )
-    return Findings(evaluations, read_retrieval(run, run.rows), terms=read_terms(run))
+    return Findings(
+        evaluations,
+        read_retrieval(run, run.rows),
+        terms=read_terms(run),
+        diversity=read_diversity(run, run.rows),
+    )
 
 
 def recompute_findings(run: FinishedRun) -> Findings:
@@ -76,4 +84,10 @@ def recompute_findings(run: FinishedRun) -> Findings:
             )
         except StyleWavError as problem:
             problems.append(str(problem))
-    return Findings(tuple(evaluations), read_retrieval(run, run.rows), tuple(problems), read_terms(run))
+    return Findings(
+        tuple(evaluations),
+        read_retrieval(run, run.rows),
+        tuple(problems),
+        read_terms(run),
+        read_diversity(run, run.rows),
+    )

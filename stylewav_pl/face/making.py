@@ -1,7 +1,6 @@
 """``stylewav_pl.generate``: recordings to faces, in one call."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
@@ -21,6 +20,7 @@ from stylewav_pl.optimisation.prompts import Prompt, voice_and_words
 from stylewav_pl.optimisation.start import Start
 from stylewav_pl.pictures.images import to_picture
 from stylewav_pl.ranges import check_number
+from stylewav_pl.runs.members import members_of, voice_id
 from stylewav_pl.runs.plan import Plan
 from stylewav_pl.types import AudioError, Clip, ClipBatch, CohortResult
 
@@ -61,7 +61,8 @@ def generate(
         sample_rate: In Hz, of arrays that come without a rate.
         steps: Optimisation steps; 0 with ``start="prior"``: what the prior draws.
         seed: Decides everything random, together with a recording's name (``recording`` for an array).
-        count: Faces for each recording; the first is the one that ``count=1`` gives.
+        count: Faces for each recording, called ``id#1``, ``id#2`` ...; the first is the one that ``count=1``
+            gives.
         start: ``mean``, ``samples``, ``prior``, or a :class:`~stylewav_pl.optimisation.start.Start`.
         generator: Registry name or weight file.
         guide: Registry name, weight file or ``open_clip:MODEL/TAG[@FILE]``; by default the one that the audio
@@ -113,29 +114,24 @@ def generate(
         ids, clips = listed(recordings, sample_rate)
         sounds = read_all(ids, clips, networks.audio.sample_rate, excerpt)
         members = [member for id in sounds for member in members_of(clips[id][1], count)]
+        settings["start"].check_count(count)
         made: dict[str, Face] = {}
         if members:
             size = min(side_by_side or defaults().side_by_side, len(members))
             system = build_system(settings, networks, size, asked.place)
-            waves = {clip.id: sounds[voice] for clip, voice in members}
+            waves = {clip.id: sounds[voice_id(clip)] for clip in members}
             batches = batches_of(members, waves, size, excerpt.averaged(networks.audio.sample_rate))
             for batch in batches:
                 made |= faces_of(system, batch.to(asked.place), networks, prompts, on_step)
-    faces = [made[clip.id] for id in ids for clip, _ in members_of(clips[id][1], count)]
+    faces = [made[clip.id] for id in ids for clip in members_of(clips[id][1], count)]
     return faces if several or count > 1 else faces[0]
 
 
-def members_of(clip: Clip, count: int) -> list[tuple[Clip, str]]:
-    """Returns a clip for each face of a recording, with the recording's id; the first has that id itself."""
-    others = [replace(clip, id=f"{clip.id}#{number}") for number in range(2, count + 1)]
-    return [(member, clip.id) for member in (clip, *others)]
-
-
 def batches_of(
-    members: Sequence[tuple[Clip, str]], waves: Mapping[str, Sound], size: int, averaged: int | None
+    members: Sequence[Clip], waves: Mapping[str, Sound], size: int, averaged: int | None
 ) -> Iterator[ClipBatch]:
     """Yields cohorts, as the command would plan them."""
-    clips = {clip.id: clip for clip, _ in members}
+    clips = {clip.id: clip for clip in members}
     for cohort in Plan(size).extended(clips).cohorts:
         yield assemble(cohort, clips, [waves[id] for id in cohort.ids], averaged)
 

@@ -31,7 +31,7 @@ class Face:
         curve: Cosine similarity to what was heard, before each step and at the end.
         frames: Images on the way, by step.
         scores: Cosine of the image with each text of ``prompts``, by text.
-        id: Name of the recording; of several faces of one voice the second is ``name#2``.
+        id: Name of the recording; of several faces of one voice the first is ``name#1``.
         path: Where the recording lies; empty for one that was given as numbers.
         seed: Decided everything random about this face.
         about: What a reader of the latent needs to know: its space, and the generator's hash.

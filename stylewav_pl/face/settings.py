@@ -14,9 +14,9 @@ from stylewav_pl.errors import ConfigError
 from stylewav_pl.face.defaults import SPACES, defaults, named_start, spread_frames, suits_prior
 from stylewav_pl.face.networks import Networks, Wanted, load
 from stylewav_pl.module import StyleWav
-from stylewav_pl.optimisation.given_latents import GivenLatents
 from stylewav_pl.optimisation.hardware import Speed
 from stylewav_pl.optimisation.latents import LatentSpace
+from stylewav_pl.optimisation.photo_start import prepare_given
 from stylewav_pl.optimisation.prompts import Prompt, is_voice_alone
 from stylewav_pl.optimisation.start import Start
 
@@ -45,25 +45,8 @@ class Asked:
 
     @cached_property
     def place(self) -> torch.device:
-        """Where to compute.
-
-        Raises:
-            ConfigError: There is no such device.
-        """
-        has_gpu = torch.cuda.is_available()
-        name = ("cuda" if has_gpu else "cpu") if self.device == "auto" else self.device
-        try:
-            place = torch.device(name)
-        except RuntimeError as error:
-            raise ConfigError(
-                f"Expected a device such as auto, cpu or cuda, found {self.device!r}. Correct it."
-            ) from error
-        if place.type == "cuda" and not has_gpu:
-            raise ConfigError(
-                f"Expected a GPU that PyTorch can use for device {self.device!r}, found none. Use "
-                "device='cpu'."
-            )
-        return place
+        """Where to compute; see :func:`device_of`."""
+        return device_of(self.device)
 
     def settings(self) -> dict[str, Any]:
         """Everything that :class:`StyleWav` needs, networks by source.
@@ -95,6 +78,27 @@ class Asked:
         return sources
 
 
+def device_of(name: str) -> torch.device:
+    """Returns where to compute; ``auto`` is a GPU where there is one.
+
+    Raises:
+        ConfigError: There is no such device.
+    """
+    has_gpu = torch.cuda.is_available()
+    found = ("cuda" if has_gpu else "cpu") if name == "auto" else name
+    try:
+        place = torch.device(found)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"Expected a device such as auto, cpu or cuda, found {name!r}. Correct it."
+        ) from error
+    if place.type == "cuda" and not has_gpu:
+        raise ConfigError(
+            f"Expected a GPU that PyTorch can use for device {name!r}, found none. Use device='cpu'."
+        )
+    return place
+
+
 def prepare(asked: Asked) -> tuple[dict[str, Any], Networks]:
     """Returns the settings of the system and its networks.
 
@@ -114,11 +118,15 @@ def prepare(asked: Asked) -> tuple[dict[str, Any], Networks]:
 
 def build_system(settings: Mapping[str, Any], networks: Networks, size: int, place: torch.device) -> StyleWav:
     """Wires networks with a tensor of latents of this call's own."""
-    latent: str | None = settings["start"].latent
-    given = None
-    if latent is not None:
-        space, sha256 = settings["latent_space"], networks.generator_sha256
-        given = GivenLatents(latent, space, networks.generator, sha256)
+    given = prepare_given(
+        settings["start"],
+        settings["latent_space"],
+        networks.generator,
+        networks.guide,
+        networks.generator_sha256,
+        settings["seed"],
+        settings.get("noise", "const"),
+    )
     system = StyleWav(
         networks.generator,
         networks.guide,

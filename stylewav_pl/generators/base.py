@@ -165,3 +165,45 @@ class Generator(nn.Module, ABC):
             f"Expected W [clip, {self.w_dim}], W+ [clip, {self.num_ws}, {self.w_dim}] or a list of styles, "
             f"found a tensor {list(latents.shape)}."
         )
+
+    def checked_noise(self, z: Float[Tensor, "clip ..."]) -> Float[Tensor, "clip z"]:
+        """Returns noise of the right shape.
+
+        Raises:
+            ValueError: ``z`` is not ``[clip, z_dim]``.
+        """
+        if z.ndim != 2 or z.shape[1] != self.z_dim:
+            raise ValueError(f"Expected z of shape [clip, {self.z_dim}], found {list(z.shape)}.")
+        return z
+
+    def checked_ws(self, ws: Float[Tensor, "clip ..."]) -> Float[Tensor, "clip layer width"]:
+        """Returns a W+ of the right shape.
+
+        Raises:
+            ValueError: ``ws`` is not ``[clip, num_ws, w_dim]``.
+        """
+        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
+            raise ValueError(
+                f"Expected ws of shape [clip, {self.num_ws}, {self.w_dim}], found {list(ws.shape)}. "
+                "Give one W+ latent its clip axis with ws[None]; repeat W over the layers with w[:, "
+                "None].expand(-1, num_ws, -1)."
+            )
+        return ws
+
+    def as_styles(self, latents: Float[Tensor, "clip ..."] | Styles) -> Styles:
+        """Returns the styles of W or W+; styles of the right shapes as they are.
+
+        Raises:
+            ValueError: The shapes are others.
+        """
+        if isinstance(latents, Tensor):
+            return self.styles(self.broadcast(latents))
+        expected = [layer.channels for layer in self.style_layers]
+        found = [list(style.shape) for style in latents]
+        clips = found[0][0] if found and found[0] else 0
+        if found != [[clips, width] for width in expected]:
+            raise ValueError(
+                f"Expected {len(expected)} styles [clip, channels] with channels {expected}, found shapes "
+                f"{found}."
+            )
+        return latents

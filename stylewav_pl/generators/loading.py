@@ -1,7 +1,7 @@
 """From a name or a file to a frozen generator."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -11,18 +11,19 @@ from stylewav_pl.errors import WeightsError, one_line
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.generators.formats import Published, read_published
 from stylewav_pl.generators.linear import LinearGenerator
+from stylewav_pl.generators.stored import StoredGenerator
+from stylewav_pl.generators.stylegan import StyleGAN
 from stylewav_pl.generators.stylegan2 import StyleGAN2
-from stylewav_pl.generators.stylegan2_names import layer_names, to_network_names, to_stored_names
+from stylewav_pl.generators.stylegan3 import StyleGAN3
+from stylewav_pl.generators.vqgan import VQGAN
 from stylewav_pl.weights.registry import resolve
 
 MEAN_SAMPLES = 10_000
 """How many w make the mean where a file has none: as many as in the projector of StyleGAN2."""
 
-LARGEST_IMAGE = 4096
-"""Pixels. Noise maps that a file lacks are made, and nothing else in a small file bounds their size."""
-
-MEAN = "w_mean"
-NOISE_MAP = ".noise_const"
+FAMILIES: Mapping[str, type[StoredGenerator]] = {
+    network.family: network for network in (StyleGAN, StyleGAN2, StyleGAN3, VQGAN)
+}
 
 logger = logging.getLogger(__name__)
 
@@ -47,27 +48,22 @@ def load_generator(source: str | Path, device: torch.device | str = "cpu") -> Ge
     return generator.to(device).freeze()
 
 
-def build(path: Path, published: Published) -> StyleGAN2:
+def build(path: Path, published: Published) -> StoredGenerator:
     """Builds the network that a file holds.
 
-    A mean w or noise maps that it lacks are made from a fixed seed, and said.
+    A mean w or maps that it lacks are made from a fixed seed, and said.
 
     Raises:
         WeightsError: See :func:`check`.
     """
-    check(path, published)
-    generator = StyleGAN2.from_config(published.config)
-    blocks = len(generator.channels), generator.architecture
-    missing = to_stored_names(generator.state_dict(), *blocks).keys() - published.tensors.keys()
-    # strict in effect: check compares every name
-    generator.load_state_dict(to_network_names(published.tensors, *blocks), strict=False)
-    noise_maps = sorted(name for name in missing if name.endswith(NOISE_MAP))
-    if noise_maps:
-        logger.warning(
-            "%s lacks %s of its noise maps: they were drawn from a fixed seed.", path, len(noise_maps)
-        )
-        _draw(generator, noise_maps)
-    if MEAN in missing:
+    family = check(path, published)
+    generator = family.from_config(published.config)
+    missing = generator.stored_tensors().keys() - published.tensors.keys()
+    generator.load_stored(published.tensors)
+    filled = sorted(name for name in missing if family.may_lack(name))
+    if filled:
+        logger.warning("%s %s.", path, generator.fill(filled))
+    if family.mean in missing:
         logger.warning(
             "%s holds no mean w: it was estimated from %s samples of a fixed seed.", path, f"{MEAN_SAMPLES:,}"
         )
@@ -75,62 +71,60 @@ def build(path: Path, published: Published) -> StyleGAN2:
     return generator
 
 
-def check(path: Path, published: Published) -> None:
+def check(path: Path, published: Published) -> type[StoredGenerator]:
     """Compares what a file announces with what it holds, without building the network.
+
+    Returns:
+        The class of its family.
 
     Raises:
         WeightsError: It is of another family, or configuration and tensors do not make one network of
             finite numbers.
     """
-    if published.family != StyleGAN2.family:
+    family = FAMILIES.get(published.family)
+    if family is None:
+        known = ", ".join(map(repr, FAMILIES))
         raise WeightsError(
-            f"{path} holds a generator of the family {published.family!r}; this version knows "
-            f"{StyleGAN2.family!r}. Upgrade it."
+            f"{path} holds a generator of the family {published.family!r}; this version knows {known}. "
+            "Upgrade it."
         )
     try:
-        expected = _expected_shapes(published)
+        expected = _expected_shapes(family, published)
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise WeightsError(
-            f"{path} is damaged: its configuration makes no StyleGAN2 ({one_line(error)}). Fetch it again."
+            f"{path} is damaged: its configuration makes no {family.title} ({one_line(error)}). Fetch it "
+            "again."
         ) from error
-    _check_shapes(path, published.tensors, expected)
+    _check_shapes(path, family, published.tensors, expected)
     _check_finite(path, published.tensors)
+    return family
 
 
-def _draw(generator: StyleGAN2, noise_maps: Sequence[str]) -> None:
-    """Fills buffers, given by their names in files, with noise: the same every time."""
-    random = torch.Generator().manual_seed(0)
-    layers = layer_names(len(generator.channels), generator.architecture)
-    for name in noise_maps:
-        layer = layers[name.removesuffix(NOISE_MAP)]
-        generator.get_buffer(layer + NOISE_MAP).normal_(generator=random)
-
-
-def estimated_mean(generator: StyleGAN2) -> Tensor:
+def estimated_mean(generator: Generator) -> Tensor:
     """``[w_dim]``, the mean of w over :data:`MEAN_SAMPLES` z, always the same ones."""
     z = torch.randn(MEAN_SAMPLES, generator.z_dim, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         return generator.map(z).mean(dim=0)
 
 
-def _expected_shapes(published: Published) -> dict[str, torch.Size]:
+def _expected_shapes(family: type[StoredGenerator], published: Published) -> dict[str, torch.Size]:
     """The shapes that the configuration asks for, found without memory for the numbers."""
-    layers = int(published.config["mapping_depth"]) + len(published.config["channels"])
-    if layers > len(published.tensors):  # before a damaged number costs hours
-        raise ValueError(f"it announces {layers:,} layers for {len(published.tensors)} tensors")
-    if (resolution := max(map(int, published.config["channels"]))) > LARGEST_IMAGE:
-        raise ValueError(f"it announces images of {resolution:,} px, and {LARGEST_IMAGE:,} is the limit")
+    family.check_sizes(published.config, len(published.tensors))
     with torch.device("meta"):
-        network = StyleGAN2.from_config(published.config)
-    tensors = to_stored_names(network.state_dict(), len(network.channels), network.architecture)
-    return {name: tensor.shape for name, tensor in tensors.items()}
+        network = family.from_config(published.config)
+    return {name: tensor.shape for name, tensor in network.stored_tensors().items()}
 
 
-def _check_shapes(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, torch.Size]) -> None:
+def _check_shapes(
+    path: Path,
+    family: type[StoredGenerator],
+    tensors: Mapping[str, Tensor],
+    expected: Mapping[str, torch.Size],
+) -> None:
     wrong = [
         f"{name} is missing"
         for name in expected
-        if name not in tensors and name != MEAN and not name.endswith(NOISE_MAP)
+        if name not in tensors and name != family.mean and not family.may_lack(name)
     ]
     wrong += [f"{name} is unknown" for name in tensors if name not in expected]
     wrong += [
@@ -140,7 +134,7 @@ def _check_shapes(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[s
     ]
     if wrong:
         raise WeightsError(
-            f"{path} is damaged: its configuration and tensors do not make one StyleGAN2 "
+            f"{path} is damaged: its configuration and tensors do not make one {family.title} "
             f"({'; '.join(wrong[:3])}). Fetch it again."
         )
 

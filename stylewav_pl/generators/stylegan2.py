@@ -5,7 +5,6 @@ path regularisation.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar, get_args
 
 import torch
@@ -13,21 +12,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from stylewav_pl.generators.base import Generator, Noise, StyleLayer, Styles
+from stylewav_pl.generators.base import Noise, StyleLayer, Styles
+from stylewav_pl.generators.stored import StoredGenerator
 from stylewav_pl.generators.stylegan2_block import Block, checked_channels
-from stylewav_pl.generators.stylegan2_layers import (
-    BINOMIAL,
-    ModulatedConvolution,
-    ToRGB,
-)
+from stylewav_pl.generators.stylegan2_layers import BINOMIAL, ModulatedConvolution, ToRGB
 from stylewav_pl.generators.stylegan2_mapping import MappingNetwork
-from stylewav_pl.generators.stylegan2_names import to_stored_names
-from stylewav_pl.weights.store import save_weights
+from stylewav_pl.generators.stylegan2_names import layer_names, to_network_names, to_stored_names
 
 ARCHITECTURES = ("skip", "resnet", "orig")
+NOISE_MAP = ".noise_const"
 
 
-class StyleGAN2(Generator):
+class StyleGAN2(StoredGenerator):
     """The generator of StyleGAN2: a block per resolution, from coarse to fine.
 
     Args:
@@ -50,6 +46,7 @@ class StyleGAN2(Generator):
     """
 
     family: ClassVar[str] = "stylegan2"
+    title: ClassVar[str] = "StyleGAN2"
 
     def __init__(
         self,
@@ -182,16 +179,43 @@ class StyleGAN2(Generator):
         channels = {int(resolution): int(width) for resolution, width in config["channels"].items()}
         return cls(**{**config, "channels": channels})
 
-    def to_file(self, path: Path, dtype: torch.dtype = torch.float32) -> None:
-        """Writes the network as one safetensors file that ``load_generator`` reads."""
-        save_weights(
-            path,
-            kind="generator",
-            architecture=self.family,
-            config=self.config,
-            tensors=to_stored_names(self.state_dict(), len(self.channels), self.architecture),
-            dtype=dtype,
-        )
+    @classmethod
+    def check_sizes(cls, config: Mapping[str, Any], tensors: int) -> None:
+        """See :meth:`StoredGenerator.check_sizes`."""
+        cls.check_count(int(config["mapping_depth"]) + len(config["channels"]), tensors)
+        cls.check_pixels(max(map(int, config["channels"])))
+
+    @classmethod
+    def described(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """See :meth:`StoredGenerator.described`."""
+        channels = dict(sorted(config["channels"].items(), key=lambda pair: int(pair[0])))
+        return {"resolution": max(map(int, channels)), **config, "channels": channels}
+
+    @classmethod
+    def may_lack(cls, name: str) -> bool:
+        """See :meth:`StoredGenerator.may_lack`: noise maps."""
+        return name.endswith(NOISE_MAP)
+
+    def fill(self, names: Sequence[str]) -> str:
+        """Draws noise maps from a fixed seed."""
+        random = torch.Generator().manual_seed(0)
+        layers = layer_names(*self._layout)
+        for name in names:
+            layer = layers[name.removesuffix(NOISE_MAP)]
+            self.get_buffer(layer + NOISE_MAP).normal_(generator=random)
+        return f"lacks {len(names)} of its noise maps: they were drawn from a fixed seed"
+
+    @property
+    def _layout(self) -> tuple[int, str]:
+        return len(self.channels), self.architecture
+
+    def stored_tensors(self) -> dict[str, Tensor]:
+        """See :meth:`StoredGenerator.stored_tensors`."""
+        return to_stored_names(self.state_dict(), *self._layout)
+
+    def load_stored(self, tensors: Mapping[str, Tensor]) -> None:
+        """See :meth:`StoredGenerator.load_stored`."""
+        super().load_stored(to_network_names(tensors, *self._layout))
 
     def map(
         self, z: Float[Tensor, "clip ..."], truncation: float = 1.0, cutoff: int | None = None
@@ -201,9 +225,7 @@ class StyleGAN2(Generator):
         Raises:
             ValueError: ``z`` is not ``[clip, z_dim]``, or there are fewer layers than ``cutoff``.
         """
-        if z.ndim != 2 or z.shape[1] != self.z_dim:
-            raise ValueError(f"Expected z of shape [clip, {self.z_dim}], found {list(z.shape)}.")
-        return self.truncated(self.mapping(z), truncation, cutoff)
+        return self.truncated(self.mapping(self.checked_noise(z)), truncation, cutoff)
 
     def styles(self, ws: Float[Tensor, "clip ..."]) -> list[Float[Tensor, "clip _"]]:
         """The style of each layer.
@@ -214,12 +236,7 @@ class StyleGAN2(Generator):
         Raises:
             ValueError: ``ws`` is not ``[clip, num_ws, w_dim]``.
         """
-        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
-            raise ValueError(
-                f"Expected ws of shape [clip, {self.num_ws}, {self.w_dim}], found {list(ws.shape)}. "
-                "Give one W+ latent its clip axis with ws[None]; repeat W over the layers with w[:, "
-                "None].expand(-1, num_ws, -1)."
-            )
+        ws = self.checked_ws(ws)
         styles: list[Tensor] = []
         for block in self:
             styles += block.styles(ws)
@@ -266,7 +283,7 @@ class StyleGAN2(Generator):
         """
         if noise not in get_args(Noise):
             raise ValueError(f"Expected noise to be one of {', '.join(get_args(Noise))}; found {noise!r}.")
-        styles = self._as_styles(ws_or_styles)
+        styles = self.as_styles(ws_or_styles)
         x = self.constant.expand(len(styles[0]), -1, -1, -1)  # [clip, channels, 4, 4]
         image = None
         for block in self:
@@ -279,16 +296,3 @@ class StyleGAN2(Generator):
                 x, image = block(x, image, own, noise)
             if image is not None:
                 yield image
-
-    def _as_styles(self, latents: Tensor | Styles) -> Styles:
-        if isinstance(latents, Tensor):
-            return self.styles(self.broadcast(latents))
-        expected = [layer.channels for layer in self.style_layers]
-        found = [list(style.shape) for style in latents]
-        clips = found[0][0] if found and found[0] else 0
-        if found != [[clips, width] for width in expected]:
-            raise ValueError(
-                f"Expected {len(expected)} styles [clip, channels] with channels {expected}, found shapes "
-                f"{found}."
-            )
-        return latents

@@ -11,9 +11,10 @@ from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.convergence import EarlyStop
-from stylewav_pl.optimisation.given_latents import GivenLatents
+from stylewav_pl.optimisation.given_latents import GivenStarts
 from stylewav_pl.optimisation.latents import LatentSpace, S
 from stylewav_pl.optimisation.objective import Objective
+from stylewav_pl.optimisation.photo_start import prepare_given
 from stylewav_pl.optimisation.prior_start import Sources, hash_of, prepare_prior
 from stylewav_pl.optimisation.prompts import Combine, Prompt, check_prompts, is_voice_alone
 from stylewav_pl.optimisation.start import Start
@@ -29,12 +30,17 @@ class Parts:
     guide: ImageTextEmbedder
     audio: AudioEmbedder
     prior: Prior | None
-    given: GivenLatents | None
+    given: GivenStarts | None
     identity: IdentityEmbedder | None
 
 
 def load_parts(
-    sources: Sources, identity: str | IdentityEmbedder | None, start: Start | None, space: LatentSpace
+    sources: Sources,
+    identity: str | IdentityEmbedder | None,
+    start: Start | None,
+    space: LatentSpace,
+    seed: int = 0,
+    noise: Literal["const", "none"] = "const",
 ) -> Parts:
     """Loads the networks of a system, and what its start needs.
 
@@ -43,6 +49,8 @@ def load_parts(
         identity: The identity network, likewise.
         start: Where clips begin.
         space: What is optimised.
+        seed: Of the run.
+        noise: The generator's noise inputs.
 
     Raises:
         ConfigError: The parts do not fit together.
@@ -50,14 +58,14 @@ def load_parts(
     """
     generator, guide, audio = sources.generator, sources.guide, sources.audio
     ear = load_audio_embedder(audio) if isinstance(audio, str) else audio
-    prior = given = None
+    prior = None
     if start is not None and start.prior is not None:
         prior = prepare_prior(start.prior, sources, ear)
     renders = load_generator(generator) if isinstance(generator, str) else generator
-    if start is not None and start.latent is not None:
-        given = GivenLatents(start.latent, space, renders, hash_of(generator, "generator"))
     if isinstance(guide, str):
         guide = load_image_text_embedder(guide, preprocess=sources.preprocess)
+    sha256 = hash_of(generator, "generator")
+    given = prepare_given(start, space, renders, guide, sha256, seed, noise)
     if isinstance(identity, str):
         identity = load_identity(identity)
     return Parts(renders, guide, ear, prior, given, identity)
@@ -74,17 +82,17 @@ def check_counts(num_steps: int, cohort_size: int | Literal["auto"]) -> None:
 
 
 def check_start(
-    start: Start, num_steps: int, prior: Prior | None, given: GivenLatents | None, generator: Generator
+    start: Start, num_steps: int, prior: Prior | None, given: GivenStarts | None, generator: Generator
 ) -> None:
     """Compares a start with what it needs.
 
     Raises:
         ConfigError: It cannot be made, or would be the same face for every voice.
     """
-    if (start.prior is None, start.latent is None) != (prior is None, given is None):
+    if (start.prior is None, not start.is_given) != (prior is None, given is None):
         raise ConfigError(
-            "Expected a built prior exactly where start.prior is set, and read latents exactly where "
-            "start.latent is. Use StyleWav.from_sources, which loads them."
+            "Expected a built prior exactly where start.prior is set, and given starts exactly where "
+            "start.latent or start.photo is. Use StyleWav.from_sources, which loads them."
         )
     if prior is not None and prior.latent_dim != generator.w_dim:
         raise ConfigError(

@@ -160,6 +160,7 @@ def optimize_cohort(
         set_learning_rate(optimizer, phase.factor(step, recipe.schedule))
         with keep_still(latents, convergence.stopped, held):
             descend(loss)
+        renderer.constrain(latents)
     with torch.no_grad():
         images, embeddings, similarities = renderer.render_and_score(latents, targets)
         terms = cohort_loss.values(Seen(recipe.num_steps, images, embeddings, similarities, latents))

@@ -1,11 +1,14 @@
 """Starts that are given: one latent for all clips, or one for each."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from stylewav_pl.data.photos import PhotoError
 from stylewav_pl.errors import ConfigError, WeightsError
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.latent_files import SUFFIXES, as_latent, read_latent
@@ -15,7 +18,50 @@ from stylewav_pl.runs.plan import stem_of
 from stylewav_pl.types import ClipBatch, SkipReason, as_path
 
 
-class GivenLatents:
+class GivenStarts(ABC):
+    """Holds where clips begin: one latent for all of them, or one for each."""
+
+    @abstractmethod
+    def of(self, id: str) -> Float[Tensor, "*latent"]:
+        """Returns the latent of a clip.
+
+        Raises:
+            WeightsError: It has none that can be used.
+            PhotoError: The same.
+        """
+
+    def prepare(self, ids: Sequence[str]) -> None:
+        """Works on what the clips of a cohort need, side by side; nothing for latents in files."""
+        return
+
+    def starts(
+        self,
+        batch: ClipBatch,
+        targets: Float[Tensor, "cohort embed"],
+        mean: Float[Tensor, "*latent"],
+    ) -> tuple[ClipBatch, Float[Tensor, "cohort embed"], Float[Tensor, " cohort *latent"]]:
+        """Returns where each slot's latent begins; padding is at the mean.
+
+        Returns:
+            The batch without the clips that have no latent, their targets set to zero, and the starts.
+        """
+        self.prepare([clip.id for clip in batch.clips])
+        starts = mean.repeat(len(batch.slots), *(1 for _ in mean.shape))
+        targets, refused = targets.clone(), dict[str, list[int]]()
+        for slot, clip in enumerate(batch.slots):
+            if clip is None:
+                continue
+            try:
+                starts[slot] = self.of(clip.id).to(starts)
+            except (WeightsError, PhotoError) as error:
+                refused.setdefault(str(error), []).append(slot)
+        for detail, slots in refused.items():
+            targets[slots] = 0.0
+            batch = drop_clips(batch, slots, SkipReason.MISSING, detail)
+        return batch, targets, starts
+
+
+class GivenLatents(GivenStarts):
     """Reads where clips begin.
 
     Args:
@@ -48,37 +94,8 @@ class GivenLatents:
         if not self.place.is_dir():
             self.shared = self._read(self.place)
 
-    def starts(
-        self,
-        batch: ClipBatch,
-        targets: Float[Tensor, "cohort embed"],
-        mean: Float[Tensor, "*latent"],
-    ) -> tuple[ClipBatch, Float[Tensor, "cohort embed"], Float[Tensor, " cohort *latent"]]:
-        """Returns where each slot's latent begins; padding is at the mean.
-
-        Returns:
-            The batch without the clips that have no latent, their targets set to zero, and the starts.
-        """
-        starts = mean.repeat(len(batch.slots), *(1 for _ in mean.shape))
-        targets, refused = targets.clone(), dict[str, list[int]]()
-        for slot, clip in enumerate(batch.slots):
-            if clip is None:
-                continue
-            try:
-                starts[slot] = self.of(clip.id).to(starts)
-            except WeightsError as error:
-                refused.setdefault(str(error), []).append(slot)
-        for detail, slots in refused.items():
-            targets[slots] = 0.0
-            batch = drop_clips(batch, slots, SkipReason.MISSING, detail)
-        return batch, targets, starts
-
     def of(self, id: str) -> Float[Tensor, "*latent"]:
-        """Returns the latent of a clip.
-
-        Raises:
-            WeightsError: It has none that can be used.
-        """
+        """See :meth:`GivenStarts.of`."""
         if self.shared is not None:
             return self.shared
         names = [f"{stem}{suffix}" for stem in dict.fromkeys((stem_of(id), id)) for suffix in SUFFIXES]

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from stylewav_pl.errors import WeightsError, one_line
 from stylewav_pl.generators.base import Generator
-from stylewav_pl.optimisation.latents import LatentSpace, S, W, WPlus, style_sizes
+from stylewav_pl.optimisation.latents import Codes, LatentSpace, S, W, WPlus, style_sizes
 from stylewav_pl.weights.contents import is_safetensors, read_contents
 from stylewav_pl.weights.state_dict import read_state_dict
 
@@ -147,6 +147,8 @@ def as_latent(
     values = stored.values.to(generator.w_mean)
     while values.ndim > 1 and values.shape[0] == 1 and values.shape != (generator.num_ws, generator.w_dim):
         values = values[0]
+    if isinstance(space, Codes) and values.shape == space.start(generator).shape:
+        return values
     if values.shape == (generator.w_dim,):
         return space.from_w(values[None], generator)[0]
     if values.shape == (generator.num_ws, generator.w_dim):

@@ -7,7 +7,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators.base import Generator, Styles
+from stylewav_pl.generators.vqgan import VQGAN
 
 
 class LatentSpace(ABC):
@@ -37,6 +39,13 @@ class LatentSpace(ABC):
         """Which entries stay as they start, whatever the optimiser does.
 
         ``None``: every entry is optimised.
+        """
+        return None
+
+    def bounds(self, generator: Generator) -> tuple[Tensor, Tensor] | None:
+        """The least and the largest number of each entry, to which latents are clamped after each step.
+
+        ``None``: there are none.
         """
         return None
 
@@ -141,6 +150,56 @@ class S(LatentSpace):
     def metadata(self, generator: Generator) -> dict[str, str]:
         """Also ``sizes``, where to cut the latent into the styles of the layers: ``512,512,...``."""
         return {**super().metadata(generator), "sizes": ",".join(map(str, style_sizes(generator)))}
+
+
+class Codes(LatentSpace):
+    """The grid of a VQGAN, ``[clip, code, height, width]``: vectors whose nearest codes are rendered.
+
+    After each step every entry is clamped to what the codebook has for it, as in VQGAN-CLIP (Crowson et al.
+    2022, arXiv:2204.08583), which starts at random codes (``model.start.truncation: 1``).
+    """
+
+    name = "codes"
+
+    def start(self, generator: Generator) -> Float[Tensor, "code row column"]:
+        """The mean of all codes at every place."""
+        vqgan = checked_vqgan(generator)
+        return vqgan.w_mean.detach().reshape(vqgan.latent_shape).clone()
+
+    def from_w(
+        self, w: Float[Tensor, "clip width"], generator: Generator
+    ) -> Float[Tensor, "clip code row column"]:
+        """The same numbers as a grid."""
+        return w.reshape(-1, *checked_vqgan(generator).latent_shape)
+
+    def expand(
+        self, latents: Float[Tensor, "clip code row column"], generator: Generator
+    ) -> Float[Tensor, "clip layer width"]:
+        """The grid as the one w vector of the generator."""
+        return latents.flatten(1).unsqueeze(1)
+
+    def bounds(self, generator: Generator) -> tuple[Tensor, Tensor] | None:
+        """The least and the largest number that any code has at an entry, ``[code, 1, 1]``."""
+        return checked_vqgan(generator).bounds
+
+    def metadata(self, generator: Generator) -> dict[str, str]:
+        """Also ``shape``, that of the grid: ``256,16,16``."""
+        shape = checked_vqgan(generator).latent_shape
+        return {**super().metadata(generator), "shape": ",".join(map(str, shape))}
+
+
+def checked_vqgan(generator: Generator) -> VQGAN:
+    """Returns the generator itself.
+
+    Raises:
+        ConfigError: It has no codes.
+    """
+    if not isinstance(generator, VQGAN):
+        raise ConfigError(
+            f"model.latent_space Codes is that of a VQGAN, the generator is a {type(generator).__name__}. "
+            "Choose W, WPlus or S."
+        )
+    return generator
 
 
 def style_sizes(generator: Generator) -> list[int]:

@@ -49,6 +49,12 @@ class Renderer:
         ws_or_styles = self.space.expand(latents, self.generator)
         return self.generator.synthesize(ws_or_styles, noise=self.noise, resolution=resolution)
 
+    @torch.no_grad()
+    def constrain(self, latents: Float[Tensor, " clip *latent"]) -> None:
+        """Clamps latents, in place, to the bounds of their space, where it has some."""
+        if (bounds := self.space.bounds(self.generator)) is not None:
+            latents.copy_(torch.minimum(torch.maximum(latents, bounds[0]), bounds[1]))
+
     def render_and_score(
         self,
         latents: Float[Tensor, " cohort *latent"],

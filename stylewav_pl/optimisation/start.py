@@ -9,9 +9,11 @@ from torch import Tensor
 
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators.base import Generator
+from stylewav_pl.optimisation.inversion import Inversion
 from stylewav_pl.optimisation.latents import LatentSpace
 from stylewav_pl.priors import Prior
 from stylewav_pl.ranges import check_number
+from stylewav_pl.types import as_path
 
 MOST_CANDIDATES = 10_000
 Score = Callable[[Tensor], Tensor]  # latents [cohort, ...] to similarities [cohort]
@@ -34,6 +36,9 @@ class Start:
             moved by what the voice says alone, so that the rest is as in random samples; ``null``: none.
         latent: File of a latent at which every clip starts, or folder with one for each clip, by its id (such
             as ``latents`` of a run), see :mod:`.latent_files`; ``null``: none.
+        photo: Picture of a face at whose latent every clip starts, or folder with one for each clip, by its
+            id; ``null``: none.
+        inversion: How a photo's latent is found; ``null``: by the defaults.
 
     Raises:
         ConfigError: A value is out of its range, or two contradict each other.
@@ -43,26 +48,55 @@ class Start:
     candidates: int = 1
     prior: str | None = None
     latent: str | None = None
+    photo: str | None = None
+    inversion: Inversion | None = None
 
     def __post_init__(self) -> None:
         """Checks the values."""
         check_number("model.start.truncation", self.truncation, least=0, most=1)
         check_number("model.start.candidates", self.candidates, least=1, most=MOST_CANDIDATES)
-        if self.latent is not None and (self.prior is not None or self.truncation):
+        drawn = self.prior is not None or self.truncation > 0
+        if self.is_given and (drawn or (self.latent is not None and self.photo is not None)):
             raise ConfigError(
-                "A clip starts at a given latent (model.start.latent), at a prior's draw (model.start.prior) "
-                "or at samples (model.start.truncation above 0), found more than one of these. Keep one."
+                "A clip starts at a given latent (model.start.latent), at a photo (model.start.photo), at a "
+                "prior's draw (model.start.prior) or at samples (model.start.truncation above 0), found more "
+                "than one of these. Keep one."
+            )
+        if self.inversion is not None and self.photo is None:
+            raise ConfigError(
+                "model.start.inversion says how a photo is inverted, but model.start.photo names none. Add "
+                "it, or remove the inversion."
             )
         if self.candidates > 1 and self.is_mean:
             raise ConfigError(
                 "Expected model.start.candidates of 1 where every clip starts at the mean (truncation: 0) or "
-                f"at a given latent, found {self.candidates}. Correct one of the two."
+                f"at a given latent or photo, found {self.candidates}. Correct one of the two."
             )
 
     @property
+    def is_given(self) -> bool:
+        """Whether clips start at latents from files or at photos."""
+        return self.latent is not None or self.photo is not None
+
+    @property
     def is_mean(self) -> bool:
-        """Whether nothing is drawn: every clip starts at the mean w, or at a given latent."""
+        """Whether nothing is drawn: every clip starts at the mean w, or at a given latent or photo."""
         return not self.truncation and self.prior is None
+
+    def check_count(self, count: int) -> None:
+        """Compares the start with the number of faces for each voice.
+
+        Raises:
+            ConfigError: They would all be the same face.
+        """
+        place = self.latent or self.photo
+        is_one = self.is_mean and (place is None or not as_path(place).is_dir())
+        if count > 1 and is_one:
+            raise ConfigError(
+                "Expected a start that is drawn (model.start.prior, or model.start.truncation above 0), or a "
+                f"folder of latents or photos, where each voice gets {count} faces (data.count): from one "
+                "start they would be the same face. Correct one of the two."
+            )
 
     @property
     def depends_on_voice(self) -> bool:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from stylewav_pl.data.window import windows_of
 from stylewav_pl.embedders.base import AudioEmbedder
+from stylewav_pl.runs.members import leaders
 from stylewav_pl.types import ClipBatch, Skip, SkipReason
 
 NOT_EMBEDDABLE = "the audio encoder gave numbers that are not finite"
@@ -43,9 +44,15 @@ def embed_targets(
 
 
 def _embed(batch: ClipBatch, audio: AudioEmbedder) -> Float[Tensor, "clip embed"]:
+    """Embeds each voice once, also where it gets several faces."""
+    shared = leaders([clip.id for clip in batch.clips], {clip.id: clip for clip in batch.clips})
+    rows = {id: row for row, id in enumerate(dict.fromkeys(shared.values()))}
+    waveforms = [waveform for id, waveform in zip(shared, batch.waveforms, strict=True) if shared[id] == id]
     if batch.averaged is None:
-        return audio.embed_audio(batch.waveforms)
-    return audio.embed_windows([windows_of(waveform, batch.averaged) for waveform in batch.waveforms])
+        embedded = audio.embed_audio(waveforms)
+    else:
+        embedded = audio.embed_windows([windows_of(waveform, batch.averaged) for waveform in waveforms])
+    return embedded[[rows[leader] for leader in shared.values()]]
 
 
 def drop_diverged(batch: ClipBatch, finite: Bool[Tensor, " cohort"]) -> ClipBatch:

@@ -50,13 +50,16 @@ def picture_grid(
     return canvas
 
 
-def strip(frames: Sequence[Picture], steps: Sequence[int], *, size: int = 128) -> Image.Image:
+def strip(
+    frames: Sequence[Picture], steps: Sequence[int], *, size: int = 128, unit: str = "step {}"
+) -> Image.Image:
     """One face at several steps, from left to right, each with its number underneath.
 
     Args:
         frames: At least one; arrays are 8-bit RGB.
         steps: The step of each frame.
         size: Height and width of a face in pixels.
+        unit: What is written of a number.
 
     Raises:
         ValueError: If frames and steps differ in number, or there are none.
@@ -77,7 +80,9 @@ def strip(frames: Sequence[Picture], steps: Sequence[int], *, size: int = 128) -
     for index, (frame, step) in enumerate(zip(frames, steps, strict=True)):
         left = _MARGIN + index * (size + _GAP)
         canvas.paste(_resized(frame, size), (left, _MARGIN))
-        draw.text((left + size / 2, _MARGIN + size + _GAP), f"step {step}", fill=GREY, font=font, anchor="mt")
+        draw.text(
+            (left + size / 2, _MARGIN + size + _GAP), unit.format(step), fill=GREY, font=font, anchor="mt"
+        )
     return canvas
 
 

@@ -14,6 +14,7 @@ from stylewav_pl.report.page import MAX_SKIPS, build_page
 from stylewav_pl.report.svg import minus
 from stylewav_pl.report.tables import anova_text, means_differ
 from stylewav_pl.report.verdict import (
+    diversity_sentence,
     p_text,
     retrieval_sentence,
     shown,
@@ -87,6 +88,7 @@ def _template() -> Any:
         "where_lost": where_lost,
         "trend": trend_sentence,
         "retrieval": retrieval_sentence,
+        "diversity": diversity_sentence,
         "shown": shown,
     }
     numbers = {"number": _number, "interval": _interval, "p": _p, "share": _share, "anova": anova_text}

@@ -3,8 +3,9 @@
 Layout: ``{"format": 1, "traits": {TRAIT: {"verdict": ..., **fields of Evaluation}}, "retrieval": {...}}``,
 and ``"objective": [...]`` where the loss had several terms;
 the fields are those of the records in :mod:`stylewav_pl.evaluation.records` and
-:class:`~stylewav_pl.evaluation.guide_view.Retrieval` and
-:class:`~stylewav_pl.evaluation.objective.TermShare`, and what has no answer is ``{"not_computable":
+:class:`~stylewav_pl.evaluation.guide_view.Retrieval`,
+:class:`~stylewav_pl.evaluation.objective.TermShare` and (``"diversity"``, where each voice has several faces)
+:class:`~stylewav_pl.evaluation.diversity.Diversity`, and what has no answer is ``{"not_computable":
 REASON}``.
 """
 
@@ -14,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
+from stylewav_pl.evaluation.diversity import Diversity
 from stylewav_pl.evaluation.guide_view import NOT_RECORDED, Retrieval
 from stylewav_pl.evaluation.objective import TermShare
 from stylewav_pl.evaluation.records import Evaluation
@@ -58,6 +60,7 @@ def write_statistics(
     evaluations: Sequence[Evaluation],
     retrieval: Retrieval | NotComputable = NOT_RECORDED,
     terms: Sequence[TermShare] = (),
+    diversity: Diversity | None = None,
 ) -> Path:
     """Writes ``statistics.json``, whole or not at all, and returns its path."""
     traits = {
@@ -68,9 +71,11 @@ def write_statistics(
         }
         for evaluation in evaluations
     }
-    content = {"format": 1, "traits": traits, "retrieval": as_json(retrieval)}
+    content: dict[str, object] = {"format": 1, "traits": traits, "retrieval": as_json(retrieval)}
     if terms:
         content["objective"] = as_json(list(terms))
+    if diversity is not None:
+        content["diversity"] = as_json(diversity)
     path = run.path / STATISTICS
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")  # ASCII, whatever the labels hold
     return path

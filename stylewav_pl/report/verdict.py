@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from stylewav_pl.evaluation.diversity import Diversity
 from stylewav_pl.evaluation.guide_view import Retrieval
 from stylewav_pl.evaluation.records import Between, Comparison, Evaluation
 from stylewav_pl.evaluation.statistics import Interval, NotComputable, Welch
@@ -164,6 +165,16 @@ def retrieval_sentence(retrieval: Retrieval | NotComputable) -> str:
     ]
     ranks = f"its median rank is {retrieval.median_rank:g} (chance {(retrieval.audios + 1) / 2:g})"
     return f"Do images find their own audio among all {retrieval.audios}? It is {', '.join(found)}; {ranks}."
+
+
+def diversity_sentence(diversity: Diversity) -> str:
+    """Tells how much the faces of one voice differ, beside those of different voices."""
+    beside = "" if diversity.between is None else f", from one of another voice by {diversity.between:.2f}"
+    have = "voice has" if diversity.voices == 1 else "voices have"
+    return (
+        f"{diversity.voices} {have} {diversity.faces} faces: one differs from another of its voice by "
+        f"{diversity.within:.2f} on average{beside} (1 - cosine, by the guide)."
+    )
 
 
 def p_text(p: float) -> str:

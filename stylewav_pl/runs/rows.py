@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stylewav_pl.errors import RunDirectoryError
 from stylewav_pl.runs.cells import Reader
+from stylewav_pl.runs.members import MARK
 from stylewav_pl.runs.results import FIRST_COLUMNS, LAST_COLUMNS, SCORE_PREFIX
 from stylewav_pl.types import Clip
 
@@ -45,6 +46,11 @@ class ResultRow:
         It holds a NUL, which no csv cell does.
         """
         return self.clip.speaker or f"\0{self.clip.id}"
+
+    @property
+    def speaker_is_known(self) -> bool:
+        """Whether somebody said who speaks; members of a clip of nobody have its id for a speaker."""
+        return bool(self.clip.speaker) and self.clip.id.rpartition(MARK)[0] != self.clip.speaker
 
 
 def read_results(run_directory: Path) -> list[ResultRow]:

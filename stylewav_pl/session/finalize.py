@@ -18,7 +18,7 @@ from stylewav_pl.report.html import write_report
 from stylewav_pl.report.run_pictures import save_grid
 from stylewav_pl.report.statistics_file import write_statistics
 from stylewav_pl.report.tables import summary, wrapped
-from stylewav_pl.report.verdict import retrieval_sentence
+from stylewav_pl.report.verdict import diversity_sentence, retrieval_sentence
 from stylewav_pl.runs.damage import Damage, DamageError
 from stylewav_pl.runs.digests import Digest, digest_of_file
 from stylewav_pl.runs.directory import PROMPTS, RunDirectory
@@ -131,7 +131,7 @@ def evaluate_run(run: FinishedRun, scoring: Scoring, sounds: Sounds = lambda _: 
     notes = [REPORT_NOTICE, judge_note(scoring.guide, scoring.judge)]
     sets = [PromptSet(trait, dict(by_label)) for trait, by_label in scoring.prompts.items()]
     findings = compute_findings(run, sets, scoring.seed, notes)
-    write_statistics(run, findings.evaluations, findings.retrieval, findings.terms)
+    write_statistics(run, findings.evaluations, findings.retrieval, findings.terms, findings.diversity)
     if any(row.done for row in run.rows) and run.store.output.image != "none":
         save_grid(run)
     write_report(run, findings, sounds)
@@ -175,7 +175,9 @@ def statistics_text(findings: Findings) -> str:
         if sum(population.clips for population in one.populations.values())
     ]
     texts = [f"\n{summary(evaluation)}\n" for evaluation in shown]
-    return "".join([*texts, f"{wrapped(retrieval_sentence(findings.retrieval))}\n"] if shown else [])
+    said = [retrieval_sentence(findings.retrieval)] if shown else []
+    said += [diversity_sentence(findings.diversity)] if findings.diversity else []
+    return "".join([*texts, *(f"{wrapped(sentence)}\n" for sentence in said)])
 
 
 def print_end(run: RunDirectory, said: str, totals: Totals) -> None:

@@ -107,11 +107,12 @@ class RunSession:
         """Refuses what cannot work before anything is written: it must not become part of the run.
 
         Raises:
-            ConfigError: A precision, optimiser, prompt, judge or place is wrong.
+            ConfigError: A precision, optimiser, start, prompt, judge or place is wrong.
         """
         device = self.trainer.strategy.root_device
         self.model.speed.check(device)
         self.model.check_optimizer(device)
+        self.model.start.check_count(self.data.count)
         check_places(self.run.path)
         self.clip_score.prepare(self.model.guide, self.model.device)
 

@@ -7,7 +7,7 @@ import io
 import mmap
 import zipfile
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ from stylewav_pl.weights.marks import LEGACY_START, ZIP_START
 from stylewav_pl.weights.pickles import (
     BUILDERS,
     Budget,
+    Builder,
     Machine,
+    Numbers,
     RefusedPickleError,
     read_legacy_torch,
     read_torch_records,
@@ -35,6 +37,7 @@ NO_WEIGHTS = {
 }
 START_BYTES = 64
 HEADER_BYTES = 8
+CALLBACKS = ("pytorch_lightning.callbacks.", "lightning.pytorch.callbacks.")
 
 
 def is_safetensors(path: Path) -> bool:
@@ -56,7 +59,10 @@ def read_contents(path: Path) -> Any:
         start = file.read(START_BYTES)
     with readable_errors(path):
         if start.startswith(ZIP_START):
-            _check_torch_zip(path)
+            names = _CallbackNames(BUILDERS)
+            _read_torch_zip(path, names)
+            if names.found:  # which torch itself would refuse
+                return _plain(_read_torch_zip(path, names, with_numbers=True))
             return _torch_load(path, memory_mapped=True)
         if start.startswith(LEGACY_START):
             with _mapped(path) as content:
@@ -100,8 +106,48 @@ def readable_errors(path: Path) -> Iterator[None]:
         raise WeightsError(f"{path} is damaged or cut off ({one_line(error)}). Fetch it again.") from error
 
 
-def _check_torch_zip(path: Path) -> None:
+class _CallbackNames(dict[str, Builder]):
+    """What data may use, and names of Lightning's classes, which older checkpoints have as keys.
+
+    Nothing is made of these.
+
+    Attributes:
+        found: Whether one was met.
+    """
+
+    found = False
+
+    def __missing__(self, name: str) -> Builder:
+        if name.startswith(CALLBACKS):
+            self.found = True
+            return Builder(name)
+        raise KeyError(name)
+
+
+def _plain(content: Any) -> Any:
+    """The content with tensors as torch's, one dictionary deep, without what is no data."""
+    if not isinstance(content, dict):
+        return content
+    plain: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, dict):
+            value = {name: _tensor(inner) for name, inner in value.items()}
+        if isinstance(key, str):
+            plain[key] = _tensor(value)
+    return plain
+
+
+def _tensor(value: Any) -> Any:
+    return value.tensor() if isinstance(value, Numbers) else value
+
+
+def _read_torch_zip(path: Path, names: Mapping[str, Builder], with_numbers: bool = False) -> Any:
     """Reads the pickle of a torch archive inertly, before torch itself does.
+
+    Args:
+        path: The archive.
+        names: What the pickle may use.
+        with_numbers: Whether tensors get their numbers.
 
     Raises:
         ValueError: The archive is compressed, ambiguous or inconsistent, or its pickle asks for something
@@ -122,7 +168,8 @@ def _check_torch_zip(path: Path) -> None:
         numbers = pickles[0].removesuffix("data.pkl") + "data/"
         keys = {name.removeprefix(numbers): size for name, size in sizes.items() if name.startswith(numbers)}
         budget = Budget(path.stat().st_size)
-        read_torch_records(io.BytesIO(archive.read(pickles[0])), BUILDERS, budget, keys)
+        read = (lambda key: archive.read(numbers + key)) if with_numbers else None
+        return read_torch_records(io.BytesIO(archive.read(pickles[0])), names, budget, keys, read)
 
 
 def _torch_load(path: Path, memory_mapped: bool) -> Any:

@@ -54,6 +54,12 @@ RESTRICTED = {
             _NVIDIA_TERMS,
         ),
         Licence(
+            "cc-by-nc-4.0",
+            "Creative Commons Attribution-NonCommercial 4.0 International",
+            "https://creativecommons.org/licenses/by-nc/4.0/legalcode",
+            "No commercial use; whoever passes it on names its authors (sections 2 and 3).",
+        ),
+        Licence(
             "nvidia-stylegan3",
             "NVIDIA Source Code License for StyleGAN3",
             "https://github.com/NVlabs/stylegan3/blob/main/LICENSE.txt",

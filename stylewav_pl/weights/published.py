@@ -11,6 +11,7 @@ from stylewav_pl.weights.remote import RemoteWeights
 
 _ADA = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained"
 _NGC = "https://api.ngc.nvidia.com/v2/models/nvidia/research/stylegan2/versions/1/files"
+_NGC3 = "https://api.ngc.nvidia.com/v2/models/nvidia/research/stylegan3/versions/1/files"
 _TENSORFLOW = "https://nvlabs-fi-cdn.nvidia.com/stylegan2/networks"
 _OPENAI = "https://openaipublic.azureedge.net/clip/models"
 
@@ -63,6 +64,44 @@ def _lsun(scene: str, resolution: int, size: int) -> RemoteWeights:
     )
 
 
+def _stylegan(pictures: str, drive: str, told: str) -> RemoteWeights:
+    file = f"karras2019stylegan-{pictures}-1024x1024.pkl"
+    url = f"https://drive.google.com/uc?export=download&id={drive}"
+    summary = f"StyleGAN (the first), {told}, 1024 px, TensorFlow pickle"
+    return RemoteWeights(f"stylegan-{pictures}-1024", "generator", "cc-by-nc-4.0", summary, file, (url,))
+
+
+def _stylegan3(configuration: str, pictures: str, resolution: int) -> RemoteWeights:
+    # ...u: the same people or paintings, not aligned
+    file = f"stylegan3-{configuration}-{pictures}-{resolution}x{resolution}.pkl"
+    summary = f"StyleGAN3, configuration {configuration.upper()}, {pictures}, {resolution} px"
+    name = f"stylegan3-{configuration}-{pictures}-{resolution}"
+    return RemoteWeights(name, "generator", "nvidia-stylegan3", summary, file, (f"{_NGC3}/{file}",))
+
+
+def _vqgan(name: str, place: str, told: str) -> RemoteWeights:
+    url = f"https://heibox.uni-heidelberg.de/{place}"
+    summary = f"VQGAN of taming-transformers, {told}; latents of its own (latent_space: Codes)"
+    return RemoteWeights(f"vqgan-{name}", "generator", "MIT", summary, "last.ckpt", (url,))
+
+
+def _audioclip(training: str, told: str) -> RemoteWeights:
+    file = f"AudioCLIP-{training.title()}-Training.pt"
+    url = f"https://github.com/AndreyGuzhov/AudioCLIP/releases/download/v0.1/{file}"
+    summary = f"AudioCLIP, {training} training, 1024 numbers, {told}"
+    return RemoteWeights(f"audioclip-{training}", "audio", "MIT", summary, file, (url,))
+
+
+def _languagebind(
+    variant: str, told: str, size: int | None = None, reported_sha256: str = ""
+) -> RemoteWeights:
+    # MIT is the licence of its code; the page of the weights was not read
+    name, file = f"languagebind-audio{variant.replace('_', '-').lower()}", "pytorch_model.bin"
+    url = f"https://huggingface.co/LanguageBind/LanguageBind_Audio{variant}/resolve/main/{file}"
+    summary = f"LanguageBind's audio encoder, {told}, to the space of DataComp's CLIP ViT-L/14"
+    return RemoteWeights(name, "audio", "MIT", summary, file, (url,), size, reported_sha256=reported_sha256)
+
+
 def _openai(
     model: str, file: str, sha256: str, embed: int, pixels: int, size: int | None = None
 ) -> RemoteWeights:
@@ -108,6 +147,23 @@ PUBLISHED: tuple[RemoteWeights, ...] = (
     _lsun("car", 512, 364_000_000),
     _lsun("cat", 256, 357_000_000),
     _lsun("horse", 256, 357_000_000),
+    _stylegan("ffhq", "1MEGjdvVpUsu1jB4zrXZN7Y4kBBOzizDQ", "faces, FFHQ"),
+    _stylegan("celebahq", "1MGqJl28pN4t7SAtSrPdSRJSQJqahkzUf", "faces, CelebA-HQ"),
+    *(
+        _stylegan3(configuration, pictures, resolution)
+        for pictures, resolution in (
+            ("ffhq", 1024),
+            ("ffhqu", 1024),
+            ("ffhqu", 256),
+            ("metfaces", 1024),
+            ("metfacesu", 1024),
+            ("afhqv2", 512),
+        )
+        for configuration in ("t", "r")
+    ),
+    _vqgan("imagenet-16384", "d/a7530b09fed84f80a887/files/?p=%2Fckpts%2Flast.ckpt&dl=1", "f16, 16384 codes"),
+    _vqgan("imagenet-1024", "d/8088892a516d4e3baf92/files/?p=%2Fckpts%2Flast.ckpt&dl=1", "f16, 1024 codes"),
+    _vqgan("gumbel-8192", "f/34a747d5765840b5a99d/?dl=1", "f8, 8192 codes, Gumbel"),
     RemoteWeights(
         name="wav2clip",
         kind="audio",
@@ -116,6 +172,15 @@ PUBLISHED: tuple[RemoteWeights, ...] = (
         file="Wav2CLIP.pt",
         urls=("https://github.com/descriptinc/lyrebird-wav2clip/releases/download/v0.1.0-alpha/Wav2CLIP.pt",),
     ),
+    _audioclip("partial", "fits OpenAI's CLIP RN50"),
+    _audioclip("full", "with the CLIP model that it fits"),
+    _languagebind(
+        "",
+        "126 mel bands",
+        1_725_012_217,
+        "3ac9eaedddafed4708bc734d7969c76ae132d29966392e26c6a29b4e740bd4e7",
+    ),
+    _languagebind("_FT", "112 mel bands, fully tuned"),
     _openai(
         "ViT-B-32-quickgelu",
         "ViT-B-32.pt",

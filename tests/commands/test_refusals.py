@@ -16,10 +16,10 @@ WRONG = [
     (["extra"], "'extra' belongs to no option"),
     (["--model.num_steps"], "The option --model.num_steps needs a value"),
     (["--model.latent_space", "Wplus"],
-     "Expected model.latent_space to be one of the classes S, W, WPlus or null, found Wplus. Did you mean "
-     "WPlus?"),
+     "Expected model.latent_space to be one of the classes Codes, S, W, WPlus or null, found Wplus. Did you "
+     "mean WPlus?"),
     (["--model.latent_space", "torch.nn.Linear"],
-     "one of the classes S, W, WPlus or null, found torch.nn.Linear"),
+     "one of the classes Codes, S, W, WPlus or null, found torch.nn.Linear"),
     (["--model.schedule", "Constnt"],
      "one of the classes Constant, RampUpCosineDown or null, found Constnt. Did you mean Constant?"),
     (["--model.optimizer", "torch.optim.Adm"],

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from published_audio import audioclip_tensors, languagebind_tensors
 from wav2clip.model.encoder import MLPLayers, ResNetExtractor
 
+from stylewav_pl.embedders.audioclip_published import load_audioclip
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
 from stylewav_pl.embedders.front_end import FrontEnd
+from stylewav_pl.embedders.languagebind_published import load_languagebind
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
 from stylewav_pl.embedders.openclip import OpenClipEmbedder, build_pocket_clip, pocket_vocabulary
 from stylewav_pl.embedders.speaker import FRONT_END, SpeakerEmbedder, SpeakerEncoder, SpeakerHead
@@ -60,10 +63,30 @@ def _published() -> AudioEmbedder:
     )
 
 
-AUDIO = [LinearAudioEmbedder, _wav2clip, _wav2clip_behind_a_front_end, _speaker, _published]
+@cache
+def _languagebind() -> AudioEmbedder:
+    return load_languagebind(languagebind_tensors(rank=0, width=64, layers=1), Path("pytorch_model.bin"))
+
+
+@cache
+def _audioclip() -> AudioEmbedder:
+    return load_audioclip(audioclip_tensors(), Path("AudioCLIP.pt"))
+
+
+AUDIO = [
+    LinearAudioEmbedder,
+    _wav2clip,
+    _wav2clip_behind_a_front_end,
+    _speaker,
+    _published,
+    _languagebind,
+    _audioclip,
+]
 IMAGE_TEXT = [LinearImageTextEmbedder, _openclip, lambda: _openclip("reference")]
 audio = pytest.mark.parametrize(
-    "make", AUDIO, ids=["linear", "wav2clip", "front-end", "speaker", "published"]
+    "make",
+    AUDIO,
+    ids=["linear", "wav2clip", "front-end", "speaker", "published", "languagebind", "audioclip"],
 )
 image_text = pytest.mark.parametrize("make", IMAGE_TEXT, ids=["linear", "openclip", "openclip-reference"])
 

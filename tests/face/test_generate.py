@@ -110,8 +110,8 @@ def test_an_array_is_heard_as_its_file(form: str, voice: np.ndarray, tmp_path: P
 
 def test_several_faces_of_several_voices(wav: Path, voice: np.ndarray) -> None:
     faces = stylewav_pl.generate([wav, (voice, RATE), wav], count=3, steps=1, **LINEAR)
-    names = ["voice", "voice#2", "voice#3"]
-    assert [face.id for face in faces] == [*names, "recording", "recording#2", "recording#3", *names]
+    names = ["voice#1", "voice#2", "voice#3"]
+    assert [face.id for face in faces] == [*names, "recording#1", "recording#2", "recording#3", *names]
     assert len({face.seed for face in faces}) == 6
     alone = stylewav_pl.generate(wav, steps=1, **LINEAR)
     torch.testing.assert_close(faces[0].latent, alone.latent)

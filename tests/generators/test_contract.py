@@ -2,8 +2,11 @@
 
 import pytest
 import torch
+from slow_stylegan import stylegan_values, write_stylegan_conversion
+from slow_stylegan3 import random_values, write_alias_free
+from slow_vqgan import vqgan_state, write_checkpoint
 
-from stylewav_pl.generators import LinearGenerator, StyleGAN2
+from stylewav_pl.generators import LinearGenerator, StyleGAN2, load_generator
 
 
 def small_stylegan2():
@@ -15,12 +18,32 @@ def prepared_stylegan2():
     return small_stylegan2().freeze()
 
 
-@pytest.fixture(
-    params=[LinearGenerator, small_stylegan2, prepared_stylegan2],
-    ids=["linear", "stylegan2", "frozen-stylegan2"],
-)
-def generator(request):
-    return request.param().eval().requires_grad_(False)
+def small_stylegan3(path):
+    write_alias_free(path, random_values())
+    return load_generator(path)
+
+
+def small_stylegan(path):
+    write_stylegan_conversion(path, stylegan_values())
+    return load_generator(path)
+
+
+BUILT = {"linear": LinearGenerator, "stylegan2": small_stylegan2, "frozen-stylegan2": prepared_stylegan2}
+
+
+def small_vqgan(path):
+    write_checkpoint(path, vqgan_state())
+    return load_generator(path).resize(8)
+
+
+FROM_FILES = {"stylegan": small_stylegan, "stylegan3": small_stylegan3, "vqgan": small_vqgan}
+
+
+@pytest.fixture(params=[*BUILT, *FROM_FILES])
+def generator(request, tmp_path):
+    if request.param in BUILT:
+        return BUILT[request.param]().eval().requires_grad_(False)
+    return FROM_FILES[request.param](tmp_path / "network.dat")
 
 
 def random_ws(generator, clips=3):

@@ -329,31 +329,6 @@ def test_a_conditional_network_is_refused(path):
         load_generator(path)
 
 
-def test_stylegan3_is_refused_by_name(path):
-    synthesis = Persistent(
-        "SynthesisNetwork",
-        modules={"input": Persistent("SynthesisInput"), "L0_36_512": Persistent("SynthesisLayer")},
-    )
-    dump(
-        path,
-        {
-            "G_ema": Persistent(
-                "Generator", modules={"synthesis": synthesis, "mapping": Persistent("MappingNetwork")}
-            )
-        },
-    )
-    with pytest.raises(WeightsError, match="StyleGAN3 generator"):
-        load_generator(path)
-
-
-def test_stylegan1_is_refused_by_name(path):
-    write_tensorflow(
-        path, SMALL, function="G_style", extra=[("4x4/Conv/StyleMod/weight", torch.zeros(2).numpy())]
-    )
-    with pytest.raises(WeightsError, match=r"StyleGAN generator of 2018 \(built by G_style\)"):
-        load_generator(path)
-
-
 def test_other_architectures_are_refused_by_name(path):
     write_ada(path, replace(SMALL, design="deep", to_rgbs=SMALL.to_rgbs[-1:]))
     with pytest.raises(WeightsError, match="architecture = 'deep'; this version can use skip, resnet, orig"):

@@ -55,7 +55,7 @@ def test_a_name_comes_before_a_file_of_that_name(tmp_path, monkeypatch):
 
 
 def test_neither_name_nor_file(tmp_path):
-    with pytest.raises(WeightsError, match=r"'generator' \(afhq-cat-512, .*, pocket\).*neither"):
+    with pytest.raises(WeightsError, match=r"'generator' \(afhq-cat-512, .*, pocket, .*\).*neither"):
         resolve("ffhq-9", "generator")
     with pytest.raises(WeightsError, match="folder"):
         resolve(tmp_path, "generator")

@@ -1,18 +1,29 @@
-"""The published formats of StyleGAN2 generators, recognised by what a file holds."""
+"""The published formats of generators, recognised by what a file holds."""
 
 from pathlib import Path
 
 from stylewav_pl.errors import WeightsError, one_line
+from stylewav_pl.generators.formats.alias_free import AliasFreePickle
 from stylewav_pl.generators.formats.base import Format, Published
 from stylewav_pl.generators.formats.persistent import PersistentPickle
 from stylewav_pl.generators.formats.rosinality import Rosinality
+from stylewav_pl.generators.formats.stylegan import StyleGANConversion, StyleGANTensorFlow
 from stylewav_pl.generators.formats.tensorflow import TensorFlowPickle
+from stylewav_pl.generators.formats.vqgan import TamingCheckpoint, with_resolution
 from stylewav_pl.weights.contents import is_safetensors, read_contents
 from stylewav_pl.weights.store import read_weights
 
 __all__ = ["FORMATS", "Format", "Published", "read_published"]
 
-FORMATS: tuple[Format, ...] = (PersistentPickle(), TensorFlowPickle(), Rosinality())
+FORMATS: tuple[Format, ...] = (
+    AliasFreePickle(),
+    PersistentPickle(),
+    StyleGANTensorFlow(),
+    TensorFlowPickle(),
+    StyleGANConversion(),
+    Rosinality(),
+    TamingCheckpoint(),
+)
 
 
 def read_published(path: Path) -> Published:
@@ -28,7 +39,7 @@ def read_published(path: Path) -> Published:
     try:
         for known in FORMATS:
             if published := known.read(contents):
-                return published
+                return with_resolution(path, published)
     except WeightsError as error:
         raise WeightsError(f"{path} cannot be used: {one_line(error, 400)}") from error
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -36,9 +47,10 @@ def read_published(path: Path) -> Published:
             f"{path} is damaged: its values are not those of a network ({one_line(error)}). Fetch it again."
         ) from error
     raise WeightsError(
-        f"{path} holds no generator of a known format. Expected a StyleGAN2 pickle of NVIDIA with 'G_ema' "
+        f"{path} holds no generator of a known format. Expected a StyleGAN pickle of NVIDIA with 'G_ema' "
         "or three networks, a rosinality "
-        f"checkpoint with 'g_ema', or safetensors of stylewav-pl; found {_described(contents)}."
+        "checkpoint with 'g_ema', a VQGAN checkpoint with 'state_dict', "
+        f"or safetensors of stylewav-pl; found {_described(contents)}."
     )
 
 

@@ -1,7 +1,7 @@
 """What every published format of StyleGAN2 becomes: the arguments and the tensors of :class:`StyleGAN2`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -153,7 +153,7 @@ def common(values: Mapping[str, Any], what: str) -> Any:
     return found[0]
 
 
-def require(found: Any, usable: Any, what: str) -> None:
+def require(found: Any, usable: Any, what: str, family: str = "StyleGAN2") -> None:
     """Refuses a variant of the architecture by name.
 
     Raises:
@@ -161,5 +161,44 @@ def require(found: Any, usable: Any, what: str) -> None:
     """
     if found != usable:
         raise WeightsError(
-            f"It is a StyleGAN2 with {what} = {brief(found)}; this version can use {what} = {usable!r} only."
+            f"It is a {family} with {what} = {brief(found)}; this version can use {what} = {usable!r} only."
         )
+
+
+class Variables:
+    """Named values of a network, each of which is taken once.
+
+    Args:
+        values: By name.
+        expected: What they belong to, for messages.
+    """
+
+    def __init__(self, values: Mapping[str, Any], expected: str) -> None:
+        self.values, self.expected = dict(values), expected
+
+    def count(self, start: str, end: str) -> int:
+        """How many names are left that hold ``start`` and have that end."""
+        return sum(isinstance(name, str) and start in name and name.endswith(end) for name in self.values)
+
+    def take(self, name: str) -> Tensor:
+        """A value as float32; no second time.
+
+        Raises:
+            WeightsError: It is not there, or no numbers.
+        """
+        if name not in self.values:
+            raise WeightsError(f"It lacks the variable {name}. Expected {self.expected}.")
+        return as_tensor(self.values.pop(name), name)
+
+    def done(self, ignored: Callable[[str], bool] = lambda name: False) -> None:
+        """Compares what is left with what may be left.
+
+        Raises:
+            WeightsError: There is more.
+        """
+        left = [str(name) for name in self.values if not ignored(str(name))]
+        if left:
+            raise WeightsError(
+                f"It holds variables that {self.expected.removeprefix('a ')} does not have: "
+                f"{', '.join(left[:5])}."
+            )

@@ -72,7 +72,9 @@ class Layer:
         self.name = f"{path}{name}"
         record = _dictionary(parent, "_modules").get(name)
         if not isinstance(record, InertObject):
-            raise WeightsError(f"Its generator lacks the module {self.name}. Expected a StyleGAN2 network.")
+            raise WeightsError(
+                f"Its generator lacks the module {self.name}. Expected a StyleGAN2 or StyleGAN3 network."
+            )
         self.record = record
 
     @property
@@ -97,7 +99,9 @@ class Layer:
     def tensor(self, name: str) -> Tensor:
         """A parameter or buffer as float32."""
         if name not in self.values:
-            raise WeightsError(f"Its layer {self.name} lacks {name}. Expected a StyleGAN2 network.")
+            raise WeightsError(
+                f"Its layer {self.name} lacks {name}. Expected a StyleGAN2 or StyleGAN3 network."
+            )
         return as_tensor(self.values[name], f"{self.name}.{name}")
 
     def tensors(self, prefix: str, *names: str) -> dict[str, Tensor]:
@@ -108,12 +112,13 @@ class Layer:
         """A setting of the layer: a number, a text, or none; larger values could take forever to compare."""
         if name not in self.record.state:
             raise WeightsError(
-                f"Its layer {self.name} does not tell its {name}. Expected a StyleGAN2 network."
+                f"Its layer {self.name} does not tell its {name}. Expected a StyleGAN2 or StyleGAN3 network."
             )
         value = self.record.state[name]
         if not isinstance(value, int | float | str | None):
             raise WeightsError(
-                f"Its layer {self.name} has {brief(value)} as {name}. Expected a StyleGAN2 network."
+                f"Its layer {self.name} has {brief(value)} as {name}. Expected a StyleGAN2 or StyleGAN3 "
+                "network."
             )
         return value
 
@@ -123,18 +128,14 @@ def _dictionary(record: InertObject, name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def modules_of(generator: InertObject, part: str) -> dict[str, Any]:
+    """The modules of a part of a generator; empty where there is no such part."""
+    record = _dictionary(generator, "_modules").get(part)
+    return _dictionary(record, "_modules") if isinstance(record, InertObject) else {}
+
+
 def _check_architecture(generator: InertObject) -> None:
-    modules = _dictionary(generator, "_modules")
-    synthesis = (
-        _dictionary(modules["synthesis"], "_modules")
-        if isinstance(modules.get("synthesis"), InertObject)
-        else {}
-    )
-    if "input" in synthesis:
-        raise WeightsError(
-            "It holds a StyleGAN3 generator (its synthesis network starts with Fourier features). Expected "
-            "a StyleGAN2 network."
-        )
+    modules, synthesis = _dictionary(generator, "_modules"), modules_of(generator, "synthesis")
     if "b4" not in synthesis:
         raise WeightsError(
             f"It holds a {generator.kind} with the modules {sorted(map(str, modules))} and "

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from stylewav_pl.errors import WeightsError
-from stylewav_pl.generators.formats.base import Format, Published, as_tensor, require, taps_of
+from stylewav_pl.generators.formats.base import Format, Published, Variables, as_tensor, require, taps_of
 from stylewav_pl.generators.stylegan2 import ARCHITECTURES
 from stylewav_pl.generators.stylegan2_layers import BINOMIAL
 from stylewav_pl.weights.pickles import InertObject, brief
@@ -39,17 +39,11 @@ class TensorFlowPickle(Format):
 
     def read(self, contents: Any) -> Published | None:
         """See :meth:`Format.read`."""
-        network = contents[-1] if isinstance(contents, tuple | list) and contents else contents
-        if not isinstance(network, InertObject) or network.kind != "Network":
+        found = network_of(contents)
+        if found is None:
             return None
-        components = [
-            part for part in _dictionary(network, "components").values() if isinstance(part, InertObject)
-        ]
-        settings: dict[str, Any] = {"resample_kernel": BINOMIAL}
-        variables: dict[str, Any] = {}
-        for part in (*components, network):  # the settings of the whole count more than those of its parts
-            settings |= _dictionary(part, "static_kwargs")
-            variables |= _variables(part)
+        network, settings, variables = found
+        settings = {"resample_kernel": BINOMIAL, **settings}
         _check_architecture(network, settings, variables)
         architecture = settings.get("architecture", "skip")
         return self.published(
@@ -63,7 +57,23 @@ class TensorFlowPickle(Format):
         )
 
 
-class Reader:
+def network_of(contents: Any) -> tuple[InertObject, dict[str, Any], dict[str, Any]] | None:
+    """The averaged generator of a file, its settings and its variables; ``None`` if there is none."""
+    network = contents[-1] if isinstance(contents, tuple | list) and contents else contents
+    if not isinstance(network, InertObject) or network.kind != "Network":
+        return None
+    components = [
+        part for part in _dictionary(network, "components").values() if isinstance(part, InertObject)
+    ]
+    settings: dict[str, Any] = {}
+    variables: dict[str, Any] = {}
+    for part in (*components, network):  # the settings of the whole count more than those of its parts
+        settings |= _dictionary(part, "static_kwargs")
+        variables |= _variables(part)
+    return network, settings, variables
+
+
+class Reader(Variables):
     """Takes the variables of a generator under our names.
 
     Args:
@@ -73,7 +83,7 @@ class Reader:
     """
 
     def __init__(self, variables: Mapping[str, Any], use_noise: bool, architecture: str) -> None:
-        self.variables = dict(variables)
+        super().__init__(variables, "a StyleGAN2 generator")
         self.use_noise = use_noise
         self.architecture = architecture
 
@@ -83,24 +93,21 @@ class Reader:
         Raises:
             WeightsError: One is missing, or one is left over.
         """
-        self.variables.pop("lod", None)  # the level of detail of progressive growing
+        self.values.pop("lod", None)  # the level of detail of progressive growing
         tensors = {"constant": self.take("4x4/Const/const").squeeze(0)}
-        if "dlatent_avg" in self.variables:
+        if "dlatent_avg" in self.values:
             tensors["w_mean"] = self.take("dlatent_avg")
         for index in range(
-            sum(name.startswith("Dense") and name.endswith("/weight") for name in self.variables)
+            sum(name.startswith("Dense") and name.endswith("/weight") for name in self.values)
         ):
             tensors[f"mapping.layers.{index}.weight"] = self.take(f"Dense{index}/weight").T.contiguous()
             tensors[f"mapping.layers.{index}.bias"] = self.take(f"Dense{index}/bias")
-        levels = sum(name.endswith(("/Conv/weight", "/Conv1/weight")) for name in self.variables)
+        levels = sum(name.endswith(("/Conv/weight", "/Conv1/weight")) for name in self.values)
         for level in range(levels):
             tensors |= self.block(level)
         for index, level in enumerate(range(levels) if self.architecture == "skip" else [levels - 1]):
             tensors |= self.layer(f"{4 << level}x{4 << level}/ToRGB", f"to_rgbs.{index}")
-        if self.variables:
-            raise WeightsError(
-                f"It holds variables that no StyleGAN2 generator has: {', '.join(list(self.variables)[:5])}."
-            )
+        self.done()
         return tensors
 
     def block(self, level: int) -> dict[str, Tensor]:
@@ -138,15 +145,9 @@ class Reader:
                 f"{prefix}.noise_const": as_tensor(0, scope).expand(resolution, resolution),
             }
         tensors = {f"{prefix}.noise_strength": self.take(f"{scope}/noise_strength").reshape(())}
-        if (noise := f"noise{index}") in self.variables:
+        if (noise := f"noise{index}") in self.values:
             tensors[f"{prefix}.noise_const"] = self.take(noise).squeeze((0, 1))
         return tensors
-
-    def take(self, name: str) -> Tensor:
-        """A variable as float32; no second time."""
-        if name not in self.variables:
-            raise WeightsError(f"It lacks the variable {name}. Expected a StyleGAN2 generator.")
-        return as_tensor(self.variables.pop(name), name)
 
 
 def _dictionary(record: InertObject, name: str) -> dict[str, Any]:
@@ -171,10 +172,6 @@ def _check_architecture(
     network: InertObject, settings: Mapping[str, Any], variables: Mapping[str, Any]
 ) -> None:
     function = brief(network.state.get("build_func_name")).strip("'")
-    if any("/StyleMod/" in name for name in variables):
-        raise WeightsError(
-            f"It holds a StyleGAN generator of 2018 (built by {function}). Expected StyleGAN2."
-        )
     if "4x4/Const/const" not in variables:
         raise WeightsError(
             f"It holds a TensorFlow network built by {function}, with the variables "

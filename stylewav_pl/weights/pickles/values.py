@@ -4,9 +4,13 @@ from reprlib import Repr
 from typing import Any
 
 from stylewav_pl.weights.pickles.budget import RefusedPickleError
+from stylewav_pl.weights.pickles.contract import Builder
 
-KEYS = (str, int, float, bool, bytes, type(None))
-"""What may be a key: nested tuples could take exponential time to hash."""
+KEYS = (str, int, float, bool, bytes, type(None), Builder)
+"""What may be a key: nested tuples could take exponential time to hash.
+
+Names of classes are keys in Lightning's checkpoints.
+"""
 
 LONGEST_KEY = 1000
 """Characters: two long texts that are equal are compared to their end, each time anew."""
