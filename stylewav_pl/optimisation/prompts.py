@@ -12,7 +12,7 @@ from stylewav_pl.types import Clip, as_path
 OWN = "clip"
 KINDS = ("audio", "text", "image", "column")
 Combine = Literal["terms", "embeddings"]
-NEGATIVE = -4.0  # the weight of a text to keep away from: at -1 most glasses stay where a face begins with some
+NEGATIVE = -4.0  # of a text to keep away from: at -1 most glasses stay where a face begins with some
 
 
 @dataclass(frozen=True)
