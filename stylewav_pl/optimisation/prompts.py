@@ -12,7 +12,7 @@ from stylewav_pl.types import Clip, as_path
 OWN = "clip"
 KINDS = ("audio", "text", "image", "column")
 Combine = Literal["terms", "embeddings"]
-NEGATIVE = -1.0  # the weight of a text to keep away from
+NEGATIVE = -4.0  # of a text to keep away from: at -1 most glasses stay where a face begins with some
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def voice_and_words(
         negative: What they should keep away from.
 
     >>> [(prompt.name, prompt.weight) for prompt in voice_and_words("a man", 0.5, "glasses")]
-    [('voice', 1.0), ('text: a man', 0.5), ('text: glasses', -1.0)]
+    [('voice', 1.0), ('text: a man', 0.5), ('text: glasses', -4.0)]
     """
     towards, away = ([one] if isinstance(one, str) else list(one) for one in (text, negative))
     if not (towards or away):
