@@ -98,6 +98,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    """A Ray cluster of this machine alone, with two cores; skips where Ray is not installed."""
+    ray = pytest.importorskip("ray", reason="needs the extra `ray`")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "disabled")  # it would write a token into the home directory
+        patch.setenv("RAY_raylet_start_wait_time_s", "500")  # a loaded machine is no fault of a test
+        ray.init(
+            "local", num_cpus=2, include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1"
+        )
+        yield
+        ray.shutdown()
+
+
+@pytest.fixture(scope="session")
 def repository() -> Path:
     """The top directory of the repository."""
     return REPOSITORY

@@ -1,10 +1,11 @@
 """``fit``, ``validate``, ``test`` and ``predict``: one experiment from one YAML, through LightningCLI."""
 
 import os
+from collections.abc import Callable
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -16,7 +17,7 @@ from stylewav_pl.commands.quiet import quiet_lightning
 from stylewav_pl.commands.render import Rendering, render_again
 from stylewav_pl.commands.rescore import rescore
 from stylewav_pl.commands.run_options import add_run_options
-from stylewav_pl.commands.trainer_settings import FORCED
+from stylewav_pl.commands.trainer_settings import FORCED, one_process
 from stylewav_pl.commands.trainer_settings import to_user_error as trainer_error
 from stylewav_pl.commands.trusted_classes import without_working_folder
 from stylewav_pl.commands.validate import print_plan
@@ -37,6 +38,8 @@ from stylewav_pl.session.settings import RunSettings
 
 # One object: each access makes another, and jsonargparse takes a second one for a clash of names.
 build_module = StyleWav.from_sources
+
+Session = TypeVar("Session", bound=RunSession)
 
 
 class ExperimentCLI(LightningCLI):
@@ -131,6 +134,8 @@ class ExperimentCLI(LightningCLI):
                     logger.run_path = path
             kwargs["logger"] = [*listed, CsvLog(path)]
         kwargs["default_root_dir"] = lightning_path(path)
+        if self.uses_ray:
+            kwargs |= one_process(self._get(self.config_init, "trainer"))
         try:
             return super().instantiate_trainer(**kwargs)
         except StyleWavError:
@@ -144,6 +149,11 @@ class ExperimentCLI(LightningCLI):
 
     def fit(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Makes a face for every clip that has none yet, and the report of all."""
+        if self.uses_ray:
+            # imported here: it builds on this module
+            from stylewav_pl.commands.ray_engine import fit_with_ray
+
+            return fit_with_ray(self)
         with self.session as session:
             session.join()
             self.trainer.fit(model, datamodule, **kwargs)
@@ -181,14 +191,23 @@ class ExperimentCLI(LightningCLI):
         """The settings of the run itself."""
         return RunSettings.read(self.config[self.command], run_name(self.argv))
 
+    @property
+    def uses_ray(self) -> bool:
+        """Whether Ray's workers make the cohorts, and not this process."""
+        return bool(self.command == "fit" and self._get(self.config, "engine") == "ray")
+
     @cached_property
     def session(self) -> RunSession:
         """This start of the run."""
+        return self.session_of(RunSession)
+
+    def session_of(self, kind: Callable[..., Session], **more: Any) -> Session:
+        """This start of the run, as one of the kinds that there are."""
         self._dump_config()
         parts = (self.trainer, self.model, self.datamodule)
         writer, dashboard = (self._get(self.config_init, name) for name in ("writer", "dashboard"))
-        return RunSession(
-            self.settings, *parts, writer, self.clip_score, dashboard, self.networks, self.config_dump
+        return kind(
+            self.settings, *parts, writer, self.clip_score, dashboard, self.networks, self.config_dump, **more
         )
 
     @cached_property

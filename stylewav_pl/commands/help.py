@@ -63,6 +63,8 @@ REST = (
     Entry("--writer.store", "KIND", "files, or shards: a tar for each cohort", "files"),
     Entry("--trainer.accelerator", "KIND", "cpu, gpu ...", "auto"),
     Entry("--trainer.devices", "N", "processes on this machine", "auto"),
+    Entry("--engine", "NAME", "lightning, or ray: workers that come and go", "lightning"),
+    Entry("--workers", "MIN:MAX", "of --engine ray; by default one for each GPU"),
 )
 RENDERING = (
     Entry("--resolution", "N", "pixels; by default as the generator makes them"),

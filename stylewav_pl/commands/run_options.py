@@ -1,5 +1,7 @@
 """The options of a run itself, which become its :class:`RunSettings`."""
 
+from typing import Literal
+
 from jsonargparse import ArgumentParser
 
 from stylewav_pl.processes.participant import PATIENCE_SECONDS
@@ -36,4 +38,18 @@ def add_run_options(parser: ArgumentParser) -> None:
         type=float,
         default=PATIENCE_SECONDS,
         help="Seconds that another process may be silent; slow ones are not.",
+    )
+    parser.add_argument(
+        "--engine",
+        type=Literal["lightning", "ray"],
+        default="lightning",
+        help="Who starts the processes: Lightning or a launcher that it knows, or Ray, whose workers come "
+        "and go.",
+    )
+    parser.add_argument(
+        "--workers",
+        type=str | None,
+        default=None,
+        help="Workers of --engine ray: MAX or MIN:MAX; by default one for each GPU, or else as many as "
+        "there are cores for.",
     )

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import torch
 from jsonargparse import Namespace
 
 from stylewav_pl.errors import ConfigError, one_line
@@ -69,6 +70,25 @@ def check_trainer(settings: Mapping[str, Any] | Namespace) -> None:
             raise ConfigError(
                 f"trainer.{name} cannot be {settings[name]!r} here: {refused.why} Remove trainer.{name}."
             )
+
+
+def one_process(settings: Mapping[str, Any] | Namespace) -> dict[str, Any]:
+    """Returns the settings of the process that hands out cohorts and makes none, with or without a GPU.
+
+    Args:
+        settings: The section ``trainer``.
+
+    Raises:
+        ConfigError: They ask for several processes.
+    """
+    for name in ("devices", "num_nodes"):
+        if settings[name] not in ("auto", 1, "1"):
+            raise ConfigError(
+                f"trainer.{name} cannot be {settings[name]} with --engine ray, whose workers have one "
+                f"device each. Remove trainer.{name}, and say how many there may be with --workers."
+            )
+    accelerator = settings["accelerator"] if torch.cuda.is_available() else "cpu"
+    return {"devices": 1, "num_nodes": 1, "accelerator": accelerator}
 
 
 def to_user_error(error: Exception) -> ConfigError:

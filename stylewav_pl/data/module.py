@@ -1,7 +1,7 @@
 """All clip sources of a run as one Lightning data module: one batch is one cohort."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import islice, zip_longest
 from pathlib import Path
@@ -59,6 +59,7 @@ class ClipDataModule(LightningDataModule):
     Attributes:
         sample_rate: In Hz, of the waveforms; set from the audio embedder before loading.
         cohorts: What :meth:`assign` gave.
+        loader: Makes the loader of their batches.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class ClipDataModule(LightningDataModule):
         self.window = Window(seconds, window, min_seconds, high_pass)
         self.sample_rate = 16_000
         self.cohorts: tuple[Cohort, ...] = ()
+        self.loader: Callable[..., CohortLoader] = CohortLoader
         self._listed: dict[str, tuple[ClipSource, Clip]] | None = None
         self._early_skips: list[Skip] = []
 
@@ -185,7 +187,7 @@ class ClipDataModule(LightningDataModule):
         """One :class:`ClipBatch` for each assigned cohort."""
         clips = {id: clip for id, (_, clip) in self._index().items()}
         ids = [id for cohort in self.cohorts for id in dict.fromkeys(leaders(cohort.ids, clips).values())]
-        return CohortLoader(self.cohorts, clips, self._reader(ids), self.num_workers)
+        return self.loader(self.cohorts, clips, self._reader(ids), self.num_workers)
 
     def _reader(self, ids: Sequence[str]) -> "ClipReader":
         return ClipReader(
@@ -260,8 +262,12 @@ class CohortLoader:
             heard = shared_sounds(cohort.ids, self.clips, sounds)
             yield assemble(cohort, self.clips, heard, self.reader.averaged)
 
-    def _decoded(self) -> DataLoader[Item]:
-        """Clip by clip and in order, one cohort ahead, so that all workers share the first cohort."""
+    def _decoded(self, places: Iterable[int] | None = None) -> DataLoader[Item]:
+        """Clip by clip and in order, one cohort ahead, so that all workers share the first cohort.
+
+        Args:
+            places: Which clips of the reader; all by default.
+        """
         largest = max(len(cohort.ids) for cohort in self.cohorts)
         ahead = max(2, -(-largest // self.num_workers)) if self.num_workers else None
         # A generator of its own: the loader draws a seed, and drawing it from the global one would move
@@ -269,6 +275,7 @@ class CohortLoader:
         return DataLoader(
             ErrorsAsItems(self.reader),
             batch_size=None,
+            sampler=places,
             num_workers=self.num_workers,
             prefetch_factor=ahead,
             collate_fn=_unchanged,

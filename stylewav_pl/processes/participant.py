@@ -119,6 +119,14 @@ class Participant(ABC):
     def _fail(self, message: str, code: int) -> None:
         self._failure = self._failure or ProcessError(message, code)
 
+    def _heed(self, coordinator: Status) -> None:
+        """Ends this process when the coordinator has failed."""
+        if coordinator.state == FAILED:
+            self._fail(
+                f"Process 0 ({coordinator.where}) failed: {coordinator.error}\nThe same command continues.",
+                coordinator.code,
+            )
+
     def _is_displaced(self) -> bool:
         """Returns whether another job has begun here.
 

@@ -6,7 +6,7 @@ from typing import final
 
 from stylewav_pl.errors import ProcessError, RunDirectoryError
 from stylewav_pl.processes.participant import PATIENCE_SECONDS, Participant
-from stylewav_pl.processes.status import COORDINATOR, FAILED, Status, read_status, worker_file
+from stylewav_pl.processes.status import COORDINATOR, read_status, worker_file
 
 
 @final
@@ -65,15 +65,8 @@ class Worker(Participant):
             if coordinator is None or self.status.token not in coordinator.answers:
                 return None
             self._coordinator_token = coordinator.token
-            self._note(coordinator)
+            self._heed(coordinator)
             return coordinator.answers[self.status.token]
 
     def _read_others(self) -> None:
         self._read_answer()
-
-    def _note(self, coordinator: Status) -> None:
-        if coordinator.state == FAILED:
-            self._fail(
-                f"Process 0 ({coordinator.where}) failed: {coordinator.error}\nThe same command continues.",
-                coordinator.code,
-            )

@@ -15,6 +15,8 @@ FREE = frozenset(
         "max_skipped_fraction",
         "threads",  # the manifest keeps the first number, and another one is refused
         "patience",
+        "engine",
+        "workers",
         "writer.workers",
         "writer.queue",
         "progress",

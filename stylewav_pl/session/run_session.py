@@ -17,6 +17,7 @@ from stylewav_pl.files import remove_litter, write_json
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.prompts import check_columns
 from stylewav_pl.processes.coordinator import Coordinator
+from stylewav_pl.processes.participant import Participant
 from stylewav_pl.processes.signals import on_stop, stop_requested
 from stylewav_pl.processes.strategy import Launcher
 from stylewav_pl.processes.threads import use_threads
@@ -77,7 +78,7 @@ class RunSession:
     configuration: Mapping[str, Any]
 
     def __post_init__(self) -> None:
-        self.job: Coordinator | Worker | None = None
+        self.job: Participant | None = None
         self.plan = Plan(1)
         self.lost: list[Damage] = []
         self.data.sample_rate = self.model.audio.sample_rate
@@ -148,7 +149,7 @@ class RunSession:
         rank, world_size = self.trainer.global_rank, self.trainer.world_size
         self.check_parts()
         ids = self.listed_ids()
-        self.job = self._join_job() if rank else self._start_coordinator(ids)
+        self.job = self._enter_job(ids)
         self.plan = self.run.read_plan(1)  # there is one by now
         if self.data.cohort_size == AUTO:
             self.data.cohort_size = self.plan.cohort_size  # the module takes its slots from there
@@ -244,6 +245,10 @@ class RunSession:
         assert isinstance(launcher, Launcher)
         return launcher
 
+    def _enter_job(self, ids: Sequence[str]) -> Participant:
+        """Becomes the coordinator, or one of those who wait for it."""
+        return self._join_job() if self.trainer.global_rank else self._start_coordinator(ids)
+
     def _start_coordinator(self, ids: Sequence[str]) -> Coordinator:
         """Claims the directory, writes the plan, and lets the other processes in."""
         self._claim()
@@ -305,7 +310,7 @@ class RunSession:
         done = self.run.finished()
         return sum(cohort.index not in done for cohort in self.plan.cohorts)
 
-    def _report_exit(self, job: Coordinator | Worker, error: BaseException) -> None:
+    def _report_exit(self, job: Participant, error: BaseException) -> None:
         """Tells the other processes what ended this one, and ends those that it started."""
         told = str(error) if isinstance(error, StyleWavError) else f"{type(error).__name__}: {error}"
         job.report_exit(exit_code_of(error), told)

@@ -14,6 +14,7 @@ from stylewav_pl.processes import coordinator as coordinator_module
 from stylewav_pl.processes import participant as participant_module
 from stylewav_pl.processes import worker as worker_module
 from stylewav_pl.processes.coordinator import Coordinator
+from stylewav_pl.processes.guest import Guest
 from stylewav_pl.processes.participant import Participant
 from stylewav_pl.processes.status import FAILED, FOLDER
 from stylewav_pl.processes.worker import Worker
@@ -193,6 +194,34 @@ def test_an_error_before_the_others_appeared_is_kept_for_them(tmp_path: Path, cl
     end(coordinator, clock, 1, "broken at once")
     error = clock.failure_of(joined[0])
     assert str(error).startswith("Process 0") and "broken at once" in str(error)
+
+
+def invite(path: Path, clock: Clock, coordinator: Coordinator) -> Guest:
+    guest = Guest(path, 1, 4, coordinator.status.token).join()
+    clock.alive.append(guest)
+    return guest
+
+
+def test_a_guest_hears_of_the_coordinators_failure_and_says_nothing(tmp_path: Path, clock: Clock) -> None:
+    coordinator = start(tmp_path, clock, world_size=1)
+    guest = invite(tmp_path, clock, coordinator)
+    clock.sleep(HEARTBEAT)
+    guest.check()
+    end(coordinator, clock, 75, "stopped by a signal")
+    error = clock.failure_of(guest)
+    assert "stopped by a signal" in str(error) and error.exit_code == 75
+    end(guest, clock, 1, "nobody reads this")
+    assert not worker_statuses(tmp_path)
+
+
+def test_a_guest_ends_when_the_next_job_begins_and_does_not_enter_it(tmp_path: Path, clock: Clock) -> None:
+    first = start(tmp_path, clock, world_size=1)
+    guest = invite(tmp_path, clock, first)
+    clock.kill(first)
+    start(tmp_path, clock, world_size=1)
+    assert "Another job has begun" in str(clock.failure_of(guest))
+    with pytest.raises(ProcessError, match="Another job has begun"):
+        invite(tmp_path, clock, first)
 
 
 def test_a_child_that_is_killed_is_noticed(tmp_path: Path, clock: Clock) -> None:

@@ -1,0 +1,348 @@
+"""Workers that Ray starts, places and watches: each is an actor that makes cohorts until there are no more.
+
+Ray is imported when it is asked for: it is an extra of the package.
+"""
+
+import re
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import count
+from typing import Any, NamedTuple, final
+
+from stylewav_pl.errors import ConfigError, ProcessError, one_line
+from stylewav_pl.processes.dispenser import Dispenser
+
+MOST_LOSSES = 5  # of workers, with one cohort or in one place, before it is no accident any more
+REMARK_SECONDS = 60.0
+GRACE_SECONDS = 5.0
+MOST_WORKERS = 100_000
+
+Outcome = tuple[int, str]  # exit code and error of a worker; 0 and nothing where all went well
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many workers there may be.
+
+    Attributes:
+        least: With fewer a run does not go on for ever.
+        most: As many as are asked for; None: as many as there are GPUs, or else cores for, at the start.
+    """
+
+    least: int = 1
+    most: int | None = None
+
+    @classmethod
+    def read(cls, text: str | None) -> "Counts":
+        """Reads ``MAX`` or ``MIN:MAX``.
+
+        Raises:
+            ConfigError: It is neither.
+
+        >>> Counts.read("8"), Counts.read("2:64")
+        (Counts(least=1, most=8), Counts(least=2, most=64))
+        """
+        if text is None:
+            return cls()
+        match = re.fullmatch(r"(?:(\d{1,6}):)?(\d{1,6})", text)
+        least, most = (int(match[1] or 1), int(match[2])) if match else (0, 0)
+        if not 1 <= least <= most <= MOST_WORKERS:
+            raise ConfigError(f"Expected --workers MAX or MIN:MAX, as in 4:64, found {text!r}. Correct it.")
+        return cls(least, most)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What Ray sets aside for a worker.
+
+    Attributes:
+        gpus: 0 or 1.
+        cores: Of the CPU.
+        environment: Variables of its process.
+    """
+
+    gpus: int
+    cores: int
+    environment: Mapping[str, str]
+
+
+class Seat(NamedTuple):
+    """The place that a worker has in a job.
+
+    Attributes:
+        number: From 0 to ``most - 1``; whoever replaces a lost worker gets its place.
+        most: How many places there are.
+    """
+
+    number: int
+    most: int
+
+
+class _Employed(NamedTuple):
+    seat: Seat
+    number: int
+    actor: Any
+
+
+Take = Callable[[bool], int]
+
+
+class _Actor:
+    """What runs in a worker's process."""
+
+    def work(self, work: Callable[[Seat, Take], Outcome], seat: Seat, number: int, dispenser: Any) -> Outcome:
+        """Calls ``work`` with the way to cohorts."""
+        import ray
+
+        return work(seat, lambda ahead: int(ray.get(dispenser.take.remote(number, ahead))))
+
+
+@final
+class Cluster:
+    """A connection to the Ray cluster that is there, or to one of this machine alone that ends with it.
+
+    Ray finds a cluster by ``RAY_ADDRESS``, or where ``ray start`` was called on this machine.
+    """
+
+    def __init__(self) -> None:
+        """Does not connect yet.
+
+        Raises:
+            ConfigError: Ray is not installed.
+        """
+        if find_spec("ray") is None:
+            raise ConfigError(
+                "--engine ray needs Ray, which is not installed. Install it: pip install 'stylewav-pl[ray]'"
+            )
+        self._ends_here = False
+        self.gpus = self.cores = 0
+
+    def connect(self) -> None:
+        """Connects, and looks what there is.
+
+        Raises:
+            ConfigError: The cluster does not answer.
+        """
+        import ray
+
+        self._ends_here = not ray.is_initialized()
+        if self._ends_here:
+            with _own_signals():
+                _connect(ray)
+        resources: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        self.gpus, self.cores = (int(resources.get(name, 0)) for name in ("GPU", "CPU"))
+
+    def close(self) -> None:
+        """Disconnects; a program that was connected before stays so."""
+        import ray
+
+        if self._ends_here:
+            ray.shutdown()
+
+
+@final
+class Workers:
+    """The workers of a job: asked of Ray, replaced when they are lost, told when they fail.
+
+    Args:
+        work: Called in the process of each, with its seat and the way to cohorts.
+        counts: How many; ``most`` is known.
+        needs: Of each.
+        cohorts: What is to be made.
+        say: Tells a person.
+        patience: How long there may be too few, in seconds.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Seat, Take], Outcome],
+        counts: Counts,
+        needs: Needs,
+        cohorts: Collection[int],
+        say: Callable[[str], None],
+        patience: float,
+    ) -> None:
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        assert counts.most is not None
+        self.counts, self.say, self.patience = counts, say, patience
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        self._dispenser = ray.remote(Dispenser).options(num_cpus=0, scheduling_strategy=here).remote(cohorts)
+        # max_restarts is 0: what a lost worker had has to be put back before another takes its place.
+        self._actor = ray.remote(_Actor).options(
+            num_cpus=needs.cores, num_gpus=needs.gpus, runtime_env={"env_vars": dict(needs.environment)}
+        )
+        self._work = ray.put(work)
+        self._numbers = count()
+        self._employed: dict[Any, _Employed] = {}
+        self._losses: Counter[int | Seat] = Counter()
+        self._enough_at = time.monotonic()
+        self._remarked = False
+        for number in range(counts.most):
+            self._employ(Seat(number, counts.most))
+
+    def look_after(self, finished: Callable[[], Collection[int]], seconds: float) -> int:
+        """Replaces those that were lost; waits for ``seconds`` at most.
+
+        Args:
+            finished: Tells the cohorts that have a result by now.
+            seconds: How long to wait for the first that ends.
+
+        Returns:
+            How many work.
+
+        Raises:
+            ProcessError: One failed, or there were too few for too long.
+        """
+        import ray
+
+        ended, _ = ray.wait(list(self._employed), timeout=seconds)
+        for reference in ended:
+            employed = self._employed.pop(reference)
+            try:
+                self._check(ray.get(reference))
+                why = "it ended early"
+            except ray.exceptions.RayError as error:
+                why = self._why(error)
+            self._replace(employed, why, finished())
+        working = self._call("workers")
+        self._check_enough(len(working))
+        return len(working)
+
+    def finish(self, patience: float) -> None:
+        """Lets everybody end, and waits for that.
+
+        Raises:
+            ProcessError: One failed in the end.
+        """
+        import ray
+
+        self._call("end")
+        working = set(self._call("workers"))
+        waited_for = [reference for reference, one in self._employed.items() if one.number in working]
+        if not waited_for:
+            return self.dismiss(0.0)
+        ended, _ = ray.wait(waited_for, num_returns=len(waited_for), timeout=patience)
+        for reference in ended:
+            with suppress(ray.exceptions.RayError):  # lost when it had nothing more to do
+                self._check(ray.get(reference))
+        self.dismiss(0.0)
+
+    def dismiss(self, grace: float = GRACE_SECONDS) -> None:
+        """Ends those that are still there, after ``grace`` seconds."""
+        import ray
+
+        references = list(self._employed)
+        if grace and references:
+            ray.wait(references, num_returns=len(references), timeout=grace)
+        for one in self._employed.values():
+            ray.kill(one.actor)
+        self._employed.clear()
+
+    def _employ(self, seat: Seat) -> None:
+        actor: Any = self._actor.remote()
+        number = next(self._numbers)
+        reference = actor.work.remote(self._work, seat, number, self._dispenser)
+        self._employed[reference] = _Employed(seat, number, actor)
+
+    def _replace(self, lost: _Employed, why: str, finished: Collection[int]) -> None:
+        import ray
+
+        taken: list[int] = self._call("lose", lost.number)
+        undone = [cohort for cohort in taken if cohort not in finished]
+        cause = undone[0] if undone else lost.seat
+        self._losses[cause] += 1
+        if self._losses[cause] == MOST_LOSSES:
+            what = f"with cohort {cause}" if undone else "before they had done anything"
+            raise ProcessError(
+                f"{MOST_LOSSES} workers were lost {what}, the last one because: {why}. See Ray's logs; the "
+                "same command continues.",
+                1,
+            )
+        self.say(f"A worker was lost ({why}). Cohorts that are handed out again: {len(undone)}.")
+        ray.kill(lost.actor)  # it may live, and only its connection be lost
+        self._call("put_back", undone)
+        self._employ(lost.seat)
+
+    def _why(self, error: Exception) -> str:
+        """Tells how a worker was lost.
+
+        Raises:
+            ProcessError: It was not: its program failed.
+        """
+        import ray
+
+        if isinstance(error, ray.exceptions.RayTaskError | ray.exceptions.RuntimeEnvSetupError):
+            cause = getattr(error, "cause", None) or error  # without the traceback of the other process
+            raise ProcessError(
+                f"A worker cannot work: {type(cause).__name__}: {one_line(cause)}. Every node needs the "
+                "installation of this one.",
+                1,
+            )
+        return one_line(error, 160)
+
+    def _check(self, outcome: Outcome) -> None:
+        code, error = outcome
+        if code:
+            raise ProcessError(f"A worker failed: {error}\nThe same command continues.", code)
+
+    def _check_enough(self, working: int) -> None:
+        now, least = time.monotonic(), self.counts.least
+        if working >= least:
+            self._enough_at, self._remarked = now, False
+            return
+        few, waited = f"Only {working} of at least {least} workers", now - self._enough_at
+        if waited > self.patience:
+            raise ProcessError(
+                f"{few} for {waited:.0f} s: Ray finds no place for more, as `ray status` tells. Add nodes, "
+                "or ask for less (--workers, --threads). The same command continues.",
+                1,
+            )
+        if waited > REMARK_SECONDS and not self._remarked:
+            self._remarked = True
+            self.say(f"{few} for {waited:.0f} s; this process gives up after {self.patience:.0f} s.")
+
+    def _call(self, name: str, *words: Any) -> Any:
+        """Calls the dispenser.
+
+        Raises:
+            ProcessError: It is gone, and with it the knowledge of who has what.
+        """
+        import ray
+
+        try:
+            return ray.get(getattr(self._dispenser, name).remote(*words))
+        except ray.exceptions.RayError as error:
+            raise ProcessError(
+                f"Ray lost the process that hands out cohorts ({one_line(error, 160)}). The same command "
+                "continues.",
+                1,
+            ) from error
+
+
+def _connect(ray: Any) -> None:
+    try:
+        ray.init(log_to_driver=False, logging_level="error")
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise ConfigError(
+            f"The Ray cluster cannot be used: {one_line(error)}. Correct RAY_ADDRESS, or unset it for a "
+            "cluster of this machine alone."
+        ) from error
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keeps this program's handler of SIGTERM, which Ray would replace."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
