@@ -1,6 +1,7 @@
 """How fast cohorts are handed out to workers of Ray, and what the process that waits for them takes."""
 
 import resource
+import sys
 import time
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from stylewav_pl.processes.dispenser import WAIT, Dispenser
 
 def measure(cohorts: int, workers: int) -> dict[str, Any]:
     """All figures of this benchmark."""
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # no other process can import this file
     ray.init("local", num_cpus=workers, include_dashboard=False, log_to_driver=False)
     dispenser = ray.remote(Dispenser).options(num_cpus=0).remote(range(cohorts))
     clients = ray.remote(take_all)

@@ -63,6 +63,7 @@ REST = (
     Entry("--writer.store", "KIND", "files, or shards: a tar for each cohort", "files"),
     Entry("--trainer.accelerator", "KIND", "cpu, gpu ...", "auto"),
     Entry("--trainer.devices", "N", "processes on this machine", "auto"),
+    Entry("--results", "URL", "a copy of the run: s3://BUCKET/PLACE, gs:// or az://"),
     Entry("--engine", "NAME", "lightning, or ray: workers that come and go", "lightning"),
     Entry("--workers", "MIN:MAX", "of --engine ray; by default one for each GPU"),
 )

@@ -11,7 +11,6 @@ from typing import Any, final
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import LightningDataModule, Trainer
 
-from stylewav_pl.cli import WAITING
 from stylewav_pl.commands.experiment import ExperimentCLI
 from stylewav_pl.commands.quiet import quiet_lightning
 from stylewav_pl.commands.trusted_classes import without_working_folder
@@ -25,6 +24,7 @@ from stylewav_pl.session.settings import RunSettings
 from stylewav_pl.weights.offline import VARIABLES
 
 ON_GPUS = ("auto", "gpu", "cuda")
+TOLD = (*VARIABLES, "OMP_WAIT_POLICY")
 OWN = "STYLEWAV_"  # how the variables begin that steer this package
 
 
@@ -65,7 +65,7 @@ class WorkerCLI(ExperimentCLI):
     def settings(self) -> RunSettings:
         """The settings of the run; who claimed it has moved an earlier one aside."""
         given = RunSettings.read(self.config[self.command], "")
-        return RunSettings(**{**vars(given), "restart": False})
+        return RunSettings(**{**vars(given), "restart": False, "results": None})
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Builds the trainer of one process with one device."""
@@ -125,9 +125,9 @@ def check_cohort_size(session: HandingOut, accelerator: str) -> None:
 
 def environment(threads: int) -> dict[str, str]:
     """Returns what a worker's process needs to know before it imports anything."""
-    names = [name for name in os.environ if name.startswith(OWN) or name in VARIABLES]
+    names = [name for name in os.environ if name.startswith(OWN) or name in TOLD]
     own = {name: os.environ[name] for name in names}
-    return {**own, "OMP_NUM_THREADS": str(threads), WAITING[0]: WAITING[1]}
+    return {**own, "OMP_NUM_THREADS": str(threads)}
 
 
 def work_in(folder: str, options: list[str], token: str, seat: Seat, take: Take) -> Outcome:

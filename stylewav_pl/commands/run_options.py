@@ -53,3 +53,10 @@ def add_run_options(parser: ArgumentParser) -> None:
         help="Workers of --engine ray: MAX or MIN:MAX; by default one for each GPU, or else as many as "
         "there are cores for.",
     )
+    parser.add_argument(
+        "--results",
+        type=str | None,
+        default=None,
+        help="Object store that gets a copy of the run, and from which another machine goes on: "
+        "s3://BUCKET/PLACE, gs:// or az://.",
+    )

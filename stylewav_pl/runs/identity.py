@@ -17,6 +17,7 @@ FREE = frozenset(
         "patience",
         "engine",
         "workers",
+        "results",
         "writer.workers",
         "writer.queue",
         "progress",

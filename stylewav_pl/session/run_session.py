@@ -25,6 +25,8 @@ from stylewav_pl.processes.worker import Worker
 from stylewav_pl.runs.damage import Damage, DamageError
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.finished import FinishedRun
+from stylewav_pl.runs.mirror import Mirror
+from stylewav_pl.runs.objects import Objects
 from stylewav_pl.runs.places import check_places
 from stylewav_pl.runs.plan import Plan, cohorts_of_rank
 from stylewav_pl.runs.results import merge
@@ -95,6 +97,8 @@ class RunSession:
                 self._report_exit(self.job, translated)
         finally:
             self.dashboard.close(self.trainer, failed=error is not None)
+            if mirror := vars(self).get("mirror"):
+                mirror.close()
             self.run.release()  # the same process may want to continue
         if translated is not None and translated is not error:
             raise translated from error
@@ -103,6 +107,12 @@ class RunSession:
     def run(self) -> RunDirectory:
         """Where the run's files lie."""
         return RunDirectory(self.settings.path)
+
+    @cached_property
+    def mirror(self) -> Mirror | None:
+        """Copies what the first process sees to where ``--results`` says."""
+        url = None if self.trainer.global_rank else self.settings.results
+        return Mirror(self.run, Objects(url), print_now) if url else None
 
     def check_parts(self) -> None:
         """Refuses what cannot work before anything is written: it must not become part of the run.
@@ -115,6 +125,7 @@ class RunSession:
         self.model.check_optimizer(device)
         self.model.start.check_count(self.data.count)
         check_places(self.run.path)
+        _ = self.mirror  # refuses an address that is none
         self.clip_score.prepare(self.model.guide, self.model.device)
 
     def listed_ids(self) -> list[str]:
@@ -187,6 +198,8 @@ class RunSession:
             self.run, self.plan, scoring, early, sounds_of(self.data), self.lost
         )
         self.dashboard.show_results(self.trainer)
+        if self.mirror:
+            self.mirror.finish()
         self.job.close(self.check, self.settings.patience)
         remove_litter(self.run.path)
         if self.lost:
@@ -209,6 +222,8 @@ class RunSession:
             raise Stopped
         self.run.check_place()
         self.writer.check()
+        if self.mirror:
+            self.mirror.check()
 
     def check_results(self) -> None:
         """Ends a run that cannot end well: more clips were skipped than all together allow.
@@ -263,6 +278,8 @@ class RunSession:
         self.run.write_plan(plan)
         self.lost = mend(FinishedRun(self.run.path), plan, self.data, print_now)
         record_prompts(self.run, self.model.guide, self.clip_score.texts)
+        if self.mirror:
+            self.mirror.start()
         world_size = self.trainer.world_size
         return Coordinator(self.run.path, 0, world_size, self.launcher.name, self._children).open()
 
@@ -274,6 +291,8 @@ class RunSession:
             run.release()
             print(f"The earlier run was moved to {run.move_aside()}.")
         run.acquire()
+        if self.mirror:
+            self.mirror.fetch(self.identity, self.settings.begins_anew)
         if wrong := run.manifest.damage():
             print_now(f"{run.manifest_path} {wrong}: its copy is used, and put in its place.")
         if wrong := run.configuration.adopt(self.identity):

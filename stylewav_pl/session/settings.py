@@ -18,6 +18,7 @@ class RunSettings:
         max_skipped_fraction: Which share of skipped clips is an error.
         threads: CPU threads of each process; None: those of the first start.
         patience: Seconds that another process may be silent.
+        results: Address of an object store that gets a copy of the run; None: nowhere.
     """
 
     path: Path
@@ -26,6 +27,7 @@ class RunSettings:
     max_skipped_fraction: float
     threads: int | None
     patience: float
+    results: str | None = None
 
     @classmethod
     def read(cls, config: Any, default_path: str) -> "RunSettings":
@@ -42,6 +44,7 @@ class RunSettings:
             config["max_skipped_fraction"],
             config["threads"],
             config["patience"],
+            config["results"],
         )
 
     @property

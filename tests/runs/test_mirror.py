@@ -1,0 +1,205 @@
+"""A run copied to a real S3 server on the loopback, which answers 503 now and then; and another machine,
+which is another directory here, going on from it."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from stylewav_pl.cli import main
+from stylewav_pl.errors import ConfigError, OutputError, ProcessError, RunDirectoryError
+from stylewav_pl.runs import objects as objects_module
+from stylewav_pl.runs.objects import CLAIM, Claim, Objects
+
+pytest.importorskip("obstore", reason="needs the extra `store`")
+moto_server = pytest.importorskip("moto.server", reason="needs moto")
+
+CONFIG = """
+model: {generator: linear, guide: linear, audio: linear, num_steps: 3}
+data: {cohort_size: 2, num_workers: 0, sources: [{class_path: Folder, init_args: {path: voices}}]}
+clip_score: {prompts: {sex: {male: a boy, female: a girl}}}
+trainer: {accelerator: cpu}
+"""
+TOLD_APART = ("journal/rank-", "journal/manifest.json", "log.csv", ".lock", "manifest.json", "config.yaml")
+
+
+class Flaky:
+    """A WSGI application that answers like another one, but for what it is told to spoil."""
+
+    def __init__(self, inner) -> None:
+        self.inner, self.spoilt, self.asked = inner, {}, []
+
+    def __call__(self, environ, start_response):
+        key = (environ["REQUEST_METHOD"], environ["PATH_INFO"].rpartition("/")[2])
+        self.asked.append(key)
+        if self.spoilt.get(key, 0) > 0:
+            self.spoilt[key] -= 1
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            start_response("503 Slow Down", [("Content-Length", "0")])
+            return []
+        return self.inner(environ, start_response)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Flaky]:
+    with pytest.MonkeyPatch.context() as patch:
+        threaded = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        threaded.start()
+        port = threaded.get_host_and_port()[1]
+        flaky = threaded._server.app = Flaky(threaded._server.app)
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "somebody",
+            "AWS_SECRET_ACCESS_KEY": "a-secret",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_REGION": "us-east-1",
+        }.items():
+            patch.setenv(name, value)
+        import requests
+
+        requests.put(f"http://127.0.0.1:{port}/bucket", timeout=60).raise_for_status()
+        yield flaky
+        threaded.stop()
+
+
+@pytest.fixture
+def url(server: Flaky, request: pytest.FixtureRequest) -> str:
+    server.spoilt.clear()
+    server.asked.clear()
+    return f"s3://bucket/{request.node.name.partition('[')[0]}"
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for number in range(6):
+        path = tmp_path / "voices" / ("male" if number % 2 else "female") / f"v{number}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, 0.1 * np.random.default_rng(number).standard_normal(9_600), 16_000)
+    (tmp_path / "run.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+def fit(run: str, *options: str) -> int:
+    return main(["fit", "--config", "run.yaml", "--run", run, "--threads", "1", *options])
+
+
+def made(run: Path) -> dict[str, bytes]:
+    """Everything in a run directory that must not depend on how it came about."""
+    found = {path.relative_to(run).as_posix(): path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    return {name: data for name, data in found.items() if not name.startswith((*TOLD_APART, "report.html"))}
+
+
+def cohorts(run: Path) -> list[int]:
+    lines = [line for path in run.glob("journal/*.index") for line in path.read_bytes().splitlines()]
+    return [int(line.split()[0]) for line in lines]
+
+
+def test_another_machine_goes_on_and_no_byte_tells(
+    place: Path, server: Flaky, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.spoilt = {("PUT", "000001.json"): 2, ("GET", "000000.json"): 1}
+    assert fit("first", "--results", url) == 0
+    store = Objects(url)
+    assert store.numbers("cohorts") == [0, 1, 2] and store.read(CLAIM) is None
+    assert store.read("results.csv") == (place / "first" / "results.csv").read_bytes()
+    assert server.spoilt[("PUT", "000001.json")] == 0, "it was tried again"
+
+    # what a machine leaves that died in the last cohort, with the second one damaged on its way
+    store.remove("cohorts/000002.json")
+    damaged = next(name for name in json.loads(store.read("cohorts/000001.json").splitlines()[1])["files"])
+    store.write(damaged, b"x" * len(store.read(damaged)))
+    capsys.readouterr()
+    assert fit("second", "--results", url) == 0
+    assert "Damaged" in capsys.readouterr().out
+    assert made(place / "second") == made(place / "first")
+    assert cohorts(place / "second") == [0, 1, 2]
+    assert store.numbers("cohorts") == [0, 1, 2]
+    assert store.read(damaged) == (place / "first" / damaged).read_bytes()
+    written = b"".join(path.read_bytes() for path in place.rglob("*") if path.is_file())
+    assert b"a-secret" not in written, "no file of a run has credentials"
+
+
+def test_what_a_crash_kept_from_the_store_comes_with_the_next_start(
+    place: Path, server: Flaky, url: str
+) -> None:
+    assert fit("run") == 0
+    assert fit("run", "--results", url) == 0
+    shutil.rmtree(place / "run")
+    server.asked.clear()
+    assert fit("run", "--results", url) == 0
+    assert fit("alone") == 0
+    assert made(place / "run") == made(place / "alone")
+    assert not [key for key in server.asked if key[0] == "PUT" and key[1].startswith("0")], "nothing twice"
+
+
+def test_another_run_is_refused(
+    place: Path, url: str, server: Flaky, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit("run", "--results", url) == 0
+    assert fit("other", "--results", url, "--model.num_steps", "4") == 5
+    assert "made with another configuration" in capsys.readouterr().err
+    assert fit("run", "--results", url, "--restart") == 5
+    assert "--restart moves nothing there" in capsys.readouterr().err
+    assert Objects(url).read(CLAIM) is None
+
+
+@pytest.mark.parametrize("url", ["runs/x", "https://example.org/x", "ftp://host/x", "s3:/bucket", "s3://"])
+def test_what_is_no_store_is_refused_before_anything_is_written(
+    place: Path, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit("run", "--results", url) == 2
+    assert "--results" in capsys.readouterr().err and not (place / "run").exists()
+
+
+def test_a_bucket_that_is_not_there_is_told(server: Flaky) -> None:
+    with pytest.raises(ConfigError, match=r"s3://nowhere/x cannot be used.*NoSuchBucket"):
+        Claim(Objects("s3://nowhere/x"), "here").acquire(print)
+    with pytest.raises(OutputError, match="Nothing can be written into s3://nowhere/x"):
+        Objects("s3://nowhere/x").write("name", b"data")
+
+
+class Clock:
+    """Time that passes when somebody waits; then ``act`` happens."""
+
+    def __init__(self, act=lambda: None) -> None:
+        self.now, self.act = 0.0, act
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.act()
+
+
+def test_a_claim_that_lives_is_respected(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (Claim(Objects(url), place) for place in ("here", "there"))
+    monkeypatch.setattr(objects_module, "time", Clock(first.renew))
+    first.acquire(print)
+    with pytest.raises(RunDirectoryError, match=r"in use by .*:here"):
+        second.acquire(print)
+    first.release()
+    second.acquire(print)
+
+
+def test_a_claim_that_nobody_renews_is_taken_over_and_its_owner_ends(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, said = Clock(), []
+    monkeypatch.setattr(objects_module, "time", clock)
+    first, second = (Claim(Objects(url), place) for place in ("here", "there"))
+    first.acquire(said.append)
+    second.acquire(said.append)
+    assert clock.now >= objects_module.LEASE_SECONDS and ":here" in said[0]
+    with pytest.raises(ProcessError, match="Another job has begun"):
+        first.renew()
+    first.release()
+    again = Claim(Objects(url), "there")
+    began = clock.now
+    again.acquire(said.append)
+    assert clock.now == began, "whoever has the directory need not wait for itself"
