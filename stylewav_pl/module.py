@@ -6,6 +6,7 @@ from typing import Any, Literal, cast
 from jaxtyping import Float
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
+from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
@@ -26,6 +27,7 @@ from stylewav_pl.optimisation.guidance import Guidance
 from stylewav_pl.optimisation.hardware import Speed
 from stylewav_pl.optimisation.latents import LatentSpace, W
 from stylewav_pl.optimisation.layers import held_entries
+from stylewav_pl.optimisation.loss import Seen
 from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.optimisation.optimizer_trial import OptimizerFactory
 from stylewav_pl.optimisation.phases import Refinement, phases_of
@@ -39,7 +41,7 @@ from stylewav_pl.optimisation.targets import drop_diverged, embed_targets
 from stylewav_pl.optimisation.views import Views
 from stylewav_pl.priors import Prior
 from stylewav_pl.runs.members import seed_of
-from stylewav_pl.types import ClipBatch, CohortResult
+from stylewav_pl.types import Clip, ClipBatch, CohortResult
 
 
 class StyleWav(LatentModule):
@@ -254,6 +256,19 @@ class StyleWav(LatentModule):
         finite = optimized.is_finite & self.latents.detach().flatten(start_dim=1).isfinite().all(dim=1)
         batch = drop_diverged(batch, finite)
         return cohort_result(batch, targets, self.latents, optimized, self.seeds_of(batch))
+
+    def trial_loss(self, clips: int) -> Float[Tensor, ""]:
+        """Returns the loss of a step of so many clips of no voice: what a step takes can be measured with it.
+
+        Views, identity and other terms are part of it, and latents at the mean face are its leaves.
+        """
+        latents = self.make_latents(clips)
+        targets = F.normalize(latents.new_ones(clips, self.guide.embed_dim), dim=1)
+        silent = ClipBatch(0, tuple(Clip(str(slot), "") for slot in range(clips)), ())
+        seeds = list(range(clips))
+        _, targets, loss = self.guidance.of_cohort(silent, targets, latents.detach(), seeds)
+        seen = Seen(0, *self.renderer.render_and_score(latents, targets), latents)
+        return loss(seen).sum()
 
     def seeds_of(self, batch: ClipBatch) -> list[int | None]:
         """Returns the seed of the clip in each slot; ``None`` for padding."""
