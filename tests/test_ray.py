@@ -71,7 +71,7 @@ def test_ray_finishes_what_one_process_began_and_back(place: Path, ray_cluster: 
 def test_without_ray_it_is_said_what_to_install(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("stylewav_pl.processes.ray_workers.find_spec", lambda name: None)
+    monkeypatch.setattr("stylewav_pl.processes.ray_cluster.find_spec", lambda name: None)
     assert fit("run", "--engine", "ray") == 2
     assert "pip install 'stylewav-pl[ray]'" in capsys.readouterr().err
     assert not (place / "run").exists()

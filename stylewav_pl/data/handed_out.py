@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import Any, final
 
+from stylewav_pl.data.loader import CohortLoader, assemble
 from stylewav_pl.data.members import shared_sounds
-from stylewav_pl.data.module import CohortLoader, assemble
 from stylewav_pl.data.sound import raised
 from stylewav_pl.processes.dispenser import END, WAIT
 from stylewav_pl.runs.members import leaders

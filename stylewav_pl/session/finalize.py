@@ -260,3 +260,17 @@ def check_fraction(skipped: int, total: int, max_skipped_fraction: float) -> Non
             f"{max_skipped_fraction} allows. "
             "See skipped.csv for the reasons; raise --max_skipped_fraction if that is as it should be."
         )
+
+
+def check_so_far(run: RunDirectory, plan: Plan, early: Sequence[Skip], limit: float) -> None:
+    """Refuses to go on with a run of which too much was skipped already; its tables tell what.
+
+    Raises:
+        TooManySkipsError: That is so, and there is work left that this saves.
+    """
+    done, cohorts = run.finished(), plan.cohorts
+    skipped = len(early) + sum(len(cohorts[index].ids) for index in done) - done.number_of_clips
+    total = len(early) + sum(len(cohort.ids) for cohort in cohorts)
+    if len(done) < len(cohorts) and skipped > limit * total:
+        merge(run, plan, done, early)
+        check_fraction(skipped, total, limit)

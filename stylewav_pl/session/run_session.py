@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from subprocess import Popen
 from types import TracebackType
@@ -13,7 +13,7 @@ from lightning.pytorch import Trainer
 from stylewav_pl.callbacks import ClipScore, Dashboard, ResultsWriter, Watch
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.errors import ConfigError, Stopped, StyleWavError
-from stylewav_pl.files import remove_litter, write_json
+from stylewav_pl.files import remove_litter
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.prompts import check_columns
 from stylewav_pl.processes.coordinator import Coordinator
@@ -29,11 +29,11 @@ from stylewav_pl.runs.mirror import Mirror
 from stylewav_pl.runs.objects import Objects
 from stylewav_pl.runs.places import check_places
 from stylewav_pl.runs.plan import Plan, cohorts_of_rank
-from stylewav_pl.runs.results import merge
+from stylewav_pl.session.claim import claim, restore_plan
 from stylewav_pl.session.failures import exit_code_of, to_user_error
 from stylewav_pl.session.finalize import (
-    check_fraction,
     check_skips,
+    check_so_far,
     finalize_run,
     finalized_before,
     nothing_listed,
@@ -45,14 +45,12 @@ from stylewav_pl.session.first_start import AUTO, plan_so_far, threads_of
 from stylewav_pl.session.mend import mend
 from stylewav_pl.session.networks import Networks
 from stylewav_pl.session.settings import RunSettings
-from stylewav_pl.session.versions import versions
+from stylewav_pl.session.versions import facts_of
 
 
 @dataclass
 class RunSession:
-    """A context for one start of a run.
-
-    Whatever ends it, the other processes hear of it, and the directory is free again.
+    """A context for one start of a run; whatever ends it, the others hear of it, and the directory is free.
 
     ``fit`` calls :meth:`join`, lets the trainer work, and calls :meth:`finish`. Errors leave the context in a
     user's words.
@@ -233,15 +231,8 @@ class RunSession:
         Raises:
             TooManySkipsError: That is so, and there is work left that this saves.
         """
-        if not isinstance(self.job, Coordinator):
-            return
-        done, early, cohorts = self.run.finished(), self.data.early_skips, self.plan.cohorts
-        skipped = len(early) + sum(len(cohorts[index].ids) for index in done) - done.number_of_clips
-        total = len(early) + sum(len(cohort.ids) for cohort in cohorts)
-        limit = self.settings.max_skipped_fraction
-        if len(done) < len(cohorts) and skipped > limit * total:
-            merge(self.run, self.plan, done, early)
-            check_fraction(skipped, total, limit)
+        if isinstance(self.job, Coordinator):
+            check_so_far(self.run, self.plan, self.data.early_skips, self.settings.max_skipped_fraction)
 
     @property
     def threads(self) -> int:
@@ -266,14 +257,12 @@ class RunSession:
 
     def _start_coordinator(self, ids: Sequence[str]) -> Coordinator:
         """Claims the directory, writes the plan, and lets the other processes in."""
-        self._claim()
+        weights, seed, output = self.networks.weights, self.model.seed, self.writer.output
+        facts = lambda: facts_of(weights, seed, self.threads, output)  # noqa: E731 - not before it is claimed
+        claim(self.run, self.settings.begins_anew, self.identity, self.data.funnel, facts, self.mirror)
         for ignored in self.data.ignored:
             print(ignored, flush=True)
-        if self.run.restore_plan(ids):
-            print_now(
-                f"The plan of {self.run.path} was damaged or missing and is written again: the same clips "
-                "give the same."
-            )
+        restore_plan(self.run, ids)
         plan = self.extended_plan(ids)
         self.run.write_plan(plan)
         self.lost = mend(FinishedRun(self.run.path), plan, self.data, print_now)
@@ -282,34 +271,6 @@ class RunSession:
             self.mirror.start()
         world_size = self.trainer.world_size
         return Coordinator(self.run.path, 0, world_size, self.launcher.name, self._children).open()
-
-    def _claim(self) -> None:
-        """Locks the directory and checks that it belongs to this configuration and these weights."""
-        run = self.run
-        if self.settings.begins_anew and run.path.exists():
-            run.acquire()  # nobody may be working in it
-            run.release()
-            print(f"The earlier run was moved to {run.move_aside()}.")
-        run.acquire()
-        if self.mirror:
-            self.mirror.fetch(self.identity, self.settings.begins_anew)
-        if wrong := run.manifest.damage():
-            print_now(f"{run.manifest_path} {wrong}: its copy is used, and put in its place.")
-        if wrong := run.configuration.adopt(self.identity):
-            print_now(
-                f"{run.config_path} {wrong}: it is written again, since this configuration is that of the "
-                "run."
-            )
-        if funnel := self.data.funnel:
-            write_json(run.path / "funnel.json", [asdict(stage) for stage in funnel])
-        facts = {
-            "versions": versions(),
-            "weights": self.networks.weights,
-            "seed": self.model.seed,
-            "threads": self.threads,
-            "output": asdict(self.writer.output),
-        }
-        run.write_manifest(facts)
 
     def _join_job(self) -> Worker:
         """Waits until the first process has opened the directory."""
