@@ -63,6 +63,8 @@ REST = (
     Entry("--writer.store", "KIND", "files, or shards: a tar for each cohort", "files"),
     Entry("--trainer.accelerator", "KIND", "cpu, gpu ...", "auto"),
     Entry("--trainer.devices", "N", "processes on this machine", "auto"),
+)
+ON_CLUSTERS = (
     Entry("--results", "URL", "a copy of the run: s3://BUCKET/PLACE, gs:// or az://"),
     Entry("--engine", "NAME", "lightning, or ray: workers that come and go", "lightning"),
     Entry("--workers", "MIN:MAX", "of --engine ray; by default one for each GPU"),
@@ -90,6 +92,8 @@ exit codes: 0 done, 2 wrong option, configuration or weights, 3 skips under --st
 def short_help(command: str) -> str:
     """The help of ``fit``, ``validate``, ``test`` or ``predict``."""
     sections = {"rendering": RENDERING, **SECTIONS} if command == "predict" else SECTIONS
+    if command == "fit":
+        sections = {**sections, "clusters": ON_CLUSTERS}
     lines = [f"usage: stylewav-pl {command} --config YAML [--config YAML ...] [--SETTING VALUE ...]", ""]
     lines += [PURPOSES[command], ""]
     for title, entries in sections.items():

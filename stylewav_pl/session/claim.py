@@ -54,5 +54,6 @@ def restore_plan(run: RunDirectory, ids: Sequence[str]) -> None:
     """Writes a damaged plan again, where the same clips give the same, and says so."""
     if run.restore_plan(ids):
         print_now(
-            f"The plan of {run.path} was damaged or missing and is written again: the same clips give the same."
+            f"The plan of {run.path} was damaged or missing and is written again: the same clips give the "
+            "same."
         )

@@ -109,7 +109,7 @@ class RunSession:
     @cached_property
     def mirror(self) -> Mirror | None:
         """Copies what the first process sees to where ``--results`` says."""
-        url = None if self.trainer.global_rank else self.settings.results
+        url = self.trainer.global_rank == 0 and self.settings.results
         return Mirror(self.run, Objects(url), print_now) if url else None
 
     def check_parts(self) -> None:
@@ -263,8 +263,7 @@ class RunSession:
         for ignored in self.data.ignored:
             print(ignored, flush=True)
         restore_plan(self.run, ids)
-        plan = self.extended_plan(ids)
-        self.run.write_plan(plan)
+        self.run.write_plan(plan := self.extended_plan(ids))
         self.lost = mend(FinishedRun(self.run.path), plan, self.data, print_now)
         record_prompts(self.run, self.model.guide, self.clip_score.texts)
         if self.mirror:
