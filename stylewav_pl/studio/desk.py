@@ -1,13 +1,14 @@
 """The work behind the studio's page: hears a voice and lets faces grow, by the one Python call."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from queue import Queue
 from tempfile import TemporaryDirectory
 from threading import Thread
 from threading import enumerate as all_threads
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -22,8 +23,10 @@ from stylewav_pl.face.networks import Networks
 from stylewav_pl.face.settings import Asked, prepare
 from stylewav_pl.pictures.images import IMAGE_NOTICE, encode
 from stylewav_pl.pocket.voices import Speaker, held_out_children, held_out_speakers, speak
+from stylewav_pl.studio.beginning import USUAL, Beginning
 from stylewav_pl.studio.hearing import Answer, hear
 from stylewav_pl.studio.markup import Download, Tile, faces_html
+from stylewav_pl.studio.morph import morph_html
 
 RATE = 16_000
 BUILTIN_SECONDS = 4.0
@@ -40,15 +43,53 @@ class Settings:
 
     Attributes:
         count: Faces, at least 1.
-        steps: Optimisation steps.
+        steps: Optimisation steps; ``None``: as many as this beginning and these words need.
         seed: Decides everything random.
         control: Also faces led by another voice.
+        beginning: Where faces begin.
+        words: What they should show beside the voice; empty: nothing.
+        weight: How strongly, beside the voice's 1.
+        negative: What they should not show; empty: nothing.
     """
 
     count: int
-    steps: int
+    steps: int | None
     seed: int
     control: bool = False
+    beginning: Beginning = field(default_factory=Beginning)
+    words: str = ""
+    weight: float = 1.0
+    negative: str = ""
+
+    @property
+    def faces(self) -> int:
+        """How many there are: one where all would begin at the same place."""
+        return 1 if self.beginning.is_one_place else self.count
+
+    @property
+    def texts(self) -> dict[str, Any]:
+        """The words as the Python call takes them."""
+        asked: dict[str, Any] = {}
+        if self.words.strip():
+            asked |= {"text": self.words.strip(), "text_weight": self.weight}
+        if self.negative.strip():
+            asked["negative"] = self.negative.strip()
+        return asked
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the page shows of faces.
+
+    Attributes:
+        own: HTML of the faces.
+        other: HTML of those of the control.
+        faces: The faces, once they are finished.
+    """
+
+    own: str
+    other: str = ""
+    faces: Sequence[Face] = ()
 
 
 class Desk:
@@ -71,8 +112,7 @@ class Desk:
         self.generator, self.guide, self.audio_encoder = generator, guide, audio_encoder
         self.device = device
         self.count = 4
-        from_prior = suits_prior(generator, guide, None)
-        self.steps = PRIOR_STEPS if from_prior else int(defaults(from_prior).model["num_steps"])
+        self.steps: int | None = None
 
     def prepare(self) -> Networks:
         """Returns the networks, loaded at the first call.
@@ -109,8 +149,8 @@ class Desk:
         waveform = decode(Path(path), networks.audio.sample_rate, defaults().window)
         return hear(waveform, networks.audio, networks.guide)
 
-    def grow(self, path: str, settings: Settings) -> Iterator[tuple[str, str]]:
-        """Yields the faces as HTML while they grow, and those of the control.
+    def grow(self, path: str, settings: Settings) -> Iterator[Shown]:
+        """Yields the faces while they grow, and then those of the control.
 
         Closing the iterator ends the work.
 
@@ -120,59 +160,79 @@ class Desk:
 
         Raises:
             AudioError: It cannot be used.
+            ConfigError: Something else cannot be used, such as a photo.
         """
-        own = ""
-        for own in self._growing(path, settings):
-            yield own, ""
+        shown = Shown("")
+        for shown in self._growing(path, settings):
+            yield shown
         if settings.control:
             with TemporaryDirectory() as folder:
                 # Of the same name: the same starts.
                 other = Path(folder) / Path(path).with_suffix(".wav").name
                 soundfile.write(other, self._somebody_else(settings.seed), RATE)
-                for shown in self._growing(str(other), settings, CONTROL_TITLE):
-                    yield own, shown
+                for control in self._growing(str(other), settings, CONTROL_TITLE):
+                    yield Shown(shown.own, control.own, shown.faces)
 
-    def _growing(self, path: str, settings: Settings, title: str = "") -> Iterator[str]:
-        pictures: Queue[tuple[list[Tile], bool] | BaseException] = (
-            Queue()
-        )  # tiles, and whether they are finished
-        closed = False
+    def morph(self, first: Face, last: Face) -> str:
+        """Returns a film from one face to another as HTML.
+
+        Raises:
+            ConfigError: Different networks made them.
+        """
+        return morph_html(self.prepare(), first, last)
+
+    def steps_of(self, settings: Settings) -> int:
+        """Returns how many steps are taken."""
+        if settings.steps is not None:
+            return settings.steps
+        from_prior = settings.beginning.place == USUAL and suits_prior(self.generator, self.guide, None)
+        if from_prior and not settings.texts:
+            return PRIOR_STEPS
+        return int(defaults(from_prior, bool(settings.texts)).model["num_steps"])
+
+    def _growing(self, path: str, settings: Settings, title: str = "") -> Iterator[Shown]:
+        # tiles while they grow, faces when they are finished, or what went wrong
+        pictures: Queue[list[Tile] | list[Face] | BaseException] = Queue()
+        closed, steps = False, self.steps_of(settings)
 
         def on_step(step: int, images: list[Image.Image], similarities: list[float]) -> bool:
-            captions = [f"step {step} of {settings.steps}, similarity {one:.2f}" for one in similarities]
-            pictures.put(([Tile(*pair) for pair in zip(images, captions, strict=True)], False))
+            captions = [f"step {step} of {steps}, similarity {one:.2f}" for one in similarities]
+            pictures.put([Tile(*pair) for pair in zip(images, captions, strict=True)])
             return closed
 
         def work() -> None:
             try:
-                found = generate(
-                    path,
-                    count=settings.count,
-                    steps=settings.steps,
-                    seed=settings.seed,
-                    device=self.device,
-                    side_by_side=settings.count,
-                    on_step=on_step,
-                    generator=self.generator,
-                    guide=self.guide,
-                    audio_encoder=self.audio_encoder,
-                )
-                faces = found if isinstance(found, list) else [found]
-                pictures.put(([_finished(face) for face in faces], True))
+                with settings.beginning.start() as start:
+                    found = generate(
+                        path,
+                        count=settings.faces,
+                        steps=steps,
+                        seed=settings.seed,
+                        start=start,
+                        device=self.device,
+                        side_by_side=settings.faces,
+                        on_step=on_step,
+                        generator=self.generator,
+                        guide=self.guide,
+                        audio_encoder=self.audio_encoder,
+                        **settings.texts,
+                    )
+                pictures.put(found if isinstance(found, list) else [found])
             except BaseException as error:  # handed to whoever waits
                 pictures.put(error)
 
         Thread(target=work, daemon=True, name=THREAD).start()
         try:
-            finished = False
-            while not finished:
+            faces: list[Face] = []
+            while not faces:
                 latest = pictures.get()
                 while not isinstance(latest, BaseException) and not pictures.empty():
                     latest = pictures.get()  # a page that is slow to show skips steps
                 if isinstance(latest, BaseException):
                     raise latest
-                tiles, finished = latest
-                yield faces_html(tiles, title)
+                faces = [one for one in latest if isinstance(one, Face)]
+                tiles = [one for one in latest if isinstance(one, Tile)] or [_finished(one) for one in faces]
+                yield Shown(faces_html(tiles, title), faces=faces)
         finally:
             closed = True
 

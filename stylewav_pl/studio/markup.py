@@ -51,16 +51,18 @@ class Tile:
 
     def html(self, number: int) -> str:
         """Returns the tile; ``number`` counts from 1."""
+        links = " ".join(download.html() for download in self.downloads)
+        save = f'<span class="save">Save: {links}</span>' if links else ""
+        caption = f"<figcaption>{escape(self.caption)}{save}</figcaption>"
+        return f"<figure>{self.picture_html(f'Generated face {number}')}{caption}</figure>"
+
+    def picture_html(self, name: str) -> str:
+        """Returns the picture alone, with the name that is read aloud."""
         shown = self.picture
         if shown.width > PREVIEW_PIXELS:
             shown = shown.resize((PREVIEW_PIXELS, PREVIEW_PIXELS), Image.Resampling.LANCZOS)
-        data = base64.b64encode(encode(shown, "webp", f"face {number}", 0)).decode()
-        links = " ".join(download.html() for download in self.downloads)
-        save = f'<span class="save">Save: {links}</span>' if links else ""
-        return (
-            f'<figure><img alt="Generated face {number}" src="data:image/webp;base64,{data}">'
-            f"<figcaption>{escape(self.caption)}{save}</figcaption></figure>"
-        )
+        data = base64.b64encode(encode(shown, "webp", name, 0)).decode()
+        return f'<img alt="{escape(name)}" src="data:image/webp;base64,{data}">'
 
 
 def faces_html(tiles: Sequence[Tile], title: str = "") -> str:
@@ -68,6 +70,15 @@ def faces_html(tiles: Sequence[Tile], title: str = "") -> str:
     heading = f"<h3>{escape(title)}</h3>" if title else ""
     figures = "".join(tile.html(number) for number, tile in enumerate(tiles, start=1))
     return f'{heading}<div class="faces">{figures}</div>'
+
+
+def kept_html(pictures: Sequence[Image.Image]) -> str:
+    """Returns a row of small faces that were kept, the last one first."""
+    if not pictures:
+        return ""
+    tiles = enumerate([Tile(picture, "") for picture in pictures], start=1)
+    shown = [tile.picture_html(f"Kept face {number}") for number, tile in tiles]
+    return f'<h3>Kept</h3><div class="kept">{"".join(reversed(shown))}</div>'
 
 
 def heard_html(heard: Mapping[str, Sequence[Answer]]) -> str:

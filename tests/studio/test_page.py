@@ -147,5 +147,27 @@ def test_a_control_has_the_same_starts_and_another_voice(visit: Any) -> None:
     assert "somebody else" in page.locator("#others h3").inner_text()
 
 
+def test_faces_are_kept_and_morphed_and_words_change_them(visit: Any) -> None:
+    page = visit()
+    page.get_by_role("button", name="A woman").click()
+    finished(page)
+    for number in (1, 2):
+        page.get_by_label("Face", exact=True).fill(str(number))
+        page.locator("#keep").click()
+        page.wait_for_function(f"document.querySelectorAll('#kept img').length === {number}")
+    page.locator("#morph-now").click()
+    page.wait_for_selector("#morph a[download]")
+    before = saved(page, "latent")
+    page.get_by_label("Words beside the voice").fill("a person with glasses")
+    page.locator("#again").click()
+    page.wait_for_function(
+        "before => { const link = document.querySelector('#faces a[download$=safetensors]');"
+        " return link && link.href !== before; }",
+        arg=page.locator("#faces figure").nth(0).get_by_role("link", name="latent").get_attribute("href"),
+    )
+    assert saved(page, "latent") != before
+    assert page.locator("#kept img").count() == 2
+
+
 def test_the_page_says_that_it_shows_no_portrait(visit: Any) -> None:
     assert visit().get_by_text(NOTICE).is_visible()
