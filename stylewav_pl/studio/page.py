@@ -1,17 +1,21 @@
-"""The page of the studio: record or drop a voice, see what is heard, watch faces grow, save them."""
+"""The page of the studio: record or drop a voice, see what is heard, watch faces grow, keep and save them."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 import gradio as gr
 
 from stylewav_pl.errors import StyleWavError
-from stylewav_pl.face import Face
-from stylewav_pl.studio.beginning import PLACES, Beginning
-from stylewav_pl.studio.desk import Desk, Settings
+from stylewav_pl.studio.beginning import PHOTO
+from stylewav_pl.studio.controls import Controls, build_controls, settings_of
+from stylewav_pl.studio.desk import Desk
 from stylewav_pl.studio.markup import heard_html, kept_html
+from stylewav_pl.studio.visitor import Visitor, Visitors
+from stylewav_pl.studio.voices import built_in
 
 TITLE = "What face does this voice sound like?"
 NOTICE = (
@@ -22,50 +26,79 @@ NOTICE = (
 WAITING = (
     '<div class="placeholder">Record your voice, drop a file, or start with one of the built-in voices.</div>'
 )
-MOST_FACES, MOST_KEPT = 8, 12
-AS_NEEDED = "as far as needed"
-STEPS = ("0", "4", "8", "20", "40", "100")
-KEPT_SECONDS = 600  # recordings of visitors, in the page's own temporary folder
+INVERTING = (
+    '<div class="placeholder">Looking for the face of your photo in the generator: about ten seconds on a '
+    "processor, and only once.</div>"
+)
+KEPT_SECONDS = 600  # what visitors recorded, and their faces, after they have left
 BUILTIN = {"A woman": "f000", "A man": "m000", "A child": "child-f000"}
+ON_CLICK = """
+element.addEventListener('click', event => {
+  const button = event.target.closest('button[data-act]');
+  const acts = ['keep', 'go_on', 'choose', 'morph', 'drop'];
+  if (button && acts.includes(button.dataset.act))
+    trigger(button.dataset.act, {number: Number(button.dataset.number)});
+});
+"""
 
 
-def build_page(desk: Desk) -> gr.Blocks:
+@dataclass(frozen=True)
+class Results:
+    """The parts of the page that show what was made.
+
+    Attributes:
+        heard: What the encoder hears.
+        faces: The faces.
+        others: Those of the control.
+        kept: The faces that were kept.
+        film: The way from one to another.
+    """
+
+    heard: gr.HTML
+    faces: gr.HTML
+    others: gr.HTML
+    kept: gr.HTML
+    film: gr.HTML
+
+
+def build_page(desk: Desk, kept_seconds: float = KEPT_SECONDS) -> gr.Blocks:
     """Builds the page.
 
     Args:
         desk: Does the work.
+        kept_seconds: How long recordings and faces stay after a visitor has left.
     """
     with gr.Blocks(
         title="stylewav-pl studio", analytics_enabled=False, delete_cache=(60, KEPT_SECONDS)
     ) as page:
         gr.Markdown(f"# {TITLE}", elem_id="title")
-        made, kept = gr.State([]), gr.State([])
+        visitor = gr.State(Visitor())
         with gr.Row():
             with gr.Column(scale=2, min_width=300):
-                voice, built_in = _voice()
-                asked = [voice, *_words(), *_how(desk)]
-                again = gr.Button("Make faces", variant="primary", elem_id="again")
-                stop = gr.Button("Stop", size="sm", elem_id="stop")
+                voice, voices = _voice()
+                controls = build_controls(desk)
+                with gr.Row():
+                    again = gr.Button("Make faces", variant="primary", elem_id="again", scale=3)
+                    stop = gr.Button("Stop", elem_id="stop", scale=1, min_width=90)
             with gr.Column(scale=3, min_width=320):
-                heard = gr.HTML("", elem_id="heard")
-                faces = gr.HTML(WAITING, elem_id="faces")
-                others = gr.HTML("", elem_id="others")
-                keep, morph = _after(desk, made, kept)
+                results = _results()
         gr.HTML(f'<p class="notice">{NOTICE}</p>')
 
         # A generator in gradio's eyes also where a checker of types wraps the function below.
-        growing = lambda *given: (yield from grow(desk, *given))  # noqa: E731
-        running = gr.on(
-            [voice.change, again.click],
-            growing,
-            [*asked, kept],
-            [heard, faces, others, made, keep, morph],
-            show_progress="hidden",
-            trigger_mode="always_last",
-        )
-        stop.click(None, cancels=[running])
-        for button, name in zip(built_in, BUILTIN.values(), strict=True):
-            button.click(lambda name=name: desk.built_in(name), None, voice)
+        growing = lambda *given: (yield from grow(desk, controls, *given))  # noqa: E731
+        asked = [visitor, voice, *controls.parts.values()]
+        shown = [results.heard, results.faces, results.others]
+        grown = {"show_progress": "hidden", "trigger_mode": "always_last"}
+        gr.on([voice.change, again.click], growing, asked, shown, **grown)
+        stop.click(ask_for_end, visitor, None, queue=False)
+        for button, name in zip(voices, BUILTIN.values(), strict=True):
+            button.click(lambda name=name: built_in(name), None, voice)
+        for source in (results.faces, results.kept):
+            source.go_on(
+                _continuing(controls), visitor, [results.kept, controls.parts["begin"]], queue=False
+            ).success(growing, asked, shown, show_progress="hidden")
+        _keeping(desk, visitor, results)
+        _leaving(page, visitor, Visitors(kept_seconds))
     built: gr.Blocks = page
     return built
 
@@ -75,62 +108,93 @@ def _voice() -> tuple[gr.Audio, list[gr.Button]]:
         sources=["microphone", "upload"], type="filepath", label="Voice", elem_id="voice", buttons=[]
     )
     with gr.Row():
-        return voice, [gr.Button(name, size="sm", min_width=70) for name in BUILTIN]
+        voices = [gr.Button(name, size="sm", min_width=70) for name in BUILTIN]
+    return voice, voices
 
 
-def _words() -> list[gr.components.Component]:
-    return [
-        gr.Textbox(
-            label="Words beside the voice",
-            placeholder="a person with glasses",
-            max_length=200,
-            elem_id="words",
-        ),
-        gr.Textbox(label="Keep away from", placeholder="a beard", max_length=200, elem_id="negative"),
-    ]
+def _results() -> Results:
+    return Results(
+        heard=gr.HTML("", elem_id="heard"),
+        faces=gr.HTML(WAITING, elem_id="faces", js_on_load=ON_CLICK),
+        others=gr.HTML("", elem_id="others"),
+        kept=gr.HTML("", elem_id="kept", js_on_load=ON_CLICK),
+        film=gr.HTML("", elem_id="film"),
+    )
 
 
-def _how(desk: Desk) -> list[gr.components.Component]:
-    far = AS_NEEDED if desk.steps is None else str(desk.steps)
-    with gr.Accordion("How", open=False):
-        return [
-            gr.Slider(0.25, 4, 1, step=0.25, label="Weight of the words, beside the voice's 1"),
-            gr.Radio(list(PLACES), value=next(iter(PLACES)), label="Begin at", elem_id="begin"),
-            gr.Image(type="filepath", label="My photo: a square around a face", height=180, elem_id="photo"),
-            gr.Slider(1, MOST_FACES, desk.count, step=1, label="Faces, from different starts"),
-            gr.Dropdown(list(dict.fromkeys([far, AS_NEEDED, *STEPS])), value=far, label="Steps: how far"),
-            gr.Number(0, precision=0, minimum=0, maximum=2**32 - 1, label="Seed"),
-            gr.Checkbox(False, label="Control: the same starts, led by somebody else's voice"),
-        ]
+def _keeping(desk: Desk, visitor: gr.State, results: Results) -> None:
+    """Connects the buttons below faces, and those below the faces that were kept."""
+    at_once = {"queue": False, "show_progress": "hidden"}
+    results.faces.keep(keep, visitor, results.kept, **at_once)
+    results.kept.choose(choose, visitor, results.kept, **at_once)
+    results.kept.drop(drop, visitor, [results.kept, results.film], **at_once)
+    results.kept.morph(lambda who: morph(desk, who), visitor, results.film, show_progress="minimal")
 
 
-def _after(desk: Desk, made: gr.State, kept: gr.State) -> tuple[gr.Row, gr.HTML]:
-    """Keeping faces and morphing between them."""
-    with gr.Row(visible=False, elem_id="after") as row:
-        number = gr.Number(1, precision=0, minimum=1, maximum=MOST_FACES, label="Face", min_width=80)
-        keep = gr.Button("Keep it", size="sm", elem_id="keep")
-        walk = gr.Button("Morph between the last two", size="sm", elem_id="morph-now")
-    gallery, film = gr.HTML("", elem_id="kept"), gr.HTML("", elem_id="morph")
-    keep.click(add, [made, kept, number], [kept, gallery])
-    walk.click(lambda faces: between(desk, faces), kept, film)
-    return row, film
+def _leaving(page: gr.Blocks, visitor: gr.State, visitors: Visitors) -> None:
+    """Lets go of what a visitor had, once the page is closed."""
+
+    def came(who: Visitor, request: gr.Request) -> None:
+        visitors.came(str(request.session_hash), who)
+
+    def left(request: gr.Request) -> None:
+        visitors.left(str(request.session_hash))
+
+    page.load(came, visitor, None, queue=False, show_progress="hidden")
+    page.unload(left)
 
 
-def add(made: list[Face], kept: list[Face], number: int) -> tuple[list[Face], str]:
-    """Keeps one of the faces that were made; ``number`` counts from 1."""
-    chosen = made[int(number) - 1 : int(number)]
-    faces = [*kept, *chosen][-MOST_KEPT:]
-    return faces, kept_html([face.image for face in faces])
+def keep(visitor: Visitor, event: gr.EventData) -> str:
+    """Keeps a face that was made; returns the row of kept ones."""
+    return _changed(visitor, lambda: visitor.keep(event.number))
 
 
-def between(desk: Desk, kept: list[Face]) -> str:
-    """Returns the film between the two faces that were kept last."""
-    if len(kept) < 2:
-        return refused("Keep two faces first.")
+def choose(visitor: Visitor, event: gr.EventData) -> str:
+    """Chooses a kept face, or no longer; returns the row of kept ones."""
+    return _changed(visitor, lambda: visitor.choose(event.number))
+
+
+def drop(visitor: Visitor) -> tuple[str, str]:
+    """Keeps the chosen faces no longer; returns the row of kept ones and no film."""
+    return _changed(visitor, visitor.drop_chosen), ""
+
+
+def _changed(visitor: Visitor, change: Callable[[], None]) -> str:
+    """Changes what is kept, or says why not."""
+    visitor.touch()
     try:
-        return desk.morph(*kept[-2:])
+        change()
+    except StyleWavError as error:
+        gr.Warning(str(error))
+    chosen = [visitor.kept.index(face) + 1 for face in visitor.chosen if face in visitor.kept]
+    return kept_html([face.image for face in visitor.kept], chosen)
+
+
+def _continuing(controls: Controls) -> Callable[..., tuple[str, str]]:
+    def go_on(visitor: Visitor, event: gr.EventData) -> tuple[str, str]:
+        """Keeps a face and begins there from now on."""
+        if event.number:
+            visitor.chosen = []
+            return _changed(visitor, lambda: visitor.keep(event.number)), controls.place_of_kept
+        return _changed(visitor, lambda: None), controls.place_of_kept
+
+    return go_on
+
+
+def morph(desk: Desk, visitor: Visitor) -> str:
+    """Returns the film between the two chosen faces."""
+    visitor.touch()
+    if len(visitor.chosen) != 2:
+        return refused("Choose two of the faces that you kept.")
+    try:
+        return desk.morph(*visitor.chosen)
     except StyleWavError as error:
         return refused(str(error))
+
+
+def ask_for_end(visitor: Visitor) -> None:
+    """Lets the faces that grow stay as they are."""
+    visitor.wants_end = True
 
 
 def refused(why: str) -> str:
@@ -139,41 +203,37 @@ def refused(why: str) -> str:
 
 
 def grow(
-    desk: Desk,
-    path: str | None,
-    words: str,
-    negative: str,
-    weight: float,
-    begin: str,
-    photo: str | None,
-    count: int,
-    far: str,
-    seed: int,
-    control: bool,
-    kept: list[Face],
+    desk: Desk, controls: Controls, visitor: Visitor, path: str | None, *values: Any
 ) -> Iterator[tuple[Any, ...]]:
-    """Yields what is heard, faces and control as they grow, the faces to keep, and whether there are any."""
+    """Yields what is heard, and faces and control as they grow."""
+    visitor.touch()
+    visitor.made, visitor.wants_end = (), False
     if path is None:
-        yield "", WAITING, "", [], gr.Row(visible=False), ""
+        yield "", WAITING, ""
         return
-    beginning = Beginning(PLACES[begin], photo, kept[-1] if kept else None)
-    steps = None if far == AS_NEEDED else int(far)
-    settings = Settings(int(count), steps, int(seed), control, beginning, words, weight, negative)
     try:
-        said = heard_html(desk.hear(path))
-        yield said, gr.skip(), "", [], gr.Row(visible=False), ""
-        for shown in desk.grow(path, settings):
-            finished = bool(shown.faces)
-            yield said, shown.own, shown.other, list(shown.faces), gr.Row(visible=finished), ""
+        yield from _growing(desk, controls.given(values), visitor, path)
     except StyleWavError as error:
-        yield "", refused(str(error)), "", [], gr.Row(visible=False), ""
+        yield "", refused(str(error)), ""
 
 
-def theme() -> gr.Theme:
-    """Returns the page's theme: fonts of the visitor's system, so that nothing is fetched from elsewhere."""
-    return gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+def _growing(desk: Desk, given: dict[str, Any], visitor: Visitor, path: str) -> Iterator[tuple[Any, ...]]:
+    used_now(path)
+    said = heard_html(desk.hear(path))
+    settings = settings_of(given, visitor)
+    if settings.beginning.place == PHOTO and settings.beginning.face is None:
+        yield said, INVERTING, ""
+        face = desk.of_photo(path, given["photo"])
+        visitor.photos = {given["photo"]: face}
+        settings = replace(settings, beginning=replace(settings.beginning, face=face))
+    else:
+        yield said, gr.skip(), ""
+    for shown in desk.grow(path, settings, lambda: visitor.wants_end):
+        visitor.made = [replace(face, frames={}) for face in shown.faces]
+        yield said, shown.own, shown.other
 
 
-def style() -> str:
-    """Returns the page's style sheet."""
-    return files("stylewav_pl.studio").joinpath("style.css").read_text("utf-8")
+def used_now(path: str) -> None:
+    """Lets the time begin anew after which a recording is removed."""
+    with suppress(OSError):
+        os.utime(path)
