@@ -1,8 +1,8 @@
 """What belongs to one visitor of the page while the page is open: faces, and nothing on disk."""
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from threading import Timer
 from time import monotonic
 from weakref import WeakValueDictionary
 
@@ -106,7 +106,7 @@ class Visitors:
         visitor = self._here.get(session)
         if visitor is not None:
             visitor.touch()
-            timer = threading.Timer(self.seconds, _forget, (visitor, visitor.used))
+            timer = Timer(self.seconds, _forget, (visitor, visitor.used))
             timer.daemon = True
             timer.start()
 
