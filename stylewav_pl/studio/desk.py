@@ -14,7 +14,7 @@ from stylewav_pl.face.networks import Networks
 from stylewav_pl.face.settings import Asked, prepare
 from stylewav_pl.optimisation.start import Start
 from stylewav_pl.studio.beginning import PLACES
-from stylewav_pl.studio.finished import finished_tile
+from stylewav_pl.studio.finished import finished_tiles
 from stylewav_pl.studio.growing import OnStep, growing
 from stylewav_pl.studio.hearing import Answer, hear, one_thread
 from stylewav_pl.studio.markup import Tile, faces_html
@@ -178,8 +178,7 @@ class Desk:
         for latest in growing(partial(self._made, path, settings, steps), steps, wants_end):
             faces = [one for one in latest if isinstance(one, Face)]
             tiles = [one for one in latest if isinstance(one, Tile)]
-            finished = [finished_tile(one, may_be_kept=not title) for one in faces]
-            yield Shown(faces_html(finished or tiles, title), faces=faces)
+            yield Shown(faces_html(finished_tiles(faces, may_be_kept=not title) or tiles, title), faces=faces)
 
     def _made(
         self, path: str, settings: Settings, steps: int, on_step: OnStep, **more: Any

@@ -1,5 +1,9 @@
 """A finished face on the page, with everything that can be saved of it."""
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
 from stylewav_pl.callbacks.writer import latent_file
 from stylewav_pl.face import Face
 from stylewav_pl.pictures.images import encode
@@ -10,13 +14,18 @@ MEDIA = {"mp4": "video/mp4", "webp": "image/webp"}
 FRAMES_EACH, FRAMES_LAST = 6, 36  # a quarter of a second for each picture, and time to look at the last one
 
 
-def finished_tile(face: Face, may_be_kept: bool) -> Tile:
-    """Returns a face with links to save picture, film and latent.
+def finished_tiles(faces: Sequence[Face], may_be_kept: bool) -> list[Tile]:
+    """Returns faces with links to save picture, film and latent.
 
     Args:
-        face: A finished one.
-        may_be_kept: Whether there are buttons to keep it and to go on from it.
+        faces: Finished ones.
+        may_be_kept: Whether there are buttons to keep them and to go on from them.
     """
+    with ThreadPoolExecutor(max(1, len(faces))) as pool:  # films are made by processes of their own
+        return list(pool.map(partial(_finished_tile, may_be_kept), faces))
+
+
+def _finished_tile(may_be_kept: bool, face: Face) -> Tile:
     name = face.id.replace("#", "-").rpartition("/")[2]
     suffix = suffix_of("auto")
     latent = latent_file(face.latent, face.id, dict(face.about))

@@ -1,8 +1,6 @@
 """The page of the studio: record or drop a voice, see what is heard, watch faces grow, keep and save them."""
 
-import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
@@ -14,7 +12,7 @@ from stylewav_pl.studio.beginning import PHOTO
 from stylewav_pl.studio.controls import Controls, build_controls, settings_of
 from stylewav_pl.studio.desk import Desk
 from stylewav_pl.studio.markup import heard_html, kept_html
-from stylewav_pl.studio.visitor import Visitor, Visitors
+from stylewav_pl.studio.visitor import Visitor, Visitors, stay
 from stylewav_pl.studio.voices import built_in
 
 TITLE = "What face does this voice sound like?"
@@ -30,7 +28,8 @@ INVERTING = (
     '<div class="placeholder">Looking for the face of your photo in the generator: about ten seconds on a '
     "processor, and only once.</div>"
 )
-KEPT_SECONDS = 600  # what visitors recorded, and their faces, after they have left
+KEPT_SECONDS = 600.0  # what visitors recorded, and their faces, after they have left
+STAY_SECONDS = 120  # an open page says so often that its visitor is still there
 BUILTIN = {"A woman": "f000", "A man": "m000", "A child": "child-f000"}
 ON_CLICK = """
 element.addEventListener('click', event => {
@@ -69,7 +68,7 @@ def build_page(desk: Desk, kept_seconds: float = KEPT_SECONDS) -> gr.Blocks:
         kept_seconds: How long recordings and faces stay after a visitor has left.
     """
     with gr.Blocks(
-        title="stylewav-pl studio", analytics_enabled=False, delete_cache=(60, KEPT_SECONDS)
+        title="stylewav-pl studio", analytics_enabled=False, delete_cache=(60, round(KEPT_SECONDS))
     ) as page:
         gr.Markdown(f"# {TITLE}", elem_id="title")
         visitor = gr.State(Visitor())
@@ -99,6 +98,8 @@ def build_page(desk: Desk, kept_seconds: float = KEPT_SECONDS) -> gr.Blocks:
             ).success(growing, asked, shown, show_progress="hidden")
         _keeping(desk, visitor, results)
         _leaving(page, visitor, Visitors(kept_seconds))
+        files = [voice, controls.parts["photo"], controls.parts["file"]]
+        gr.Timer(STAY_SECONDS).tick(stay, [visitor, *files], None, queue=False, show_progress="hidden")
     built: gr.Blocks = page
     return built
 
@@ -218,7 +219,6 @@ def grow(
 
 
 def _growing(desk: Desk, given: dict[str, Any], visitor: Visitor, path: str) -> Iterator[tuple[Any, ...]]:
-    used_now(path)
     said = heard_html(desk.hear(path))
     settings = settings_of(given, visitor)
     if settings.beginning.place == PHOTO and settings.beginning.face is None:
@@ -231,9 +231,3 @@ def _growing(desk: Desk, given: dict[str, Any], visitor: Visitor, path: str) -> 
     for shown in desk.grow(path, settings, lambda: visitor.wants_end):
         visitor.made = [replace(face, frames={}) for face in shown.faces]
         yield said, shown.own, shown.other
-
-
-def used_now(path: str) -> None:
-    """Lets the time begin anew after which a recording is removed."""
-    with suppress(OSError):
-        os.utime(path)

@@ -1,6 +1,8 @@
 """What belongs to one visitor of the page while the page is open: faces, and nothing on disk."""
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Timer
 from time import monotonic
@@ -114,3 +116,16 @@ class Visitors:
 def _forget(visitor: Visitor, left: float) -> None:
     if visitor.used <= left:  # else they were back
         visitor.forget()
+
+
+def stay(visitor: Visitor, *files: str | None) -> None:
+    """Notes that a visitor is still there, so that neither faces nor files go.
+
+    Args:
+        visitor: Who.
+        files: What they recorded or uploaded; each is removed some time after its last change.
+    """
+    visitor.touch()
+    for file in files:
+        with suppress(OSError):
+            os.utime(file or "")

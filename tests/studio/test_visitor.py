@@ -1,7 +1,9 @@
 """What belongs to a visitor, and for how long."""
 
+import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from PIL import Image
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.face import Face
 from stylewav_pl.studio import visitor as module
-from stylewav_pl.studio.visitor import MOST_KEPT, Visitor, Visitors
+from stylewav_pl.studio.visitor import MOST_KEPT, Visitor, Visitors, stay
 
 
 def face(name: str) -> Face:
@@ -73,7 +75,7 @@ def test_who_comes_back_has_their_faces_and_who_does_not_leaves_none(
     clock = Clock()
     monkeypatch.setattr(module, "Timer", clock.timer)
     monkeypatch.setattr(module, "monotonic", lambda: clock.now)
-    visitors = Visitors(600)
+    visitors = Visitors(600.0)
     visitor.keep(1)
     visitors.came("session", visitor)
     visitors.left("session")
@@ -86,3 +88,11 @@ def test_who_comes_back_has_their_faces_and_who_does_not_leaves_none(
     assert not (visitor.kept or visitor.made or visitor.chosen)
     visitors.left("nobody")
     assert clock.waiting == []
+
+
+def test_files_of_an_open_page_stay_young(visitor: Visitor, tmp_path: Path) -> None:
+    recording = tmp_path / "recording.wav"
+    recording.write_bytes(b"")
+    os.utime(recording, (0, 0))
+    stay(visitor, str(recording), None, str(tmp_path / "removed.wav"))
+    assert recording.stat().st_mtime > 0 and visitor.used > 0
