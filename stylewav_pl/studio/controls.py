@@ -61,7 +61,8 @@ def build_controls(desk: Desk) -> Controls:
         )  # fmt: skip
     begin = gr.Dropdown(list(places), value=next(iter(places)), label="Faces begin", elem_id="begin")
     photo = gr.Image(
-        type="filepath", image_mode=None, sources=["upload", "clipboard"], label="A square around a face",
+        type="filepath", image_mode=None, sources=["upload", "clipboard"], label="My photo", show_label=False,
+        placeholder="Drop a photo here: a square around a face",
         height=200, visible=False, elem_id="photo",
     )  # fmt: skip
     file = gr.File(

@@ -84,7 +84,16 @@ class Desk:
         return prepare(asked)[1]
 
     def warm_up(self) -> None:
-        """Makes a face that nobody sees: the first one is slower than those after it."""
+        """Loads the networks, and makes faces that nobody sees: the first ones are slower than others.
+
+        Where there is no prior the generator may be a large one, and its faces not worth the wait.
+
+        Raises:
+            ConfigError: The device is not there.
+            WeightsError: A network cannot be loaded.
+        """
+        if self.prepare().prior is None:
+            return
         with TemporaryDirectory() as folder:
             path = Path(folder) / "voice.wav"
             write_somebody_else(path, 0)
