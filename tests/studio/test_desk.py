@@ -103,7 +103,7 @@ def test_a_photo_is_where_others_begin(
 ) -> None:
     picture = made.faces[0].image
     picture.save(tmp_path / "photo.png")
-    monkeypatch.setattr(photo_start, "Inversion", partial(Inversion, steps=10, perceptual=0.0))
+    monkeypatch.setattr(photo_start, "Inversion", partial(Inversion, steps=10, candidates=32, perceptual=0.0))
     found = desk.of_photo(str(voice), str(tmp_path / "photo.png"))
     other = made.faces[1].image
     assert (
