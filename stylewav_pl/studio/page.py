@@ -83,19 +83,10 @@ def build_page(desk: Desk, kept_seconds: float = KEPT_SECONDS) -> gr.Blocks:
                 results = _results()
         gr.HTML(f'<p class="notice">{NOTICE}</p>')
 
-        # A generator in gradio's eyes also where a checker of types wraps the function below.
-        growing = lambda *given: (yield from grow(desk, controls, *given))  # noqa: E731
-        asked = [visitor, voice, *controls.parts.values()]
-        shown = [results.heard, results.faces, results.others]
-        grown = {"show_progress": "hidden", "trigger_mode": "always_last"}
-        gr.on([voice.change, again.click], growing, asked, shown, **grown)
+        _making(desk, controls, visitor, voice, results, again)
         stop.click(ask_for_end, visitor, None, queue=False)
         for button, name in zip(voices, BUILTIN.values(), strict=True):
             button.click(lambda name=name: built_in(name), None, voice)
-        for source in (results.faces, results.kept):
-            source.go_on(
-                _continuing(controls), visitor, [results.kept, controls.parts["begin"]], queue=False
-            ).success(growing, asked, shown, show_progress="hidden")
         _keeping(desk, visitor, results)
         _leaving(page, visitor, Visitors(kept_seconds))
         files = [voice, controls.parts["photo"], controls.parts["file"]]
@@ -121,6 +112,22 @@ def _results() -> Results:
         kept=gr.HTML("", elem_id="kept", js_on_load=ON_CLICK),
         film=gr.HTML("", elem_id="film"),
     )
+
+
+def _making(
+    desk: Desk, controls: Controls, visitor: gr.State, voice: gr.Audio, results: Results, again: gr.Button
+) -> None:
+    """Lets faces grow where a voice comes in, the button is pressed, or a face is continued."""
+    # A generator in gradio's eyes also where a checker of types wraps the function below.
+    growing = lambda *given: (yield from grow(desk, controls, *given))  # noqa: E731
+    asked = [visitor, voice, *controls.parts.values()]
+    shown = [results.heard, results.faces, results.others]
+    hidden = {"show_progress": "hidden"}
+    gr.on([voice.change, again.click], growing, asked, shown, trigger_mode="always_last", **hidden)
+    begins = [results.kept, controls.parts["begin"]]
+    for source in (results.faces, results.kept):
+        chosen = source.go_on(_continuing(controls), visitor, begins, queue=False)
+        chosen.success(growing, asked, shown, **hidden)
 
 
 def _keeping(desk: Desk, visitor: gr.State, results: Results) -> None:
