@@ -59,8 +59,8 @@ def add_train(train: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("float32", "bfloat16"),
         default="float32",
-        help="of all but audio and vqgan; bfloat16 is two to three times faster on hardware that has it, very slow on "
-        "other (default: float32)",
+        help="of all but audio and vqgan; bfloat16 is two to three times faster on hardware that has it, "
+        "very slow on other (default: float32)",
     )
     train.add_argument(
         "--loss",

@@ -19,7 +19,7 @@ AT_ONCE = 32
 
 
 class RandomFeatures(nn.Module):
-    """The convolutions of a VGG-16 with weights drawn from a fixed seed (He et al. 2015, arXiv:1502.01852)."""
+    """The convolutions of a VGG-16 with weights from a fixed seed (He et al. 2015, arXiv:1502.01852)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,14 +77,14 @@ def _convolution(before: int, width: int, chance: torch.Generator) -> nn.Conv2d:
 def standardised(
     features: Float[Tensor, "image feature"], reference: Float[Tensor, "other feature"]
 ) -> Float[Tensor, "image feature"]:
-    """Returns features with the mean and the deviation of the reference taken out.
+    """Returns features less the mean of the reference, in units of its mean deviation.
 
-    Features that do not vary over the reference are left out, as zeros.
+    One unit for all features: some are silent in nearly every picture, and their own deviation would make a
+    picture in which they are not count for everything.
 
     >>> standardised(torch.tensor([[4.0, 1.0]]), torch.tensor([[0.0, 1.0], [4.0, 1.0]])).tolist()
-    [[1.0, 0.0]]
+    [[1.4142135381698608, 0.0]]
     """
-    deviation = reference.std(dim=0, correction=0)
-    varies = deviation > 1e-6
-    centred = features - reference.mean(dim=0)
-    return torch.where(varies, centred / deviation.clamp_min(1e-6), 0.0)
+    centre = reference.mean(dim=0)
+    deviation = (reference - centre).square().mean().sqrt()
+    return (features - centre) / deviation.clamp_min(1e-6)

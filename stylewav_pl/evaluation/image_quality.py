@@ -13,7 +13,7 @@ from stylewav_pl.evaluation.statistics import NotComputable
 SUBSETS = 50
 LARGEST_SUBSET = 1000  # that of the source
 NEIGHBOURS = 3  # the source's choice
-Features = Float[Tensor, "image feature"]
+Real, Made = Float[Tensor, "real feature"], Float[Tensor, "made feature"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Manifold:
     recall: float
 
 
-def kernel_distance(real: Features, made: Features, seed: int = 0) -> KernelDistance | NotComputable:
+def kernel_distance(real: Real, made: Made, seed: int = 0) -> KernelDistance | NotComputable:
     """Returns how far the distribution of ``made`` is from that of ``real``; 0: not at all.
 
     Args:
@@ -72,7 +72,7 @@ def kernel_distance(real: Features, made: Features, seed: int = 0) -> KernelDist
     return KernelDistance(float(mean), float(deviation))
 
 
-def manifold(real: Features, made: Features) -> Manifold | NotComputable:
+def manifold(real: Real, made: Made) -> Manifold | NotComputable:
     """Returns precision and recall.
 
     A picture reaches as far as to the third nearest of its own kind. With more real than generated pictures
@@ -93,12 +93,12 @@ def manifold(real: Features, made: Features) -> Manifold | NotComputable:
     )
 
 
-def _reach(features: Features) -> Float[Tensor, " image"]:
+def _reach(features: Float[Tensor, "image feature"]) -> Float[Tensor, " image"]:
     """Returns the distance of each to its third nearest, itself not counted."""
     return torch.cdist(features, features).kthvalue(NEIGHBOURS + 1, dim=1).values
 
 
-def mean_distance(features: Features) -> float | NotComputable:
+def mean_distance(features: Float[Tensor, "image feature"]) -> float | NotComputable:
     """Returns the mean distance of two different pictures.
 
     >>> mean_distance(torch.tensor([[0.0], [1.0], [2.0]]))

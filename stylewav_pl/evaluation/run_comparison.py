@@ -147,15 +147,15 @@ def compare_runs(runs: Sequence[FinishedRun], names: Sequence[str], reference: R
     ids = [id for id in rows[0] if all(id in found for found in rows)]
     if not ids:
         raise RunDirectoryError(
-            f"Expected runs of the same voices, found no clip that is in all of {', '.join(names)}. Make them "
-            "from one configuration with an overlay for each generator."
+            f"Expected runs of the same voices, found no clip that is in all of {', '.join(names)}. Make "
+            "them from one configuration with an overlay for each generator."
         )
     settings = _settings_of(runs, names)
     network = RandomFeatures()
     real = network.of_all(reference.images)
     if len(real) < 2:
         raise ConfigError(f"Expected several pictures to compare with, found {len(real)}: {reference.name}.")
-    real, seen = standardised(real, real), _Seer(network, real)
+    seen = _Seer(network, real)
     compared = [
         _compared(run, name, [found[id] for id in ids], settings, seen)
         for run, name, found in zip(runs, names, rows, strict=True)
@@ -167,7 +167,7 @@ def compare_runs(runs: Sequence[FinishedRun], names: Sequence[str], reference: R
         guide=_joined(_scored_with(run).get("guide", "") for run in runs),
         judge=_joined(_scored_with(run).get("judge", "") for run in runs),
         reference=reference.name,
-        yardstick=quality(real, seen(reference.others(len(ids)))),
+        yardstick=quality(seen.real, seen(reference.others(len(ids)))),
     )
 
 
@@ -227,8 +227,8 @@ def _image(run: FinishedRun, id: str) -> Image:
     picture = load_face(run, id)
     if picture is None:
         raise RunDirectoryError(
-            f"The image of {id} in {run.path} is missing or damaged. Start the run again, which mends it: the "
-            "same `fit` command, or `generate`."
+            f"The image of {id} in {run.path} is missing or damaged. Start the run again, which mends it: "
+            "the same `fit` command, or `generate`."
         )
     return from_picture(picture)
 

@@ -32,10 +32,10 @@ RESOLUTION = 64
 CHANNELS = (32, 32, 32)  # of each level from the image down: 4 pixels a code
 RES_BLOCKS = 0
 CODES, CODE_WIDTH, Z_CHANNELS = 256, 8, 16
-STEPS = 10_000
+STEPS = 4000
 BATCH = 4
 RENEWED_EVERY = 50  # steps between two looks at the codes that nothing was near to
-GAME_FROM = 0.6  # share of the steps after which the discriminator plays, and codes are not renewed any more
+GAME_FROM = 0.7  # share of the steps after which the discriminator plays, and codes are not renewed any more
 KERNEL_RATE, RATE, DISCRIMINATOR_RATE = 0.02, 4e-3, 2e-3
 PERCEPTUAL_WEIGHT = 0.5
 COMMITMENT_WEIGHT = 0.25  # that of the source
@@ -78,7 +78,7 @@ def train(
     Args:
         output: The weight file; ``<output>.state`` beside it holds what is needed to go on after an
             interruption.
-        steps: Optimiser steps; all take about 45 minutes on one core.
+        steps: Optimiser steps; all take about a quarter of an hour on one idle core.
         seed: Decides on everything random.
         resume: Whether to go on from the state file if there is one.
         device: Where to train.
