@@ -252,8 +252,16 @@ def _settings_of(runs: Sequence[FinishedRun], names: Sequence[str]) -> list[Prom
             f"The runs have different judges ({told}), so their scores are not comparable. Score them alike: "
             "`stylewav-pl test --config X --run RUN`."
         )
-    asked = [{one.trait: one for one, *_ in read_settings(run)} for run in runs]
+    asked = [{one.trait: one for one in _questions(run)} for run in runs]
     return [one for trait, one in asked[0].items() if all(found.get(trait) == one for found in asked)]
+
+
+def _questions(run: FinishedRun) -> list[PromptSet]:
+    """What a run was scored with; of earlier versions, what it was evaluated with."""
+    scored = _scored_with(run).get("prompts")
+    if not isinstance(scored, dict):
+        return [one for one, *_ in read_settings(run)]
+    return [PromptSet(trait, dict(by)) for trait, by in scored.items() if isinstance(by, dict)]
 
 
 def _scored_with(run: FinishedRun) -> Mapping[str, Any]:
