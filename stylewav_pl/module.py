@@ -3,16 +3,16 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, cast
 
-import torch
 from jaxtyping import Float
-from lightning.pytorch import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
-from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch import Tensor
+from torch.nn import functional as F
+from torch.optim import Optimizer
 
 from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
 from stylewav_pl.embedders.identity import IdentityEmbedder
 from stylewav_pl.generators.base import Generator
+from stylewav_pl.latent_module import LatentModule
 from stylewav_pl.optimisation.building import (
     check_counts,
     check_guidance,
@@ -27,8 +27,9 @@ from stylewav_pl.optimisation.guidance import Guidance
 from stylewav_pl.optimisation.hardware import Speed
 from stylewav_pl.optimisation.latents import LatentSpace, W
 from stylewav_pl.optimisation.layers import held_entries
+from stylewav_pl.optimisation.loss import Seen
 from stylewav_pl.optimisation.objective import Objective
-from stylewav_pl.optimisation.optimizer_trial import OptimizerFactory, try_optimizer
+from stylewav_pl.optimisation.optimizer_trial import OptimizerFactory
 from stylewav_pl.optimisation.phases import Refinement, phases_of
 from stylewav_pl.optimisation.prior_start import Sources
 from stylewav_pl.optimisation.prompts import Combine, Prompt
@@ -40,10 +41,10 @@ from stylewav_pl.optimisation.targets import drop_diverged, embed_targets
 from stylewav_pl.optimisation.views import Views
 from stylewav_pl.priors import Prior
 from stylewav_pl.runs.members import seed_of
-from stylewav_pl.types import ClipBatch, CohortResult
+from stylewav_pl.types import Clip, ClipBatch, CohortResult
 
 
-class StyleWav(LightningModule):
+class StyleWav(LatentModule):
     """Optimises one latent per clip until its image sounds like the clip.
 
     One batch is one cohort, optimised from start to end inside ``training_step``. The cohort's latents are
@@ -52,7 +53,6 @@ class StyleWav(LightningModule):
     Source: J. Ngo, "StyleWav: Guiding Image Synthesis Using Audio".
     """
 
-    mean_latent: Tensor
     held: Tensor | None
 
     def __init__(
@@ -116,26 +116,21 @@ class StyleWav(LightningModule):
         Raises:
             ConfigError: The parts do not fit together.
         """
-        super().__init__()
-        self.automatic_optimization = False
-        self.strict_loading = False  # checkpoints hold the latents alone
         check_counts(num_steps, cohort_size)
         check_spaces(guide, audio)
         refinement = refinement or Refinement()
         refinement.check(generator.resolutions)
-        self.speed = speed or Speed()
-        self.generator = generator.freeze(
-            self.speed.dtype, generator.resolution // 16, self.speed.recompute_from
-        )
+        speed, space = speed or Speed(), latent_space or W()
+        generator = generator.freeze(speed.dtype, generator.resolution // 16, speed.recompute_from)
+        super().__init__(space.start(generator), cohort_size, optimizer, speed)
+        self.generator, self.latent_space = generator, space
         self.guide = guide.eval().requires_grad_(False)
         self.audio = audio.eval().requires_grad_(False)
         self.identity = identity
-        self.latent_space = latent_space or W()
         self.start = start or Start()
         check_start(self.start, num_steps, prior, given, generator)
         self.prior, self.given = prior, given
         self.reach = reach_of(reach, self.latent_space, generator)
-        self.optimizer_factory = optimizer or (lambda parameters: Adam(parameters, lr=0.1))
         self.recipe = Recipe(
             phases_of(num_steps, generator.resolution, refinement),
             schedule or RampUpCosineDown(),
@@ -156,10 +151,7 @@ class StyleWav(LightningModule):
             prior,
         )
         self.seed = seed
-        self.cohort_size = cohort_size
-        self.register_buffer("mean_latent", self.latent_space.start(generator), persistent=False)
         self.register_buffer("held", held_entries(layers, self.latent_space, generator), persistent=False)
-        self.latents = self.make_latents(1 if cohort_size == "auto" else cohort_size)
 
     @classmethod
     def from_sources(
@@ -222,36 +214,6 @@ class StyleWav(LightningModule):
         """What a reader of this module's latents needs to know."""
         return self.latent_space.metadata(self.generator)
 
-    def make_latents(self, cohort_size: int) -> nn.Parameter:
-        """Returns the one trainable tensor, at the mean."""
-        return nn.Parameter(self.mean_latent.repeat(cohort_size, *(1 for _ in self.mean_latent.shape)))
-
-    def setup(self, stage: str) -> None:
-        """Takes the number of slots from the data where it was not given."""
-        if stage == "fit" and self.cohort_size == "auto":
-            self.latents = self.make_latents(cast(Any, self.trainer).datamodule.cohort_size)
-
-    def on_fit_start(self) -> None:
-        """Prepares the device.
-
-        Raises:
-            ConfigError: It cannot work in the precision that was asked for, or with the optimiser.
-        """
-        self.speed.apply(self.device)
-        self.check_optimizer(self.device)
-
-    def check_optimizer(self, device: torch.device) -> None:
-        """Tries the optimiser on ``device``.
-
-        Raises:
-            ConfigError: It cannot be built, or cannot move this module's latents.
-        """
-        try_optimizer(self.optimizer_factory, self.mean_latent[None].to(device))
-
-    def configure_optimizers(self) -> Optimizer:
-        """Makes one optimiser for the one parameter."""
-        return self.optimizer_factory([self.latents])
-
     def training_step(self, batch: ClipBatch, batch_index: int) -> dict[str, CohortResult]:
         """Clips to targets; then latents to images to similarities to gradients to latents, step by step."""
         optimizer = cast(LightningOptimizer, self.optimizers())
@@ -295,6 +257,19 @@ class StyleWav(LightningModule):
         batch = drop_diverged(batch, finite)
         return cohort_result(batch, targets, self.latents, optimized, self.seeds_of(batch))
 
+    def trial_loss(self, clips: int) -> Float[Tensor, ""]:
+        """Returns the loss of a step of so many clips of no voice: what a step takes can be measured with it.
+
+        Views, identity and other terms are part of it, and latents at the mean face are its leaves.
+        """
+        latents = self.make_latents(clips)
+        targets = F.normalize(latents.new_ones(clips, self.guide.embed_dim), dim=1)
+        silent = ClipBatch(0, tuple(Clip(str(slot), "") for slot in range(clips)), ())
+        seeds = list(range(clips))
+        _, targets, loss = self.guidance.of_cohort(silent, targets, latents.detach(), seeds)
+        seen = Seen(0, *self.renderer.render_and_score(latents, targets), latents)
+        return loss(seen).sum()
+
     def seeds_of(self, batch: ClipBatch) -> list[int | None]:
         """Returns the seed of the clip in each slot; ``None`` for padding."""
         return [None if clip is None else seed_of(self.seed, clip) for clip in batch.slots]
@@ -315,21 +290,8 @@ class StyleWav(LightningModule):
             see=lambda latents: self.renderer.render_and_score(latents, targets)[1],
         )
 
-    def descend(self, loss: Float[Tensor, ""]) -> None:
-        """Takes one gradient step; through Lightning, which counts steps and knows the precision."""
-        optimizer = cast(LightningOptimizer, self.optimizers())
-        optimizer.zero_grad()
-        self.manual_backward(loss)
-        optimizer.step()
-
     def predict_step(
         self, batch: Float[Tensor, " clip *latent"], batch_index: int
     ) -> Float[Tensor, "clip 3 height width"]:
         """Renders latents of an earlier run."""
         return self.renderer.render(batch)
-
-    # torch's overloads of state_dict differ between releases
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
-        """Returns the latents alone: nothing frozen is ever in a checkpoint."""
-        state: dict[str, Any] = super().state_dict(*args, **kwargs)
-        return {name: value for name, value in state.items() if name.rpartition(".")[2] == "latents"}

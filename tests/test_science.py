@@ -21,7 +21,7 @@ from stylewav_pl.generators import load_generator
 from stylewav_pl.pictures.images import from_picture
 from stylewav_pl.pocket.voices import Speaker, held_out_children, held_out_speakers, training_speakers
 from stylewav_pl.runs.directory import RunDirectory
-from stylewav_pl.training.base_rates import SEX, BaseRates, answer, measure, measure_run
+from stylewav_pl.training.base_rates import SEX, BaseRates, RandomFaces, answer, measure, measure_run
 from stylewav_pl.training.nuisance import embed
 
 BOY, GIRL = "this is a photo of a boy", "this is a photo of a girl"
@@ -153,14 +153,14 @@ def other_voices() -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.fixture(scope="module")
 def other_rates(other_voices: tuple[torch.Tensor, torch.Tensor]) -> BaseRates:
     judge = load_image_text_embedder("pocket-judge")
-    return measure(*other_voices, load_generator("pocket"), judge, truncation=1.0)
+    return measure(*other_voices, judge, RandomFaces.of(load_generator("pocket"), judge, truncation=1.0))
 
 
 def test_over_200_other_voices_no_share_moves_by_ten_points(
     other_voices: tuple[torch.Tensor, torch.Tensor], other_rates: BaseRates
 ) -> None:
     for name, share in other_rates.shares.items():
-        if name.split(":")[0] in NOT_TOLD and not name.startswith("skin"):
+        if name.split(":")[0] in NOT_TOLD:
             assert share.shift < 0.1, name
     beards = other_rates.shares["beard: with"]
     assert abs(beards.women - beards.random_women) < 0.1
@@ -169,12 +169,6 @@ def test_over_200_other_voices_no_share_moves_by_ten_points(
     judge = load_image_text_embedder("pocket-judge")
     boys = answer(judge, embed(judge, images), SEX) == 0
     assert (boys == male).float().mean() > 0.92
-
-
-@pytest.mark.xfail(reason="the prior darkens the faces of women's voices by 8 to 12 points")
-def test_over_200_other_voices_no_share_of_skin_moves_by_ten_points(other_rates: BaseRates) -> None:
-    for name, share in other_rates.shares.items():
-        assert not name.startswith("skin") or share.shift < 0.1, name
 
 
 def test_the_judge_is_not_the_guide(demo: Path) -> None:

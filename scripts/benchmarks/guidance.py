@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from stylewav_pl.data import BuiltinVoices, Window
-from stylewav_pl.data.module import assemble
+from stylewav_pl.data.loader import assemble
 from stylewav_pl.data.sound import Sound
 from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.embedders.base import ImageTextEmbedder

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from stylewav_pl.commands.options import Options
+from stylewav_pl.commands.quick_imports import import_open_clip
 from stylewav_pl.errors import ConfigError
 
 WILD = frozenset("*?[{")  # a pattern may match; the module that knows is slow to import
@@ -144,6 +145,7 @@ def run(command: str, options: list[str]) -> int:
     if not any(_exists(name) or WILD & set(name) for name in asked.files):
         raise ConfigError(_none_is_there(asked.files))
 
+    import_open_clip()
     from stylewav_pl.commands import experiment
     from stylewav_pl.commands.after_generate import show
     from stylewav_pl.commands.generate_arguments import experiment_arguments

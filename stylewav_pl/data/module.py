@@ -1,31 +1,30 @@
 """All clip sources of a run as one Lightning data module: one batch is one cohort."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from stylewav_pl.data.base import ClipSource
 from stylewav_pl.data.funnel import Stage
 from stylewav_pl.data.ignored import Ignored
-from stylewav_pl.data.members import shared_sounds, with_members
-from stylewav_pl.data.sound import ClipReader, ErrorsAsItems, Item, Sound, raised
+from stylewav_pl.data.loader import CohortLoader
+from stylewav_pl.data.members import with_members
+from stylewav_pl.data.sound import ClipReader
 from stylewav_pl.data.window import HIGH_PASS, Window
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.ranges import check_number
 from stylewav_pl.runs.members import leaders
 from stylewav_pl.runs.plan import Cohort
-from stylewav_pl.types import Clip, ClipBatch, Skip, SkipReason
+from stylewav_pl.types import Clip, Skip, SkipReason
 
-FEW_CLIPS = 4
 MAX_WORKERS = 1024
 MAX_COUNT = 10_000
 
@@ -181,13 +180,13 @@ class ClipDataModule(LightningDataModule):
         sound = self._reader([id])[0]
         return sound if isinstance(sound, Skip) else torch.from_numpy(sound.waveform)
 
-    def train_dataloader(self) -> "CohortLoader":
+    def train_dataloader(self) -> CohortLoader:
         """One :class:`ClipBatch` for each assigned cohort."""
         clips = {id: clip for id, (_, clip) in self._index().items()}
         ids = [id for cohort in self.cohorts for id in dict.fromkeys(leaders(cohort.ids, clips).values())]
         return CohortLoader(self.cohorts, clips, self._reader(ids), self.num_workers)
 
-    def _reader(self, ids: Sequence[str]) -> "ClipReader":
+    def _reader(self, ids: Sequence[str]) -> ClipReader:
         return ClipReader(
             ids, {id: self._index()[id] for id in ids if id in self._index()}, self.sample_rate, self.window
         )
@@ -231,76 +230,3 @@ class ClipDataModule(LightningDataModule):
 
 def _digest(text: str) -> str:
     return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-class CohortLoader:
-    """Iterates over cohorts while workers decode the clips of the next one.
-
-    Args:
-        cohorts: In the order of iteration.
-        clips: Every listed clip by id.
-        reader: The voices of all cohorts, one after the other.
-        num_workers: Decoding processes; a handful of clips is decoded without them.
-    """
-
-    def __init__(
-        self, cohorts: Sequence[Cohort], clips: dict[str, Clip], reader: ClipReader, num_workers: int
-    ) -> None:
-        self.cohorts = cohorts
-        self.clips = clips
-        self.reader = reader
-        self.num_workers = num_workers if len(reader) > FEW_CLIPS else 0
-
-    def __len__(self) -> int:
-        return len(self.cohorts)
-
-    def __iter__(self) -> Iterator[ClipBatch]:
-        sounds = raised(self._decoded()) if len(self.reader) else iter(())
-        for cohort in self.cohorts:
-            heard = shared_sounds(cohort.ids, self.clips, sounds)
-            yield assemble(cohort, self.clips, heard, self.reader.averaged)
-
-    def _decoded(self) -> DataLoader[Item]:
-        """Clip by clip and in order, one cohort ahead, so that all workers share the first cohort."""
-        largest = max(len(cohort.ids) for cohort in self.cohorts)
-        ahead = max(2, -(-largest // self.num_workers)) if self.num_workers else None
-        # A generator of its own: the loader draws a seed, and drawing it from the global one would move
-        # everybody's chance.
-        return DataLoader(
-            ErrorsAsItems(self.reader),
-            batch_size=None,
-            num_workers=self.num_workers,
-            prefetch_factor=ahead,
-            collate_fn=_unchanged,
-            generator=torch.Generator(),
-        )
-
-
-def _unchanged(item: Any) -> Any:
-    return item
-
-
-def assemble(
-    cohort: Cohort, clips: dict[str, Clip], sounds: Sequence[Sound | Skip], averaged: int | None = None
-) -> ClipBatch:
-    """One batch: a slot for each id in plan order, empty for skipped clips and beyond the last.
-
-    Args:
-        cohort: From the plan.
-        clips: Listed clips by id.
-        sounds: What became of each id of the cohort.
-        averaged: See :meth:`Window.averaged`.
-    """
-    slots = [
-        None if isinstance(sound, Skip) else clips[id] for id, sound in zip(cohort.ids, sounds, strict=True)
-    ]
-    slots += [None] * (cohort.size - len(slots))
-    heard = [sound for sound in sounds if not isinstance(sound, Skip)]
-    return ClipBatch(
-        cohort.index,
-        tuple(slots),
-        tuple(torch.from_numpy(sound.waveform) for sound in heard),
-        tuple(sound for sound in sounds if isinstance(sound, Skip)),
-        averaged,
-        tuple(sound.recording for sound in heard if sound.recording),
-    )

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from stylewav_pl.data.module import assemble
+from stylewav_pl.data.loader import assemble
 from stylewav_pl.data.sound import Sound
 from stylewav_pl.face.defaults import defaults
 from stylewav_pl.face.networks import Networks

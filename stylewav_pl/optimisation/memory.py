@@ -6,8 +6,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from stylewav_pl.optimisation.rendering import Renderer
-
 CPU_COHORT = 4
 """On a CPU, where a larger batch gains little: at 1024 px four clips take about 5 GB."""
 
@@ -35,31 +33,27 @@ def fitting_cohort(free: int, step_bytes: Callable[[int], int], clips: int) -> i
     return max(1, min(math.floor(room / each), LARGEST_COHORT, clips))
 
 
-def measured_cohort(renderer: Renderer, mean: Tensor, device: torch.device, clips: int) -> int:
+def measured_cohort(step: Callable[[int], Tensor], device: torch.device, clips: int) -> int:
     """Measures a step of one and of two clips on a GPU; on a CPU takes :data:`CPU_COHORT`.
 
     Args:
-        renderer: Its networks are moved to the device.
-        mean: One latent.
+        step: Returns the loss of a step of so many clips, whose networks are on the device.
         device: Where the run will compute.
         clips: How many clips one process will have.
     """
     if device.type != "cuda":
         return max(1, min(CPU_COHORT, clips))
-    renderer.generator.to(device)
-    renderer.guide.to(device)
+    peak_bytes(step, 1, device)  # what is computed once for all cohorts, such as a bank of random faces
     free = torch.cuda.mem_get_info(device)[0]
-    return fitting_cohort(free, lambda count: peak_bytes(renderer, mean.to(device), count), clips)
+    return fitting_cohort(free, lambda count: peak_bytes(step, count, device), clips)
 
 
-def peak_bytes(renderer: Renderer, mean: Tensor, clips: int) -> int:
+def peak_bytes(step: Callable[[int], Tensor], clips: int, device: torch.device) -> int:
     """Returns the most bytes of GPU memory that a step of so many clips takes, by doing one."""
-    device = mean.device
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(device)
     before = torch.cuda.memory_allocated(device)
-    latents = mean.repeat(clips, *(1 for _ in mean.shape)).requires_grad_()
-    targets = latents.new_zeros(clips, renderer.guide.embed_dim)
-    similarities = renderer.render_and_score(latents, targets)[2]
-    torch.autograd.backward(similarities.sum())
-    return torch.cuda.max_memory_allocated(device) - before
+    torch.autograd.backward(step(clips))
+    most = torch.cuda.max_memory_allocated(device) - before
+    torch.cuda.empty_cache()
+    return most

@@ -48,7 +48,9 @@ def _built(config: dict[str, Any], tensors: Mapping[str, Tensor]) -> Prior:
     belongings = Belongings.from_config(config)
     blocks = int(config["network"]["blocks"])
     layers = max(blocks, len(belongings.ears) - len(tensors["ear_means"]))
-    return build_checked(lambda: Prior(FlowNetwork(**config["network"]), belongings), tensors, layers)
+    held = int(config["held"])
+    layers = max(layers, held - len(tensors["held"]))
+    return build_checked(lambda: Prior(FlowNetwork(**config["network"]), belongings, held), tensors, layers)
 
 
 def save_prior(path: Path, prior: Prior) -> None:
@@ -59,7 +61,7 @@ def save_prior(path: Path, prior: Prior) -> None:
         path,
         kind=KIND,
         architecture=ARCHITECTURE,
-        config={"network": dict(prior.network.config), **prior.belongings.config},
+        config={"network": dict(prior.network.config), "held": len(prior.held), **prior.belongings.config},
         tensors=prior.state_dict(),
         dtype=torch.float16,
     )

@@ -63,6 +63,7 @@ class Prior(nn.Module):
     Args:
         network: The velocity of the flow.
         belongings: The networks that it was made for.
+        held: How many directions of whitened w the moves leave alone.
     """
 
     w_mean: Tensor
@@ -73,8 +74,9 @@ class Prior(nn.Module):
     ear_directions: Tensor
     shift: Tensor
     directions: Tensor
+    held: Tensor
 
-    def __init__(self, network: FlowNetwork, belongings: Belongings) -> None:
+    def __init__(self, network: FlowNetwork, belongings: Belongings, held: int = 0) -> None:
         super().__init__()
         self.network, self.belongings = network, belongings
         embed, latent = network.embed_dim, network.latent_dim
@@ -86,6 +88,8 @@ class Prior(nn.Module):
         )  # whitened w to vectors of images, nearly
         self.register_buffer("ear_means", torch.zeros(len(belongings.ears), embed))
         self.register_buffer("ear_directions", torch.zeros(len(belongings.ears), VOICE_DIRECTIONS, embed))
+        # [held, width], orthonormal: along them whitened w tells of what no voice says
+        self.register_buffer("held", torch.zeros(held, latent))
         self.register_buffer("shift", torch.zeros(embed), persistent=False)
         self.register_buffer("directions", torch.zeros(VOICE_DIRECTIONS, embed), persistent=False)
         self.requires_grad_(False)
@@ -148,7 +152,8 @@ class Prior(nn.Module):
         The rest stays as it is: glasses, hair colour, skin, background.
 
         The flow is asked twice with the same noise: for the image's own vector, and for this vector with the
-        target's part along :attr:`directions`. The difference of the two answers is added.
+        target's part along :attr:`directions`. The difference of the two answers is added, but for its part
+        along :attr:`held`.
 
         Args:
             latents: w of some faces.
@@ -162,7 +167,8 @@ class Prior(nn.Module):
             wanted = own + self.part.missing(own, targets.float()) @ self.directions
             before = self._flow(F.normalize(own, dim=-1), noise, steps)
             after = self._flow(F.normalize(wanted, dim=-1), noise, steps)
-            return latents + (after - before) @ self.w_scale.T
+            change = after - before
+            return latents + (change - change @ self.held.T @ self.held) @ self.w_scale.T
 
     @torch.no_grad()
     def complete(
@@ -173,7 +179,8 @@ class Prior(nn.Module):
     ) -> Float[Tensor, "clip latent"]:
         """Adds what :meth:`move` fell short of.
 
-        That is the least change of whitened w that closes the gap, by :attr:`image_map`.
+        That is the least change of whitened w that closes the gap, by :attr:`image_map`, and has no part
+        along :attr:`held`.
 
         Args:
             latents: What :meth:`move` returned.
@@ -181,7 +188,8 @@ class Prior(nn.Module):
             targets: See :meth:`sample`.
         """
         with torch.autocast(targets.device.type, enabled=False):
-            inverse = torch.linalg.pinv(self.directions @ self.image_map)  # [latent, direction]
+            asked = torch.cat([self.directions @ self.image_map, self.held])
+            inverse = torch.linalg.pinv(asked)[:, : len(self.directions)]  # [latent, direction]
             missing = self.part.missing(vectors.float(), targets.float())
             completed: Tensor = latents + missing @ inverse.T @ self.w_scale.T
             return completed

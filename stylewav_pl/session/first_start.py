@@ -81,6 +81,8 @@ def plan_so_far(run: RunDirectory, size: int | str, clips: int, model: StyleWav,
     if size == AUTO and "plan" not in run.read_manifest():
         device = trainer.strategy.root_device
         mine = -(-clips // trainer.world_size)
-        size = measured_cohort(model.renderer, model.mean_latent, device, max(1, mine))
+        if device.type == "cuda":
+            model.to(device)
+        size = measured_cohort(model.trial_loss, device, max(1, mine))
         print(f"Cohorts of {size} clips ({device.type}).", flush=True)
     return run.read_plan(1 if isinstance(size, str) else size)

@@ -13,7 +13,7 @@ from lightning.pytorch import Trainer
 from stylewav_pl.callbacks import ClipScore, Dashboard, ResultsWriter, Watch
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.errors import ConfigError, Stopped, StyleWavError
-from stylewav_pl.files import remove_litter, write_json
+from stylewav_pl.files import remove_litter
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.prompts import check_columns
 from stylewav_pl.processes.coordinator import Coordinator
@@ -27,6 +27,7 @@ from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.places import check_places
 from stylewav_pl.runs.plan import Plan, cohorts_of_rank
 from stylewav_pl.runs.results import merge
+from stylewav_pl.session.claim import claim
 from stylewav_pl.session.failures import exit_code_of, to_user_error
 from stylewav_pl.session.finalize import (
     check_fraction,
@@ -47,9 +48,7 @@ from stylewav_pl.session.versions import versions
 
 @dataclass
 class RunSession:
-    """A context for one start of a run.
-
-    Whatever ends it, the other processes hear of it, and the directory is free again.
+    """A context for one start of a run; whatever ends it, the others hear of it, and the directory is free.
 
     ``fit`` calls :meth:`join`, lets the trainer work, and calls :meth:`finish`. Errors leave the context in a
     user's words.
@@ -238,6 +237,17 @@ class RunSession:
         return {**self.configuration, "weights": self.networks.weights, "samples": self.data.samples}
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """What the manifest tells about this start."""
+        return {
+            "versions": versions(),
+            "weights": self.networks.weights,
+            "seed": self.model.seed,
+            "threads": self.threads,
+            "output": asdict(self.writer.output),
+        }
+
+    @property
     def launcher(self) -> Launcher:
         """What starts the other processes of this machine."""
         launcher = self.trainer.strategy.launcher
@@ -246,7 +256,7 @@ class RunSession:
 
     def _start_coordinator(self, ids: Sequence[str]) -> Coordinator:
         """Claims the directory, writes the plan, and lets the other processes in."""
-        self._claim()
+        claim(self.run, self.settings.begins_anew, self.identity, self.data.funnel, self.facts)
         for ignored in self.data.ignored:
             print(ignored, flush=True)
         if self.run.restore_plan(ids):
@@ -260,32 +270,6 @@ class RunSession:
         record_prompts(self.run, self.model.guide, self.clip_score.texts)
         world_size = self.trainer.world_size
         return Coordinator(self.run.path, 0, world_size, self.launcher.name, self._children).open()
-
-    def _claim(self) -> None:
-        """Locks the directory and checks that it belongs to this configuration and these weights."""
-        run = self.run
-        if self.settings.begins_anew and run.path.exists():
-            run.acquire()  # nobody may be working in it
-            run.release()
-            print(f"The earlier run was moved to {run.move_aside()}.")
-        run.acquire()
-        if wrong := run.manifest.damage():
-            print_now(f"{run.manifest_path} {wrong}: its copy is used, and put in its place.")
-        if wrong := run.configuration.adopt(self.identity):
-            print_now(
-                f"{run.config_path} {wrong}: it is written again, since this configuration is that of the "
-                "run."
-            )
-        if funnel := self.data.funnel:
-            write_json(run.path / "funnel.json", [asdict(stage) for stage in funnel])
-        facts = {
-            "versions": versions(),
-            "weights": self.networks.weights,
-            "seed": self.model.seed,
-            "threads": self.threads,
-            "output": asdict(self.writer.output),
-        }
-        run.write_manifest(facts)
 
     def _join_job(self) -> Worker:
         """Waits until the first process has opened the directory."""

@@ -23,7 +23,7 @@ from stylewav_pl.generators.base import Generator
 from stylewav_pl.pictures.images import from_picture
 from stylewav_pl.pocket.faces import PROMPT_SETS
 from stylewav_pl.runs.finished import FinishedRun
-from stylewav_pl.training.nuisance import answers_of, embed, random_faces, shares
+from stylewav_pl.training.nuisance import Answers, answers_of, embed, random_faces, shares
 
 TRAIT, WOMEN, MEN = "sex", "female", "male"
 SEX, AGE = "boy-girl", "child-adult-old"  # what voices do say, as the judge sees it in faces
@@ -66,30 +66,55 @@ class BaseRates:
     diversity: float
 
 
+@dataclass(frozen=True)
+class RandomFaces:
+    """What a judge sees in random samples.
+
+    Attributes:
+        embedded: Unit norm.
+        answers: See :func:`.nuisance.answers_of`.
+    """
+
+    embedded: Float[Tensor, "sample embed"]
+    answers: Answers
+
+    @classmethod
+    @torch.no_grad()
+    def of(
+        cls, generator: Generator, judge: ImageTextEmbedder, truncation: float, samples: int = SAMPLES
+    ) -> "RandomFaces":
+        """Makes and judges them.
+
+        Args:
+            generator: Makes them.
+            judge: Not the network that faces were optimised against.
+            truncation: As that of the faces' starts; 0 counts as 1.
+            samples: How many.
+        """
+        _, images = random_faces(generator, samples, truncation or 1.0)
+        embedded = embed(judge, images)
+        return cls(embedded, answers_of(judge, embedded, images))
+
+
 @torch.no_grad()
 def measure(
     images: Float[Tensor, "face 3 size size"],
     male: Bool[Tensor, " face"],
-    generator: Generator,
     judge: ImageTextEmbedder,
-    truncation: float,
-    samples: int = SAMPLES,
+    random: RandomFaces,
 ) -> BaseRates:
     """Compares faces with random samples.
 
     Args:
         images: Of voices whose sex is known, in [-1, 1].
         male: Whether each voice is male; which random samples are men is the judge's word.
-        generator: Made the faces.
         judge: Not the network that they were optimised against.
-        truncation: Of the random samples, as that of the faces' starts; 0 counts as 1.
-        samples: How many there are.
+        random: Samples of the generator that made the faces, by the same judge.
     """
-    _, random = random_faces(generator, samples, truncation or 1.0)
-    seen, seen_random = embed(judge, images), embed(judge, random)
+    seen, seen_random = embed(judge, images), random.embedded
     random_male = answer(judge, seen_random, SEX) == 0
     age, random_age = answer(judge, seen, AGE), answer(judge, seen_random, AGE)
-    own, others = answers_of(judge, seen, images), answers_of(judge, seen_random, random)
+    own, others = answers_of(judge, seen, images), random.answers
     columns = []
     for chosen, chosen_random in ((~male, ~random_male), (male, random_male)):
         columns += [shares(own, chosen), shares(others, as_old(age[chosen], random_age, chosen_random))]
@@ -154,9 +179,8 @@ def measure_run(run: Path, judge: str, samples: int = SAMPLES) -> BaseRates:
     model = finished.configuration["model"]
     images = torch.stack([from_picture(Image.open(BytesIO(finished.image(row.clip.id)))) for row in rows])
     generator, network = load_generator(model["generator"]), load_image_text_embedder(judge)
-    return measure(
-        images, male, generator, network, (model.get("start") or {}).get("truncation", 0.0), samples
-    )
+    truncation = (model.get("start") or {}).get("truncation", 0.0)
+    return measure(images, male, network, RandomFaces.of(generator, network, truncation, samples))
 
 
 def table(found: BaseRates) -> str:

@@ -11,29 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
-from safetensors import safe_open
-from safetensors.torch import load_file, save
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm import tqdm
 
-from stylewav_pl.embedders import AudioEmbedder, load_audio_embedder, load_image_text_embedder
+from stylewav_pl.embedders import AudioEmbedder, load_audio_embedder
 from stylewav_pl.embedders.preprocess import Preprocess
 from stylewav_pl.errors import WeightsError
-from stylewav_pl.files import write_whole
-from stylewav_pl.generators import load_generator
 from stylewav_pl.optimisation.voice_mean import mean_target, voice_directions, voice_targets
 from stylewav_pl.priors import Belongings, FlowNetwork, Prior, save_prior
 from stylewav_pl.priors.prior import VOICE_DIRECTIONS
 from stylewav_pl.training.learning_rates import damped_cosine
 from stylewav_pl.training.loop import run_steps
+from stylewav_pl.training.prior_samples import Samples, make_samples
 from stylewav_pl.weights.digest import sha256_of
 from stylewav_pl.weights.registry import resolve
 
 EARS = ("pocket", "pocket-speaker")
 SAMPLES = 16_000
-AT_ONCE = 64
 STEPS = 2_500
 BATCH = 256
 LEARNING_RATE, WEIGHT_DECAY = 1.5e-3, 0.01
@@ -41,20 +36,8 @@ WARM_UP = 100
 CONDITION_NOISE = 0.6
 DROPPED = 0.1
 AVERAGE_DECAY = 0.995
+SMALLEST_NORMAL = 0.1  # of the largest; an answer between two others has a normal that is noise
 EPSILON = 1e-4  # of the mean variance of w, added to every direction: some hardly vary
-
-
-@dataclass(frozen=True)
-class Samples:
-    """What the generator makes, and what the guide sees in it.
-
-    Attributes:
-        latents: w.
-        vectors: Unit norm.
-    """
-
-    latents: Float[Tensor, "sample width"]
-    vectors: Float[Tensor, "sample embed"]
 
 
 def train(
@@ -138,60 +121,8 @@ def _is_there(ear: str | Path) -> bool:
 
 
 @torch.no_grad()
-def make_samples(
-    kept: Path,
-    belongings: Belongings,
-    generator: str | Path,
-    clip_model: str | Path,
-    count: int,
-    seed: int,
-    device: str,
-    progress: bool,
-) -> Samples:
-    """Makes samples, or goes on with those of an interrupted training of the same networks.
-
-    Args:
-        kept: Where they are kept.
-        belongings: The networks' hashes.
-        generator: Makes them.
-        clip_model: Looks at them.
-        count: How many.
-        seed: Of the noise.
-        device: Where.
-        progress: Whether to show a bar.
-    """
-    about = {"of": f"{belongings.generator} {belongings.guide} {belongings.preprocess} {seed}"}
-    found = _read_samples(kept, about)
-    network = load_generator(generator, device)
-    guide = load_image_text_embedder(clip_model, device, belongings.preprocess)  # type: ignore[arg-type]
-    latents, vectors = [found["latents"]] if found else [], [found["vectors"]] if found else []
-    done = len(latents[0]) if latents else 0
-    bar = tqdm(range(done, count, AT_ONCE), desc="samples", disable=not progress)
-    for first in bar:
-        random = torch.Generator().manual_seed(seed * 1_000_003 + first)
-        z = torch.randn(AT_ONCE, network.z_dim, generator=random).to(device)
-        w = network.map(z)
-        latents.append(w.cpu())
-        vectors.append(guide.embed_image(network.synthesize(w)).float().cpu())
-        if (first // AT_ONCE + 1) % 32 == 0:
-            latents, vectors = [torch.cat(latents)], [torch.cat(vectors)]
-            tensors = {"latents": latents[0], "vectors": vectors[0]}
-            write_whole(kept, lambda file: file.write(save(tensors, about)))  # noqa: B023 - called at once
-    return Samples(torch.cat(latents)[:count], torch.cat(vectors)[:count])
-
-
-def _read_samples(kept: Path, about: Mapping[str, str]) -> dict[str, Tensor] | None:
-    if not kept.is_file():
-        return None
-    with safe_open(kept, framework="pt") as file:
-        if file.metadata() != about:
-            return None
-    return load_file(kept)
-
-
-@torch.no_grad()
 def measure(prior: Prior, samples: Samples, ears: Sequence[AudioEmbedder]) -> None:
-    """Writes the means, how w is whitened, and how images follow from it, into a prior."""
+    """Writes the means, how w is whitened, what follows from it, and what is held, into a prior."""
     mean, centred = samples.latents.mean(dim=0), samples.latents - samples.latents.mean(dim=0)
     covariance = centred.T @ centred / len(centred)
     covariance += EPSILON * covariance.diagonal().mean() * torch.eye(len(covariance))
@@ -200,10 +131,31 @@ def measure(prior: Prior, samples: Samples, ears: Sequence[AudioEmbedder]) -> No
     prior.image_mean.copy_(samples.vectors.mean(dim=0))
     white = whitened(samples.latents, prior)
     prior.image_map.copy_((samples.vectors - prior.image_mean).T @ white / len(white))
+    prior.held = held_directions(white, samples.answers)
     for row, ear in enumerate(ears):
         heard = voice_targets(ear)
         prior.ear_means[row] = mean_target(heard)
         prior.ear_directions[row] = voice_directions(heard, VOICE_DIRECTIONS)
+
+
+def held_directions(
+    white: Float[Tensor, "sample width"], answers: Int[Tensor, "sample question"]
+) -> Float[Tensor, "held width"]:
+    """Returns orthonormal directions of whitened w along which the answers change.
+
+    Linear regression of each answer on w gives a normal; they span what moves must leave alone.
+
+    Args:
+        white: Whitened latents.
+        answers: The index of the answer to each question.
+    """
+    design = torch.cat([torch.ones(len(white), 1), white], dim=1)
+    given = torch.cat([F.one_hot(column).float() for column in answers.T], dim=1)
+    normals = torch.linalg.lstsq(design, given).solution[1:]  # [width, answer]
+    basis, sizes, _ = torch.linalg.svd(normals, full_matrices=False)
+    # The answers to a question add up to one, so that one of their normals follows from the others.
+    held: Tensor = basis[:, sizes > SMALLEST_NORMAL * sizes[0]].T.contiguous()
+    return held
 
 
 def whitened(latents: Float[Tensor, "sample width"], prior: Prior) -> Float[Tensor, "sample width"]:

@@ -243,6 +243,25 @@ def test_ctrl_c_while_a_command_ends_changes_neither_code_nor_words(
         assert process.stderr.read() == f"stylewav-pl: {told}\n"
 
 
+@pytest.mark.parametrize(("handler", "code"), [("default_int_handler", -signal.SIGINT), ("SIG_IGN", 0)])
+def test_ctrl_c_before_anything_is_loaded_gives_no_traceback(handler: str, code: int) -> None:
+    """Unless whoever started the command had it ignored."""
+    text = f"""
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.{handler})
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "stylewav_pl.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+sys.argv = ["stylewav-pl", "--version"]
+from stylewav_pl.entry import main
+sys.exit(main())
+"""
+    ended = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (code, "")
+
+
 # Processes, memory, disks
 
 

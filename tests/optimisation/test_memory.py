@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from stylewav_pl.cli import main
+from stylewav_pl.embedders.linear import LinearImageTextEmbedder
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.memory import (
     CPU_COHORT,
@@ -15,6 +16,8 @@ from stylewav_pl.optimisation.memory import (
     measured_cohort,
     peak_bytes,
 )
+from stylewav_pl.optimisation.objective import Objective
+from stylewav_pl.optimisation.views import Views
 
 
 def step_bytes(count: int) -> int:
@@ -36,11 +39,43 @@ def test_a_cohort_is_bounded_by_the_clips_and_by_reason() -> None:
 
 
 def test_on_a_cpu_nothing_is_measured() -> None:
-    model = StyleWav.from_sources("linear", "linear", "linear", cohort_size="auto")
-    found = [
-        measured_cohort(model.renderer, model.mean_latent, torch.device("cpu"), clips) for clips in (1, 100)
-    ]
-    assert found == [1, CPU_COHORT]
+    def step(clips: int) -> torch.Tensor:
+        raise AssertionError(f"a step of {clips} was done")
+
+    assert [measured_cohort(step, torch.device("cpu"), clips) for clips in (1, 100)] == [1, CPU_COHORT]
+
+
+def test_what_is_measured_is_a_whole_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the copies that views add, each of which the guide keeps memory for, and with all terms."""
+    guide = LinearImageTextEmbedder()
+    seen = []
+
+    def embed(images: torch.Tensor) -> torch.Tensor:
+        seen.append(len(images))
+        return LinearImageTextEmbedder.embed_image(guide, images)
+
+    monkeypatch.setattr(guide, "embed_image", embed)
+    objective = Objective(distance_to_start=0.1, follow="all")
+    model = StyleWav.from_sources(
+        "linear", guide, "linear", cohort_size="auto", views=Views(count=3), objective=objective
+    )
+    loss = model.trial_loss(5)
+    assert sum(seen) == 5 + 3 * 5
+    (leaf,) = {node.variable for node in leaves(loss)}
+    assert leaf.shape == (5, *model.mean_latent.shape)
+    loss.backward()
+    assert leaf.grad.abs().sum() > 0
+
+
+def leaves(loss: torch.Tensor) -> list:
+    """The nodes of a graph at which gradients arrive."""
+    found, ahead = {}, [loss.grad_fn]
+    while ahead:
+        node = ahead.pop()
+        if hasattr(node, "variable"):
+            found[id(node)] = node
+        ahead += [before for before, _ in node.next_functions if before is not None]
+    return list(found.values())
 
 
 @pytest.mark.gpu
@@ -48,9 +83,9 @@ def test_on_a_gpu_a_larger_cohort_takes_as_much_more_as_was_foretold() -> None:
     model = StyleWav.from_sources(cohort_size="auto")
     device = torch.device("cuda")
     model.to(device)
-    one, two, four = (peak_bytes(model.renderer, model.mean_latent.to(device), count) for count in (1, 2, 4))
+    one, two, four = (peak_bytes(model.trial_loss, count, device) for count in (1, 2, 4))
     assert four == pytest.approx(one + 3 * (two - one), rel=0.2)
-    assert measured_cohort(model.renderer, model.mean_latent, device, 8) == 8
+    assert measured_cohort(model.trial_loss, device, 8) == 8
 
 
 def test_a_cohort_size_that_was_chosen_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

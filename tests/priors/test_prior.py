@@ -95,6 +95,7 @@ def damaged(path: Path, **changes) -> Path:
             {"config": {"network": {"blocks": 10**9, "embed_dim": 6, "latent_dim": 5}}},
             "do not make one prior",
         ),
+        ({"config": {"held": 10**9}}, "do not make one prior"),
         ({"config": {"generator_sha256": None, "ears_sha256": 3}}, "do not make one prior"),
     ],
 )
@@ -276,6 +277,23 @@ def test_a_move_is_completed_by_the_least_change_that_arrives() -> None:
     readings = made.image_map[:2]
     within = readings.T @ torch.linalg.solve(readings @ readings.T, readings @ white)
     torch.testing.assert_close(white, within, rtol=1e-3, atol=1e-4)
+
+
+def test_what_is_held_stays_where_it_is_and_the_voice_arrives_all_the_same() -> None:
+    made = prior(6, 4)
+    made.image_map.normal_()
+    made.hear(torch.randn(6), torch.eye(6)[:2])
+    made.held = F.normalize(torch.randn(1, 4))
+    latents, noise = torch.randn(2, 3, 4)
+    vectors, targets = (F.normalize(torch.randn(3, 6), dim=1) for _ in range(2))
+    moved = made.move(latents, vectors, targets, noise)
+    found = made.complete(moved, linear_images(made, moved), targets)
+    for before, after in ((latents, moved), (moved, found)):
+        white = torch.linalg.solve_triangular(made.w_scale, (after - before).T, upper=False).T
+        assert white.abs().max() > 0.01
+        torch.testing.assert_close(white @ made.held.T, torch.zeros(3, 1), rtol=0, atol=1e-4)
+    asked = made.image_mean + 0.9 * (targets + made.shift - made.image_mean)
+    torch.testing.assert_close(linear_images(made, found)[:, :2], asked[:, :2], rtol=1e-3, atol=1e-3)
 
 
 def test_a_goal_has_the_voice_s_part_and_the_image_s_rest() -> None:

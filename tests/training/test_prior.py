@@ -65,13 +65,27 @@ def test_an_interrupted_training_ends_with_the_same_weights(
 
 
 def test_w_is_whitened() -> None:
-    latents = torch.randn(4000, 5) @ torch.randn(5, 5) + 3
-    samples = prior.Samples(latents, F.normalize(torch.randn(4000, 6), dim=1))
+    mixed = torch.eye(5) + 0.2 * torch.randn(5, 5)  # no direction hardly varies: those are not whitened whole
+    latents = torch.randn(4000, 5) @ mixed + 3
+    answers = torch.randint(2, (4000, 1))
+    samples = prior.Samples(latents, F.normalize(torch.randn(4000, 6), dim=1), answers)
     made = prior.Prior(prior.FlowNetwork(6, 5, **SMALL), prior.Belongings("g", "c"))
     prior.measure(made, samples, [])
     white = prior.PriorTraining.begin(made, samples, 0, "cpu").white
     torch.testing.assert_close(white.mean(dim=0), torch.zeros(5), atol=1e-3, rtol=0)
     torch.testing.assert_close(white.T @ white / 4000, torch.eye(5), atol=0.02, rtol=0)
+
+
+def test_held_directions_are_those_along_which_answers_change() -> None:
+    white = torch.randn(2000, 5, generator=torch.Generator().manual_seed(0))
+    yes = (white[:, 0] > 0).long()
+    of_three = torch.bucketize(white[:, 1] - white[:, 2], torch.tensor([-0.5, 0.5]))
+    held = prior.held_directions(white, torch.stack([yes, of_three], dim=1))
+    torch.testing.assert_close(held @ held.T, torch.eye(len(held)), rtol=0, atol=1e-5)
+    expected = torch.eye(5)[:1], torch.tensor([[0.0, 1.0, -1.0, 0.0, 0.0]]) / 2**0.5
+    for direction in expected:  # lies within their span
+        assert (direction @ held.T).norm() > 0.99
+    assert len(held) == 2  # the answer in the middle adds none
 
 
 def test_it_learns_where_images_lie(tmp_path: Path) -> None:

@@ -1,0 +1,27 @@
+"""The first instructions of the command ``stylewav-pl``, before it can answer anything in its own words."""
+
+import signal
+from types import ModuleType
+
+
+def main() -> int:
+    """Runs the command line; returns the exit code.
+
+    Ctrl-C while it is still being loaded ends it as it ends other programs, without a traceback.
+    """
+    cli = _loaded()
+    code: int = cli.main()
+    return code
+
+
+def _loaded() -> ModuleType:
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:  # ignored: started with nohup, or beside a shell
+        from stylewav_pl import cli
+
+        return cli
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from stylewav_pl import cli
+
+    signal.signal(signal.SIGINT, before)
+    return cli
