@@ -280,9 +280,9 @@ def _setting(run: FinishedRun, name: str) -> str:
 
 
 def _seconds(run: FinishedRun) -> float | NotComputable:
-    timing, counts = run.manifest.get("timing"), run.manifest.get("counts")
     try:
-        return float(timing["cohort_seconds"]) / int(counts["done"])  # type: ignore[index]
+        seconds = float(run.manifest["timing"]["cohort_seconds"])
+        return seconds / int(run.manifest["counts"]["done"])
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return NotComputable("the run did not note it")
 

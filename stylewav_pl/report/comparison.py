@@ -132,28 +132,27 @@ def chosen_faces(ids: Sequence[str]) -> list[list[str]]:
 
 
 def _of_trait(trait: str, found: Accuracies) -> dict[str, Cell]:
-    share = None if isinstance(found.right, NotComputable) else found.right
-    same = None if isinstance(found.agreement, NotComputable) else found.agreement
-    return {
-        f"{trait}_right": share and share.value,
-        f"{trait}_low": share and share.low,
-        f"{trait}_high": share and share.high,
-        f"{trait}_balanced": _known(found.balanced),
-        f"{trait}_same_answer": same and same.same_voice,
-        f"{trait}_same_answer_by_chance": same and same.other_voice,
-    }
+    names = ("right", "low", "high", "same_answer", "same_answer_by_chance")
+    row: dict[str, Cell] = dict.fromkeys(f"{trait}_{name}" for name in names)
+    if not isinstance(found.right, NotComputable):
+        share = found.right
+        row |= {f"{trait}_right": share.value, f"{trait}_low": share.low, f"{trait}_high": share.high}
+    if not isinstance(found.agreement, NotComputable):
+        row[f"{trait}_same_answer"] = found.agreement.same_voice
+        row[f"{trait}_same_answer_by_chance"] = found.agreement.other_voice
+    return row | {f"{trait}_balanced": _known(found.balanced)}
 
 
 def _of_quality(quality: Quality) -> dict[str, Cell]:
-    kernel = None if isinstance(quality.kernel, NotComputable) else quality.kernel
-    manifold = None if isinstance(quality.manifold, NotComputable) else quality.manifold
-    return {
-        "kernel_distance": kernel and kernel.mean,
-        "kernel_distance_deviation": kernel and kernel.deviation,
-        "precision": manifold and manifold.precision,
-        "recall": manifold and manifold.recall,
-        "diversity": _known(quality.diversity),
-    }
+    row: dict[str, Cell] = dict.fromkeys(
+        ("kernel_distance", "kernel_distance_deviation", "precision", "recall")
+    )
+    if not isinstance(quality.kernel, NotComputable):
+        row["kernel_distance"] = quality.kernel.mean
+        row["kernel_distance_deviation"] = quality.kernel.deviation
+    if not isinstance(quality.manifold, NotComputable):
+        row["precision"], row["recall"] = quality.manifold.precision, quality.manifold.recall
+    return row | {"diversity": _known(quality.diversity)}
 
 
 def _write(path: Path, text: str) -> None:
@@ -176,7 +175,7 @@ def _faces(
 ) -> dict[str, list[Picture]]:
     """The faces of each run, one seed after the other."""
     ids = [id for of_seed in by_seed for id in of_seed]
-    found = {}
+    found: dict[str, list[Picture]] = {}
     for compared, run in zip(comparison.runs, runs, strict=True):
         found[compared.name] = [face for id in ids if (face := load_face(run, id)) is not None]
     return found

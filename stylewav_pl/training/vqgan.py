@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Adam, Optimizer
 
-from stylewav_pl.embedders import load_image_text_embedder
+from stylewav_pl.embedders import ImageTextEmbedder, load_image_text_embedder
 from stylewav_pl.generators import VQGAN
 from stylewav_pl.optimisation.perceptual import PatchDistance
 from stylewav_pl.training.codebook import CodeUsage
@@ -118,7 +118,7 @@ class CodeTraining:
     discriminator: PatchDiscriminator
     usage: CodeUsage
     optimisers: list[Optimizer]
-    guide: nn.Module
+    guide: ImageTextEmbedder
     seed: int
 
     @classmethod
@@ -128,7 +128,7 @@ class CodeTraining:
         average = deepcopy(network).requires_grad_(False)
         discriminator = PatchDiscriminator(CHANNELS[:3]).to(device)
         usage = CodeUsage(network.codebook.num_embeddings).to(device)
-        eye = load_image_text_embedder(guide, device=device)
+        eye = load_image_text_embedder(guide).to(device)
         return cls(network, average, discriminator, usage, optimisers_of(network, discriminator), eye, seed)
 
     def step(self, step: int, progress: float) -> dict[str, float]:
