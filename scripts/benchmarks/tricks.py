@@ -120,17 +120,20 @@ def of_variant(
     }
 
 
-def measure(count: int, seeds: int, only: str | None = None) -> dict[str, dict[str, float]]:
+def measure(
+    count: int, seeds: int, samples: int = 1000, only: str | None = None
+) -> dict[str, dict[str, float]]:
     """All variants, or those whose name contains ``only``.
 
     Args:
         count: Voices.
         seeds: Of the run; each gives every voice another face.
+        samples: Random faces to compare with.
         only: Part of a name.
     """
     generator, judge = load_generator("pocket"), load_image_text_embedder(JUDGE)
-    random = RandomFaces.of(generator, judge, 1.0)
-    pixels = shrunk(random_faces(generator, len(random.embedded), 1.0)[1])
+    random = RandomFaces.of(generator, judge, 1.0, samples)
+    pixels = shrunk(random_faces(generator, samples, 1.0)[1])
     heard = voices(count)
     rows = {}
     for name, settings in VARIANTS.items():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import open_clip
 import torch
+from open_clip.model import CLIP
 from reference import ReferenceGenerator, ReferenceLoss
 from torch import Tensor
 
@@ -39,13 +40,19 @@ class TrueShapes:
     reference: Callable[[Tensor, Callable[[], None]], Tensor]
 
 
+def vit_b_32() -> CLIP:
+    """The guide of StyleCLIP and StyleWav, with random weights."""
+    network: CLIP = open_clip.create_model("ViT-B-32-quickgelu")
+    return network
+
+
 def true_shapes(resolution: int, clips: int, place: torch.device) -> TrueShapes:
     """Builds everything for a generator of this resolution."""
     generator = StyleGAN2({size: width for size, width in FFHQ.items() if size <= resolution}).to(place)
     with torch.no_grad():
         for layer in generator.convolutions:
             layer.noise_strength.fill_(0.1)
-    clip_model, trainable = (open_clip.create_model("ViT-B-32-quickgelu").to(place).eval() for _ in range(2))
+    clip_model, trainable = (vit_b_32().to(place).eval() for _ in range(2))
     trainable.load_state_dict(clip_model.state_dict())
     audio = Wav2ClipEmbedder(AudioNetwork().eval()).to(place)
     waveforms = 0.1 * torch.randn(

@@ -16,6 +16,7 @@ NAMES = ("a woman's voice", "a man's voice", "a girl's voice")
 GREY = "#555555"
 WIDTH_INCHES, ROW_INCHES, DPI = 10.0, 1.4, 120
 JPEG_QUALITY = 88
+PATIENCE = 120_000  # milliseconds
 
 
 def voice_to_face() -> None:
@@ -80,6 +81,33 @@ def report() -> None:
         save(Image.open(f"{folder}/page.png"), "report.jpg")
 
 
+def studio() -> None:
+    """Photographs the studio, with a woman's voice and a face of it that is kept."""
+    from playwright.sync_api import sync_playwright
+
+    from stylewav_pl.studio.desk import Desk
+    from stylewav_pl.studio.look import style, theme
+    from stylewav_pl.studio.page import build_page
+
+    page = build_page(Desk(device="cpu"))
+    how = {"theme": theme(), "css": style(), "footer_links": []}
+    _, address, _ = page.queue().launch(prevent_thread_lock=True, quiet=True, share=False, **how)
+    with sync_playwright() as running, tempfile.TemporaryDirectory() as folder:
+        browser = running.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        window = browser.new_page(viewport={"width": 1100, "height": 1180})
+        window.set_default_timeout(PATIENCE)
+        window.goto(address)
+        window.get_by_role("button", name="A woman").click()
+        window.wait_for_selector("#faces a[download]")
+        window.locator("#faces figure").nth(2).get_by_role("button", name="Keep").click()
+        window.wait_for_selector("#kept img")
+        window.mouse.move(0, 0)
+        window.screenshot(path=f"{folder}/page.png")
+        browser.close()
+        save(Image.open(f"{folder}/page.png"), "studio.jpg")
+    page.close()
+
+
 def demo_file(name: str) -> Path:
     """Returns a file of the demo's run.
 
@@ -98,7 +126,12 @@ def save(picture: Image.Image, name: str) -> None:
     print(f"{DOCS / name}  {picture.width} x {picture.height}  {(DOCS / name).stat().st_size // 1000} kB")
 
 
-PICTURES: dict[str, Callable[[], None]] = {"voice-to-face": voice_to_face, "demo": demo, "report": report}
+PICTURES: dict[str, Callable[[], None]] = {
+    "voice-to-face": voice_to_face,
+    "demo": demo,
+    "report": report,
+    "studio": studio,
+}
 
 if __name__ == "__main__":
     for asked in sys.argv[1:] or PICTURES:

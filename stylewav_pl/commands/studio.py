@@ -63,10 +63,11 @@ def run(command: str, options: list[str]) -> int:
         ) from error
 
     from stylewav_pl.studio.desk import Desk
-    from stylewav_pl.studio.page import build_page, style, theme
+    from stylewav_pl.studio.look import style, theme
+    from stylewav_pl.studio.page import build_page
 
     desk = Desk(asked.generator, asked.guide, asked.audio_encoder, asked.device)
-    desk.prepare()
+    desk.warm_up()
     page = build_page(desk)
     page.queue(max_size=WAITING_VISITORS, default_concurrency_limit=1)
     try:

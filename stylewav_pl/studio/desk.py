@@ -1,54 +1,44 @@
 """The work behind the studio's page: hears a voice and lets faces grow, by the one Python call."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
+from functools import partial
 from pathlib import Path
-from queue import Queue
 from tempfile import TemporaryDirectory
-from threading import Thread
-from threading import enumerate as all_threads
+from typing import Any
 
-import numpy as np
-import soundfile
-from jaxtyping import Int16
-from PIL import Image
-
-from stylewav_pl.callbacks.writer import latent_file
 from stylewav_pl.data.audio import decode
 from stylewav_pl.face import Face, generate
-from stylewav_pl.face.defaults import defaults, suits_prior
+from stylewav_pl.face.defaults import PRIOR_START, defaults
 from stylewav_pl.face.networks import Networks
 from stylewav_pl.face.settings import Asked, prepare
-from stylewav_pl.pictures.images import IMAGE_NOTICE, encode
-from stylewav_pl.pocket.voices import Speaker, held_out_children, held_out_speakers, speak
-from stylewav_pl.studio.hearing import Answer, hear
-from stylewav_pl.studio.markup import Download, Tile, faces_html
+from stylewav_pl.optimisation.start import Start
+from stylewav_pl.studio.beginning import PLACES
+from stylewav_pl.studio.finished import finished_tiles
+from stylewav_pl.studio.growing import OnStep, growing
+from stylewav_pl.studio.hearing import Answer, hear, one_thread
+from stylewav_pl.studio.markup import Tile, faces_html
+from stylewav_pl.studio.morph import morph_html
+from stylewav_pl.studio.settings import Settings, parts_of
+from stylewav_pl.studio.voices import write_somebody_else
 
-RATE = 16_000
-BUILTIN_SECONDS = 4.0
-FRAME_MILLISECONDS = 120
 PRIOR_STEPS = 8  # more to see than the four of `generate`
-CONTROLS = 20  # voices among which a control is drawn
-THREAD = "studio"
 CONTROL_TITLE = "Control: the same starts, led by the voice of somebody else"
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What a visitor asks for.
+class Shown:
+    """What the page shows of faces.
 
     Attributes:
-        count: Faces, at least 1.
-        steps: Optimisation steps.
-        seed: Decides everything random.
-        control: Also faces led by another voice.
+        own: HTML of the faces.
+        other: HTML of those of the control.
+        faces: The faces, once they are finished.
     """
 
-    count: int
-    steps: int
-    seed: int
-    control: bool = False
+    own: str
+    other: str = ""
+    faces: Sequence[Face] = ()
 
 
 class Desk:
@@ -71,8 +61,7 @@ class Desk:
         self.generator, self.guide, self.audio_encoder = generator, guide, audio_encoder
         self.device = device
         self.count = 4
-        from_prior = suits_prior(generator, guide, None)
-        self.steps = PRIOR_STEPS if from_prior else int(defaults(from_prior).model["num_steps"])
+        self.steps: int | None = None
 
     def prepare(self) -> Networks:
         """Returns the networks, loaded at the first call.
@@ -94,10 +83,32 @@ class Desk:
         )
         return prepare(asked)[1]
 
-    def built_in(self, name: str) -> tuple[int, Int16[np.ndarray, " time"]]:
-        """Returns rate and samples of a built-in voice."""
-        speakers = {one.name: one for one in (*held_out_speakers(CONTROLS // 2), *held_out_children(1))}
-        return RATE, _spoken(speakers[name])
+    def warm_up(self) -> None:
+        """Loads the networks, and makes faces that nobody sees: the first ones are slower than others.
+
+        Where there is no prior the generator may be a large one, and its faces not worth the wait.
+
+        Raises:
+            ConfigError: The device is not there.
+            WeightsError: A network cannot be loaded.
+        """
+        if self.prepare().prior is None:
+            return
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "voice.wav"
+            write_somebody_else(path, 0)
+            self.hear(str(path))
+            for _ in self.grow(str(path), Settings(self.count, 1, 0)):
+                pass
+
+    def places(self) -> dict[str, str]:
+        """Returns where faces can begin, by the words of the page: without a prior not at its answer."""
+        has_prior = self.prepare().prior is not None
+        return {words: place for words, place in PLACES.items() if has_prior or place != PRIOR_START}
+
+    def parts(self) -> dict[str, str | None]:
+        """Returns which layers of a face may change, by the words of the page."""
+        return parts_of(self.prepare().generator)
 
     def hear(self, path: str) -> Mapping[str, Sequence[Answer]]:
         """Returns what the encoder hears in a recording.
@@ -106,115 +117,90 @@ class Desk:
             AudioError: It cannot be used.
         """
         networks = self.prepare()
-        waveform = decode(Path(path), networks.audio.sample_rate, defaults().window)
-        return hear(waveform, networks.audio, networks.guide)
+        with one_thread():
+            waveform = decode(Path(path), networks.audio.sample_rate, defaults().window)
+            return hear(waveform, networks.audio, networks.guide)
 
-    def grow(self, path: str, settings: Settings) -> Iterator[tuple[str, str]]:
-        """Yields the faces as HTML while they grow, and those of the control.
+    def of_photo(self, path: str, photo: str) -> Face:
+        """Returns the face that the generator has for a photo; about ten seconds on a processor.
+
+        Args:
+            path: A recording, which changes nothing here.
+            photo: A picture.
+
+        Raises:
+            AudioError: The recording cannot be used.
+            ConfigError: The photo cannot be used.
+        """
+        # the start of a call that ends before its first step
+        at_once = Settings(1, 1, 0)
+        return self._made(path, at_once, 1, lambda *_: True, start=Start(photo=photo))[0]
+
+    def grow(
+        self, path: str, settings: Settings, wants_end: Callable[[], bool] = lambda: False
+    ) -> Iterator[Shown]:
+        """Yields the faces while they grow, and then those of the control.
 
         Closing the iterator ends the work.
 
         Args:
             path: The recording.
             settings: What is asked for.
+            wants_end: Whether the faces shall stay as they are now.
 
         Raises:
             AudioError: It cannot be used.
+            ConfigError: Something else cannot be used.
         """
-        own = ""
-        for own in self._growing(path, settings):
-            yield own, ""
-        if settings.control:
+        shown = Shown("")
+        for shown in self._growing(path, settings, wants_end):
+            yield shown
+        if settings.control and not wants_end():
             with TemporaryDirectory() as folder:
                 # Of the same name: the same starts.
                 other = Path(folder) / Path(path).with_suffix(".wav").name
-                soundfile.write(other, self._somebody_else(settings.seed), RATE)
-                for shown in self._growing(str(other), settings, CONTROL_TITLE):
-                    yield own, shown
+                write_somebody_else(other, settings.seed)
+                for control in self._growing(str(other), settings, wants_end, CONTROL_TITLE):
+                    yield Shown(shown.own, control.own, shown.faces)
 
-    def _growing(self, path: str, settings: Settings, title: str = "") -> Iterator[str]:
-        pictures: Queue[tuple[list[Tile], bool] | BaseException] = (
-            Queue()
-        )  # tiles, and whether they are finished
-        closed = False
+    def morph(self, first: Face, last: Face) -> str:
+        """Returns a film from one face to another as HTML.
 
-        def on_step(step: int, images: list[Image.Image], similarities: list[float]) -> bool:
-            captions = [f"step {step} of {settings.steps}, similarity {one:.2f}" for one in similarities]
-            pictures.put(([Tile(*pair) for pair in zip(images, captions, strict=True)], False))
-            return closed
+        Raises:
+            ConfigError: Different networks made them.
+        """
+        return morph_html(self.prepare(), first, last)
 
-        def work() -> None:
-            try:
-                found = generate(
-                    path,
-                    count=settings.count,
-                    steps=settings.steps,
-                    seed=settings.seed,
-                    device=self.device,
-                    side_by_side=settings.count,
-                    on_step=on_step,
-                    generator=self.generator,
-                    guide=self.guide,
-                    audio_encoder=self.audio_encoder,
-                )
-                faces = found if isinstance(found, list) else [found]
-                pictures.put(([_finished(face) for face in faces], True))
-            except BaseException as error:  # handed to whoever waits
-                pictures.put(error)
+    def steps_of(self, settings: Settings) -> int:
+        """Returns how many steps are taken."""
+        if settings.steps is not None:
+            return settings.steps
+        from_prior = settings.beginning.place == PRIOR_START and self.prepare().prior is not None
+        if from_prior and not settings.has_words:
+            return PRIOR_STEPS
+        return int(defaults(from_prior, settings.has_words).model["num_steps"])
 
-        Thread(target=work, daemon=True, name=THREAD).start()
-        try:
-            finished = False
-            while not finished:
-                latest = pictures.get()
-                while not isinstance(latest, BaseException) and not pictures.empty():
-                    latest = pictures.get()  # a page that is slow to show skips steps
-                if isinstance(latest, BaseException):
-                    raise latest
-                tiles, finished = latest
-                yield faces_html(tiles, title)
-        finally:
-            closed = True
+    def _growing(
+        self, path: str, settings: Settings, wants_end: Callable[[], bool], title: str = ""
+    ) -> Iterator[Shown]:
+        steps = self.steps_of(settings)
+        for latest in growing(partial(self._made, path, settings, steps), steps, wants_end):
+            faces = [one for one in latest if isinstance(one, Face)]
+            tiles = [one for one in latest if isinstance(one, Tile)]
+            yield Shown(faces_html(finished_tiles(faces, may_be_kept=not title) or tiles, title), faces=faces)
 
-    def _somebody_else(self, seed: int) -> Int16[np.ndarray, " time"]:
-        speakers = held_out_speakers(CONTROLS // 2)
-        return _spoken(speakers[int(np.random.default_rng(seed).integers(len(speakers)))])
-
-
-def threads() -> list[Thread]:
-    """Returns the threads in which faces are made now."""
-    return [thread for thread in all_threads() if thread.name == THREAD]
-
-
-def _spoken(speaker: Speaker) -> Int16[np.ndarray, " time"]:
-    """Returns what a built-in speaker says."""
-    samples: Int16[np.ndarray, " time"] = (32767 * speak(speaker, 0, BUILTIN_SECONDS, RATE)).astype(np.int16)
-    return samples
-
-
-def _finished(face: Face) -> Tile:
-    """Returns a finished face with what can be saved of it."""
-    name = face.id.replace("#", "-").rpartition("/")[2]
-    links = [
-        Download("picture", f"{name}.png", "image/png", encode(face.image, "png", face.id, face.seed)),
-        Download("animation", f"{name}.webp", "image/webp", _film(face)),
-        Download(
-            "latent",
-            f"{name}.safetensors",
-            "application/octet-stream",
-            latent_file(face.latent, face.id, dict(face.about)),
-        ),
-    ]
-    return Tile(face.image, f"similarity {face.similarity:.2f}", links)
-
-
-def _film(face: Face) -> bytes:
-    """Returns an animation from the start to the face."""
-    frames, file = [*face.frames.values(), face.image], BytesIO()
-    lasting = [FRAME_MILLISECONDS * 2] * (len(frames) - 1) + [FRAME_MILLISECONDS * 12]
-    exif = Image.Exif()
-    exif[0x010E] = IMAGE_NOTICE  # ImageDescription
-    frames[0].save(
-        file, "WEBP", save_all=True, append_images=frames[1:], duration=lasting, loop=0, quality=90, exif=exif
-    )
-    return file.getvalue()
+    def _made(
+        self, path: str, settings: Settings, steps: int, on_step: OnStep, **more: Any
+    ) -> Sequence[Face]:
+        with settings.asked() as asked:
+            found = generate(
+                path,
+                steps=steps,
+                device=self.device,
+                on_step=on_step,
+                generator=self.generator,
+                guide=self.guide,
+                audio_encoder=self.audio_encoder,
+                **{**asked, **more},
+            )
+        return found if isinstance(found, list) else [found]

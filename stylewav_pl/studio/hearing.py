@@ -1,6 +1,7 @@
 """What an encoder hears in a voice, in words: how near its target is to prompts about sex and age."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -47,6 +48,21 @@ def excerpts(waveform: Float[Tensor, " time"], sample_rate: int) -> list[Float[T
     count = min(MOST_EXCERPTS, 2 * len(waveform) // length - 1)
     starts = torch.linspace(0, len(waveform) - length, count).long().tolist()
     return [waveform[start : start + length] for start in starts]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Computes in the caller's thread alone.
+
+    The steps of a recurrent network are too small to share: on two cores with other work to do the threads
+    waited for each other a hundred times as long as one of them takes alone.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @torch.no_grad()

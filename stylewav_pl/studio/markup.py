@@ -11,6 +11,7 @@ from stylewav_pl.pictures.images import encode
 from stylewav_pl.studio.hearing import Answer
 
 PREVIEW_PIXELS = 384  # pictures on the page are scaled to at most this; saved ones are not
+KEPT_PIXELS = 144
 
 
 @dataclass(frozen=True)
@@ -43,24 +44,46 @@ class Tile:
         picture: The face as it is now.
         caption: What stands below it.
         downloads: Links to save it; none while it grows.
+        may_be_kept: Whether there are buttons to keep it and to go on from it.
     """
 
     picture: Image.Image
     caption: str
     downloads: Sequence[Download] = ()
+    may_be_kept: bool = False
 
     def html(self, number: int) -> str:
         """Returns the tile; ``number`` counts from 1."""
-        shown = self.picture
-        if shown.width > PREVIEW_PIXELS:
-            shown = shown.resize((PREVIEW_PIXELS, PREVIEW_PIXELS), Image.Resampling.LANCZOS)
-        data = base64.b64encode(encode(shown, "webp", f"face {number}", 0)).decode()
-        links = " ".join(download.html() for download in self.downloads)
-        save = f'<span class="save">Save: {links}</span>' if links else ""
-        return (
-            f'<figure><img alt="Generated face {number}" src="data:image/webp;base64,{data}">'
-            f"<figcaption>{escape(self.caption)}{save}</figcaption></figure>"
-        )
+        picture = picture_html(self.picture, f"Generated face {number}")
+        caption = escape(self.caption)
+        if self.downloads:
+            links = " ".join(download.html() for download in self.downloads)
+            caption += f'<span class="save">Save {links}</span>'
+        if self.may_be_kept:
+            acts = button_html("keep", "Keep", number) + button_html("go_on", "Continue from it", number)
+            caption += f'<span class="acts">{acts}</span>'
+        return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
+
+
+def picture_html(picture: Image.Image, name: str, pixels: int = PREVIEW_PIXELS) -> str:
+    """Returns a picture of at most so many pixels, with the name that is read aloud."""
+    if picture.width > pixels:
+        picture = picture.resize((pixels, pixels), Image.Resampling.LANCZOS)
+    data = base64.b64encode(encode(picture, "webp", name, 0)).decode()
+    return f'<img alt="{escape(name)}" src="data:image/webp;base64,{data}">'
+
+
+def button_html(act: str, label: str, number: int = 0, can: bool = True) -> str:
+    """Returns a button.
+
+    Args:
+        act: What it does, an event of the page.
+        label: Its text.
+        number: Of the face that it is about, from 1; 0: those that are chosen.
+        can: Whether it can be pressed now.
+    """
+    state = "" if can else " disabled"
+    return f'<button type="button" data-act="{act}" data-number="{number}"{state}>{escape(label)}</button>'
 
 
 def faces_html(tiles: Sequence[Tile], title: str = "") -> str:
@@ -68,6 +91,34 @@ def faces_html(tiles: Sequence[Tile], title: str = "") -> str:
     heading = f"<h3>{escape(title)}</h3>" if title else ""
     figures = "".join(tile.html(number) for number, tile in enumerate(tiles, start=1))
     return f'{heading}<div class="faces">{figures}</div>'
+
+
+def kept_html(kept: Sequence[Image.Image], chosen: Sequence[int]) -> str:
+    """Returns the faces that were kept, the last one first, and what can be done with them.
+
+    Args:
+        kept: Their pictures.
+        chosen: Which of them are chosen, counted from 1.
+    """
+    if not kept:
+        return ""
+    faces = [_kept_face(number, one, number in chosen) for number, one in enumerate(kept, start=1)]
+    acts = [
+        button_html("go_on", "Continue from it", can=len(chosen) == 1),
+        button_html("morph", "Morph between the two", can=len(chosen) == 2),
+        button_html("drop", "Let go", can=bool(chosen)),
+    ]
+    return (
+        "<h3>Kept</h3><p>Choose one to continue from, or two to morph between.</p>"
+        f'<div class="kept">{"".join(reversed(faces))}</div><div class="acts">{"".join(acts)}</div>'
+    )
+
+
+def _kept_face(number: int, picture: Image.Image, is_chosen: bool) -> str:
+    shown = picture_html(picture, f"Kept face {number}", KEPT_PIXELS)
+    pressed = "true" if is_chosen else "false"
+    about = f'data-act="choose" data-number="{number}" aria-pressed="{pressed}"'
+    return f'<button type="button" {about}>{shown}</button>'
 
 
 def heard_html(heard: Mapping[str, Sequence[Answer]]) -> str:
