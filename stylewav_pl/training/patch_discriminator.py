@@ -64,4 +64,5 @@ def balance(
     """
     (wanted,) = torch.autograd.grad(likeness, last, retain_graph=True)
     (pulled,) = torch.autograd.grad(fooled, last, retain_graph=True)
-    return (wanted.norm() / (pulled.norm() + 1e-6)).clamp(max=MOST).detach()
+    factor: Tensor = (wanted.norm() / (pulled.norm() + 1e-6)).clamp(max=MOST)
+    return factor.detach()
