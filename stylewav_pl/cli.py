@@ -27,7 +27,7 @@ from stylewav_pl.weights.offline import is_offline, without_network
 
 OFFLINE_FLAG = "--offline"
 COMPLETION = "--print-completion"
-RESUMABLE = ("fit", "generate")  # a signal stops them in good order
+RESUMABLE = ("fit", "generate", "compare")  # a signal stops them in good order
 CONTINUING = (*RESUMABLE, "weights", "pocket")  # downloads and trainings go on where they were
 # What a path may have against it, whichever call finds out.
 FAULTS_OF_A_PATH = {
@@ -50,6 +50,7 @@ COMMANDS = {
     "predict": ("experiment", "render the latents of a finished run again"),
     "generate": ("generate", "a face for each audio file: generate voice.wav -o out/"),
     "invert": ("invert", "latents of photos, to begin faces there: generate --latent"),
+    "compare": ("compare", "what several generators make of the same voices, side by side"),
     "report": ("report", "write statistics, picture grid and report.html of a run again"),
     "verify": ("verify", "compare every file of a run with what was written; damaged ones are named"),
     "weights": ("weights", "list, fetch, verify, inspect and convert network weights"),

@@ -449,7 +449,7 @@ def test_a_configuration_that_is_missing_or_empty_is_told_apart(
         (
             ["--config", "nope.yaml"],
             "There is no configuration nope.yaml, neither here nor in the package, which has: age.yaml, "
-            "demo.yaml",
+            "compare.yaml",
         ),
         (["--config", str(tmp_path / "empty.yaml")], "empty.yaml is empty"),
     ):

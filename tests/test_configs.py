@@ -63,7 +63,8 @@ def test_recordings_are_cleaned_but_where_embeddings_equal_the_reference(path: P
 def test_validate_accepts_a_configuration(
     path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    voices = '[{"class_path": "BuiltinVoices", "init_args": {"per_sex": 1}}]'  # few: every clip is decoded
+    # few: every clip is decoded
+    voices = '[{"class_path": "BuiltinVoices", "init_args": {"per_sex": 1, "children": 0}}]'
     run = tmp_path / "run"
     options = [
         "--config",
@@ -77,7 +78,8 @@ def test_validate_accepts_a_configuration(
     ]
     assert main(["validate", *options]) == 0
     out = capsys.readouterr().out
-    assert "plan: 2 clips in 1 cohorts" in out
+    count = yaml.safe_load(path.read_text("utf-8"))["data"].get("count", 1)  # faces of each voice
+    assert f"plan: {2 * count} clips in 1 cohorts" in out
     assert "network: generator pocket (SHA-256 " in out
     assert not run.exists()
 

@@ -13,6 +13,7 @@ import soundfile
 import torch
 from open_clip import factory
 from PIL import Image
+from published_audio import audioclip_tensors, languagebind_tensors, write_languagebind
 from published_stylegan2 import write_ada, write_rosinality, write_stylegan3, write_tensorflow
 from slow_stylegan import stylegan_values, write_stylegan_conversion, write_stylegan_tensorflow
 from slow_stylegan2 import Values, random_values
@@ -54,7 +55,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def small_models(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small networks under the names of the real ones, which take seconds to build."""
-    small = {name: SMALL for name in ("ViT-B-32-quickgelu", "RN101-quickgelu")}
+    names = ("ViT-B-32-quickgelu", "RN101-quickgelu", "RN50-quickgelu", "ViT-L-14")
+    small = {name: SMALL for name in names}
     monkeypatch.setattr(factory, "_MODEL_CONFIGS", {**factory._MODEL_CONFIGS, **small})
 
 
@@ -110,6 +112,34 @@ def test_a_voice_becomes_a_picture_of_another_family(name: str, files: Path, tmp
     with Image.open(tmp_path / "out" / "images" / "voice.png") as image:
         assert image.size == (size, size)
         assert np.asarray(image).std() > 1
+
+
+def write_audioclip(folder: Path) -> Path:
+    """The file of the partial training."""
+    torch.save(audioclip_tensors(embed=512), folder / "AudioCLIP-Partial-Training.pt")
+    return folder / "AudioCLIP-Partial-Training.pt"
+
+
+OTHER_EARS: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "audioclip": (write_audioclip, "RN50-quickgelu/openai"),
+    "languagebind": (
+        lambda folder: write_languagebind(folder / "ear", languagebind_tensors(embed=512)),
+        "ViT-L-14/datacomp_xl_s13b_b90k",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_EARS)
+def test_a_voice_is_heard_by_another_ear(name: str, files: Path, tmp_path: Path) -> None:
+    write, guide = OTHER_EARS[name]
+    ear = str(write(tmp_path))
+    words = ["--guide", f"open_clip:{guide}@{files / 'CLIP.pt'}", "--audio-encoder", ear]
+    assert _generate(files, tmp_path / "out", *words) == 0
+    with (tmp_path / "out" / "results.csv").open(newline="", encoding="utf-8") as table:
+        (row,) = csv.DictReader(table)
+    assert float(row["similarity_end"]) > float(row["similarity_start"])
+    weights = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))["weights"]
+    assert weights["audio"] == {"source": ear, "sha256": sha256_of(Path(ear))}
 
 
 def test_a_voice_becomes_a_picture(files: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SIDE_BY_SIDE = 8
-SPACES = ("W", "WPlus", "S")
+SPACES = ("W", "WPlus", "S", "Codes")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,7 +42,8 @@ def parser() -> argparse.ArgumentParser:
         "--space",
         choices=SPACES,
         default="W",
-        help="latent space: W (default) edits best, WPlus comes nearest to photos of real people",
+        help="latent space: W (default) edits best, WPlus comes nearest to photos of real people; Codes is "
+        "that of a VQGAN, found by its encoder",
     )
     options.add_argument("--steps", type=int, metavar="N", help="of the projection (default: 200)")
     options.add_argument("--learning-rate", type=float, metavar="X", help="the highest (default: 0.1)")

@@ -17,6 +17,7 @@ FILES = {
     "audio": "audio",
     "speaker": "speaker",
     "prior": "prior",
+    "vqgan": "vqgan",
 }
 SETTINGS = {
     "faces": ("seed", "scale"),
@@ -26,6 +27,7 @@ SETTINGS = {
     "audio": ("seed", "steps", "loss", "voices", "recordings", "start"),
     "speaker": ("seed", "steps", "voices", "recordings"),
     "prior": ("seed", "steps", "samples", "generator", "guide", "preprocess"),
+    "vqgan": ("seed", "steps"),
 }
 TEACHERS = {"clip_model": "clip", "generator": "generator"}
 
@@ -75,6 +77,10 @@ def train(asked: argparse.Namespace) -> None:
         clip.train(weights, recipe=recipe, generator=generator, precision=asked.precision, **common, **steps)
     elif asked.network == "prior":
         _train_prior(asked, weights, {**common, **steps})
+    elif asked.network == "vqgan":
+        from stylewav_pl.training import vqgan
+
+        vqgan.train(weights, guide=_trained(asked.output, "clip"), **common, **steps)
     else:
         models = {name: _trained(asked.output, file) for name, file in TEACHERS.items()}
         _train_ear(asked, weights, {**common, **steps, **models, "voices": asked.voices})

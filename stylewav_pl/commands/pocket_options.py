@@ -10,7 +10,7 @@ from stylewav_pl.commands.options import Options
 
 Number = TypeVar("Number", int, float)
 NETWORKS = ("faces", "clip", "judge", "audio")
-TRAINED = ("faces", "adversarial", "clip", "judge", "audio", "speaker", "prior")
+TRAINED = ("faces", "adversarial", "clip", "judge", "audio", "speaker", "prior", "vqgan")
 PARTS = ("held-out", "validation", "training", "all")
 
 
@@ -20,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
         prog="stylewav-pl pocket",
         description="Trains the pocket suite (seeded, resumable; under 90 minutes in all on 2 cores), in "
         "this order: faces, clip, judge, audio, speaker, prior; adversarial makes a crisper generator out of "
-        "that of faces.",
+        "that of faces, vqgan a generator of another kind, with patch features of clip.",
     )
     actions = options.add_subparsers(dest="action", required=True, metavar="ACTION")
     add_train(actions.add_parser("train", help="train one network"))
@@ -59,8 +59,8 @@ def add_train(train: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("float32", "bfloat16"),
         default="float32",
-        help="of all but audio; bfloat16 is two to three times faster on hardware that has it, very slow on "
-        "other (default: float32)",
+        help="of all but audio and vqgan; bfloat16 is two to three times faster on hardware that has it, "
+        "very slow on other (default: float32)",
     )
     train.add_argument(
         "--loss",

@@ -15,11 +15,11 @@ from stylewav_pl import bounded_yaml
 from stylewav_pl.data.window import Window
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.installed import configs_directory
-from stylewav_pl.optimisation.latents import LatentSpace, S, W, WPlus
+from stylewav_pl.optimisation.latents import Codes, LatentSpace, S, W, WPlus
 from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.optimisation.start import Start
 
-SPACES: Mapping[str, type[LatentSpace]] = {"W": W, "WPlus": WPlus, "S": S}
+SPACES: Mapping[str, type[LatentSpace]] = {"W": W, "WPlus": WPlus, "S": S, "Codes": Codes}
 SPREAD = 5  # frames are spread over the steps in so many gaps
 PRIOR = "pocket"  # networks and prior have this name in the registry
 PRIOR_START = "prior"

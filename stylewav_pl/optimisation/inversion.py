@@ -17,6 +17,7 @@ from torch.optim import Adam
 
 from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.generators.base import Generator
+from stylewav_pl.generators.vqgan import VQGAN
 from stylewav_pl.optimisation.cohort import set_learning_rate
 from stylewav_pl.optimisation.latents import LatentSpace, S, W, WPlus
 from stylewav_pl.optimisation.perceptual import PatchDistance
@@ -87,6 +88,8 @@ def invert(
 ) -> Inverted:
     """Inverts photos side by side; none depends on its company.
 
+    A VQGAN has an encoder: its codes of the photos are taken, and nothing is optimised.
+
     Args:
         photos: RGB in [-1, 1], at the generator's resolution.
         seeds: One for each; what is random about it follows from there.
@@ -99,6 +102,8 @@ def invert(
     Raises:
         ConfigError: The guide has no patch features.
     """
+    if isinstance(generator, VQGAN):
+        return _encoded(photos, space, generator, noise)
     settings = settings or Inversion()
     searched = space if isinstance(space, W) else WPlus()
     photos = photos.to(generator.w_mean)
@@ -125,6 +130,16 @@ def invert(
         if isinstance(space, S):
             found = torch.cat(generator.styles(found), dim=1)
     return Inverted(found, images)
+
+
+@torch.no_grad()
+def _encoded(
+    photos: Tensor, space: LatentSpace, generator: VQGAN, noise: Literal["const", "none"]
+) -> Inverted:
+    """Takes the codes of photos, one photo at a time so that none depends on its company."""
+    codes = torch.cat([generator.encode(photo[None]) for photo in photos.to(generator.w_mean)])
+    latents = space.from_w(codes.flatten(1), generator)
+    return Inverted(latents, generator.synthesize(space.expand(latents, generator), noise=noise))
 
 
 def psnr(

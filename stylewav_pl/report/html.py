@@ -51,8 +51,9 @@ def write_report(
     Raises:
         RunDirectoryError: If there are no results, or a file that is there is damaged.
     """
-    script, style = ((TEMPLATES / name).read_text("utf-8") for name in ("report.js", "report.css"))
-    html = _template().render(
+    script = (TEMPLATES / "report.js").read_text("utf-8")
+    html = render_page(
+        "report.html.j2",
         page=build_page(run, findings, sounds),
         paper=PAPER,
         paper_prompts=SEX,
@@ -60,12 +61,23 @@ def write_report(
         most_skips=MAX_SKIPS,
         script=script,
         script_hash=_hash(script),
-        style=style,
-        style_hash=_hash(style),
     )
     path = run.path / PAGE
     write_whole(path, lambda file: file.write(html.encode("utf-8", "replace")))
     return path
+
+
+def render_page(template: str, *styles: str, **content: Any) -> str:
+    """Returns a page in the style of the report.
+
+    Args:
+        template: Its name among the templates.
+        styles: Names of style sheets beside that of the report.
+        content: What the template needs; the style and its hash are added.
+    """
+    style = "".join((TEMPLATES / name).read_text("utf-8") for name in ("report.css", *styles))
+    html: str = _template(template).render(style=style, style_hash=_hash(style), **content)
+    return html
 
 
 def _hash(text: str) -> str:
@@ -73,7 +85,7 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
-def _template() -> Any:
+def _template(name: str) -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # here, since only the report needs it
 
     environment = Environment(
@@ -92,9 +104,9 @@ def _template() -> Any:
         "shown": shown,
     }
     numbers = {"number": _number, "interval": _interval, "p": _p, "share": _share, "anova": anova_text}
-    environment.filters.update(**sentences, **numbers, means_differ=means_differ)
+    environment.filters.update(**sentences, **numbers, means_differ=means_differ, rounded=_rounded)
     environment.tests["missing"] = _is_missing
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 def _is_missing(value: object) -> bool:
@@ -105,6 +117,11 @@ def _number(value: float | NotComputable | None, digits: int = 3) -> str:
     if value is None or isinstance(value, NotComputable):
         return "–"  # noqa: RUF001 - a dash
     return minus(f"{value:.{digits}f}")
+
+
+def _rounded(value: float | NotComputable) -> str:
+    """Writes three digits, however large or small the number is."""
+    return "–" if isinstance(value, NotComputable) else minus(f"{value:.3g}")  # noqa: RUF001 - a dash
 
 
 def _interval(value: Interval | NotComputable, digits: int = 2) -> str:

@@ -42,6 +42,13 @@ ENTRIES: tuple[Entry, ...] = (
         "pocket/weights/generator.safetensors",
     ),
     PackagedWeights(
+        "pocket-vqgan",
+        "generator",
+        "MIT",
+        "VQGAN of cartoon faces, 64 px; latents of its own (latent_space: Codes)",
+        "pocket/weights/vqgan.safetensors",
+    ),
+    PackagedWeights(
         "pocket",
         "image_text",
         "MIT",

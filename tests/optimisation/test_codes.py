@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from slow_vqgan import vqgan_state, write_checkpoint
 
@@ -11,9 +12,11 @@ from stylewav_pl.cli import main
 from stylewav_pl.embedders import LinearImageTextEmbedder
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators import LinearGenerator, load_generator
+from stylewav_pl.optimisation.inversion import invert
 from stylewav_pl.optimisation.latent_files import StoredLatent, as_latent
 from stylewav_pl.optimisation.latents import Codes, W
 from stylewav_pl.optimisation.rendering import Renderer
+from stylewav_pl.pictures.images import from_picture
 
 
 @pytest.fixture
@@ -99,3 +102,29 @@ def test_a_voice_moves_codes_within_the_codebook(path, tmp_path):
         assert (latent >= least).all() and (latent <= most).all()
         assert (latent == least).any() or (latent == most).any()  # a learning rate of 5 leads beyond
     assert json.loads((tmp_path / "run" / "manifest.json").read_text("utf-8"))
+
+
+def test_a_photo_is_encoded_not_searched_for(generator):
+    photos = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    found = invert(photos, [0, 1], Codes(), generator, LinearImageTextEmbedder())
+    assert torch.equal(found.latents, generator.encode(photos))
+    assert torch.equal(found.images, generator.synthesize(generator.encode(photos).flatten(1)))
+    alone = invert(photos[1:], [1], W(), generator, LinearImageTextEmbedder())
+    assert torch.equal(alone.latents, found.latents[1:].flatten(1))
+
+
+def test_a_run_may_begin_at_a_picture(path, tmp_path):
+    picture = Image.new("RGB", (8, 8), (200, 120, 40))
+    picture.save(tmp_path / "photo.png")
+    options = ["--config", "demo.yaml", "--model.generator", str(path), "--model.latent_space", "Codes"]
+    start = '{"prior": null, "truncation": 0, "photo": "' + str(tmp_path / "photo.png") + '"}'
+    voices = '[{"class_path": "BuiltinVoices", "init_args": {"per_sex": 1}}]'
+    options += ["--model.start", start, "--model.num_steps", "1", "--data.sources", voices]
+    options += ["--model.optimizer.init_args.lr", "1e-9"]  # it stays where it begins
+    options += ["--model.objective.follow", "all", "--clip_score", "{prompts: {}}"]
+    options += ["--trainer.accelerator", "cpu", "--data.num_workers", "0"]
+    assert main(["fit", *options, "--run", str(tmp_path / "run")]) == 0
+    generator = load_generator(path)
+    begun = generator.encode(from_picture(picture)[None])[0]
+    for file in (tmp_path / "run" / "latents").iterdir():
+        torch.testing.assert_close(load_file(file)["latent"], begun, atol=1e-6, rtol=0)
