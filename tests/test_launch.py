@@ -3,18 +3,26 @@ nodes on one machine."""
 
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+import yaml
+
+from stylewav_pl.commands.help import short_help
+from stylewav_pl.errors import Stopped
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-EXAMPLES = sorted((REPOSITORY / "scripts" / "launch").iterdir())
+EVERY = sorted((REPOSITORY / "scripts" / "launch").iterdir())
+EXAMPLES = [path for path in EVERY if path.suffix != ".yaml"]
+CLOUDS = [path for path in EVERY if path.suffix == ".yaml"]
 
 CONFIG = """
 model: {{generator: linear, guide: linear, audio: linear, num_steps: 3}}
@@ -31,6 +39,7 @@ exit "${{STATUS:-0}}"
 
 def test_there_is_an_example_for_each_way() -> None:
     assert [path.name for path in EXAMPLES] == ["single_machine", "slurm.sbatch", "torchrun"]
+    assert [path.name for path in CLOUDS] == ["kuberay.yaml", "skypilot.yaml"]
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
@@ -110,6 +119,53 @@ def test_the_slurm_job_goes_back_into_the_queue_after_a_signal_alone(
     if requeued:
         assert words[words.index("scontrol") :] == ["scontrol", "requeue", "17"]
     assert re.search(r"^#SBATCH --signal=USR1@\d+$", path.read_text(), re.MULTILINE)
+
+
+def cloud(name: str) -> Any:
+    (path,) = (path for path in CLOUDS if path.name == name)
+    assert f"scripts/launch/{name}" in path.read_text().split("\napi", 1)[0], (
+        "the comment shows how to call it"
+    )
+    return yaml.safe_load(path.read_text())
+
+
+def check_command(command: str, *needed: str) -> None:
+    """The program has every option of the command, and none that is needed is missing."""
+    words = shlex.split(command)
+    assert Path(words[0]).name == "stylewav-pl" and words[1] == "fit"
+    options = [word for word in words if word.startswith("--")]
+    offered = short_help("fit") + "--writer.store"
+    assert all(option in offered for option in options)
+    assert set(needed) <= set(options)
+
+
+def test_the_job_for_kubernetes_is_whole() -> None:
+    job = cloud("kuberay.yaml")
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    check_command(job["spec"]["entrypoint"], "--config", "--run", "--engine", "--workers")
+    cluster = job["spec"]["rayClusterSpec"]
+    head = cluster["headGroupSpec"]
+    assert cluster["enableInTreeAutoscaling"] and head["rayStartParams"]["num-cpus"] == "0"
+    (workers,) = cluster["workerGroupSpecs"]
+    assert f":{workers['maxReplicas']}" in job["spec"]["entrypoint"]
+    for group in (head, workers):
+        pod = group["template"]["spec"]
+        (container,) = pod["containers"]
+        mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+        assert mounted == {"shared": "/shared"}
+        assert [volume["name"] for volume in pod["volumes"]] == ["shared"]
+        assert container["workingDir"] == "/shared", "the workers' working folder is that of the command"
+
+
+def test_the_job_for_spot_machines_is_whole() -> None:
+    task = cloud("skypilot.yaml")
+    check_command(task["run"], "--config", "--run", "--results")
+    assert task["resources"]["use_spot"]
+    assert task["resources"]["job_recovery"]["recover_on_exit_codes"] == [Stopped.exit_code]
+    for text in (task["setup"], task["run"]):
+        subprocess.run(["bash", "-n", "-c", text], check=True)
+    for name in task["envs"]:
+        assert f'"${name}"' in task["run"]
 
 
 @pytest.mark.slow

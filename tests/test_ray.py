@@ -9,6 +9,10 @@ import pytest
 import soundfile
 
 from stylewav_pl.cli import main
+from stylewav_pl.commands import ray_engine
+from stylewav_pl.errors import ConfigError, Stopped
+from stylewav_pl.processes.dispenser import END
+from stylewav_pl.processes.ray_workers import Seat
 
 ray = pytest.importorskip("ray", reason="needs the extra `ray`")
 
@@ -96,3 +100,31 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
     assert fit("run", "--engine", "ray", *options) == 2
     assert why in capsys.readouterr().err
     assert not (place / "run").exists()
+
+
+def test_workers_without_ray_are_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fit("run", "--workers", "2") == 2
+    assert "Add --engine ray" in capsys.readouterr().err
+    assert not (place / "run").exists()
+
+
+@pytest.mark.parametrize("signalled", [SystemExit(15), Stopped()])
+def test_a_worker_that_is_told_to_stop_is_lost_and_has_not_failed(
+    place: Path, monkeypatch: pytest.MonkeyPatch, signalled: BaseException
+) -> None:
+    def told(*_: object) -> None:
+        raise signalled
+
+    monkeypatch.setattr(ray_engine, "WorkerCLI", told)
+    with pytest.raises(SystemExit):
+        ray_engine.work_in(str(place), [], "token", Seat(0, 1), lambda ahead: END)
+
+
+def test_what_fails_in_a_worker_is_told_with_its_exit_code(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(*_: object) -> None:
+        raise ConfigError("wrong")
+
+    monkeypatch.setattr(ray_engine, "WorkerCLI", told)
+    assert ray_engine.work_in(str(place), [], "token", Seat(0, 1), lambda ahead: END) == (2, "wrong")

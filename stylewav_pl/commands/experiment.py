@@ -23,7 +23,7 @@ from stylewav_pl.commands.trusted_classes import without_working_folder
 from stylewav_pl.commands.validate import print_plan
 from stylewav_pl.commands.walk import walk
 from stylewav_pl.data import ClipDataModule
-from stylewav_pl.errors import StyleWavError
+from stylewav_pl.errors import ConfigError, StyleWavError
 from stylewav_pl.loggers import CsvLog, RunLogger
 from stylewav_pl.module import StyleWav
 from stylewav_pl.runs.directory import RunDirectory
@@ -154,6 +154,10 @@ class ExperimentCLI(LightningCLI):
             from stylewav_pl.commands.ray_engine import fit_with_ray
 
             return fit_with_ray(self)
+        if self.uses_workers:
+            raise ConfigError(
+                "--workers counts those of --engine ray. Add --engine ray, or take --trainer.devices N."
+            )
         with self.session as session:
             session.join()
             self.trainer.fit(model, datamodule, **kwargs)
@@ -195,6 +199,11 @@ class ExperimentCLI(LightningCLI):
     def uses_ray(self) -> bool:
         """Whether Ray's workers make the cohorts, and not this process."""
         return bool(self.command == "fit" and self._get(self.config, "engine") == "ray")
+
+    @property
+    def uses_workers(self) -> bool:
+        """Whether a number of workers was given, of which only Ray has any."""
+        return self._get(self.config, "workers") is not None
 
     @cached_property
     def session(self) -> RunSession:

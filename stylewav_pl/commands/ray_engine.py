@@ -14,7 +14,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from stylewav_pl.commands.experiment import ExperimentCLI
 from stylewav_pl.commands.quiet import quiet_lightning
 from stylewav_pl.commands.trusted_classes import without_working_folder
-from stylewav_pl.errors import ConfigError, StyleWavError
+from stylewav_pl.errors import ConfigError, Stopped, StyleWavError
 from stylewav_pl.module import StyleWav
 from stylewav_pl.processes.ray_cluster import Cluster
 from stylewav_pl.processes.ray_workers import Counts, Needs, Outcome, Seat, Take
@@ -143,13 +143,18 @@ def work_in(folder: str, options: list[str], token: str, seat: Seat, take: Take)
 
     Returns:
         How it ended.
+
+    Raises:
+        SystemExit: This process was asked to stop.
     """
     try:
         check_folder(Path(folder))
         os.chdir(folder)
         with quiet_lightning(), without_working_folder():
             WorkerCLI(options, seat, take, token)
-    except BaseException as error:  # whatever it is: the command has to hear of it
+    except (SystemExit, Stopped):
+        sys.exit(1)  # SIGTERM: the node goes, so this worker is lost, and its cohorts go to others
+    except BaseException as error:  # whatever else it is: the command has to hear of it
         if not isinstance(error, StyleWavError):
             traceback.print_exc(file=sys.stderr)  # for Ray's log
         said = str(error) if isinstance(error, StyleWavError) else f"{type(error).__name__}: {error}"

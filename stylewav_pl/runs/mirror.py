@@ -53,12 +53,24 @@ class Mirror:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True, name="mirror")
 
-    def fetch(self, identity: Mapping[str, Any], anew: bool) -> None:
+    def check_empty(self) -> None:
+        """Refuses to begin anew where a run lies; called before the one on the disk is moved aside.
+
+        Raises:
+            RunDirectoryError: The store has a run.
+            OutputError: It does not answer.
+        """
+        if self.objects.read(CONFIGURATION) is not None:
+            raise RunDirectoryError(
+                f"{self.objects.url} has a run already, and --restart moves nothing there. Name another "
+                "place with --results."
+            )
+
+    def fetch(self, identity: Mapping[str, Any]) -> None:
         """Claims the store, and fetches what the directory lacks.
 
         Args:
             identity: The configuration of this start.
-            anew: Whether a new run is to begin, for which there is no place where another one lies.
 
         Raises:
             RunDirectoryError: The store has another run, or another machine works on this one.
@@ -68,17 +80,21 @@ class Mirror:
         stored = self.objects.read(CONFIGURATION)
         if stored is None:
             return
-        if anew:
-            raise RunDirectoryError(
-                f"{self.objects.url} has a run already, and --restart moves nothing there. Name another "
-                "place with --results."
-            )
         self._check(stored, identity)
         self._fetch_plan()
         self._there = set(self._fetch_cohorts())
 
     def start(self) -> None:
-        """Copies what the run is, before anything of it counts there; then what is finished, as it comes."""
+        """Copies what the run is, before anything of it counts there; then what is finished, as it comes.
+
+        A cohort that was taken back here, since it is damaged, does not count there any more either.
+        """
+        self._journals = Journals(
+            self.run.journal_path
+        ).refresh()  # they may be shorter than at :meth:`fetch`
+        for cohort in self._there - set(self._journals):
+            self.objects.remove(_name(cohort))
+        self._there &= set(self._journals)
         self._bring(OF_THE_RUN)
         self._thread.start()
 
@@ -122,6 +138,7 @@ class Mirror:
 
     def _bring_cohorts(self) -> None:
         for cohort in [cohort for cohort in self._journals.refresh() if cohort not in self._there]:
+            self.claim.renew()  # a run that was made without a store may take hours
             self._bring_cohort(cohort)
 
     def _bring_cohort(self, cohort: int) -> None:
@@ -202,6 +219,7 @@ class Mirror:
 
     def _fetch_cohort(self, cohort: int) -> bool:
         """Fetches a cohort, if everything is there as it was written."""
+        self.claim.renew()
         try:
             record, files = _parsed(self.objects.read(_name(cohort)) or b"")
         except (ValueError, KeyError, TypeError, AttributeError):

@@ -192,7 +192,9 @@ class Claim:
         """
         if time.monotonic() - self._renewed < RENEW_SECONDS:
             return
-        self._version = self.objects.write(CLAIM, self._content(), over=self._version)
+        if self._version is not None:  # without it there is no condition, and another's claim would go
+            content = self._content()
+            self._version = self.objects.write(CLAIM, content, over=self._version) or self._own(content)
         if self._version is None:
             raise ProcessError(
                 f"Another job has begun in {self.objects.url}; it does what this process has not finished.", 1
@@ -205,6 +207,11 @@ class Claim:
             if self._version is not None and self.objects.version(CLAIM) == self._version:
                 self.objects.remove(CLAIM)
         self._version = None
+
+    def _own(self, content: bytes) -> Any:
+        """Returns the version that is there, if this process has written it and the answer was lost."""
+        version = self.objects.version(CLAIM)
+        return version if self.objects.read(CLAIM) == content else None
 
     def _take_over(self, say: Callable[[str], None]) -> None:
         found = self.objects.version(CLAIM)

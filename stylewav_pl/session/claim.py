@@ -32,13 +32,15 @@ def claim(
     Raises:
         RunDirectoryError: Another process works there, or the run is another.
     """
+    if begins_anew and mirror:
+        mirror.check_empty()
     if begins_anew and run.path.exists():
         run.acquire()  # nobody may be working in it
         run.release()
         print(f"The earlier run was moved to {run.move_aside()}.")
     run.acquire()
     if mirror:
-        mirror.fetch(identity, begins_anew)
+        mirror.fetch(identity)
     if wrong := run.manifest.damage():
         print_now(f"{run.manifest_path} {wrong}: its copy is used, and put in its place.")
     if wrong := run.configuration.adopt(identity):

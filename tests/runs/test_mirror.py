@@ -113,6 +113,7 @@ def test_another_run_is_refused(
     assert "made with another configuration" in capsys.readouterr().err
     assert fit("run", "--results", url, "--restart") == 5
     assert "--restart moves nothing there" in capsys.readouterr().err
+    assert (place / "run" / "results.csv").exists() and not (place / "run.old-1").exists()
     assert Objects(url).read(CLAIM) is None
 
 
@@ -171,3 +172,48 @@ def test_a_claim_that_nobody_renews_is_taken_over_and_its_owner_ends(
     began = clock.now
     again.acquire(said.append)
     assert clock.now == began, "whoever has the directory need not wait for itself"
+
+
+def test_what_is_made_again_here_is_copied_again(place: Path, server: Flaky, url: str) -> None:
+    assert fit("run", "--results", url) == 0
+    files = json.loads(Objects(url).read("cohorts/000001.json").splitlines()[1])["files"]
+    damaged = next(name for name in files if name.startswith("images/"))
+    (place / "run" / damaged).write_bytes(b"")
+    server.asked.clear()
+    assert fit("run", "--results", url) == 0
+    assert ("PUT", "000001.json") in server.asked and Objects(url).numbers("cohorts") == [0, 1, 2]
+    assert Objects(url).read(damaged) == (place / "run" / damaged).read_bytes()
+
+
+def test_a_claim_is_renewed_while_much_is_copied(
+    place: Path, server: Flaky, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert fit("run") == 0
+    monkeypatch.setattr(objects_module, "RENEW_SECONDS", 0.0)
+    for run in ("run", "elsewhere"):
+        server.asked.clear()
+        assert fit(run, "--results", url) == 0
+        assert server.asked.count(("PUT", CLAIM)) >= 1 + 3, "once for each cohort"
+
+
+def test_a_claim_of_which_an_answer_was_lost_is_kept(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects_module, "RENEW_SECONDS", 0.0)
+    claim = Claim(Objects(url), "here")
+    claim.acquire(print)
+    write = Objects.write
+    monkeypatch.setattr(Objects, "write", lambda *words, **more: write(*words, **more) and None)
+    claim.renew()
+    monkeypatch.undo()
+    claim.release()
+    assert Objects(url).read(CLAIM) is None
+
+
+def test_whoever_has_lost_a_claim_never_takes_it_back(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects_module, "RENEW_SECONDS", 0.0)
+    first, second = (Claim(Objects(url), "here") for _ in range(2))
+    first.acquire(print)
+    second.acquire(print)
+    for _ in range(2):
+        with pytest.raises(ProcessError, match="Another job has begun"):
+            first.renew()
+    second.renew()
