@@ -21,11 +21,13 @@ from filelock import FileLock
 from stylewav_pl.errors import ConfigError, OutputError, printable
 from stylewav_pl.runs.objects import SCHEMES as STORES
 from stylewav_pl.runs.objects import Objects, reason_of
+from stylewav_pl.weights import cache
 from stylewav_pl.weights.cache import DIRECTORY, cache_directory
 from stylewav_pl.weights.download import LARGEST, Patience, UnavailableError, check_room, download
 from stylewav_pl.weights.offline import OFFLINE, is_offline
 
 WEB = ("http", "https")
+LISTINGS = "listings.json"  # of the cache: what lay in folders of stores when they were last asked
 PART_BYTES = 8 << 20  # of one request to a store, which has 30 s for it
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(/?)(.*)", re.DOTALL)  # a Path has lost one of the slashes
 _seen: dict[tuple[Path, str], "_Version"] = {}  # by cache and address: a process stays with one version
@@ -219,7 +221,7 @@ class RemoteFile:
 
 
 def names_in(folder: str, suffix: str) -> list[str]:
-    """Returns the addresses of the objects that lie in a folder of a store, sorted.
+    """Returns the addresses of the objects that lie in a folder of a store, sorted; offline those last seen.
 
     Args:
         folder: An address.
@@ -228,6 +230,19 @@ def names_in(folder: str, suffix: str) -> list[str]:
     Raises:
         ConfigError: The store does not tell.
     """
+    names = _listing(folder)
+    return [f"{folder.rstrip('/')}/{name}" for name in names if name.endswith(suffix)]
+
+
+def _listing(folder: str) -> list[str]:
+    known: list[str] | None = cache.read(LISTINGS).get(folder)
+    if is_offline():
+        if known is None:
+            raise ConfigError(
+                f"What lies in {folder} is not known, and the network is switched off ({OFFLINE}). Name the "
+                "files one by one, with braces."
+            )
+        return known
     try:
         names = Objects(folder, f"the address {folder}").names()
     except OutputError as error:
@@ -235,7 +250,9 @@ def names_in(folder: str, suffix: str) -> list[str]:
             f"{folder} could not be listed: {reason_of(error.__cause__ or error)}. Correct the address, or "
             "try again."
         ) from error
-    return [f"{folder.rstrip('/')}/{name}" for name in names if name.endswith(suffix)]
+    if names != known:
+        cache.keep(LISTINGS, folder, names)
+    return names
 
 
 def _check(url: str) -> None:

@@ -19,6 +19,7 @@ from stylewav_pl.runs import objects as objects_module
 from stylewav_pl.runs.objects import Objects
 from stylewav_pl.weights import addresses
 from stylewav_pl.weights.addresses import RemoteFile, address_of
+from stylewav_pl.weights.offline import without_network
 from stylewav_pl.weights.registry import resolve
 
 pytest.importorskip("obstore", reason="needs the extra `store`")
@@ -210,6 +211,11 @@ def test_shards_come_when_they_are_needed(bucket: Objects, server: Flaky, cache:
     clips = source.list_clips()
     assert [clip.path for clip in clips] == [f"s3://bucket/shards/c-{n}.tar/v{n}.wav" for n in range(2)]
 
+    with without_network():
+        new_process()
+        assert Shards("s3://bucket/shards/").list_clips() == clips
+        with pytest.raises(ConfigError, match=r"What lies in s3://bucket/others/ is not known"):
+            Shards("s3://bucket/others/").list_clips()
     for path in cache.glob("shards/**/*.tar"):
         path.unlink()
     new_process()
