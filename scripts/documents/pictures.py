@@ -58,7 +58,8 @@ def draw_sound(axes: object, voice: "np.ndarray") -> None:
     """Draws the loudest and softest sample of each of 150 parts."""
     parts = np.array_split(voice, 150)
     low, high = [part.min() for part in parts], [part.max() for part in parts]
-    axes.fill_between(range(len(parts)), low, high, color="#0072B2", linewidth=0)  # type: ignore[attr-defined]
+    filled = {"color": "#0072B2", "linewidth": 0}
+    axes.fill_between(range(len(parts)), low, high, **filled)  # type: ignore[attr-defined]
     axes.set_ylim(-1, 1)  # type: ignore[attr-defined]
 
 

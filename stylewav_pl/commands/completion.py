@@ -17,7 +17,7 @@ from lightning.pytorch.cli import LightningCLI
 from stylewav_pl.commands.experiment import ExperimentCLI
 from stylewav_pl.errors import ConfigError
 
-OTHERS = ("generate", "invert", "report", "verify", "weights", "data", "studio", "pocket")
+OTHERS = ("generate", "invert", "compare", "report", "verify", "weights", "data", "studio", "pocket")
 # Of these jsonargparse would spell out every setting of every class of Lightning: 80 MB instead of 300 kB.
 TRAINER = {
     "trainer.accelerator": ("auto", "cpu", "gpu"),

@@ -1,5 +1,6 @@
 """The connection to a cluster of Ray, which is an extra of the package and imported when it is asked for."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator, Mapping
@@ -55,6 +56,7 @@ class Cluster:
 
 def _connect(ray: Any) -> None:
     try:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody unasked
         ray.init(log_to_driver=False, logging_level="error")
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ConfigError(

@@ -53,6 +53,15 @@ class Counts:
             raise ConfigError(f"Expected --workers MAX or MIN:MAX, as in 4:64, found {text!r}. Correct it.")
         return cls(least, most)
 
+    def at_most(self, cohorts: int) -> "Counts":
+        """Returns no more than there are cohorts: others would find nothing to do.
+
+        >>> Counts(2, 64).at_most(3), Counts(8, 64).at_most(3)
+        (Counts(least=2, most=3), Counts(least=3, most=3))
+        """
+        most = cohorts if self.most is None else min(self.most, cohorts)
+        return Counts(min(self.least, most), most)
+
 
 @dataclass(frozen=True)
 class Needs:
@@ -211,8 +220,10 @@ class Workers:
 
         taken: list[int] = self._call("lose", lost.number)
         undone = [cohort for cohort in taken if cohort not in finished]
+        if len(undone) < len(taken):  # it has worked: its place is not to blame
+            self._losses.pop(lost.seat, None)
         cause = undone[0] if undone else lost.seat
-        self._losses[cause] += 1
+        self._losses[cause] += bool(undone or not taken)
         if self._losses[cause] == MOST_LOSSES:
             what = f"with cohort {cause}" if undone else "before they had done anything"
             raise ProcessError(

@@ -14,7 +14,7 @@ from typing import IO, Any
 from stylewav_pl.types import Recording
 
 _BLOCK = 1 << 20
-_OURS = re.compile(r"(images|latents|strips|shards|journal)/[^/\x00]+")
+_OURS = re.compile(r"(images|latents|strips|shards|journal)/(?!\.\.?$)[^/\x00]+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,5 +84,6 @@ def plan_so_far(run: RunDirectory, size: int | str, clips: int, model: StyleWav,
         if device.type == "cuda":
             model.to(device)
         size = measured_cohort(model.trial_loss, device, max(1, mine))
+        model.to("cpu")  # the trainer moves it again; who hands out cohorts to others needs no place there
         print(f"Cohorts of {size} clips ({device.type}).", flush=True)
     return run.read_plan(1 if isinstance(size, str) else size)

@@ -48,6 +48,7 @@ class HandingOut(RunSession):
         left = {cohort.index: len(cohort.ids) for cohort in self.data.cohorts}
         if not left:
             return
+        counts = counts.at_most(len(left))
         self.workers = Workers(work, counts, needs, list(left), print_now, self.settings.patience)
         with progress_bar(sum(left.values()), "faces", shown) as bar:
             while left:

@@ -26,9 +26,11 @@ def said() -> list[str]:
     return []
 
 
-def worker(folder: Path, dies: tuple[int, ...] = (), fails: tuple[int, ...] = ()) -> Callable[..., Outcome]:
+def worker(
+    folder: Path, dies: tuple[int, ...] = (), fails: tuple[int, ...] = (), dies_after: tuple[int, ...] = ()
+) -> Callable[..., Outcome]:
     """What a worker does; by value, since no other process can import this file. It dies with cohorts in
-    ``dies``, the first time or, where ``for-ever`` exists, always."""
+    ``dies``, the first time or, where ``for-ever`` exists, always; and after those in ``dies_after``."""
 
     def work(seat: Seat, take: Take) -> Outcome:
         while (cohort := take(False)) != END:
@@ -43,6 +45,8 @@ def worker(folder: Path, dies: tuple[int, ...] = (), fails: tuple[int, ...] = ()
             if cohort in dies and (begun.count(str(cohort)) == 1 or (folder / "for-ever").exists()):
                 os.kill(os.getpid(), signal.SIGKILL)
             (folder / f"done-{cohort}").touch()
+            if cohort in dies_after:
+                os.kill(os.getpid(), signal.SIGKILL)
         return 0, ""
 
     return work
@@ -77,6 +81,15 @@ def test_a_cohort_that_ends_every_worker_is_named(
     (tmp_path / "for-ever").touch()
     with pytest.raises(ProcessError, match=r"2 workers were lost with cohort 2.*same command continues"):
         make_all(tmp_path, worker(tmp_path, dies=(2,)), said.append, Counts(1, 1))
+
+
+def test_a_place_whose_workers_were_lost_after_their_work_is_not_given_up(
+    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on spot machines, in a long run."""
+    monkeypatch.setattr(ray_workers, "MOST_LOSSES", 2)
+    make_all(tmp_path, worker(tmp_path, dies_after=(0, 1, 2)), said.append, Counts(1, 1))
+    assert len(said) == 3 and all("handed out again: 0" in line for line in said)
 
 
 def test_a_worker_that_fails_ends_the_run_with_its_words_and_its_code(
