@@ -17,6 +17,7 @@ from stylewav_pl.data.tables import collect
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.ranges import check_number
 from stylewav_pl.types import Clip, as_path
+from stylewav_pl.weights.addresses import refuse_address
 
 # What every clip is labelled with beside the trait, where its speaker told.
 SEXES = {value: label for label in ("female", "male") for value in spellings([label])}
@@ -84,6 +85,7 @@ class CommonVoice(FileSource):
                 f"{list(splits)} and seconds {seconds}."
             )
         check_number("CommonVoice.min_words", min_words, least=0)
+        refuse_address(root, "a release")
         self.root = as_path(root)
         self.populations = Populations(trait, populations, clips_per_speaker, seed)
         if "teens" in self.populations.labels and not include_teens:

@@ -16,6 +16,7 @@ from stylewav_pl.data.labels import read_labels
 from stylewav_pl.data.window import Window
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.types import NO_LABELS, Clip, as_path
+from stylewav_pl.weights.addresses import refuse_address
 
 LABELS = "labels.csv"
 
@@ -58,6 +59,7 @@ class Folder(FileSource):
         values: Sequence[str] = ("female", "male"),
         prefix: str = "",
     ) -> None:
+        refuse_address(path, "a folder")
         self.path = as_path(path)
         self.optional = optional
         self.labels = labels
@@ -171,6 +173,7 @@ def _path_of(place: str | Path) -> Path:
     'caf\udce9.wav'
     """
     text = str(place)
+    refuse_address(text, "an audio file")
     return (
         Path(unquote(text.removeprefix("file://"), errors="surrogateescape"))
         if text.startswith("file:///")

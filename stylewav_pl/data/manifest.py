@@ -7,9 +7,11 @@ from pathlib import Path
 import polars as pl
 
 from stylewav_pl.data.folder import FileSource
-from stylewav_pl.data.tables import listed, open_table
+from stylewav_pl.data.table_text import LINE
+from stylewav_pl.data.tables import fetched_table, listed, open_table
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.types import Clip, as_path
+from stylewav_pl.weights.addresses import address_of, refuse_address
 
 PATH, ID, SPEAKER = "path", "id", "speaker"
 
@@ -22,15 +24,23 @@ class Manifest(FileSource):
     or unreadable become skips. What a table may look like: :func:`~stylewav_pl.data.tables.open_table`.
 
     Args:
-        path: The table.
-        root: What relative paths are relative to; by default the table's folder.
+        path: The table, or its address (``s3``, ``gs``, ``az``, ``http(s)``).
+        root: What relative paths are relative to, a folder on a disk; by default the table's folder.
         traits: The columns that become labels; by default all.
     """
 
     def __init__(
         self, path: str | Path, root: str | Path | None = None, traits: list[str] | None = None
     ) -> None:
+        self.address = address_of(path)
         self.path = as_path(path)
+        if root is not None:
+            refuse_address(root, "the recordings of a table")
+        elif self.address:
+            raise ConfigError(
+                f"Expected `root`, the folder with the recordings on a disk, beside the address "
+                f"{self.address}, found none."
+            )
         self.root = as_path(root) if root is not None else self.path.parent
         self.traits = traits
 
@@ -40,16 +50,18 @@ class Manifest(FileSource):
         Raises:
             ConfigError: The table is missing or unreadable, a line of it is wrong, or it lacks a column.
         """
-        table = open_table(self.path)
+        table = open_table(fetched_table(self.address) if self.address else self.path)
         missing = [name for name in (PATH, *(self.traits or ())) if name not in table.columns]
         if missing:
             raise ConfigError(
-                f"{self.path} has the columns {listed(table.columns)}; expected {', '.join(missing)}, too. "
-                "`path` names the recordings; `id`, `speaker` and one column per trait may stand beside it."
+                f"{self.address or self.path} has the columns {listed(table.columns)}; expected "
+                f"{', '.join(missing)}, too. `path` names the recordings; `id`, `speaker` and one column "
+                "per trait may stand beside it."
             )
         traits = [name for name in table.columns if self._is_trait(name)]
         known = [name for name in (PATH, ID, SPEAKER) if name in table.columns]
         rows = table.read([*known, *traits])
+        _refuse_addresses(rows)
         # millions of rows have few combinations of labels
         told: dict[tuple[str, ...], Mapping[str, str]] = {}
         clips = []
@@ -71,6 +83,17 @@ class Manifest(FileSource):
 
     def _is_trait(self, name: str) -> bool:
         return name not in (PATH, ID, SPEAKER) and (self.traits is None or name in self.traits)
+
+
+def _refuse_addresses(rows: pl.DataFrame) -> None:
+    """Refuses rows whose recording has an address: a disk's path made of it would be no file."""
+    for line, path in (
+        rows.filter(pl.col(PATH).str.contains("^[a-z0-9]+://")).select(LINE, PATH).head(1).rows()
+    ):
+        raise ConfigError(
+            f"Line {line} of the table names the recording {path!r}; expected paths on a disk. Copy the "
+            "recordings, or pack them into shards, which may have addresses."
+        )
 
 
 def _column(name: str, rows: pl.DataFrame) -> pl.Expr:

@@ -1,24 +1,17 @@
 """Which files a pattern of shards means: local ones, or fetched ones that are kept in the cache."""
 
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 from braceexpand import braceexpand
-from filelock import FileLock
 
 from stylewav_pl.data.ignored import Ignored
-from stylewav_pl.errors import ConfigError, printable
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.types import as_path
-from stylewav_pl.weights.cache import DIRECTORY, cache_directory
-from stylewav_pl.weights.download import Patience, UnavailableError, download
-from stylewav_pl.weights.offline import OFFLINE, is_offline
+from stylewav_pl.weights.addresses import WEB, RemoteFile, address_of, names_in
 
-FETCHED = ("http", "https")
 SHARD, INDEX = ".tar", "shards.json"  # the second is what `data shards` writes beside them
 LARGEST_SHARD = 16 << 30  # bytes, of a shard that is fetched
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: C: is a disk
@@ -29,12 +22,19 @@ class ShardFile:
     """One shard.
 
     Attributes:
-        shown: What people read in tables: an address without passwords and tokens.
-        source: A path or an address.
+        shown: What people read in tables: a path or an address.
+        source: The same, to open.
     """
 
     shown: str
     source: str
+
+    @property
+    def remote(self) -> RemoteFile | None:
+        """The file at an address; None for one on a disk."""
+        if not _scheme(self.source):
+            return None
+        return RemoteFile(self.source, "The shard", LARGEST_SHARD, "shards")
 
     def locate(self) -> Path:
         """The file on this machine, fetched into the cache at its first use.
@@ -42,14 +42,15 @@ class ShardFile:
         Raises:
             ConfigError: It is not there.
         """
-        return _fetch(self.source, self.shown) if _scheme(self.source) else _local(as_path(self.source))
+        return self.remote.locate() if self.remote else _local(as_path(self.source))
 
 
 def find_shards(patterns: Sequence[str | Path]) -> list[ShardFile]:
     """The shards that patterns mean, in order.
 
     Args:
-        patterns: Folders (every ``*.tar`` in them), files, or ``http(s)`` addresses; braces stand for several
+        patterns: Folders (every ``*.tar`` in them), files, or addresses (``s3``, ``gs``, ``az``,
+            ``http(s)``), in a store also of a folder, with a slash at its end; braces stand for several
             (``{000..019}.tar``).
 
     Raises:
@@ -95,13 +96,15 @@ def _shards_of(source: str) -> list[ShardFile]:
         path = as_path(source)
         files = sorted(path.glob(f"[!.]*{SHARD}")) if path.is_dir() else [path]
         return [ShardFile(file.as_posix(), str(file)) for file in files]
-    if scheme not in FETCHED:
-        why = "it would run a program" if scheme == "pipe" else "only files and http(s) addresses are read"
+    address = address_of(source)
+    if not address:
+        why = "it would run a program" if scheme == "pipe" else "only files and addresses are read"
         raise ConfigError(
-            f"The shard {source!r} is refused: {why}. Mount or copy the shards, and give their path."
+            f"The shard {source!r} is refused: {why} (s3, gs, az, http and https). Mount or copy the shards, "
+            "and give their path."
         )
-    parts = urlsplit(source)
-    return [ShardFile(urlunsplit((scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")), source)]
+    is_folder = address.endswith("/") and scheme not in WEB
+    return [ShardFile(one, one) for one in (names_in(address, SHARD) if is_folder else [address])]
 
 
 def _scheme(source: str) -> str:
@@ -115,37 +118,4 @@ def _local(path: Path) -> Path:
             f"Expected a shard at {path}, found {'something else' if path.exists() else 'nothing'}. Correct "
             "`path` of the source."
         )
-    return path
-
-
-def _fetch(url: str, shown: str) -> Path:
-    """A shard is fetched once and then kept: what an address gives must not change while a run lasts."""
-    folder = cache_directory() / "shards" / sha256(url.encode()).hexdigest()[:16]
-    path = folder / (
-        re.sub(r"[^\w.-]+", "-", unquote(urlsplit(url).path).rpartition("/")[2]).lstrip(".") or "shard.tar"
-    )
-    if path.is_file():
-        return path
-    if is_offline():
-        raise ConfigError(
-            f"{shown} is not in the cache, and the network is switched off ({OFFLINE}). Fetch it by hand "
-            f"and put it at {path}."
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):  # other processes of the job want it too
-            if not path.is_file():
-                print(printable(f"Fetching {shown} into {folder}"), file=sys.stderr, flush=True)
-                part = path.with_name(f"{path.name}.part")
-                download(url, part, path.name, Patience(), LARGEST_SHARD)
-                part.replace(path)
-    except UnavailableError as error:
-        raise ConfigError(
-            f"The shard {shown} could not be fetched: {error}. Correct `path` of the source, or try again."
-        ) from error
-    except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be written ({error.strerror or error}). Set {DIRECTORY} to a directory with "
-            "room, and try again."
-        ) from error
     return path

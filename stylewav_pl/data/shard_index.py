@@ -5,7 +5,7 @@ A shard is searched once, not by each process and at each start.
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from hashlib import sha256
@@ -26,7 +26,23 @@ def contents_of(shard: Path) -> Contents:
         OSError: The shard cannot be read.
     """
     stat = shard.stat()
-    version = [__version__, stat.st_size, stat.st_mtime_ns]
+    return _contents(shard, [__version__, stat.st_size, stat.st_mtime_ns], lambda: shard)
+
+
+def contents_at(place: Path, locate: Callable[[], Path]) -> Contents:
+    """The contents of a shard that need not be there, at a place which is another one for each content.
+
+    Args:
+        place: Where it lies, or will.
+        locate: Brings it there if its contents are not known.
+
+    Raises:
+        OSError: The shard cannot be read.
+    """
+    return _contents(place, [__version__], locate)
+
+
+def _contents(shard: Path, version: Sequence[object], locate: Callable[[], Path]) -> Contents:
     kept = (
         cache_directory()
         / "shard-index"
@@ -35,7 +51,7 @@ def contents_of(shard: Path) -> Contents:
     try:
         return _from_json(json.loads(kept.read_bytes()), version)
     except (OSError, ValueError, KeyError, TypeError):  # not there, of another time, or damaged
-        contents = search(shard)
+        contents = search(locate())
     with suppress(OSError):  # a cache that cannot be written costs time, nothing else
         write_text(kept, _to_json(contents, version))
     return contents

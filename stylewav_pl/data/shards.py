@@ -13,8 +13,9 @@ from stylewav_pl.data.file_part import FilePart
 from stylewav_pl.data.ignored import Ignored
 from stylewav_pl.data.shard_contents import Refusal, key_of
 from stylewav_pl.data.shard_files import ShardFile, files_beside, find_shards
-from stylewav_pl.data.shard_index import contents_of
+from stylewav_pl.data.shard_index import contents_at, contents_of
 from stylewav_pl.data.window import Window
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.types import Clip, Skip, SkipReason
 
 MAX_SHARDS_TOLD = 3
@@ -32,16 +33,18 @@ class Shards(ClipSource):
     in a shard is run, unpickled or unpacked.
 
     Args:
-        path: A folder (every ``*.tar`` in it), a file or an ``http(s)`` address, with braces for several
-            (``clips-{000000..000999}.tar``), or a list of these. What has an address is fetched once, whole,
-            into the cache (``STYLEWAV_CACHE``).
+        path: A folder (every ``*.tar`` in it), a file or an address (``s3``, ``gs``, ``az``, ``http(s)``),
+            with braces for several (``clips-{000000..000999}.tar``), or a list of these; in a store
+            also a folder, with a slash at its end. What has an address is fetched whole into the cache
+            (``STYLEWAV_CACHE``), one shard after the other: where its contents are not known yet, else when
+            a clip in it is read.
     """
 
     def __init__(self, path: str | Path | list[str]) -> None:
         self.patterns: Sequence[str | Path] = path if isinstance(path, list) else [path]
         self._clips: list[Clip] = []
         self._skips: list[Skip] = []
-        self._places: dict[str, FilePart] = {}
+        self._places: dict[str, tuple[ShardFile, FilePart]] = {}
         self._ignored: list[Ignored] = []
         self._is_listed = False
 
@@ -72,12 +75,23 @@ class Shards(ClipSource):
 
     def read(self, clip: Clip, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
         """See :meth:`ClipSource.read`."""
-        return decode(self._places[clip.id], sample_rate, window)
+        shard, part = self._places[clip.id]
+        if shard.remote and not part.path.is_file() and shard.locate() != part.path:
+            raise ConfigError(
+                f"The shard {shard.shown} has changed since its clips were listed. Start the same command "
+                "again."
+            )
+        return decode(part, sample_rate, window)
 
     def _list(self, shard: ShardFile) -> None:
-        file = shard.locate()
+        remote = shard.remote
         try:
-            contents = contents_of(file)
+            if remote and remote.has_versions:
+                file = remote.place
+                contents = contents_at(file, remote.locate)
+            else:
+                file = shard.locate()
+                contents = contents_of(file)
         except OSError as error:
             self._skips.append(
                 Skip(
@@ -90,7 +104,7 @@ class Shards(ClipSource):
             return
         for entry in contents.entries:
             self._clips.append(Clip(entry.id, f"{shard.shown}/{entry.member}", entry.speaker, entry.labels))
-            self._places.setdefault(entry.id, FilePart(file, entry.offset, entry.size))
+            self._places.setdefault(entry.id, (shard, FilePart(file, entry.offset, entry.size)))
         self._skips += [_skip(refusal, shard) for refusal in contents.refusals]
         self._ignored.append(Ignored(shard.shown, "member", Counter(contents.ignored)))
 

@@ -14,6 +14,7 @@ import polars as pl
 
 from stylewav_pl.data.table_text import LINE, PARQUET_MAGIC, TEXT, TableText, open_text, read_head, readable
 from stylewav_pl.errors import ConfigError, printable
+from stylewav_pl.weights.addresses import RemoteFile
 
 FAULT = " fault"  # names of columns are stripped, so that none of them is called so
 _CELLS = " cells"
@@ -78,6 +79,15 @@ def collect(frames: Sequence[pl.LazyFrame], paths: Sequence[Path]) -> list[pl.Da
     """
     with readable(paths):
         return pl.collect_all(frames, engine="streaming")
+
+
+def fetched_table(address: str) -> Path:
+    """Returns the file of a table that has an address.
+
+    Raises:
+        ConfigError: It cannot be had.
+    """
+    return RemoteFile(address, "The table").locate()
 
 
 def open_table(path: Path, header: Sequence[str] | None = None) -> Table:

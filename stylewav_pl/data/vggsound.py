@@ -8,9 +8,10 @@ import polars as pl
 from stylewav_pl.data.folder import FileSource, audio_files
 from stylewav_pl.data.funnel import Funnel, Stage
 from stylewav_pl.data.ignored import Ignored
-from stylewav_pl.data.tables import open_table
+from stylewav_pl.data.tables import fetched_table, open_table
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.types import Clip, as_path
+from stylewav_pl.weights.addresses import address_of, refuse_address
 
 COLUMNS = ("id", "start", "label", "split")
 
@@ -23,7 +24,7 @@ class VggSound(FileSource):
     speaker.
 
     Args:
-        table: The CSV.
+        table: The CSV, or its address (``s3``, ``gs``, ``az``, ``http(s)``).
         path: Folder with the sounds, searched with its sub-folders.
         splits: ``train``, ``test`` or both.
         name: How a sound's file is called, without suffix, from ``{id}`` and ``{start}``; each file is the
@@ -37,6 +38,8 @@ class VggSound(FileSource):
         splits: Sequence[str] = ("train", "test"),
         name: str = "{id}_{start:06d}",
     ) -> None:
+        self.address = address_of(table)
+        refuse_address(path, "the folder with sounds")
         self.table = as_path(table)
         self.path = as_path(path)
         self.splits = tuple(splits)
@@ -88,7 +91,8 @@ class VggSound(FileSource):
                 f"Expected a folder with sounds at {self.path}, found {found}. Correct the paths of the data "
                 "source."
             )
-        rows = open_table(self.table, COLUMNS).read(COLUMNS)
+        table = fetched_table(self.address) if self.address else self.table
+        rows = open_table(table, COLUMNS).read(COLUMNS)
         wrong = rows.filter(~pl.col("start").str.contains(r"^[0-9]{1,9}$")).head(1)
         for line, *cells in wrong.iter_rows():
             raise ConfigError(

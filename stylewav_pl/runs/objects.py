@@ -35,8 +35,12 @@ class Objects:
         url: The address.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, named_by: str = "--results") -> None:
         """Connects to nothing yet.
+
+        Args:
+            url: The address.
+            named_by: What a user corrects where it is wrong.
 
         Raises:
             ConfigError: The address is none, or ``obstore`` is not installed.
@@ -44,12 +48,12 @@ class Objects:
         scheme = url.partition("://")[0]
         if "://" not in url or scheme not in SCHEMES:
             raise ConfigError(
-                f"Expected --results as s3://BUCKET/PLACE (or gs://, az://), found {url!r}. A place on a "
+                f"Expected {named_by} as s3://BUCKET/PLACE (or gs://, az://), found {url!r}. A place on a "
                 "disk is named by --run."
             )
         if find_spec("obstore") is None:
             raise ConfigError(
-                "--results needs obstore, which is not installed: pip install 'stylewav-pl[store]'"
+                f"{named_by} needs obstore, which is not installed: pip install 'stylewav-pl[store]'"
             )
         import obstore
         from obstore.store import from_url
@@ -59,7 +63,7 @@ class Objects:
         try:
             self._store: Any = from_url(self.url)
         except (obstore.exceptions.BaseError, ValueError) as error:
-            raise ConfigError(f"{url} cannot be used: {_reason(error)}. Correct --results.") from error
+            raise ConfigError(f"{url} cannot be used: {reason_of(error)}. Correct {named_by}.") from error
 
     def read(self, name: str, size: int | None = None) -> bytes | None:
         """Reads an object; None where there is none, or one of another size than expected."""
@@ -68,6 +72,24 @@ class Objects:
                 found = self._library.get(self._store, name)
                 return None if size not in (None, found.meta["size"]) else bytes(found.bytes())
             except FileNotFoundError:
+                return None
+
+    def head(self, name: str) -> tuple[str, int] | None:
+        """Tells the entity tag of an object and its bytes; None where there is none."""
+        with self._told():
+            try:
+                found = self._library.head(self._store, name)
+            except FileNotFoundError:
+                return None
+            return found["e_tag"] or found["last_modified"].isoformat(), found["size"]
+
+    def part(self, name: str, tag: str, start: int, end: int) -> bytes | None:
+        """Reads bytes of the version of an object that has this tag; None where it is not there any more."""
+        options = {"range": (start, end), **({"if_match": tag} if tag.startswith('"') else {})}
+        with self._told():
+            try:
+                return bytes(self._library.get(self._store, name, options=options).bytes())
+            except (FileNotFoundError, self._library.exceptions.PreconditionError):
                 return None
 
     def version(self, name: str) -> Any:
@@ -123,7 +145,7 @@ class Objects:
         try:
             yield
         except (self._library.exceptions.BaseError, OSError, ValueError, NotImplementedError) as error:
-            raise OutputError(self.url, _reason(error)) from error
+            raise OutputError(self.url, reason_of(error)) from error
 
 
 @final
@@ -156,7 +178,7 @@ class Claim:
             self._version = self.objects.write(CLAIM, self._content(), anew=True)
         except OutputError as error:
             raise ConfigError(
-                f"{self.objects.url} cannot be used: {_reason(error.__cause__ or error)}. Check --results, "
+                f"{self.objects.url} cannot be used: {reason_of(error.__cause__ or error)}. Check --results, "
                 "and the credentials in the environment."
             ) from error
         self._renewed = time.monotonic()
@@ -240,6 +262,6 @@ def _version(found: Any) -> dict[str, str]:
     return {name: found[name] for name in ("e_tag", "version") if found[name]}
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """What obstore says, without what it adds for programmers."""
     return one_line(str(error).partition("\n\nDebug source")[0])

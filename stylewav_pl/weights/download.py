@@ -169,7 +169,7 @@ class _Attempt:
                 "the server does not say how long the file is, so that nobody could tell whether it came "
                 "whole"
             )
-        self._check_room(total, start)
+        check_room(self.part, total, start, self.largest)
         # disable=None: no bar where nobody watches
         with (
             self.part.open("ab" if start else "wb") as file,
@@ -205,20 +205,8 @@ class _Attempt:
             yield block
             pace.check(len(block))
 
-    def _check_room(self, total: int | None, start: int) -> None:
-        if total is not None and total > self.largest:
-            raise self._too_large(f"{total / 1e6:,.0f} MB")
-        free = shutil.disk_usage(self.part.parent).free
-        if total is not None and total - start > free:
-            raise OSError(
-                errno.ENOSPC, f"{(total - start) / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free"
-            )
-
     def _too_large(self, found: str) -> UnavailableError:
-        _forget(self.part)
-        return UnavailableError(
-            f"the server sends {found}, and the file can have {self.largest / 1e6:,.0f} MB at most"
-        )
+        return _too_large(self.part, found, self.largest)
 
     def _check_end(self, total: int | None) -> None:
         size = _size(self.part)
@@ -228,6 +216,35 @@ class _Attempt:
             raise InterruptedDownloadError(f"the answer ended at byte {size} of {total}")
         if total is not None and size > total:
             raise OtherFileError(f"{size} bytes came of a file of {total}")
+
+
+def check_room(part: Path, total: int | None, start: int, largest: int) -> None:
+    """Refuses what is too large for anybody, or for the disk.
+
+    Args:
+        part: The file to fill.
+        total: Bytes of the whole; None where nobody knows.
+        start: How many of them are there.
+        largest: How many there may be.
+
+    Raises:
+        UnavailableError: More than ``largest`` are announced.
+        OSError: The disk has no room.
+    """
+    if total is not None and total > largest:
+        raise _too_large(part, f"{total / 1e6:,.0f} MB", largest)
+    free = shutil.disk_usage(part.parent).free
+    if total is not None and total - start > free:
+        raise OSError(
+            errno.ENOSPC, f"{(total - start) / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free"
+        )
+
+
+def _too_large(part: Path, found: str, largest: int) -> UnavailableError:
+    _forget(part)
+    return UnavailableError(
+        f"the server sends {found}, and the file can have {largest / 1e6:,.0f} MB at most"
+    )
 
 
 def _begun(part: Path, url: str) -> Version | None:

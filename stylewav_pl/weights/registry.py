@@ -4,7 +4,8 @@ import os
 import re
 from pathlib import Path
 
-from stylewav_pl.errors import WeightsError
+from stylewav_pl.errors import ConfigError, WeightsError
+from stylewav_pl.weights.addresses import RemoteFile, address_of
 from stylewav_pl.weights.entry import Entry, PackagedWeights
 from stylewav_pl.weights.open_clip_name import FORMS, parse_open_clip
 from stylewav_pl.weights.published import PUBLISHED
@@ -101,8 +102,8 @@ def resolve(source: str | Path, kind: str) -> Path:
     A registry name comes first; write ``./pocket`` for a file of that name.
 
     Args:
-        source: A registry name, the path of a file, or a CLIP model of the ``open_clip`` library (see
-            :mod:`.open_clip_name`).
+        source: A registry name, the path or the address of a file (see :mod:`.addresses`), or a CLIP model
+            of the ``open_clip`` library (see :mod:`.open_clip_name`).
         kind: ``generator``, ``image_text``, ``audio``, ``prior`` or ``speaker``.
 
     Raises:
@@ -117,6 +118,8 @@ def resolve(source: str | Path, kind: str) -> Path:
         if kind != "image_text":
             raise WeightsError(f"{source} is a CLIP model, but weights of kind {kind!r} are needed here.")
         return named.get(open_clip_model.by_openai, open_clip_model).locate()
+    if fetched := _fetched(source):
+        return fetched
     path = Path(source).expanduser()
     if path.is_file():
         check_readable(path)
@@ -133,6 +136,15 @@ def resolve(source: str | Path, kind: str) -> Path:
         f"Expected a weight name of kind {kind!r} ({names}) or the path of an existing file{also}; found "
         f"{found}."
     )
+
+
+def _fetched(source: str | Path) -> Path | None:
+    """What an address gives; None for what is none."""
+    try:
+        address = address_of(source)
+        return RemoteFile(address, "The weights at").locate() if address else None
+    except ConfigError as error:
+        raise WeightsError(str(error)) from error
 
 
 def entries_named(names: list[str]) -> list[Entry]:

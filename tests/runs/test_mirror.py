@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from object_store import Flaky, serving
 
 from stylewav_pl.cli import main
 from stylewav_pl.errors import ConfigError, OutputError, ProcessError, RunDirectoryError
@@ -16,7 +17,7 @@ from stylewav_pl.runs import objects as objects_module
 from stylewav_pl.runs.objects import CLAIM, Claim, Objects
 
 pytest.importorskip("obstore", reason="needs the extra `store`")
-moto_server = pytest.importorskip("moto.server", reason="needs moto")
+pytest.importorskip("moto.server", reason="needs moto")
 
 CONFIG = """
 model: {generator: linear, guide: linear, audio: linear, num_steps: 3}
@@ -27,43 +28,10 @@ trainer: {accelerator: cpu}
 TOLD_APART = ("journal/rank-", "journal/manifest.json", "log.csv", ".lock", "manifest.json", "config.yaml")
 
 
-class Flaky:
-    """A WSGI application that answers like another one, but for what it is told to spoil."""
-
-    def __init__(self, inner) -> None:
-        self.inner, self.spoilt, self.asked = inner, {}, []
-
-    def __call__(self, environ, start_response):
-        key = (environ["REQUEST_METHOD"], environ["PATH_INFO"].rpartition("/")[2])
-        self.asked.append(key)
-        if self.spoilt.get(key, 0) > 0:
-            self.spoilt[key] -= 1
-            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-            start_response("503 Slow Down", [("Content-Length", "0")])
-            return []
-        return self.inner(environ, start_response)
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[Flaky]:
-    with pytest.MonkeyPatch.context() as patch:
-        threaded = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        threaded.start()
-        port = threaded.get_host_and_port()[1]
-        flaky = threaded._server.app = Flaky(threaded._server.app)
-        for name, value in {
-            "AWS_ACCESS_KEY_ID": "somebody",
-            "AWS_SECRET_ACCESS_KEY": "a-secret",
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_REGION": "us-east-1",
-        }.items():
-            patch.setenv(name, value)
-        import requests
-
-        requests.put(f"http://127.0.0.1:{port}/bucket", timeout=60).raise_for_status()
+    with serving() as flaky:
         yield flaky
-        threaded.stop()
 
 
 @pytest.fixture
