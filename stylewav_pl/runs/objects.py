@@ -219,18 +219,22 @@ class Claim:
         owner = self._owner()
         if owner != self.owner:
             say(f"{self.objects.url} is claimed by {owner}; it is watched for {LEASE_SECONDS:.0f} s.")
-            self._watch(found, owner)
+            found = self._watch(found, owner)
         self._version = self.objects.write(CLAIM, self._content(), over=found, anew=found is None)
         if self._version is None:
             raise self._in_use(owner)
         self._renewed = time.monotonic()
 
-    def _watch(self, found: Any, owner: str) -> None:
+    def _watch(self, found: Any, owner: str) -> Any:
+        """Returns the version that is nobody's any more; None where it was given up meanwhile."""
         began = time.monotonic()
         while found is not None and time.monotonic() - began < LEASE_SECONDS:
             time.sleep(WATCH_SECONDS)
-            if self.objects.version(CLAIM) != found:
+            current = self.objects.version(CLAIM)
+            if current not in (None, found):
                 raise self._in_use(owner)
+            found = current
+        return found
 
     def _owner(self) -> str:
         try:

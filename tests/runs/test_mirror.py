@@ -156,6 +156,19 @@ def test_a_claim_that_lives_is_respected(url: str, monkeypatch: pytest.MonkeyPat
     second.acquire(print)
 
 
+def test_a_claim_that_is_given_up_meanwhile_is_taken_at_once(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (Claim(Objects(url), place) for place in ("here", "there"))
+    clock = Clock(first.release)
+    monkeypatch.setattr(objects_module, "time", clock)
+    first.acquire(print)
+    second.acquire(print)
+    assert clock.now == objects_module.WATCH_SECONDS
+    second.release()
+    assert Objects(url).read(CLAIM) is None
+
+
 def test_a_claim_that_nobody_renews_is_taken_over_and_its_owner_ends(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
