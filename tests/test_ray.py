@@ -4,11 +4,9 @@ worker, and the other way round, and no byte tells."""
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
+from six_voices import VOICES, fit, made, write_experiment
 
-from stylewav_pl.cli import main
 from stylewav_pl.commands import ray_engine
 from stylewav_pl.errors import ConfigError, Stopped
 from stylewav_pl.processes.dispenser import END
@@ -16,35 +14,14 @@ from stylewav_pl.processes.ray_workers import Seat
 
 ray = pytest.importorskip("ray", reason="needs the extra `ray`")
 
-CONFIG = """
-model: {{generator: linear, guide: linear, audio: linear, num_steps: 3}}
-data: {{cohort_size: 1, num_workers: 0, sources: [{{class_path: Folder, init_args: {{path: {folder}}}}}]}}
-clip_score: {{prompts: {{sex: {{male: a boy, female: a girl}}}}}}
-trainer: {{accelerator: cpu}}
-"""
-COHORTS = 6
-TOLD_APART = ("journal/rank-", "journal/manifest.json", "log.csv", ".lock", "manifest.json", "config.yaml")
+COHORTS = VOICES
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for number in range(COHORTS):
-        path = tmp_path / "voices" / ("male" if number % 2 else "female") / f"v{number}.wav"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, 0.1 * np.random.default_rng(number).standard_normal(9_600), 16_000)
-    (tmp_path / "run.yaml").write_text(CONFIG.format(folder="voices"))
+    write_experiment(tmp_path, cohort_size=1)
     return tmp_path
-
-
-def fit(run: str, *options: str) -> int:
-    return main(["fit", "--config", "run.yaml", "--run", run, "--threads", "1", *options])
-
-
-def made(run: Path) -> dict[str, bytes]:
-    """Everything in a run directory that must not depend on how it came about."""
-    found = {path.relative_to(run).as_posix(): path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    return {name: data for name, data in found.items() if not name.startswith((*TOLD_APART, "report.html"))}
 
 
 def interrupt(run: Path, cohorts: int) -> None:

@@ -22,7 +22,7 @@ from stylewav_pl.pocket.faces import Z_DIM
 from stylewav_pl.training.discriminator import Discriminator
 from stylewav_pl.training.faces import Precision, distillation_loss, drawn_at, noise_for
 from stylewav_pl.training.learning_rates import hold_then_fall, set_rates
-from stylewav_pl.training.loop import keep_state, restore_state, run_steps
+from stylewav_pl.training.loop import descend, move_average, run_resumable
 
 ITERATIONS = 3000
 BATCH = 16
@@ -75,23 +75,17 @@ def train(
             f"generator in {generator}."
         )
     game = Game.begin(network.to(device).to(memory_format=torch.channels_last), precision)
-    state = output.with_name(output.name + ".state")
-    first = restore_state(game, state) if resume and state.is_file() else 0
-
-    def save(done: int) -> None:
-        keep_state(game, state, done)
-        game.average.to_file(output, torch.float16)
-
-    run_steps(
+    run_resumable(
+        game,
         lambda iteration: game.step(seed, iteration, hold_then_fall(iteration / iterations)),
-        save,
-        steps=range(first, iterations),
+        lambda: game.average.to_file(output, torch.float16),
+        output,
+        steps=iterations,
+        resume=resume,
         save_every=save_every,
         name="game",
         progress=progress,
     )
-    game.average.to_file(output, torch.float16)
-    state.unlink(missing_ok=True)
 
 
 @dataclass
@@ -124,10 +118,7 @@ class Game:
         set_rates(self.optimisers, rate)
         image, losses = self._generator_step(z, drawn)
         losses["discriminator"] = self._discriminator_step(image.detach(), drawn, iteration)
-        with torch.no_grad():
-            ours: list[Tensor] = list(self.average.parameters())
-            theirs: list[Tensor] = list(self.network.parameters())
-            torch._foreach_lerp_(ours, theirs, 1 - AVERAGE_DECAY)
+        move_average(self.average, self.network, AVERAGE_DECAY)
         return losses
 
     def _generator_step(self, z: Tensor, drawn: Tensor) -> tuple[Tensor, dict[str, float]]:
@@ -137,7 +128,7 @@ class Game:
             score = self.discriminator(image)
         image = image.float()
         likeness, fooled = distillation_loss(image, drawn), softplus(-score.float()).mean()
-        self._move(self.optimisers[0], likeness + ADVERSARIAL_WEIGHT * fooled)
+        descend(self.optimisers[:1], likeness + ADVERSARIAL_WEIGHT * fooled)
         return image, {"likeness": likeness.item(), "generator": fooled.item()}
 
     def _discriminator_step(self, image: Tensor, drawn: Tensor, iteration: int) -> float:
@@ -146,17 +137,11 @@ class Game:
             made, real = self.discriminator(image), self.discriminator(drawn)
         loss = softplus(made.float()).mean() + softplus(-real.float()).mean()
         penalty = r1_penalty(self.discriminator, drawn) if iteration % R1_EVERY == 0 else torch.zeros(())
-        self._move(self.optimisers[1], loss + 0.5 * R1_WEIGHT * R1_EVERY * penalty.to(loss.device))
+        descend(self.optimisers[1:], loss + 0.5 * R1_WEIGHT * R1_EVERY * penalty.to(loss.device))
         return loss.item()
 
     def _fast(self, like: Tensor) -> torch.autocast:
         return torch.autocast(like.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
-
-    @staticmethod
-    def _move(optimiser: Adam, loss: Tensor) -> None:
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
 
     @property
     def networks(self) -> dict[str, nn.Module]:

@@ -26,7 +26,7 @@ from stylewav_pl.pocket.faces import PROMPT_SETS, RESOLUTION, TEMPLATES, WORDS, 
 from stylewav_pl.training.clip_faces import Batch, Faces, drawn_faces, generated_faces, make_batch, prepare
 from stylewav_pl.training.clip_losses import choice_loss, matching_loss, neutral_loss
 from stylewav_pl.training.learning_rates import damped_cosine, set_rates
-from stylewav_pl.training.loop import keep_state, restore_state, run_steps
+from stylewav_pl.training.loop import descend, keep_state, restore_state, run_steps
 from stylewav_pl.weights.store import save_weights
 
 Precision = Literal["float32", "bfloat16"]
@@ -199,12 +199,8 @@ class ClipTraining:
         losses = self.losses(batch, seed, step)
         weights = {"choice": CHOICE_WEIGHT, "read": READOUT_WEIGHT, "neutral": NEUTRAL_WEIGHT}
         total = torch.stack([weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum()
-        for optimiser in self.optimisers:
-            optimiser.zero_grad(set_to_none=True)
         set_rates(self.optimisers, rate)
-        total.backward()  # type: ignore[no-untyped-call]
-        for optimiser in self.optimisers:
-            optimiser.step()
+        descend(self.optimisers, total)
         with torch.no_grad():
             self.network.logit_scale.clamp_(max=float(torch.tensor(SCALE_LIMIT).log()))
         return {name: loss.item() for name, loss in losses.items()}

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from stylewav_pl.generators import StyleGAN2
 from stylewav_pl.pocket.faces import Z_DIM, drawing_parameters, render
 from stylewav_pl.training.learning_rates import hold_then_fall, set_rates
-from stylewav_pl.training.loop import keep_state, restore_state, run_steps
+from stylewav_pl.training.loop import descend, move_average, run_resumable, state_of
 from stylewav_pl.training.muon import KernelMuon
 
 Precision = Literal["float32", "bfloat16"]
@@ -92,29 +92,28 @@ def train(
     torch.set_num_threads(threads)
     # The layout in which processors convolve fastest; deepcopy and optimisers keep it.
     network = build(seed).to(device).to(memory_format=torch.channels_last)
-    state = output.with_name(output.name + ".state")
-    going_on = resume and state.is_file()
-    if not going_on:
+    if not (resume and state_of(output).is_file()):
         pretrain_mapping(network, seed, round(MAPPING_ITERATIONS * scale), progress)
     training = FaceTraining(
         network, deepcopy(network).requires_grad_(False), make_optimisers(network), precision
     )
-    first = restore_state(training, state) if going_on else 0
     plan = [phase.resolution for phase in PHASES for _ in range(max(1, round(phase.iterations * scale)))]
 
     def step(iteration: int) -> dict[str, int | float]:
         resolution, rate = plan[iteration], hold_then_fall(iteration / len(plan))
         return {"resolution": resolution, "loss": training.step(seed, iteration, resolution, rate)}
 
-    def save(done: int) -> None:
-        keep_state(training, state, done)
-        training.write(output, seed)
-
-    run_steps(
-        step, save, steps=range(first, len(plan)), save_every=save_every, name="images", progress=progress
+    run_resumable(
+        training,
+        step,
+        lambda: training.write(output, seed),
+        output,
+        steps=len(plan),
+        resume=resume,
+        save_every=save_every,
+        name="images",
+        progress=progress,
     )
-    training.write(output, seed)
-    state.unlink(missing_ok=True)
 
 
 def noise_for(seed: int, iteration: int, count: int, device: torch.device) -> Float[Tensor, "face 64"]:
@@ -205,14 +204,8 @@ class FaceTraining:
         with torch.autocast(z.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             image = image_at(self.network, self.network.mapping(z), resolution)
         loss = distillation_loss(image.float(), drawn_at(z, resolution))
-        for optimiser in self.optimisers:
-            optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        for optimiser in self.optimisers:
-            optimiser.step()
-        decay = min(AVERAGE_DECAY, (1 + iteration) / (10 + iteration))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
+        descend(self.optimisers, loss)
+        move_average(self.average, self.network, min(AVERAGE_DECAY, (1 + iteration) / (10 + iteration)))
         return loss.item()
 
     @property

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from tqdm import tqdm
 
@@ -50,6 +50,64 @@ def run_steps(
         bar.set_postfix({key: _text(value) for key, value in shown.items()}, refresh=False)
         if (step + 1) % save_every == 0:
             save(step + 1)
+
+
+def run_resumable(
+    learner: Learner,
+    take_step: Callable[[int], Mapping[str, int | float]],
+    write: Callable[[], None],
+    output: Path,
+    *,
+    steps: int,
+    resume: bool,
+    save_every: int,
+    name: str,
+    progress: bool,
+) -> None:
+    """Trains from the first step, or from where an earlier start was interrupted, to the last.
+
+    Args:
+        learner: What is trained.
+        take_step: See :func:`run_steps`.
+        write: Writes the weights to ``output``, at the end and with each state.
+        output: The weight file; beside it lies :func:`state_of` it, until the training ends.
+        steps: Of the whole training.
+        resume: Whether to go on from the state file if there is one.
+        save_every: Steps between two state files.
+        name: Of the progress bar.
+        progress: Whether to show it.
+    """
+    state = state_of(output)
+    first = restore_state(learner, state) if resume and state.is_file() else 0
+
+    def save(done: int) -> None:
+        keep_state(learner, state, done)
+        write()
+
+    run_steps(take_step, save, steps=range(first, steps), save_every=save_every, name=name, progress=progress)
+    write()
+    state.unlink(missing_ok=True)
+
+
+def state_of(output: Path) -> Path:
+    """Returns the state file of a training."""
+    return output.with_name(output.name + ".state")
+
+
+def descend(optimisers: Sequence[Optimizer], loss: Tensor) -> None:
+    """Takes one step of each optimiser down a loss."""
+    for optimiser in optimisers:
+        optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    for optimiser in optimisers:
+        optimiser.step()
+
+
+@torch.no_grad()
+def move_average(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """Moves the parameters of an average towards those of a network; ``decay`` of what was there stays."""
+    ours, theirs = (list[Tensor](part.parameters()) for part in (average, network))
+    torch._foreach_lerp_(ours, theirs, 1 - decay)
 
 
 def keep_state(learner: Learner, path: Path, step: int) -> None:

@@ -24,7 +24,7 @@ from stylewav_pl.optimisation.perceptual import PatchDistance
 from stylewav_pl.training.codebook import CodeUsage
 from stylewav_pl.training.faces import distillation_loss, drawn_at, noise_for
 from stylewav_pl.training.learning_rates import hold_then_fall, set_rates
-from stylewav_pl.training.loop import keep_state, restore_state, run_steps
+from stylewav_pl.training.loop import descend, move_average, run_resumable
 from stylewav_pl.training.muon import KernelMuon
 from stylewav_pl.training.patch_discriminator import PatchDiscriminator, balance, hinge
 
@@ -90,23 +90,17 @@ def train(
     torch.set_num_threads(threads)
     network = build(seed).to(device).to(memory_format=torch.channels_last)
     training = CodeTraining.begin(network, guide, seed)
-    state = output.with_name(output.name + ".state")
-    first = restore_state(training, state) if resume and state.is_file() else 0
-
-    def save(done: int) -> None:
-        keep_state(training, state, done)
-        training.average.to_file(output, torch.float16)
-
-    run_steps(
+    run_resumable(
+        training,
         lambda step: training.step(step, step / steps),
-        save,
-        steps=range(first, steps),
+        lambda: training.average.to_file(output, torch.float16),
+        output,
+        steps=steps,
+        resume=resume,
         save_every=save_every,
         name="vqgan",
         progress=progress,
     )
-    training.average.to_file(output, torch.float16)
-    state.unlink(missing_ok=True)
 
 
 @dataclass
@@ -160,34 +154,18 @@ class CodeTraining:
             fooled = -self.discriminator(image).mean()
             last = self.network.decoder.conv_out.weight
             loss = loss + ADVERSARIAL_WEIGHT * balance(likeness, fooled, last) * fooled
-        self._move(self.optimisers[:2], loss)
+        descend(self.optimisers[:2], loss)
         told = {"likeness": likeness.item(), "codes": self.usage.share}
         if playing:
             told["discriminator"] = self._discriminator_step(image.detach(), drawn)
-        self._follow(step)
+        move_average(self.average, self.network, min(AVERAGE_DECAY, (1 + step) / (10 + step)))
         return told
 
     def _discriminator_step(self, image: Tensor, drawn: Tensor) -> float:
         self.discriminator.requires_grad_(True)
         loss = hinge(self.discriminator(drawn), self.discriminator(image))
-        self._move(self.optimisers[2:], loss)
+        descend(self.optimisers[2:], loss)
         return loss.item()
-
-    def _follow(self, step: int) -> None:
-        """Moves the average towards the network."""
-        decay = min(AVERAGE_DECAY, (1 + step) / (10 + step))
-        with torch.no_grad():
-            ours: list[Tensor] = list(self.average.parameters())
-            theirs: list[Tensor] = list(self.network.parameters())
-            torch._foreach_lerp_(ours, theirs, 1 - decay)
-
-    @staticmethod
-    def _move(optimisers: list[Optimizer], loss: Tensor) -> None:
-        for optimiser in optimisers:
-            optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        for optimiser in optimisers:
-            optimiser.step()
 
     @property
     def networks(self) -> dict[str, nn.Module]:

@@ -6,26 +6,16 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 from object_store import Flaky, serving
+from six_voices import fit, made, write_experiment
 
-from stylewav_pl.cli import main
 from stylewav_pl.errors import ConfigError, OutputError, ProcessError, RunDirectoryError
 from stylewav_pl.runs import objects as objects_module
 from stylewav_pl.runs.objects import CLAIM, Claim, Objects
 
 pytest.importorskip("obstore", reason="needs the extra `store`")
 pytest.importorskip("moto.server", reason="needs moto")
-
-CONFIG = """
-model: {generator: linear, guide: linear, audio: linear, num_steps: 3}
-data: {cohort_size: 2, num_workers: 0, sources: [{class_path: Folder, init_args: {path: voices}}]}
-clip_score: {prompts: {sex: {male: a boy, female: a girl}}}
-trainer: {accelerator: cpu}
-"""
-TOLD_APART = ("journal/rank-", "journal/manifest.json", "log.csv", ".lock", "manifest.json", "config.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -44,22 +34,8 @@ def url(server: Flaky, request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for number in range(6):
-        path = tmp_path / "voices" / ("male" if number % 2 else "female") / f"v{number}.wav"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, 0.1 * np.random.default_rng(number).standard_normal(9_600), 16_000)
-    (tmp_path / "run.yaml").write_text(CONFIG)
+    write_experiment(tmp_path, cohort_size=2)
     return tmp_path
-
-
-def fit(run: str, *options: str) -> int:
-    return main(["fit", "--config", "run.yaml", "--run", run, "--threads", "1", *options])
-
-
-def made(run: Path) -> dict[str, bytes]:
-    """Everything in a run directory that must not depend on how it came about."""
-    found = {path.relative_to(run).as_posix(): path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    return {name: data for name, data in found.items() if not name.startswith((*TOLD_APART, "report.html"))}
 
 
 def cohorts(run: Path) -> list[int]:
