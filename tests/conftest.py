@@ -102,6 +102,7 @@ def ray_cluster() -> Iterator[None]:
     """A Ray cluster of this machine alone, with two cores; skips where Ray is not installed."""
     ray = pytest.importorskip("ray", reason="needs the extra `ray`")
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_TQDM_PATCH_PRINT", "0")  # other tests need Python's own print
         patch.setenv("RAY_AUTH_MODE", "disabled")  # it would write a token into the home directory
         patch.setenv("RAY_raylet_start_wait_time_s", "500")  # a loaded machine is no fault of a test
         ray.init(

@@ -1,7 +1,9 @@
 """``fit --engine ray``, with the program itself in the worker: a run that one process began is finished by a
 worker, and the other way round, and no byte tells."""
 
+import builtins
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from six_voices import VOICES, fit, made, write_experiment
 from stylewav_pl.commands import ray_engine
 from stylewav_pl.errors import ConfigError, Stopped
 from stylewav_pl.processes.dispenser import END
+from stylewav_pl.processes.ray_cluster import Cluster
 from stylewav_pl.processes.ray_workers import Seat
 
 ray = pytest.importorskip("ray", reason="needs the extra `ray`")
@@ -105,3 +108,23 @@ def test_what_fails_in_a_worker_is_told_with_its_exit_code(
 
     monkeypatch.setattr(ray_engine, "WorkerCLI", told)
     assert ray_engine.work_in(str(place), [], "token", Seat(0, 1), lambda ahead: END) == (2, "wrong")
+
+
+def test_print_stays_what_python_gave(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray would replace it with one that knows about its progress bars."""
+    from ray.experimental import tqdm_ray
+
+    monkeypatch.delenv("RAY_TQDM_PATCH_PRINT", raising=False)
+    monkeypatch.setattr(tqdm_ray, "_manager", None)
+    monkeypatch.setattr(builtins, "print", own := print)  # undone afterwards, whatever comes
+    for name, value in (
+        ("init", None),
+        ("is_initialized", False),
+        ("cluster_resources", {}),
+        ("shutdown", None),
+    ):
+        monkeypatch.setattr(ray, name, lambda *args, value=value, **kwargs: value)
+    with closing(Cluster()) as cluster:
+        cluster.connect()
+        tqdm_ray.instance()
+    assert builtins.print is own

@@ -57,6 +57,7 @@ class Cluster:
 def _connect(ray: Any) -> None:
     try:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody unasked
+        os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")  # Python's own print stays what it is
         ray.init(log_to_driver=False, logging_level="error")
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ConfigError(
