@@ -236,7 +236,7 @@ class StyleWav(LatentModule):
         """
         batch, targets = embed_targets(batch, self.audio, like=self.latents)
         if self.given is None:
-            starts = self.initial_latents(self.seeds_of(batch), targets)
+            starts = self.initial_latents(self.seeds_of(batch), targets, batch)
         else:
             batch, targets, starts = self.given.starts(batch, targets, self.mean_latent)
         batch, targets, loss = self.guidance.of_cohort(batch, targets, starts, self.seeds_of(batch))
@@ -275,16 +275,25 @@ class StyleWav(LatentModule):
         return [None if clip is None else seed_of(self.seed, clip) for clip in batch.slots]
 
     def initial_latents(
-        self, seeds: Sequence[int | None], targets: Float[Tensor, "cohort embed"]
+        self,
+        seeds: Sequence[int | None],
+        targets: Float[Tensor, "cohort embed"],
+        batch: ClipBatch | None = None,
     ) -> Float[Tensor, " cohort *latent"]:
-        """Returns where each slot's latent begins; ``seeds`` as of :meth:`seeds_of`."""
+        """Returns where each slot's latent begins.
+
+        Args:
+            seeds: As of :meth:`seeds_of`.
+            targets: What was heard in each.
+            batch: The clips, whose prompts tell candidates apart; without it their voices do.
+        """
         return initial_latents(
             self.start,
             seeds,
             self.mean_latent,
             self.latent_space,
             self.generator,
-            score=lambda latents: self.renderer.render_and_score(latents, targets)[2],
+            score=self.guidance.candidate_score(batch, targets),
             prior=self.prior,
             targets=targets,
             see=lambda latents: self.renderer.render_and_score(latents, targets)[1],
