@@ -148,7 +148,11 @@ def nearer(before: Float[Tensor, "face embed"], after: Float[Tensor, "face embed
 
 
 def edited(
-    per_sex: int, measured_by: str | Path = IDENTITY, seed: int = 0, **settings: Any
+    per_sex: int,
+    measured_by: str | Path = IDENTITY,
+    seed: int = 0,
+    moved_by: str | None = None,
+    **settings: Any,
 ) -> dict[str, float]:
     """Given faces, each edited by a voice of the other sex: shares that change, and what stays.
 
@@ -156,6 +160,7 @@ def edited(
         per_sex: Voices.
         measured_by: An identity network; one in no loss says most.
         seed: Of voices and given faces: settings are chosen on others than are reported.
+        moved_by: A prior that moves them in the first step.
         settings: Of :class:`StyleWav`.
     """
     source, clips = voices(per_sex, seed)
@@ -173,7 +178,7 @@ def edited(
             origin.append(pools[sex][took[sex]])
             took[sex] += 1
             save_file({"latent": origin[-1].clone()}, Path(folder) / f"{stem_of(clip.id)}.safetensors")
-        images = faces(source, clips, start=Start(latent=folder), **settings)
+        images = faces(source, clips, start=Start(latent=folder, moved_by=moved_by), **settings)
     with torch.no_grad():
         given = torch.cat([system.generator.synthesize(part) for part in torch.stack(origin).split(20)])
         before = judged(given)
@@ -206,6 +211,7 @@ def edit_settings() -> dict[str, Any]:
     named = {name: model[name] for name in ("identity", "layers") if model.get(name) is not None}
     return {
         **named,
+        "moved_by": model["start"].get("moved_by"),
         "latent_space": SPACES[model["latent_space"]](),
         "objective": Objective(**model["objective"]),
         "optimizer": partial(torch.optim.Adam, **model["optimizer"]["init_args"]),

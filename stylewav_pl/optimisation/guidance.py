@@ -101,14 +101,14 @@ class Guidance:
         return batch, targets, CohortLoss(terms, self._look_again(seeds))
 
     def candidate_score(
-        self, batch: ClipBatch | None, targets: Float[Tensor, "cohort embed"]
+        self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"]
     ) -> Callable[[Tensor], Tensor]:
         """Returns what tells candidates for a start apart.
 
         That is their similarity to the voice; with prompts the sum of their pulls, so that a clip begins at a
         face that has already something of what its words ask for.
         """
-        if self.is_plain or batch is None:
+        if self.is_plain:
             return lambda latents: self.renderer.render_and_score(latents, targets)[2]
         batch, targets = self.vectors.without_unknown_words(batch, targets)
         pulls = self._similarity(batch, targets).values()

@@ -52,7 +52,8 @@ def test_a_face_of_the_same_sex_and_age_keeps_what_is_drawn_of_identity() -> Non
     other[:, :2] = z[:, :2] / z.norm(dim=1, keepdim=True) * other.norm(dim=1, keepdim=True)  # sex and age
     before, after = (drawing_of(attributes_of(one)) for one in (z, other))
     for name in STAYS:
-        torch.testing.assert_close(getattr(after, name), getattr(before, name), atol=5e-3, rtol=0.05)
+        pair = torch.stack([getattr(one, name).flatten() for one in (before, after)])
+        assert torch.corrcoef(pair)[0, 1] > 0.99, name
     assert (before.clothes_colour - after.clothes_colour).abs().mean() > 0.1
 
 
@@ -125,20 +126,20 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(
 
 
 def test_the_command_trains_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identity.train, "__kwdefaults__", {**identity.train.__kwdefaults__, "identities": 4})
+    monkeypatch.setattr(identity, "people", lambda path, count, *rest: people(path, 4, *rest))
     words = ["pocket", "train", "identity", "-o", str(tmp_path), "--steps", "1"]
     assert main([*words, "--threads", str(torch.get_num_threads())]) == 0
     assert isinstance(load_identity(tmp_path / "identity.safetensors"), PocketIdentity)
 
 
 def test_what_ships_tells_whose_a_face_is() -> None:
-    figures = identity_evaluation.evaluate("pocket-identity", count=100)
-    for name, least in (("drawn", 0.93), ("generated", 0.93)):
+    figures = identity_evaluation.evaluate("pocket-identity", count=40)
+    for name, least in (("drawn", 0.98), ("generated", 0.97)):
         assert figures[name]["nearer than strangers"] > least
         assert figures[name]["told from look-alikes"] > 0.9
-        assert figures[name]["equal error rate"] < 0.15
-    judged = identity_evaluation.evaluate("pocket-judge", count=100)
-    assert judged["drawn"]["told from look-alikes"] < 0.1  # a CLIP model sees looks
+        assert figures[name]["equal error rate"] < 0.1
+    judged = identity_evaluation.evaluate("pocket-judge", count=10)
+    assert judged["drawn"]["told from look-alikes"] < 0.2  # a CLIP model sees looks
 
 
 def test_all_that_ships_is_small() -> None:
