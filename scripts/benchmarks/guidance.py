@@ -125,16 +125,16 @@ def words_arrive(per_sex: int, weight: float, **settings: Any) -> dict[str, dict
     return rows
 
 
-def kept_away(per_sex: int, **settings: Any) -> dict[str, float]:
-    """Shares of faces with glasses, without and with the negative text."""
+def kept_away(per_sex: int, **without: Any) -> dict[str, float]:
+    """Shares of faces with glasses: at settings under which they are as usual, and with the negative text."""
     source, clips = voices(per_sex)
     female = torch.tensor([clip.labels["sex"] == "female" for clip in clips])
     rows = {}
-    for name, prompts in (
-        ("without the text", None),
-        ("with it", voice_and_words(negative="a person with glasses")),
+    for name, settings in (
+        ("without the text", without),
+        ("with it", {"prompts": voice_and_words(negative="a person with glasses")}),
     ):
-        found = judged(faces(source, clips, prompts=prompts, **settings))
+        found = judged(faces(source, clips, **settings))
         rows[name] = share_of(found.told["glasses"], "with")
         rows[f"sex as heard, {name}"] = share(found.female == female)
     return rows
@@ -219,7 +219,7 @@ def edit_settings() -> dict[str, Any]:
     }
 
 
-def measure(per_sex: int, weight: float) -> dict[str, Any]:
+def measure(per_sex: int, weight: float, measured_by: str) -> dict[str, Any]:
     """All of it, with the settings of ``generate`` and ``edit.yaml``."""
     began = time.perf_counter()
     many_glasses = {"start": defaults().model["start"], "objective": defaults().model["objective"]}
@@ -227,6 +227,6 @@ def measure(per_sex: int, weight: float) -> dict[str, Any]:
         "voices": 2 * per_sex,
         "words beside voices": words_arrive(per_sex, weight),
         "a person with glasses, negative": kept_away(per_sex, **many_glasses),
-        "given faces edited by voices of the other sex": edited(per_sex, **edit_settings()),
+        "given faces edited by voices of the other sex": edited(per_sex, measured_by, **edit_settings()),
         "seconds": time.perf_counter() - began,
     }

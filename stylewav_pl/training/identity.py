@@ -5,6 +5,7 @@ drawn or generated, which share nothing else: the two lie together, all others a
 numbers behind an identity, thrown away in the end, teaches what is smaller than the tone of the skin.
 """
 
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,8 +77,8 @@ def train(
     if not resume:
         kept.unlink(missing_ok=True)
 
-    def shown(all: range) -> range:
-        bar: range = tqdm(all, desc="faces", disable=not progress, mininterval=5)
+    def shown(starts: range) -> Iterable[int]:
+        bar: Iterable[int] = tqdm(starts, desc="faces", disable=not progress, mininterval=5)
         return bar
 
     crowd = people(kept, identities, seed, load_generator(generator), shown)

@@ -6,7 +6,7 @@ for a voice of the other sex is to change the one and keep the other; nor are gl
 gaze, clothes, position and background.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +76,11 @@ def noise_of(seed: int, start: int, count: int) -> tuple[torch.Generator, Float[
 
 
 def people(
-    path: Path, count: int, seed: int, generator: Generator, shown: Callable[[range], range] = lambda all: all
+    path: Path,
+    count: int,
+    seed: int,
+    generator: Generator,
+    shown: Callable[[range], Iterable[int]] = lambda starts: starts,
 ) -> People:
     """Returns faces of ``count`` identities; they are made once and kept in ``path``.
 
