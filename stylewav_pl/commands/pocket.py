@@ -218,11 +218,11 @@ def evaluate(asked: argparse.Namespace) -> None:
         from stylewav_pl.training import identity_evaluation
 
         generator = _trained(asked.output, "generator")
-        told = {
+        networks = {
             source: identity_evaluation.evaluate(source, generator=generator)
             for source in (weights, "pocket-judge")
         }
-        print(identity_evaluation.table(told))
+        print(identity_evaluation.table(networks))
     elif asked.recordings is not None:
         from stylewav_pl.training import recordings_evaluation
 

@@ -144,7 +144,8 @@ class IdentityTraining:
         """Learns from one batch; returns its losses."""
         faces, numbers = self.batch(step)
         embeddings = unit(self.network(faces))
-        alike = contrastive_loss(*embeddings.chunk(2), TEMPERATURE)
+        first, second = embeddings.chunk(2)
+        alike = contrastive_loss(first, second, TEMPERATURE)
         read = F.mse_loss(self.readout(READOUT_SCALE * embeddings), numbers)
         set_rates([self.optimiser], damped_cosine(step, steps))
         descend([self.optimiser], alike + READOUT_WEIGHT * read)

@@ -67,7 +67,7 @@ def other_identity(
 
 def embed(network: IdentityEmbedder, draw: Draw, z: Float[Tensor, "face 64"]) -> Float[Tensor, "face embed"]:
     """Returns embeddings of faces, made and seen in parts."""
-    return torch.cat([network.embed_identity(draw(part)) for part in z.split(AT_ONCE)])
+    return torch.cat([network.embed_identity(draw(part)) for part in torch.split(z, AT_ONCE)])
 
 
 def verification(cosines: Float[Tensor, "face face"]) -> dict[str, float]:

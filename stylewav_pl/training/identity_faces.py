@@ -52,7 +52,10 @@ def same_identity(z: Float[Tensor, "face 64"], rng: torch.Generator) -> Float[Te
     shared = torch.zeros(Z_DIM, dtype=torch.bool)
     shared[list(IDENTITY)] = True
     old, new = z.masked_fill(shared, 0), torch.randn(z.shape, generator=rng).masked_fill(shared, 0)
-    return z.masked_fill(~shared, 0) + new * old.norm(dim=1, keepdim=True) / new.norm(dim=1, keepdim=True)
+    longer = torch.linalg.vector_norm(old, dim=1, keepdim=True)
+    longer = longer / torch.linalg.vector_norm(new, dim=1, keepdim=True)
+    other: Tensor = z.masked_fill(~shared, 0) + new * longer
+    return other
 
 
 def identity_numbers(z: Float[Tensor, "face 64"]) -> Float[Tensor, "face number"]:
