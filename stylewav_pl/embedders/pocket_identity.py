@@ -84,6 +84,7 @@ def crop(images: Float[Tensor, "clip 3 height width"]) -> Float[Tensor, "clip 3 
 def unit(embeddings: Float[Tensor, "clip embed"]) -> Float[Tensor, "clip embed"]:
     """Returns embeddings at unit length.
 
+    >>> import torch
     >>> unit(torch.tensor([[3.0, 4.0]])).tolist()
     [[0.6000000238418579, 0.800000011920929]]
     """
