@@ -1,9 +1,12 @@
 """Edits begin where a prior moves a face by what its voice says."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -93,3 +96,12 @@ def test_what_cannot_be_moved_is_refused(given: tuple[Path, Tensor]) -> None:
         Start(prior="pocket", moved_by="pocket")
     with pytest.raises(ConfigError, match="depends on the voice"):  # the first step moves
         edited(given[0], W(), steps=0)
+
+
+@pytest.mark.parametrize("document", ["configs/edit.yaml", "docs/guidance.md"])
+def test_the_start_that_a_document_names_fits_into_the_one_of_edits(document: str) -> None:
+    root = Path(__file__).resolve().parents[2]
+    shipped = yaml.safe_load((root / "configs/edit.yaml").read_text("utf-8"))["model"]["start"]
+    told = re.findall(r"edit\.yaml --model\.start '(\{.*?\})'", (root / document).read_text("utf-8"))
+    starts = [Start(**{**shipped, **json.loads(words)}) for words in told]  # an option changes what it names
+    assert [(start.latent, start.moved_by) for start in starts] == [("runs/demo/latents", "pocket")]
