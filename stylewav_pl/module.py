@@ -28,6 +28,7 @@ from stylewav_pl.optimisation.hardware import Speed
 from stylewav_pl.optimisation.latents import LatentSpace, W
 from stylewav_pl.optimisation.layers import held_entries
 from stylewav_pl.optimisation.loss import Seen
+from stylewav_pl.optimisation.moved_start import Move
 from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.optimisation.optimizer_trial import OptimizerFactory
 from stylewav_pl.optimisation.phases import Refinement, phases_of
@@ -107,7 +108,7 @@ class StyleWav(LatentModule):
             frame_steps: Steps at which an image is kept for strips, each in [0, num_steps].
             speed: Precision, memory and compilation of a step.
             seed: Seed of the run, from which each clip's own seed follows.
-            prior: Draws the starts, where ``start.prior`` is set; it belongs to these networks.
+            prior: Draws or moves the starts, where ``start`` names one; it belongs to these networks.
             given: Holds the starts, where ``start.latent`` or ``start.photo`` is set.
             reach: How far a latent may move from its start, along each direction in which w differs, in its
                 standard deviations there; ``None``: anywhere.
@@ -128,7 +129,7 @@ class StyleWav(LatentModule):
         self.audio = audio.eval().requires_grad_(False)
         self.identity = identity
         self.start = start or Start()
-        check_start(self.start, num_steps, prior, given, generator)
+        check_start(self.start, num_steps, prior, given, generator, space)
         self.prior, self.given = prior, given
         self.reach = reach_of(reach, self.latent_space, generator)
         self.recipe = Recipe(
@@ -236,10 +237,13 @@ class StyleWav(LatentModule):
         """
         batch, targets = embed_targets(batch, self.audio, like=self.latents)
         if self.given is None:
-            starts = self.initial_latents(self.seeds_of(batch), targets)
+            starts = self.initial_latents(self.seeds_of(batch), targets, batch)
         else:
             batch, targets, starts = self.given.starts(batch, targets, self.mean_latent)
         batch, targets, loss = self.guidance.of_cohort(batch, targets, starts, self.seeds_of(batch))
+        if self.start.moved_by and self.prior:
+            move = Move(self.prior, starts, self.seeds_of(batch), targets, self.renderer)
+            descend = move.first(descend, self.latents)
         descend = within(self.reach, descend, self.latents, starts)
         optimized = optimize_cohort(
             self.latents,
@@ -275,7 +279,7 @@ class StyleWav(LatentModule):
         return [None if clip is None else seed_of(self.seed, clip) for clip in batch.slots]
 
     def initial_latents(
-        self, seeds: Sequence[int | None], targets: Float[Tensor, "cohort embed"]
+        self, seeds: Sequence[int | None], targets: Float[Tensor, "cohort embed"], batch: ClipBatch
     ) -> Float[Tensor, " cohort *latent"]:
         """Returns where each slot's latent begins; ``seeds`` as of :meth:`seeds_of`."""
         return initial_latents(
@@ -284,8 +288,8 @@ class StyleWav(LatentModule):
             self.mean_latent,
             self.latent_space,
             self.generator,
-            score=lambda latents: self.renderer.render_and_score(latents, targets)[2],
-            prior=self.prior,
+            score=self.guidance.candidate_score(batch, targets),
+            prior=self.prior if self.start.prior else None,
             targets=targets,
             see=lambda latents: self.renderer.render_and_score(latents, targets)[1],
         )

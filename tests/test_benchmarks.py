@@ -113,6 +113,23 @@ def test_words_arrive_and_edits_change_what_the_voice_says(figures: Figures) -> 
     assert found["given faces edited by voices of the other sex"]["changed sex"] >= 0.5
 
 
+def test_edits_keep_whose_a_face_is_and_beards_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPT.parent / "benchmarks"))
+    import guidance
+
+    found = guidance.edited(3, **guidance.edit_settings())
+    assert found["changed sex"] >= 0.8
+    assert found["nearer than strangers, by identity"] >= 0.95
+    assert found["nearer than strangers, by the judge without sex"] >= 0.7  # sees hair, beard and age, too
+    assert found["same glasses"] >= 0.8
+    source, clips = guidance.voices(3)
+    men = [clip for clip in clips if clip.labels["sex"] == "male"]
+    bearded = guidance.faces(source, men, prompts=guidance.voice_and_words("a man with a beard", 1.0))
+    told = guidance.judged(bearded)
+    assert guidance.share_of(told.told["beard"], "with") >= 0.6
+    assert not told.female.any()
+
+
 def test_variants_are_judged_side_by_side(figures: Figures) -> None:
     found = figures("tricks", "--voices", "8", "--seeds", "1", "--samples", "100", "--only", "no step")
     assert len(found) == 2

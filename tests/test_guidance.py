@@ -8,6 +8,8 @@ import pytest
 from stylewav_pl.cli import main
 from stylewav_pl.evaluation.objective import read_terms
 from stylewav_pl.runs.finished import FinishedRun
+from stylewav_pl.weights.registry import resolve
+from stylewav_pl.weights.store import sha256_of
 
 LINEAR = [
     "--model.generator",
@@ -129,3 +131,13 @@ def test_the_direction_of_a_voice_needs_no_words(tmp_path: Path) -> None:
     terms = {term.name: term.mean for term in read_terms(FinishedRun(tmp_path / "run"))}
     assert list(terms) == ["direction, voice", "distance_to_start"]
     assert terms["direction, voice"] < 0.9  # 1 where nothing has moved
+
+
+def test_the_identity_network_belongs_to_the_run(tmp_path: Path) -> None:
+    words = ["--model.identity", "pocket-identity", "--model.objective.identity", "0.5"]
+    assert fit(tmp_path / "run", *words, clips=1) == 0
+    kept = json.loads((tmp_path / "run/manifest.json").read_text())["weights"]["identity"]
+    path = resolve("pocket-identity", "identity")
+    assert kept == {"source": "pocket-identity", "sha256": sha256_of(path)}
+    terms = {term.name: term.mean for term in read_terms(FinishedRun(tmp_path / "run"))}
+    assert 0 < terms["identity"] < 0.5  # something has moved, and it is the same face still

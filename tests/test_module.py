@@ -286,7 +286,7 @@ def test_what_a_space_holds_stays_although_weight_decay_pulls_at_it() -> None:
     )
     cohort = batch(0, "a", "b")
     (result,), _ = fit(model, [cohort])
-    starts = model.initial_latents(model.seeds_of(cohort), result.targets)
+    starts = model.initial_latents(model.seeds_of(cohort), result.targets, cohort)
     assert torch.equal(result.latents[:, model.held], starts[:, model.held])
     assert not torch.equal(starts[0, model.held], starts[1, model.held]), "each its own"
     assert ((result.latents - starts)[:, ~model.held].abs() > 1e-4).all()

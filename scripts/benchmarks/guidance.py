@@ -13,25 +13,28 @@ import yaml
 from jaxtyping import Bool, Float
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.nn import functional as F
 
 from stylewav_pl.data import BuiltinVoices, Window
 from stylewav_pl.data.loader import assemble
 from stylewav_pl.data.sound import Sound
 from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.embedders.base import ImageTextEmbedder
+from stylewav_pl.embedders.identity import load_identity
 from stylewav_pl.face.defaults import SPACES, defaults
+from stylewav_pl.generators import load_generator
 from stylewav_pl.installed import configs_directory
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.optimisation.prompts import voice_and_words
 from stylewav_pl.optimisation.start import Start
-from stylewav_pl.pocket.faces import PROMPT_SETS
+from stylewav_pl.pocket.faces import PROMPT_SETS, attributes_of
 from stylewav_pl.runs.plan import Plan, stem_of
-from stylewav_pl.training.nuisance import ANSWERS, answers_of, embed
+from stylewav_pl.training.nuisance import ANSWERS, answers_of, embed, random_faces
 from stylewav_pl.types import Clip
 
 COHORT = 20
-JUDGE = "pocket-judge"
+JUDGE, IDENTITY = "pocket-judge", "pocket-identity"
 SEX = ("male", "female")
 ASKED = {  # text to the question and the answer that should arrive
     "a person with black hair": ("hair-colour", "black"),
@@ -55,6 +58,16 @@ class Judged:
     female: Bool[Tensor, " face"]
     embedded: Float[Tensor, "face embed"]
 
+    @property
+    def without_sex(self) -> Float[Tensor, "face embed"]:
+        """What it sees but for the direction in which women and men differ, at unit length."""
+        judge, random = load_image_text_embedder(JUDGE), load_generator("pocket")
+        z, images = random_faces(random, 400, 1.0)
+        seen, male = embed(judge, images), attributes_of(z).sex > 0
+        axis = F.normalize(seen[male].mean(dim=0) - seen[~male].mean(dim=0), dim=0)
+        centred = self.embedded - seen.mean(dim=0)
+        return F.normalize(centred - (centred @ axis)[:, None] * axis, dim=1)
+
 
 def judged(images: Float[Tensor, "face 3 size size"]) -> Judged:
     """Asks the judge."""
@@ -66,9 +79,9 @@ def judged(images: Float[Tensor, "face 3 size size"]) -> Judged:
     return Judged(words, female, embedded)
 
 
-def voices(per_sex: int) -> tuple[BuiltinVoices, list[Clip]]:
+def voices(per_sex: int, seed: int = 0) -> tuple[BuiltinVoices, list[Clip]]:
     """Adults that no pocket network has heard: as many women as men."""
-    source = BuiltinVoices(per_sex)
+    source = BuiltinVoices(per_sex, seed=seed)
     return source, source.list_clips()
 
 
@@ -112,30 +125,47 @@ def words_arrive(per_sex: int, weight: float, **settings: Any) -> dict[str, dict
     return rows
 
 
-def kept_away(per_sex: int, **settings: Any) -> dict[str, float]:
-    """Shares of faces with glasses, without and with the negative text."""
+def kept_away(per_sex: int, **without: Any) -> dict[str, float]:
+    """Shares of faces with glasses: at settings under which they are as usual, and with the negative text."""
     source, clips = voices(per_sex)
     female = torch.tensor([clip.labels["sex"] == "female" for clip in clips])
     rows = {}
-    for name, prompts in (
-        ("without the text", None),
-        ("with it", voice_and_words(negative="a person with glasses")),
+    for name, settings in (
+        ("without the text", without),
+        ("with it", {"prompts": voice_and_words(negative="a person with glasses")}),
     ):
-        found = judged(faces(source, clips, prompts=prompts, **settings))
+        found = judged(faces(source, clips, **settings))
         rows[name] = share_of(found.told["glasses"], "with")
         rows[f"sex as heard, {name}"] = share(found.female == female)
     return rows
 
 
-def edited(per_sex: int, **settings: Any) -> dict[str, float]:
+def nearer(before: Float[Tensor, "face embed"], after: Float[Tensor, "face embed"]) -> float:
+    """Mean share of the other given faces that are farther from a face than its edit is."""
+    own, others = (after * before).sum(dim=1)[:, None], before @ before.T
+    apart = ~torch.eye(len(before), dtype=torch.bool)
+    return float(((others < own) & apart).sum() / apart.sum())
+
+
+def edited(
+    per_sex: int,
+    measured_by: str | Path = IDENTITY,
+    seed: int = 0,
+    moved_by: str | None = None,
+    **settings: Any,
+) -> dict[str, float]:
     """Given faces, each edited by a voice of the other sex: shares that change, and what stays.
 
-    ``nearer than strangers``: mean share of the other given faces that are farther from the origin, in the
-    judge's eyes, than the edited face is.
+    Args:
+        per_sex: Voices.
+        measured_by: An identity network; one in no loss says most.
+        seed: Of voices and given faces: settings are chosen on others than are reported.
+        moved_by: A prior that moves them in the first step.
+        settings: Of :class:`StyleWav`.
     """
-    source, clips = voices(per_sex)
+    source, clips = voices(per_sex, seed)
     system = StyleWav.from_sources(cohort_size=1)
-    random = torch.Generator().manual_seed(77)
+    random = torch.Generator().manual_seed(77 + seed)
     w = system.generator.map(torch.randn(20 * per_sex, system.generator.z_dim, generator=random))
     origin = []
     with torch.no_grad():
@@ -148,18 +178,17 @@ def edited(per_sex: int, **settings: Any) -> dict[str, float]:
             origin.append(pools[sex][took[sex]])
             took[sex] += 1
             save_file({"latent": origin[-1].clone()}, Path(folder) / f"{stem_of(clip.id)}.safetensors")
-        images = faces(source, clips, start=Start(latent=folder), **settings)
+        images = faces(source, clips, start=Start(latent=folder, moved_by=moved_by), **settings)
     with torch.no_grad():
-        before = judged(
-            torch.cat([system.generator.synthesize(part) for part in torch.stack(origin).split(20)])
-        )
+        given = torch.cat([system.generator.synthesize(part) for part in torch.stack(origin).split(20)])
+        before = judged(given)
+        network = load_identity(measured_by)
+        whose = [network.embed_identity(part) for part in (given, images)]
     after = judged(images)
-    cosines = after.embedded @ before.embedded.T
-    own = cosines.diagonal()[:, None]
-    others = before.embedded @ before.embedded.T
-    apart = ~torch.eye(len(clips), dtype=torch.bool)
     rows = {"changed sex": share(before.female != after.female)}
-    rows["nearer than strangers"] = float(((others < own) & apart).sum() / apart.sum())
+    rows["nearer than strangers, by the judge"] = nearer(before.embedded, after.embedded)
+    rows["nearer than strangers, by the judge without sex"] = nearer(before.without_sex, after.without_sex)
+    rows["nearer than strangers, by identity"] = nearer(*whose)
     for name in ("glasses", "hair-colour", "skin", "background"):
         same = [a == b for a, b in zip(before.told[name], after.told[name], strict=True)]
         rows[f"same {name}"] = sum(same) / len(same)
@@ -182,6 +211,7 @@ def edit_settings() -> dict[str, Any]:
     named = {name: model[name] for name in ("identity", "layers") if model.get(name) is not None}
     return {
         **named,
+        "moved_by": model["start"].get("moved_by"),
         "latent_space": SPACES[model["latent_space"]](),
         "objective": Objective(**model["objective"]),
         "optimizer": partial(torch.optim.Adam, **model["optimizer"]["init_args"]),
@@ -189,7 +219,7 @@ def edit_settings() -> dict[str, Any]:
     }
 
 
-def measure(per_sex: int, weight: float) -> dict[str, Any]:
+def measure(per_sex: int, weight: float, measured_by: str) -> dict[str, Any]:
     """All of it, with the settings of ``generate`` and ``edit.yaml``."""
     began = time.perf_counter()
     many_glasses = {"start": defaults().model["start"], "objective": defaults().model["objective"]}
@@ -197,6 +227,6 @@ def measure(per_sex: int, weight: float) -> dict[str, Any]:
         "voices": 2 * per_sex,
         "words beside voices": words_arrive(per_sex, weight),
         "a person with glasses, negative": kept_away(per_sex, **many_glasses),
-        "given faces edited by voices of the other sex": edited(per_sex, **edit_settings()),
+        "given faces edited by voices of the other sex": edited(per_sex, measured_by, **edit_settings()),
         "seconds": time.perf_counter() - began,
     }

@@ -46,6 +46,44 @@ def voice_to_face() -> None:
     save(Image.open(buffer), "voice-to-face.jpg")
 
 
+def words() -> None:
+    """Draws the way of a woman's and a man's voice with words beside them."""
+    import stylewav_pl
+
+    voices = [(voice, RATE) for voice in built_in_voices()[:2]]
+    asked = {"text": "a person with glasses", "negative": "a person with black hair"}
+    faces = stylewav_pl.generate(voices, **asked)
+    rows = [[*(frame for _, frame in face.frames.items())] for face in faces]
+    save(Image.fromarray(np.vstack([np.hstack(row) for row in rows])), "words.jpg")
+
+
+def edits() -> None:
+    """Draws random faces above their edits by voices of the other sex, at the settings of edit.yaml."""
+    from functools import partial
+
+    import torch
+    import yaml
+
+    import stylewav_pl
+    from stylewav_pl.optimisation.objective import Objective
+    from stylewav_pl.optimisation.start import Start
+    from stylewav_pl.pocket.voices import held_out_speakers, speak
+
+    model = yaml.safe_load(Path("configs/edit.yaml").read_text("utf-8"))["model"]
+    voices = [(np.asarray(speak(one, 0, 5.0, RATE)), RATE) for one in held_out_speakers(4)]
+    faces = stylewav_pl.generate(
+        voices,
+        start=Start(**model["start"]),
+        steps=model["num_steps"],
+        objective=Objective(**model["objective"]),
+        identity=model["identity"],
+        optimizer=partial(torch.optim.Adam, **model["optimizer"]["init_args"]),
+        frame_steps=(0, model["num_steps"]),
+    )
+    rows = [np.hstack([face.frames[step] for face in faces]) for step in (0, model["num_steps"])]
+    save(Image.fromarray(np.vstack(rows)), "edits.jpg")
+
+
 def built_in_voices() -> list["np.ndarray"]:
     """Returns a woman's, a man's and a child's voice: ``[time]`` in [-1, 1] at 16 kHz."""
     from stylewav_pl.pocket.voices import held_out_children, held_out_speakers, speak
@@ -132,6 +170,8 @@ PICTURES: dict[str, Callable[[], None]] = {
     "demo": demo,
     "report": report,
     "studio": studio,
+    "words": words,
+    "edits": edits,
 }
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.journal import ClipRecord
 from stylewav_pl.runs.members import MARK
 from stylewav_pl.runs.plan import stem_of
+from stylewav_pl.types import Clip, ClipBatch
 
 if TYPE_CHECKING:
     from stylewav_pl.commands.experiment import ExperimentCLI
@@ -214,4 +215,5 @@ def starts_of(
     if module.given is not None:
         return torch.stack([module.given.of(id) for id in ids]).to(module.device)
     targets = torch.from_numpy(cohort.targets[list(rows)]).to(module.mean_latent)
-    return module.initial_latents([records[id].seed for id in ids], targets)
+    clips = tuple(Clip(id, "", labels=records[id].labels) for id in ids)
+    return module.initial_latents([records[id].seed for id in ids], targets, ClipBatch(0, clips, ()))

@@ -18,6 +18,7 @@ FILES = {
     "speaker": "speaker",
     "prior": "prior",
     "vqgan": "vqgan",
+    "identity": "identity",
 }
 SETTINGS = {
     "faces": ("seed", "scale"),
@@ -28,7 +29,9 @@ SETTINGS = {
     "speaker": ("seed", "steps", "voices", "recordings"),
     "prior": ("seed", "steps", "samples", "generator", "guide", "preprocess"),
     "vqgan": ("seed", "steps"),
+    "identity": ("seed", "steps"),
 }
+NAMES = {"judge": "pocket-judge", "identity": "pocket-identity"}
 TEACHERS = {"clip_model": "clip", "generator": "generator"}
 
 
@@ -81,6 +84,10 @@ def train(asked: argparse.Namespace) -> None:
         from stylewav_pl.training import vqgan
 
         vqgan.train(weights, guide=_trained(asked.output, "clip"), **common, **steps)
+    elif asked.network == "identity":
+        from stylewav_pl.training import identity
+
+        identity.train(weights, generator=_trained(asked.output, "generator"), **common, **steps)
     else:
         models = {name: _trained(asked.output, file) for name, file in TEACHERS.items()}
         _train_ear(asked, weights, {**common, **steps, **models, "voices": asked.voices})
@@ -191,7 +198,7 @@ def keep_settings(weights: Path, settings: Mapping[str, Any], resume: bool) -> N
 
 def evaluate(asked: argparse.Namespace) -> None:
     """Prints the figures of one network on material that it was not trained on."""
-    weights = asked.weights or {"judge": "pocket-judge"}.get(asked.network, "pocket")
+    weights = asked.weights or NAMES.get(asked.network, "pocket")
     if asked.network == "faces":
         from stylewav_pl.training import faces_evaluation
 
@@ -207,6 +214,15 @@ def evaluate(asked: argparse.Namespace) -> None:
         print(clip_evaluation.table(clip_evaluation.evaluate(weights, generator=generator)))
         if asked.network == "judge":
             print(nuisance.table(nuisance.random_samples(generator, weights)))
+    elif asked.network == "identity":
+        from stylewav_pl.training import identity_evaluation
+
+        generator = _trained(asked.output, "generator")
+        networks = {
+            source: identity_evaluation.evaluate(source, generator=generator)
+            for source in (weights, "pocket-judge")
+        }
+        print(identity_evaluation.table(networks))
     elif asked.recordings is not None:
         from stylewav_pl.training import recordings_evaluation
 

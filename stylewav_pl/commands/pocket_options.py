@@ -9,8 +9,8 @@ from typing import TypeVar
 from stylewav_pl.commands.options import Options
 
 Number = TypeVar("Number", int, float)
-NETWORKS = ("faces", "clip", "judge", "audio")
-TRAINED = ("faces", "adversarial", "clip", "judge", "audio", "speaker", "prior", "vqgan")
+NETWORKS = ("faces", "clip", "judge", "audio", "identity")
+TRAINED = ("faces", "adversarial", "clip", "judge", "audio", "speaker", "prior", "vqgan", "identity")
 PARTS = ("held-out", "validation", "training", "all")
 
 
@@ -20,7 +20,8 @@ def parser() -> argparse.ArgumentParser:
         prog="stylewav-pl pocket",
         description="Trains the pocket suite (seeded, resumable; under 90 minutes in all on 2 cores), in "
         "this order: faces, clip, judge, audio, speaker, prior; adversarial makes a crisper generator out of "
-        "that of faces, vqgan a generator of another kind, with patch features of clip.",
+        "that of faces, vqgan a generator of another kind, with patch features of clip; identity tells whose "
+        "a face is.",
     )
     actions = options.add_subparsers(dest="action", required=True, metavar="ACTION")
     add_train(actions.add_parser("train", help="train one network"))

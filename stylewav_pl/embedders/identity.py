@@ -10,16 +10,25 @@ from torch.nn import functional as F
 
 from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.embedders.base import FrozenModule, ImageTextEmbedder
+from stylewav_pl.embedders.pocket_identity import PocketIdentityNetwork, crop, unit
+from stylewav_pl.errors import WeightsError, one_line
 from stylewav_pl.weights.open_clip_name import parse_open_clip
 from stylewav_pl.weights.registry import resolve
-from stylewav_pl.weights.state_dict import load_into, read_state_dict
-from stylewav_pl.weights.store import is_own_format
+from stylewav_pl.weights.state_dict import (
+    BUILD_ERRORS,
+    build_checked,
+    check_finite,
+    load_into,
+    read_state_dict,
+)
+from stylewav_pl.weights.store import describe, is_own_format, read_weights
 
 GROUPS = ((64, 3), (128, 4), (256, 14), (512, 3))  # channels and blocks of IR-SE50
 SQUEEZED = 16
 FACE_SIZE, SEEN_SIZE = 256, 112
 ROWS, COLUMNS = slice(35, 223), slice(32, 220)  # the face in an image that was aligned as FFHQ's are
 FIRST = "input_layer.0.weight"
+KIND, ARCHITECTURE = "identity", "separable"
 
 
 class IdentityEmbedder(FrozenModule, ABC):
@@ -74,6 +83,23 @@ class ArcFace(IdentityEmbedder):
             images = F.adaptive_avg_pool2d(images, FACE_SIZE)
         faces = F.adaptive_avg_pool2d(images[:, :, ROWS, COLUMNS], SEEN_SIZE)
         return F.normalize(self.network(faces), dim=-1)
+
+
+class PocketIdentity(IdentityEmbedder):
+    """The pocket suite's own network, for faces as its generators draw them.
+
+    Args:
+        network: Frozen here.
+    """
+
+    def __init__(self, network: PocketIdentityNetwork) -> None:
+        super().__init__()
+        self.network = network
+        self.freeze()
+
+    def embed_identity(self, images: Float[Tensor, "clip 3 height width"]) -> Float[Tensor, "clip embed"]:
+        """See :meth:`IdentityEmbedder.embed_identity`; the crop fits faces of the pocket suite."""
+        return unit(self.network(crop(images.float())))
 
 
 class IrSe50(nn.Module):
@@ -149,17 +175,38 @@ def load_identity(source: str | Path) -> IdentityEmbedder:
     """A frozen identity network.
 
     Args:
-        source: The file of IR-SE50 (``model_ir_se50.pth``), told by its content; or any source of
-            :func:`~stylewav_pl.embedders.load_image_text_embedder`, taken as :class:`ImageIdentity`.
+        source: ``pocket-identity`` or a file of its kind; the file of IR-SE50 (``model_ir_se50.pth``), told
+            by its content; or any source of :func:`~stylewav_pl.embedders.load_image_text_embedder`, taken
+            as :class:`ImageIdentity`.
 
     Raises:
         WeightsError: The source is unknown, damaged, or of another kind.
     """
     if source == "linear" or parse_open_clip(source):
         return ImageIdentity(load_image_text_embedder(source))
-    path = resolve(source, "image_text")
+    path = resolve(source, KIND)
     if not is_own_format(path):
         tensors = read_state_dict(path)
         if FIRST in tensors:
             return ArcFace(tensors, path)
+    elif describe(path).get("kind") == KIND:
+        return _read_pocket_identity(path)
     return ImageIdentity(load_image_text_embedder(source))
+
+
+def _read_pocket_identity(path: Path) -> PocketIdentity:
+    file = read_weights(path, KIND)
+    if file.architecture != ARCHITECTURE:
+        raise WeightsError(
+            f"{path} holds the architecture {file.architecture!r}, but {ARCHITECTURE!r} is needed here."
+        )
+    try:
+        announced = len(file.config["blocks"])
+        network = build_checked(lambda: PocketIdentityNetwork(**file.config), file.tensors, announced)
+    except BUILD_ERRORS as error:
+        raise WeightsError(
+            f"{path} is damaged: its tensors do not fit its configuration ({one_line(error)}). Fetch it "
+            "again."
+        ) from error
+    check_finite(network, path)
+    return PocketIdentity(network)

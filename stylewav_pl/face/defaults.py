@@ -23,7 +23,7 @@ SPACES: Mapping[str, type[LatentSpace]] = {"W": W, "WPlus": WPlus, "S": S, "Code
 SPREAD = 5  # frames are spread over the steps in so many gaps
 PRIOR = "pocket"  # networks and prior have this name in the registry
 PRIOR_START = "prior"
-WITHOUT_PRIOR = "overlays/samples.yaml"
+WITHOUT_PRIOR, WITH_WORDS = "overlays/samples.yaml", "overlays/words.yaml"
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,14 @@ def defaults(from_prior: bool = True, with_words: bool = False) -> Defaults:
 def overlays(from_prior: bool, with_words: bool) -> list[str]:
     """Returns what is laid over ``generate.yaml``.
 
-    Words arrive from near the mean in twenty steps, but seldom in the few small ones after the prior.
+    Words seldom arrive in the few small steps from the prior's answer to the voice alone.
 
-    >>> overlays(True, False), overlays(True, True)
-    ([], ['overlays/samples.yaml'])
+    >>> overlays(True, False), overlays(True, True), overlays(False, True)
+    ([], ['overlays/words.yaml'], ['overlays/samples.yaml'])
     """
-    return [] if from_prior and not with_words else [WITHOUT_PRIOR]
+    if not from_prior:
+        return [WITHOUT_PRIOR]
+    return [WITH_WORDS] if with_words else []
 
 
 def suits_prior(generator: str | Path | None, guide: str | Path | None, start: str | Start | None) -> bool:

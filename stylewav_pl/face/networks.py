@@ -87,7 +87,7 @@ def load(wanted: Wanted) -> Networks:
                 (wanted.guide, "image_text"),
                 (wanted.audio, "audio"),
                 (wanted.prior, "prior"),
-                (wanted.identity, "image_text"),
+                (wanted.identity, "identity"),
             )
         )
         return _load(wanted, state)

@@ -112,7 +112,7 @@ def prepare(asked: Asked) -> tuple[dict[str, Any], Networks]:
     speed.check(asked.place)
     identity = settings.pop("identity", None)
     sources["identity"] = None if identity is None else str(identity)
-    wanted = Wanted(**sources, prior=settings["start"].prior, device=str(asked.place), speed=speed)
+    wanted = Wanted(**sources, prior=settings["start"].prior_source, device=str(asked.place), speed=speed)
     return settings, load(wanted)
 
 

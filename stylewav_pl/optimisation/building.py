@@ -13,6 +13,7 @@ from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.convergence import EarlyStop
 from stylewav_pl.optimisation.given_latents import GivenStarts
 from stylewav_pl.optimisation.latents import LatentSpace, S
+from stylewav_pl.optimisation.moved_start import check_moved
 from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.optimisation.photo_start import prepare_given
 from stylewav_pl.optimisation.prior_start import Sources, hash_of, prepare_prior
@@ -59,8 +60,8 @@ def load_parts(
     generator, guide, audio = sources.generator, sources.guide, sources.audio
     ear = load_audio_embedder(audio) if isinstance(audio, str) else audio
     prior = None
-    if start is not None and start.prior is not None:
-        prior = prepare_prior(start.prior, sources, ear)
+    if start is not None and start.prior_source is not None:
+        prior = prepare_prior(start.prior_source, sources, ear)
     renders = load_generator(generator) if isinstance(generator, str) else generator
     if isinstance(guide, str):
         guide = load_image_text_embedder(guide, preprocess=sources.preprocess)
@@ -82,18 +83,24 @@ def check_counts(num_steps: int, cohort_size: int | Literal["auto"]) -> None:
 
 
 def check_start(
-    start: Start, num_steps: int, prior: Prior | None, given: GivenStarts | None, generator: Generator
+    start: Start,
+    num_steps: int,
+    prior: Prior | None,
+    given: GivenStarts | None,
+    generator: Generator,
+    space: LatentSpace,
 ) -> None:
     """Compares a start with what it needs.
 
     Raises:
         ConfigError: It cannot be made, or would be the same face for every voice.
     """
-    if (start.prior is None, not start.is_given) != (prior is None, given is None):
+    if (start.prior_source is None, not start.is_given) != (prior is None, given is None):
         raise ConfigError(
-            "Expected a built prior exactly where start.prior is set, and given starts exactly where "
-            "start.latent or start.photo is. Use StyleWav.from_sources, which loads them."
+            "Expected a built prior exactly where start.prior or start.moved_by is set, and given starts "
+            "exactly where start.latent or start.photo is. Use StyleWav.from_sources, which loads them."
         )
+    check_moved(start, space)
     if prior is not None and prior.latent_dim != generator.w_dim:
         raise ConfigError(
             f"The prior gives w of width {prior.latent_dim}, the generator takes {generator.w_dim}. Train "

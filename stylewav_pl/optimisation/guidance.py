@@ -100,6 +100,25 @@ class Guidance:
             terms["identity"] = Identity(objective.identity, self._whose, AtStart(self._whose))
         return batch, targets, CohortLoss(terms, self._look_again(seeds))
 
+    def candidate_score(
+        self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"]
+    ) -> Callable[[Tensor], Tensor]:
+        """Returns what tells candidates for a start apart.
+
+        That is their similarity to the voice; with prompts the sum of their pulls, so that a clip begins at a
+        face that has already something of what its words ask for.
+        """
+        if self.is_plain:
+            return lambda latents: self.renderer.render_and_score(latents, targets)[2]
+        batch, targets = self.vectors.without_unknown_words(batch, targets)
+        pulls = self._similarity(batch, targets).values()
+
+        def score(latents: Float[Tensor, " cohort *latent"]) -> Float[Tensor, " cohort"]:
+            seen = Seen(0, *self.renderer.render_and_score(latents, targets), latents)
+            return -torch.stack([pull(seen) for pull in pulls]).sum(dim=0)
+
+        return score
+
     @torch.no_grad()
     def followed(
         self, targets: Float[Tensor, "cohort embed"], starts: Float[Tensor, " cohort *latent"]

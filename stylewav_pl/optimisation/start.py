@@ -28,12 +28,16 @@ class Start:
         truncation: 0: every clip starts at the mean w, as in the paper; above 0, at most 1: at a sample of
             its own, drawn from the clip's seed and pulled towards the mean by this factor, so that what the
             voice does not say varies.
-        candidates: How many such samples each clip draws; it starts at the one most similar to its target
-            (the search before the optimisation of FuseDream, Liu et al. 2021, arXiv:2112.01573). Each costs
+        candidates: How many such samples each clip draws; it starts at the one most similar to its target,
+            or, with prompts, at the one that they pull least (the search before the optimisation of
+            FuseDream, Liu et al. 2021, arXiv:2112.01573). Each costs
             about a third of a step.
         prior: Source of a prior (``pocket``, or a file): a clip starts at what it draws for the clip's target
             from the clip's seed, which is nearly right at once; with ``truncation`` at the clip's own sample,
             moved by what the voice says alone, so that the rest is as in random samples; ``null``: none.
+        moved_by: Source of a prior that moves each start, whichever it is, in the first step, by what the
+            voice says alone: the beginning of an edit, whose terms compare with the start itself; ``null``:
+            none.
         latent: File of a latent at which every clip starts, or folder with one for each clip, by its id (such
             as ``latents`` of a run), see :mod:`.latent_files`; ``null``: none.
         photo: Picture of a face at whose latent every clip starts, or folder with one for each clip, by its
@@ -47,6 +51,7 @@ class Start:
     truncation: float = 0.0
     candidates: int = 1
     prior: str | None = None
+    moved_by: str | None = None
     latent: str | None = None
     photo: str | None = None
     inversion: Inversion | None = None
@@ -61,6 +66,11 @@ class Start:
                 "A clip starts at a given latent (model.start.latent), at a photo (model.start.photo), at a "
                 "prior's draw (model.start.prior) or at samples (model.start.truncation above 0), found more "
                 "than one of these. Keep one."
+            )
+        if self.prior is not None and self.moved_by is not None:
+            raise ConfigError(
+                "A clip starts where a prior says (model.start.prior), or a prior moves where it starts "
+                "(model.start.moved_by), found both. Keep one."
             )
         if self.inversion is not None and self.photo is None:
             raise ConfigError(
@@ -77,6 +87,11 @@ class Start:
     def is_given(self) -> bool:
         """Whether clips start at latents from files or at photos."""
         return self.latent is not None or self.photo is not None
+
+    @property
+    def prior_source(self) -> str | None:
+        """Source of the prior that draws or moves; None without one."""
+        return self.moved_by if self.prior is None else self.prior
 
     @property
     def is_mean(self) -> bool:

@@ -63,9 +63,9 @@ def ear_of(run: RunDirectory, asked: Any, anew: bool) -> Any:
 
 
 def prior_of(model: Any) -> Any:
-    """Returns the source of the prior that a configured start draws from; None without one."""
+    """Returns the source of the prior that draws or moves a configured start; None without one."""
     start = model.get("start")
-    return None if start is None else start.get("prior")
+    return None if start is None else start.get("prior") or start.get("moved_by")
 
 
 def plan_so_far(run: RunDirectory, size: int | str, clips: int, model: StyleWav, trainer: Trainer) -> Plan:

@@ -40,7 +40,7 @@ class Networks:
             "guide": ("image_text", self.model["guide"]),
             "audio": ("audio", self.model["audio"]),
             "prior": ("prior", prior_of(self.model)),
-            "identity": ("image_text", self.model.get("identity")),
+            "identity": ("identity", self.model.get("identity")),
             "judge": ("image_text", judge),
         }
         networks = {

@@ -25,13 +25,16 @@ def augment(images: Images, rng: Generator) -> Images:
     return disturb(images, rng)
 
 
-def move(images: Images, rng: Generator) -> Images:
-    """Flip, rotation up to 9 degrees, scale 0.85 to 1.15, shift up to a tenth; borders are repeated."""
+def move(images: Images, rng: Generator, strength: float = 1.0) -> Images:
+    """Flip, rotation up to 9 degrees, scale 0.85 to 1.15, shift up to a tenth; borders are repeated.
+
+    All but the flip are ``strength`` times as large.
+    """
     faces = len(images)
-    angle = 0.16 * _uniform(faces, rng)
-    scale = torch.exp(0.14 * _uniform(faces, rng))
+    angle = 0.16 * strength * _uniform(faces, rng)
+    scale = torch.exp(0.14 * strength * _uniform(faces, rng))
     flip = torch.where(_uniform(faces, rng) > 0, 1.0, -1.0)
-    shift = 0.1 * _uniform(2 * faces, rng).view(faces, 2)
+    shift = 0.1 * strength * _uniform(2 * faces, rng).view(faces, 2)
     top = torch.stack([flip * angle.cos() * scale, -angle.sin() * scale, shift[:, 0]], dim=1)
     bottom = torch.stack([flip * angle.sin() * scale, angle.cos() * scale, shift[:, 1]], dim=1)
     grid = F.affine_grid(torch.stack([top, bottom], dim=1), list(images.shape), align_corners=False)
@@ -49,14 +52,17 @@ def blur(images: Images, rng: Generator) -> Images:
     return images + share * (smooth - images)
 
 
-def recolour(images: Images, rng: Generator) -> Images:
-    """Brightness, contrast, saturation and a slight colour cast."""
+def recolour(images: Images, rng: Generator, strength: float = 1.0) -> Images:
+    """Changes brightness, contrast and saturation, and casts a slight colour.
+
+    All are ``strength`` times as large as by default.
+    """
     faces = len(images)
     gray = images.mean(dim=1, keepdim=True)
-    saturation = (1 + 0.25 * _uniform(faces, rng)).view(-1, 1, 1, 1)
-    contrast = (1 + 0.2 * _uniform(faces, rng)).view(-1, 1, 1, 1)
-    cast = 0.06 * _uniform(3 * faces, rng).view(faces, 3, 1, 1)
-    light = 0.15 * _uniform(faces, rng).view(-1, 1, 1, 1)
+    saturation = (1 + 0.25 * strength * _uniform(faces, rng)).view(-1, 1, 1, 1)
+    contrast = (1 + 0.2 * strength * _uniform(faces, rng)).view(-1, 1, 1, 1)
+    cast = 0.06 * strength * _uniform(3 * faces, rng).view(faces, 3, 1, 1)
+    light = 0.15 * strength * _uniform(faces, rng).view(-1, 1, 1, 1)
     return (gray + saturation * (images - gray)) * contrast + cast + light
 
 

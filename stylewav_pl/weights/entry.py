@@ -14,7 +14,8 @@ class Entry(ABC):
 
     Attributes:
         name: What the user writes.
-        kind: ``generator``, ``image_text``, ``audio`` or ``prior``; a name may exist once for each kind.
+        kind: ``generator``, ``image_text``, ``audio``, ``prior`` or ``identity``; a name may exist once for
+            each kind.
         licence: SPDX identifier, or a name of :data:`stylewav_pl.weights.licences.RESTRICTED`.
         summary: One line for listings.
     """

@@ -32,7 +32,11 @@ SETTINGS = {
     "image_text": "--model.guide",
     "audio": "--model.audio",
     "prior": "--model.start.prior",
+    "identity": "--model.identity",
 }
+# A CLIP model may tell whose a face is, too.
+NAMED_KINDS = {"identity": ("identity", "image_text")}
+CLIP_KINDS = ("image_text", "identity")
 
 ENTRIES: tuple[Entry, ...] = (
     PackagedWeights(
@@ -80,6 +84,13 @@ ENTRIES: tuple[Entry, ...] = (
         "from the pocket CLIP space to latents of the pocket generator",
         "pocket/weights/prior.safetensors",
     ),
+    PackagedWeights(
+        "pocket-identity",
+        "identity",
+        "MIT",
+        "whose a cartoon face is, whatever its sex, age, hair and glasses; for edits",
+        "pocket/weights/identity.safetensors",
+    ),
     SPEAKER_ENCODER,
     *PUBLISHED,
 )
@@ -104,18 +115,20 @@ def resolve(source: str | Path, kind: str) -> Path:
     Args:
         source: A registry name, the path or the address of a file (see :mod:`.addresses`), or a CLIP model
             of the ``open_clip`` library (see :mod:`.open_clip_name`).
-        kind: ``generator``, ``image_text``, ``audio``, ``prior`` or ``speaker``.
+        kind: ``generator``, ``image_text``, ``audio``, ``prior``, ``identity`` (also of ``image_text``) or
+            ``speaker``.
 
     Raises:
         WeightsError: ``source`` is neither a name of this kind nor an existing file, or cannot be fetched.
     """
     if isinstance(source, str) and kind == "audio":
         source = choose_ear(source)
-    named = {entry.name: entry for entry in ENTRIES if entry.kind == kind}
+    kinds = NAMED_KINDS.get(kind, (kind,))
+    named = {entry.name: entry for entry in ENTRIES if entry.kind in kinds}
     if isinstance(source, str) and source in named:
         return named[source].locate()
     if open_clip_model := parse_open_clip(source):
-        if kind != "image_text":
+        if kind not in CLIP_KINDS:
             raise WeightsError(f"{source} is a CLIP model, but weights of kind {kind!r} are needed here.")
         return named.get(open_clip_model.by_openai, open_clip_model).locate()
     if fetched := _fetched(source):
@@ -130,7 +143,7 @@ def resolve(source: str | Path, kind: str) -> Path:
             f"{SETTINGS[kind]}.class_path {source} (in a configuration: {{class_path: {source}}})."
         )
     names = ", ".join(sorted(named)) or "there is none"
-    also = f", or {FORMS}" if kind == "image_text" else ""
+    also = f", or {FORMS}" if kind in CLIP_KINDS else ""
     found = f"the folder {source}" if path.is_dir() else f"{str(source)!r}, which is neither"
     raise WeightsError(
         f"Expected a weight name of kind {kind!r} ({names}) or the path of an existing file{also}; found "

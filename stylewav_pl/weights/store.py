@@ -1,7 +1,8 @@
 """The project's own weight format: safetensors with the architecture in its metadata.
 
 Metadata keys: ``format`` (``stylewav-pl``), ``version``, ``kind`` (``generator``, ``image_text``, ``audio``,
-``prior``), ``architecture`` (e.g. ``stylegan2``) and ``config`` (JSON of the constructor's arguments).
+``prior``, ``identity``), ``architecture`` (e.g. ``stylegan2``) and ``config`` (JSON of the constructor's
+arguments).
 Nothing in the file is code.
 """
 
@@ -103,7 +104,7 @@ def read_weights(path: Path, kind: str) -> WeightFile:
 
     Args:
         path: The file; its suffix does not matter.
-        kind: What the caller needs: ``generator``, ``image_text``, ``audio`` or ``prior``.
+        kind: What the caller needs: ``generator``, ``image_text``, ``audio``, ``prior`` or ``identity``.
 
     Raises:
         WeightsError: The file is missing, damaged, of another format or of another kind.

@@ -21,6 +21,7 @@ from stylewav_pl.optimisation.loss import Seen
 from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.optimisation.prompt_vectors import PromptVectors, sentences
 from stylewav_pl.optimisation.prompts import Prompt, check_prompts
+from stylewav_pl.optimisation.start import Start, sample_noise
 from stylewav_pl.types import Clip, ClipBatch, CohortResult, SkipReason
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers.*")  # one cohort needs none
@@ -114,6 +115,20 @@ def test_a_text_moves_faces_towards_it_and_a_negative_one_away() -> None:
     mean = (bank_of(system().renderer, "float32") @ vectors[often]).mean()
     assert (away.embeddings @ vectors[often] < cosines[:, often] - 0.1).all()
     assert (away.embeddings @ vectors[often] > mean - 0.3).all()  # to the mean, and not on to -1
+
+
+def test_a_clip_begins_at_the_candidate_that_all_its_prompts_pull_least() -> None:
+    batch = ClipBatch(0, (Clip("a", "a"),), (waveform("a"),))
+    start, words = Start(0.5, candidates=8), Prompt(text="a smile", weight=1000.0)
+    places = []
+    for prompts in ([VOICE, words], None):
+        module = system(1, start=start, prompts=prompts)
+        (seed,), targets = module.seeds_of(batch), module.audio.embed_audio(batch.waveforms)
+        w = module.generator.map(sample_noise(seed or 0, 8, module.generator.z_dim), truncation=0.5)
+        asked = targets[0] if prompts is None else module.guide.embed_text(["a smile"])[0]
+        places.append(int((module.guide.embed_image(module.generator.synthesize(w)) @ asked).argmax()))
+        torch.testing.assert_close(module.initial_latents([seed], targets, batch)[0], w[places[-1]])
+    assert places[0] != places[1]
 
 
 def test_a_clip_is_the_same_in_any_company() -> None:

@@ -61,7 +61,8 @@ def test_a_hundred_steps_stay_within_reach_and_come_nearer() -> None:
     start = optimized(None, 0 + 1)[1].curves[:, 0]
     module, result = optimized(0.5, 100)
     deviations, directions = principal_directions(module.generator)
-    begun = module.initial_latents(result.seeds, torch.zeros(2, module.guide.embed_dim))
+    clips = ClipBatch(0, tuple(result.clips), ())
+    begun = module.initial_latents(result.seeds, torch.zeros(2, module.guide.embed_dim), clips)
     along = ((result.latents - begun) @ directions).abs()
     assert (along <= 0.5 * deviations + 1e-5).all()
     assert (result.curves[:, -1] > start).all()

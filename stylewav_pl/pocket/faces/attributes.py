@@ -26,6 +26,9 @@ CLOTHES = slice(16, 19)
 SMILE, MOUTH_OPEN = 19, 20
 NUISANCE = slice(21, 48)
 USED = slice(0, 48)  # coordinates that a face depends on
+# What faces of one person share, whatever their sex, age, hair and mood: skin, and of the nuisance iris,
+# width and height of the head, place, distance and size of the eyes, brows, nose, mouth and freckles.
+IDENTITY = (SKIN, WARMTH, *(NUISANCE.start + one for one in (2, 3, 4, 6, 7, 8, 10, 11, 12, 13, 14, 22)))
 
 
 @dataclass(frozen=True)
