@@ -13,6 +13,7 @@ from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
 from stylewav_pl.embedders.identity import IdentityEmbedder
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.latent_module import LatentModule
+from stylewav_pl.optimisation.adaptive_layers import LayerChoice, Layers
 from stylewav_pl.optimisation.building import (
     check_counts,
     check_guidance,
@@ -26,7 +27,6 @@ from stylewav_pl.optimisation.given_latents import GivenStarts
 from stylewav_pl.optimisation.guidance import Guidance
 from stylewav_pl.optimisation.hardware import Speed
 from stylewav_pl.optimisation.latents import LatentSpace, W
-from stylewav_pl.optimisation.layers import held_entries
 from stylewav_pl.optimisation.loss import Seen
 from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.optimisation.optimizer_trial import OptimizerFactory
@@ -53,8 +53,6 @@ class StyleWav(LatentModule):
     Source: J. Ngo, "StyleWav: Guiding Image Synthesis Using Audio".
     """
 
-    held: Tensor | None
-
     def __init__(
         self,
         generator: Generator,
@@ -67,7 +65,7 @@ class StyleWav(LatentModule):
         prompts: list[Prompt] | None = None,
         combine: Combine = "terms",
         views: Views | None = None,
-        layers: list[str] | None = None,
+        layers: LayerChoice = None,
         num_steps: int = 10,
         optimizer: OptimizerFactory | None = None,
         schedule: Schedule | None = None,
@@ -97,7 +95,8 @@ class StyleWav(LatentModule):
                 add up to one vector (``embeddings``).
             views: Augmented copies that the guide sees beside each image; none by default.
             layers: Which parts of a latent may move, in W+ or S: ranges of w vectors from coarse to fine
-                (``0-7``), or styles by name (``conv3``); ``None``: all.
+                (``0-7``), or styles by name (``conv3``); ``adaptive``, or how many: those that each clip's
+                own loss moves most; ``None``: all.
             num_steps: Optimisation steps per cohort; 0: the start itself is the result.
             optimizer: Builds the optimiser for the latents; Adam at 0.1 by default.
             schedule: Learning-rate shape; StyleCLIP's by default.
@@ -151,7 +150,7 @@ class StyleWav(LatentModule):
             prior,
         )
         self.seed = seed
-        self.register_buffer("held", held_entries(layers, self.latent_space, generator), persistent=False)
+        self.layers = Layers(layers, self.latent_space, generator)
 
     @classmethod
     def from_sources(
@@ -240,6 +239,7 @@ class StyleWav(LatentModule):
         else:
             batch, targets, starts = self.given.starts(batch, targets, self.mean_latent)
         batch, targets, loss = self.guidance.of_cohort(batch, targets, starts, self.seeds_of(batch))
+        held = self.layers.held_in(self.guidance, batch, targets, starts, self.seeds_of(batch))
         descend = within(self.reach, descend, self.latents, starts)
         optimized = optimize_cohort(
             self.latents,
@@ -250,7 +250,7 @@ class StyleWav(LatentModule):
             self.renderer,
             optimizer,
             descend,
-            self.held,
+            held,
             watch,
         )
         finite = optimized.is_finite & self.latents.detach().flatten(start_dim=1).isfinite().all(dim=1)

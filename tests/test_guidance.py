@@ -21,7 +21,7 @@ LINEAR = [
 ]
 PROMPTS = '[{"audio": "clip"}, {"text": "a smile", "weight": 0.5}, {"column": "sex", "weight": -1.0}]'
 DIRECTED = ["--model.prompts", PROMPTS, "--model.objective", '{"direction": 0.0, "distance_to_start": 0.1}']
-VIEWED = ["--model.views", '{"count": 2}', "--model.latent_space", "WPlus", "--model.layers", '["1-2"]']
+VIEWED = ["--model.views", '{"count": 2}', "--model.latent_space", "WPlus", "--model.layers", '{"count": 2}']
 
 
 def voices(count: int, seed: int = 0) -> list[str]:
@@ -100,6 +100,7 @@ def test_prompts_belong_to_the_run(tmp_path: Path, capsys: pytest.CaptureFixture
             "column look, which no clip has; found age, age_group, sex",
         ),
         (["--model.layers", '["0-3"]'], "one vector is for all"),
+        (["--model.layers", "adaptive"], "model.layers is adaptive"),
         (["--model.objective.identity", "0.1"], "Expected an identity network"),
         (["--model.combine", "embeddings"], "fewer than two to combine"),
         (["--model.views.count", "100"], "model.views.count"),
