@@ -127,7 +127,7 @@ class StyleWav(LatentModule):
         self.audio = audio.eval().requires_grad_(False)
         self.identity = identity
         self.start = start or Start()
-        check_start(self.start, num_steps, prior, given, generator)
+        check_start(self.start, num_steps, prior, given, generator, space)
         self.prior, self.given = prior, given
         self.reach = reach_of(reach, self.latent_space, generator)
         self.recipe = Recipe(

@@ -82,7 +82,12 @@ def check_counts(num_steps: int, cohort_size: int | Literal["auto"]) -> None:
 
 
 def check_start(
-    start: Start, num_steps: int, prior: Prior | None, given: GivenStarts | None, generator: Generator
+    start: Start,
+    num_steps: int,
+    prior: Prior | None,
+    given: GivenStarts | None,
+    generator: Generator,
+    space: LatentSpace,
 ) -> None:
     """Compares a start with what it needs.
 
@@ -94,6 +99,7 @@ def check_start(
             "Expected a built prior exactly where start.prior is set, and given starts exactly where "
             "start.latent or start.photo is. Use StyleWav.from_sources, which loads them."
         )
+    start.check_layers(space, generator)
     if prior is not None and prior.latent_dim != generator.w_dim:
         raise ConfigError(
             f"The prior gives w of width {prior.latent_dim}, the generator takes {generator.w_dim}. Train "

@@ -128,7 +128,7 @@ def invert(
     with torch.no_grad():
         images = generator.synthesize(searched.expand(found, generator), noise=noise)
         if isinstance(space, S):
-            found = torch.cat(generator.styles(found), dim=1)
+            found = space.from_w_plus(found, generator)
     return Inverted(found, images)
 
 

@@ -167,11 +167,8 @@ def as_latent(
 def _from_w_plus(
     stored: StoredLatent, values: Float[Tensor, "layer width"], space: LatentSpace, generator: Generator
 ) -> Float[Tensor, "*latent"]:
-    if isinstance(space, WPlus):
-        return values
-    if isinstance(space, S):
-        with torch.no_grad():
-            return torch.cat(generator.styles(values[None]), dim=1)[0]
+    if isinstance(space, WPlus | S):
+        return space.from_w_plus(values[None], generator)[0]
     if isinstance(space, W) and (values - values[:1]).abs().max() < SAME:
         return values[0]
     raise _other_space(stored, "W+", "WPlus or S", space)
