@@ -13,14 +13,8 @@ from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
 from stylewav_pl.embedders.identity import IdentityEmbedder
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.latent_module import LatentModule
+from stylewav_pl.optimisation import building
 from stylewav_pl.optimisation.adaptive_layers import LayerChoice, Layers
-from stylewav_pl.optimisation.building import (
-    check_counts,
-    check_guidance,
-    check_spaces,
-    check_start,
-    load_parts,
-)
 from stylewav_pl.optimisation.cohort import Recipe, StepWatch, cohort_result, optimize_cohort
 from stylewav_pl.optimisation.convergence import EarlyStop
 from stylewav_pl.optimisation.given_latents import GivenStarts
@@ -30,6 +24,7 @@ from stylewav_pl.optimisation.latents import LatentSpace, W
 from stylewav_pl.optimisation.loss import Seen
 from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.optimisation.optimizer_trial import OptimizerFactory
+from stylewav_pl.optimisation.other_guides import OtherGuide, WeightedGuide, check_guides, freeze
 from stylewav_pl.optimisation.phases import Refinement, phases_of
 from stylewav_pl.optimisation.prior_start import Sources
 from stylewav_pl.optimisation.prompts import Combine, Prompt
@@ -79,6 +74,7 @@ class StyleWav(LatentModule):
         given: GivenStarts | None = None,
         reach: float | None = None,
         identity: IdentityEmbedder | None = None,
+        guides: Sequence[WeightedGuide] = (),
     ) -> None:
         """Wires built parts.
 
@@ -111,12 +107,13 @@ class StyleWav(LatentModule):
             reach: How far a latent may move from its start, along each direction in which w differs, in its
                 standard deviations there; ``None``: anywhere.
             identity: Tells whose face an image shows, where ``objective.identity`` is set; frozen here.
+            guides: Other CLIP models that see texts and pictures, too; frozen here.
 
         Raises:
             ConfigError: The parts do not fit together.
         """
-        check_counts(num_steps, cohort_size)
-        check_spaces(guide, audio)
+        building.check_counts(num_steps, cohort_size)
+        building.check_spaces(guide, audio)
         refinement = refinement or Refinement()
         refinement.check(generator.resolutions)
         speed, space = speed or Speed(), latent_space or W()
@@ -127,7 +124,7 @@ class StyleWav(LatentModule):
         self.audio = audio.eval().requires_grad_(False)
         self.identity = identity
         self.start = start or Start()
-        check_start(self.start, num_steps, prior, given, generator, space)
+        building.check_start(self.start, num_steps, prior, given, generator, space)
         self.prior, self.given = prior, given
         self.reach = reach_of(reach, self.latent_space, generator)
         self.recipe = Recipe(
@@ -137,18 +134,13 @@ class StyleWav(LatentModule):
             tuple(sorted(set(frame_steps))),
         )
         self.renderer = Renderer(generator, guide, self.latent_space, noise, self.speed.compile)
-        check_guidance(objective or Objective(), prompts, combine, early_stop, identity, self.latent_space)
-        self.guidance = Guidance(
-            objective or Objective(),
-            self.renderer,
-            audio,
-            prompts,
-            combine,
-            identity,
-            views,
-            self.speed.precision,
-            prior,
+        check_guides(guides, guide, prompts, combine)
+        building.check_guidance(
+            objective or Objective(), prompts, combine, early_stop, identity, self.latent_space
         )
+        asked = (prompts, combine, identity, views, self.speed.precision, prior, guides)
+        self.guidance = Guidance(objective or Objective(), self.renderer, audio, *asked)
+        self.guides = freeze(guides)
         self.seed = seed
         self.layers = Layers(layers, self.latent_space, generator)
 
@@ -163,6 +155,7 @@ class StyleWav(LatentModule):
         cohort_size: int | Literal["auto"] = 16,
         start: Start | None = None,
         latent_space: LatentSpace | None = None,
+        guides: list[OtherGuide] | None = None,
         **settings: Any,
     ) -> "StyleWav":
         """Loads the networks and wires them; what the command line builds from a configuration.
@@ -179,6 +172,7 @@ class StyleWav(LatentModule):
             cohort_size: Slots per cohort; the command line takes it from the data module.
             start: Where a clip's latent begins; at the mean w by default.
             latent_space: What is optimised; W by default.
+            guides: Other CLIP models that see the texts and pictures among the prompts, too; none by default.
             **settings: The others of :class:`StyleWav`; the command line takes ``seed`` from
                 ``seed_everything``.
 
@@ -187,13 +181,14 @@ class StyleWav(LatentModule):
             WeightsError: A weight file is missing, damaged or of the wrong kind.
         """
         sources = Sources(generator, guide, audio, preprocess)
-        parts = load_parts(
+        parts = building.load_parts(
             sources,
             identity,
             start,
             latent_space or W(),
             settings.get("seed", 0),
             settings.get("noise", "const"),
+            guides,
         )
         return cls(  # named one by one: the command line offers the others as settings
             generator=parts.generator,
@@ -205,6 +200,7 @@ class StyleWav(LatentModule):
             prior=parts.prior,
             given=parts.given,
             identity=parts.identity,
+            guides=parts.guides,
             **settings,
         )
 

@@ -67,7 +67,7 @@ def test_a_loss_of_one_term_leaves_no_trace(tmp_path: Path) -> None:
 def test_an_interrupted_run_ends_with_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first start measures the bank, the second reads it; views follow seed and step alone."""
     monkeypatch.setenv("STYLEWAV_CACHE", str(tmp_path / "cache"))
-    words = [*DIRECTED, *VIEWED]
+    words = [*DIRECTED, *VIEWED, "--model.guides", '[{"source": "linear", "weight": 2}]']
     assert fit(tmp_path / "whole", *words) == 0
     assert fit(tmp_path / "parts", *words) == 0
     index = next((tmp_path / "parts/journal").glob("rank-*.index"))
@@ -102,6 +102,7 @@ def test_prompts_belong_to_the_run(tmp_path: Path, capsys: pytest.CaptureFixture
         (["--model.layers", '["0-3"]'], "one vector is for all"),
         (["--model.layers", "adaptive"], "model.layers is adaptive"),
         (["--model.objective.identity", "0.1"], "Expected an identity network"),
+        (["--model.guides", '[{"source": "linear"}]'], "model.guides (linear) see texts and pictures"),
         (["--model.combine", "embeddings"], "fewer than two to combine"),
         (["--model.views.count", "100"], "model.views.count"),
     ],

@@ -112,7 +112,10 @@ def prepare(asked: Asked) -> tuple[dict[str, Any], Networks]:
     speed.check(asked.place)
     identity = settings.pop("identity", None)
     sources["identity"] = None if identity is None else str(identity)
-    wanted = Wanted(**sources, prior=settings["start"].prior, device=str(asked.place), speed=speed)
+    guides = tuple(settings.pop("guides", None) or ())
+    wanted = Wanted(
+        **sources, guides=guides, prior=settings["start"].prior, device=str(asked.place), speed=speed
+    )
     return settings, load(wanted)
 
 
@@ -135,6 +138,7 @@ def build_system(settings: Mapping[str, Any], networks: Networks, size: int, pla
         prior=networks.prior,
         given=given,
         identity=networks.identity,
+        guides=networks.guides,
         **settings,
     ).to(place)
     system.check_optimizer(place)

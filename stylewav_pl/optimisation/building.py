@@ -14,6 +14,7 @@ from stylewav_pl.optimisation.convergence import EarlyStop
 from stylewav_pl.optimisation.given_latents import GivenStarts
 from stylewav_pl.optimisation.latents import LatentSpace, S
 from stylewav_pl.optimisation.objective import Objective
+from stylewav_pl.optimisation.other_guides import OtherGuide, WeightedGuide, load_guides
 from stylewav_pl.optimisation.photo_start import prepare_given
 from stylewav_pl.optimisation.prior_start import Sources, hash_of, prepare_prior
 from stylewav_pl.optimisation.prompts import Combine, Prompt, check_prompts, is_voice_alone
@@ -32,6 +33,7 @@ class Parts:
     prior: Prior | None
     given: GivenStarts | None
     identity: IdentityEmbedder | None
+    guides: list[WeightedGuide]
 
 
 def load_parts(
@@ -41,6 +43,7 @@ def load_parts(
     space: LatentSpace,
     seed: int = 0,
     noise: Literal["const", "none"] = "const",
+    guides: Sequence[OtherGuide] | None = None,
 ) -> Parts:
     """Loads the networks of a system, and what its start needs.
 
@@ -51,6 +54,7 @@ def load_parts(
         space: What is optimised.
         seed: Of the run.
         noise: The generator's noise inputs.
+        guides: See texts and pictures beside the guide.
 
     Raises:
         ConfigError: The parts do not fit together.
@@ -68,7 +72,7 @@ def load_parts(
     given = prepare_given(start, space, renders, guide, sha256, seed, noise)
     if isinstance(identity, str):
         identity = load_identity(identity)
-    return Parts(renders, guide, ear, prior, given, identity)
+    return Parts(renders, guide, ear, prior, given, identity, load_guides(guides))
 
 
 def check_counts(num_steps: int, cohort_size: int | Literal["auto"]) -> None:
