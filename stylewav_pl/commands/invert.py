@@ -45,7 +45,18 @@ def parser() -> argparse.ArgumentParser:
         help="latent space: W (default) edits best, WPlus comes nearest to photos of real people; Codes is "
         "that of a VQGAN, found by its encoder",
     )
-    options.add_argument("--steps", type=int, metavar="N", help="of the projection (default: 200)")
+    options.add_argument(
+        "--encoder",
+        metavar="SOURCE",
+        help="a network that answers a photo at once, from where the steps begin: e4e-ffhq or its file; "
+        "needs WPlus or S, and the generator that it was trained for",
+    )
+    options.add_argument(
+        "--steps",
+        type=int,
+        metavar="N",
+        help="of the projection (default: 200); 0 with --encoder: its answer as it is",
+    )
     options.add_argument("--learning-rate", type=float, metavar="X", help="the highest (default: 0.1)")
     options.add_argument(
         "--perceptual",
@@ -94,6 +105,7 @@ def _invert_all(names: dict[str, Path], asked: argparse.Namespace) -> None:
     import torch
 
     from stylewav_pl.embedders import load_image_text_embedder
+    from stylewav_pl.embedders.photo_encoder import load_photo_encoder
     from stylewav_pl.face.defaults import SPACES as BY_NAME
     from stylewav_pl.face.settings import device_of
     from stylewav_pl.generators import load_generator
@@ -102,7 +114,9 @@ def _invert_all(names: dict[str, Path], asked: argparse.Namespace) -> None:
     from stylewav_pl.runs.plan import clip_seed
 
     given = {"steps": asked.steps, "learning_rate": asked.learning_rate, "perceptual": asked.perceptual}
+    given |= {"encoder": asked.encoder}
     settings = Inversion(**{name: value for name, value in given.items() if value is not None})
+    encoder = None if settings.encoder is None else load_photo_encoder(settings.encoder)
     device = device_of(asked.device)
     generator = load_generator(asked.generator).to(device).freeze()
     photos = _read_all(names, generator.resolution, asked.landmarks)
@@ -114,7 +128,7 @@ def _invert_all(names: dict[str, Path], asked: argparse.Namespace) -> None:
         chosen = listed[first : first + SIDE_BY_SIDE]
         wanted = torch.stack([photos[name] for name in chosen]).to(device)
         seeds = [clip_seed(asked.seed, f"photo:{name}") for name in chosen]
-        found = invert(wanted, seeds, space, generator, guide, settings)
+        found = invert(wanted, seeds, space, generator, guide, settings, encoder=encoder)
         nearness = psnr(found.images, wanted).tolist()
         for row, name in enumerate(chosen):
             place = _write(Path(asked.output), name, found.latents[row], found.images[row], seeds[row], about)

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from stylewav_pl.data.photos import PhotoError, photo_of, read_photo
 from stylewav_pl.embedders.base import ImageTextEmbedder
+from stylewav_pl.embedders.photo_encoder import load_photo_encoder
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.given_latents import GivenLatents, GivenStarts
-from stylewav_pl.optimisation.inversion import Inversion, invert
+from stylewav_pl.optimisation.inversion import Inversion, check_encoder, invert
 from stylewav_pl.optimisation.latents import LatentSpace
 from stylewav_pl.optimisation.perceptual import layers_of
 from stylewav_pl.optimisation.start import Start
@@ -34,8 +35,9 @@ class PhotoStarts(GivenStarts):
         noise: The generator's noise inputs.
 
     Raises:
-        ConfigError: There is nothing at the place, the picture cannot be used, or the guide has no patch
-            features.
+        ConfigError: There is nothing at the place, the picture cannot be used, the guide has no patch
+            features, or the encoder belongs to another generator or space.
+        WeightsError: The encoder cannot be loaded.
     """
 
     def __init__(
@@ -52,6 +54,10 @@ class PhotoStarts(GivenStarts):
         self.generator, self.guide, self.settings = generator, guide, settings or Inversion()
         if self.settings.perceptual:
             layers_of(guide)
+        self.encoder = None
+        if self.settings.encoder is not None:
+            self.encoder = load_photo_encoder(self.settings.encoder)
+            check_encoder(self.encoder, space, generator)
         self.photo: Tensor | None = None
         self._found: dict[str, Tensor] = {}
         if not self.place.exists():
@@ -94,7 +100,8 @@ class PhotoStarts(GivenStarts):
             return ()
         seeds = [clip_seed(self.seed, f"photo:{name}") for name in names]
         networks = (self.generator, self.guide)
-        found = invert(torch.stack(list(photos)), seeds, self.space, *networks, self.settings, self.noise)
+        wanted = torch.stack(list(photos))
+        found = invert(wanted, seeds, self.space, *networks, self.settings, self.noise, self.encoder)
         return list(found.latents)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from stylewav_pl.callbacks import ClipScore
 from stylewav_pl.optimisation.prompts import Prompt
 from stylewav_pl.session.finalize import Scoring
-from stylewav_pl.session.first_start import prior_of
+from stylewav_pl.session.first_start import encoder_of, prior_of
 from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import sha256_of
 
@@ -40,6 +40,7 @@ class Networks:
             "guide": ("image_text", self.model["guide"]),
             "audio": ("audio", self.model["audio"]),
             "prior": ("prior", prior_of(self.model)),
+            "encoder": ("photo_encoder", encoder_of(self.model)),
             "identity": ("image_text", self.model.get("identity")),
             "judge": ("image_text", judge),
         }

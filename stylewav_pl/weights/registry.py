@@ -32,6 +32,7 @@ SETTINGS = {
     "image_text": "--model.guide",
     "audio": "--model.audio",
     "prior": "--model.start.prior",
+    "photo_encoder": "--model.start.inversion.encoder",
 }
 
 ENTRIES: tuple[Entry, ...] = (
@@ -104,7 +105,7 @@ def resolve(source: str | Path, kind: str) -> Path:
     Args:
         source: A registry name, the path or the address of a file (see :mod:`.addresses`), or a CLIP model
             of the ``open_clip`` library (see :mod:`.open_clip_name`).
-        kind: ``generator``, ``image_text``, ``audio``, ``prior`` or ``speaker``.
+        kind: ``generator``, ``image_text``, ``audio``, ``prior``, ``photo_encoder`` or ``speaker``.
 
     Raises:
         WeightsError: ``source`` is neither a name of this kind nor an existing file, or cannot be fetched.
