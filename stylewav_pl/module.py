@@ -1,6 +1,7 @@
 """The system: frozen networks wired around one trainable tensor, the latents of a cohort."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 from jaxtyping import Float
@@ -33,6 +34,7 @@ from stylewav_pl.optimisation.rendering import Renderer
 from stylewav_pl.optimisation.schedules import RampUpCosineDown, Schedule
 from stylewav_pl.optimisation.start import Start, initial_latents
 from stylewav_pl.optimisation.targets import drop_diverged, embed_targets
+from stylewav_pl.optimisation.tuning import tuned
 from stylewav_pl.optimisation.views import Views
 from stylewav_pl.priors import Prior
 from stylewav_pl.runs.members import seed_of
@@ -124,7 +126,7 @@ class StyleWav(LatentModule):
         self.audio = audio.eval().requires_grad_(False)
         self.identity = identity
         self.start = start or Start()
-        building.check_start(self.start, num_steps, prior, given, generator, space)
+        building.check_start(self.start, num_steps, prior, given, generator, space, cohort_size, speed)
         self.prior, self.given = prior, given
         self.reach = reach_of(reach, self.latent_space, generator)
         self.recipe = Recipe(
@@ -234,24 +236,19 @@ class StyleWav(LatentModule):
             starts = self.initial_latents(self.seeds_of(batch), targets)
         else:
             batch, targets, starts = self.given.starts(batch, targets, self.mean_latent)
-        batch, targets, loss = self.guidance.of_cohort(batch, targets, starts, self.seeds_of(batch))
-        held = self.layers.held_in(self.guidance, batch, targets, starts, self.seeds_of(batch))
-        descend = within(self.reach, descend, self.latents, starts)
-        optimized = optimize_cohort(
-            self.latents,
-            starts,
-            targets,
-            loss,
-            self.recipe,
-            self.renderer,
-            optimizer,
-            descend,
-            held,
-            watch,
-        )
-        finite = optimized.is_finite & self.latents.detach().flatten(start_dim=1).isfinite().all(dim=1)
+        delta = building.tuning_of(self.given, batch)
+        if delta:  # what belongs to the generator as it is (a bank of faces) is measured before it is changed
+            self.guidance.of_cohort(batch, targets, starts, self.seeds_of(batch))
+        with tuned(self.generator, delta):
+            batch, targets, loss = self.guidance.of_cohort(batch, targets, starts, self.seeds_of(batch))
+            held = self.layers.held_in(self.guidance, batch, targets, starts, self.seeds_of(batch))
+            descend = within(self.reach, descend, self.latents, starts)
+            networks = (self.recipe, self.renderer, optimizer, descend)
+            moved = optimize_cohort(self.latents, starts, targets, loss, *networks, held, watch)
+        finite = moved.is_finite & self.latents.detach().flatten(start_dim=1).isfinite().all(dim=1)
         batch = drop_diverged(batch, finite)
-        return cohort_result(batch, targets, self.latents, optimized, self.seeds_of(batch))
+        result = cohort_result(batch, targets, self.latents, moved, self.seeds_of(batch))
+        return replace(result, tuning=delta)
 
     def trial_loss(self, clips: int) -> Float[Tensor, ""]:
         """Returns the loss of a step of so many clips of no voice: what a step takes can be measured with it.

@@ -64,6 +64,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="X",
         help="weight of the patch features beside the pixels' 1 (default: 0.1); 0: pixels alone",
     )
+    options.add_argument(
+        "--tune",
+        action="store_true",
+        help="also tune the generator to each photo, and keep the change beside the latent; a face that "
+        "begins there is made alone (--data.cohort_size 1)",
+    )
     options.add_argument("--landmarks", metavar="FILE", help="of one photo, where they are not beside it")
     options.add_argument(
         "--seed", type=int, default=0, metavar="N", help="decides everything random (default: 0)"
@@ -111,6 +117,7 @@ def _invert_all(names: dict[str, Path], asked: argparse.Namespace) -> None:
     from stylewav_pl.generators import load_generator
     from stylewav_pl.optimisation.inversion import Inversion, invert, psnr
     from stylewav_pl.optimisation.prior_start import hash_of
+    from stylewav_pl.optimisation.tuning import Tuning, tunable, tune, tuned
     from stylewav_pl.runs.plan import clip_seed
 
     given = {"steps": asked.steps, "learning_rate": asked.learning_rate, "perceptual": asked.perceptual}
@@ -119,6 +126,8 @@ def _invert_all(names: dict[str, Path], asked: argparse.Namespace) -> None:
     encoder = None if settings.encoder is None else load_photo_encoder(settings.encoder)
     device = device_of(asked.device)
     generator = load_generator(asked.generator).to(device).freeze()
+    if asked.tune:
+        tunable(generator)
     photos = _read_all(names, generator.resolution, asked.landmarks)
     guide = load_image_text_embedder(asked.guide).to(device)
     space = BY_NAME[asked.space]()
@@ -131,8 +140,15 @@ def _invert_all(names: dict[str, Path], asked: argparse.Namespace) -> None:
         found = invert(wanted, seeds, space, generator, guide, settings, encoder=encoder)
         nearness = psnr(found.images, wanted).tolist()
         for row, name in enumerate(chosen):
-            place = _write(Path(asked.output), name, found.latents[row], found.images[row], seeds[row], about)
-            print(f"{place}: {nearness[row]:.1f} dB from {names[name]}", flush=True)
+            latent, image, delta, after = found.latents[row], found.images[row], {}, ""
+            if asked.tune:
+                networks = (generator, guide, space, Tuning(), settings, seeds[row])
+                delta = tune(latent, wanted[row], *networks)
+                with torch.no_grad(), tuned(generator, delta):
+                    image = generator.synthesize(space.expand(latent[None], generator))[0]
+                after = f", tuned {psnr(image[None], wanted[row : row + 1]).item():.1f} dB"
+            place = _write(Path(asked.output), name, latent, image, seeds[row], about, delta)
+            print(f"{place}: {nearness[row]:.1f} dB{after} from {names[name]}", flush=True)
 
 
 def _read_all(names: dict[str, Path], resolution: int, landmarks: str | None) -> "dict[str, Tensor]":
@@ -155,7 +171,13 @@ def _read_all(names: dict[str, Path], resolution: int, landmarks: str | None) ->
 
 
 def _write(
-    folder: Path, name: str, latent: "Tensor", image: "Tensor", seed: int, about: dict[str, str]
+    folder: Path,
+    name: str,
+    latent: "Tensor",
+    image: "Tensor",
+    seed: int,
+    about: dict[str, str],
+    tuning: "dict[str, Tensor]",
 ) -> Path:
     """Writes a latent and its picture; returns where the latent is."""
     from stylewav_pl.callbacks.writer import latent_file
@@ -165,7 +187,7 @@ def _write(
 
     folder.mkdir(parents=True, exist_ok=True)
     stem = stem_of(name)
-    data = latent_file(latent.cpu(), name, about)
+    data = latent_file(latent.cpu(), name, about, tuning)
     write_whole(folder / f"{stem}.safetensors", lambda file: file.write(data))
     picture = encode(to_picture(image), "png", name, seed)
     write_whole(folder / f"{stem}.png", lambda file: file.write(picture))

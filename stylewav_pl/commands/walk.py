@@ -52,6 +52,11 @@ def walk(
             f"Expected two different faces after --between, found {first!r} twice. Correct one."
         )
     check_cutoff(module, rendering.truncation_cutoff)
+    if module.start.tuning is not None:
+        raise ConfigError(
+            "Each face of this run has a generator of its own, tuned to a photo (model.start.tuning), and "
+            "--between walks through one. Walk between faces of a run without tuning."
+        )
     origin, goal = (
         latent_of(run, module, generator_sha256, name).to(module.device) for name in (first, last)
     )

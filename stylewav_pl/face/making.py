@@ -190,6 +190,7 @@ def _face(
         path=clip.path,
         seed=result.seeds[row],
         about=about,
+        tuning=result.tuning,
     )
 
 

@@ -1,5 +1,6 @@
 """From what was asked for to networks and the system around them."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -121,17 +122,20 @@ def prepare(asked: Asked) -> tuple[dict[str, Any], Networks]:
 
 def build_system(settings: Mapping[str, Any], networks: Networks, size: int, place: torch.device) -> StyleWav:
     """Wires networks with a tensor of latents of this call's own."""
+    generator = networks.generator
+    if settings["start"].is_given:  # it may be tuned, and other threads have the one that is kept
+        generator = copy.deepcopy(generator)
     given = prepare_given(
         settings["start"],
         settings["latent_space"],
-        networks.generator,
+        generator,
         networks.guide,
         networks.generator_sha256,
         settings["seed"],
         settings.get("noise", "const"),
     )
     system = StyleWav(
-        networks.generator,
+        generator,
         networks.guide,
         networks.audio,
         cohort_size=size,

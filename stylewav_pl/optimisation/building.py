@@ -12,6 +12,7 @@ from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.convergence import EarlyStop
 from stylewav_pl.optimisation.given_latents import GivenStarts
+from stylewav_pl.optimisation.hardware import Speed
 from stylewav_pl.optimisation.latents import LatentSpace, S
 from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.optimisation.other_guides import OtherGuide, WeightedGuide, load_guides
@@ -19,8 +20,10 @@ from stylewav_pl.optimisation.photo_start import prepare_given
 from stylewav_pl.optimisation.prior_start import Sources, hash_of, prepare_prior
 from stylewav_pl.optimisation.prompts import Combine, Prompt, check_prompts, is_voice_alone
 from stylewav_pl.optimisation.start import Start
+from stylewav_pl.optimisation.tuning import Delta, check_alone, tunable
 from stylewav_pl.priors import Prior
 from stylewav_pl.ranges import check_number
+from stylewav_pl.types import ClipBatch
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ def check_start(
     given: GivenStarts | None,
     generator: Generator,
     space: LatentSpace,
+    cohort_size: int | Literal["auto"],
+    speed: Speed,
 ) -> None:
     """Compares a start with what it needs.
 
@@ -104,6 +109,15 @@ def check_start(
             "start.latent or start.photo is. Use StyleWav.from_sources, which loads them."
         )
     start.check_layers(space, generator)
+    if start.tuning is not None:
+        tunable(generator)
+        if cohort_size != "auto":
+            check_alone(cohort_size)
+        if speed.compile:
+            raise ConfigError(
+                "model.start.tuning gives each clip another generator, and model.speed.compile compiles one. "
+                "Remove one of the two."
+            )
     if prior is not None and prior.latent_dim != generator.w_dim:
         raise ConfigError(
             f"The prior gives w of width {prior.latent_dim}, the generator takes {generator.w_dim}. Train "
@@ -115,6 +129,21 @@ def check_start(
             "1) where model.num_steps is 0 and the start is the result; found the same for every voice. "
             "Correct one of the two."
         )
+
+
+def tuning_of(given: GivenStarts | None, batch: ClipBatch) -> Delta:
+    """Returns the change of the generator for the clip of a cohort; empty: none.
+
+    Raises:
+        ConfigError: It has one, and company.
+        WeightsError: It is another generator's.
+    """
+    for clip in batch.clips if given is not None else ():
+        assert given is not None
+        if delta := given.tuning(clip.id):
+            check_alone(len(batch.slots))
+            return delta
+    return {}
 
 
 def check_spaces(guide: ImageTextEmbedder, audio: AudioEmbedder) -> None:

@@ -119,7 +119,7 @@ def invert(
     # whoever asks may have switched gradients off
     with torch.inference_mode(False), torch.enable_grad():
         photos = photos.clone()
-        loss = _Loss(photos, guide, settings)
+        loss = PhotoLoss(photos, guide, settings)
         if encoder is None:
             w, spread = _starts(photos, generator, settings, noise)
             latents = searched.from_w(w, generator).clone().requires_grad_()
@@ -167,14 +167,21 @@ def psnr(
     return 10 * torch.log10(4 / error)
 
 
-class _Loss:
-    """What is minimised, one value for each photo."""
+class PhotoLoss:
+    """What is minimised, one value for each photo: pixels and patch features, as weighed by the settings.
+
+    Args:
+        photos: RGB in [-1, 1].
+        guide: Sees patches.
+        settings: Weigh.
+    """
 
     def __init__(self, photos: Tensor, guide: ImageTextEmbedder, settings: Inversion) -> None:
         self.photos, self.settings = photos, settings
         self.patches = PatchDistance(guide, photos) if settings.perceptual else None
 
     def __call__(self, images: Tensor) -> Tensor:
+        """Returns the loss of each image, ``[photo]``."""
         apart = (images - self.photos).square().flatten(start_dim=1).mean(dim=1)
         loss = self.settings.pixels * apart
         if self.patches is not None:

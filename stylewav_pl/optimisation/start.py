@@ -11,6 +11,7 @@ from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.inversion import Inversion
 from stylewav_pl.optimisation.latents import LatentSpace, S, WPlus
+from stylewav_pl.optimisation.tuning import Tuning
 from stylewav_pl.priors import Prior
 from stylewav_pl.ranges import check_number
 from stylewav_pl.types import as_path
@@ -42,6 +43,8 @@ class Start:
         truncation_cutoff: How many layers, from coarse to fine, ``truncation`` is for, as in NVIDIA's
             generators (StyleGAN's authors take 8); the finer ones are those of an unpulled sample. It needs a
             vector for each layer: W+ or S. ``null``: all.
+        tuning: How the generator is then tuned to the photo, so that it shows it as it is; each clip has a
+            generator of its own, hence ``data.cohort_size: 1``. ``null``: not at all.
 
     Raises:
         ConfigError: A value is out of its range, or two contradict each other.
@@ -54,6 +57,7 @@ class Start:
     photo: str | None = None
     inversion: Inversion | None = None
     truncation_cutoff: int | None = None
+    tuning: Tuning | None = None
 
     def __post_init__(self) -> None:
         """Checks the values."""
@@ -71,6 +75,11 @@ class Start:
             raise ConfigError(
                 "model.start.inversion says how a photo is inverted, but model.start.photo names none. Add "
                 "it, or remove the inversion."
+            )
+        if self.tuning is not None and self.photo is None:
+            raise ConfigError(
+                "model.start.tuning says how the generator is tuned to a photo, but model.start.photo names "
+                "none. Add it, or remove the tuning."
             )
         if self.truncation_cutoff is not None and (self.prior is not None or not 0 < self.truncation < 1):
             moved = "" if self.prior is None else " and a prior, which moves one w for all layers"
