@@ -12,6 +12,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 
 from stylewav_pl.callbacks import ClipProgress, ClipScore, Dashboard, ResultsWriter
 from stylewav_pl.commands.arguments import expand_configs, read_configs, run_name
+from stylewav_pl.commands.collector import collect_as_usual
 from stylewav_pl.commands.parsing import MODE, parse_settings
 from stylewav_pl.commands.quiet import quiet_lightning
 from stylewav_pl.commands.render import Rendering, render_again
@@ -119,6 +120,7 @@ class ExperimentCLI(LightningCLI):
             run = RunDirectory(self.settings.path)
             model["audio"] = ear_of(run, model["audio"], anew=self.settings.begins_anew)
             super().instantiate_classes()
+        collect_as_usual()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Builds the trainer with the loggers that the configuration names.
