@@ -94,7 +94,7 @@ def random_faces(
 ) -> tuple[Float[Tensor, "face z"], Float[Tensor, "face 3 size size"]]:
     """Returns the noise of random samples, the same for every generator, and their images."""
     z = torch.randn(count, Z_DIM, generator=torch.Generator().manual_seed(SEED))
-    parts = [generator.synthesize(generator.map(some, truncation, cutoff)) for some in z.split(50)]
+    parts = [generator.synthesize(generator.map(some, truncation, cutoff)) for some in torch.split(z, 50)]
     return z, torch.cat(parts)
 
 
