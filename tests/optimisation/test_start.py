@@ -1,14 +1,21 @@
 """A truncation that is for the coarse layers alone: samples in company, and what is refused."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 import torch
+import yaml
 from one_cohort import CountingAudio, CountingGuide, optimise
 
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators import StyleGAN2
 from stylewav_pl.module import StyleWav
+from stylewav_pl.optimisation.inversion import Inversion
 from stylewav_pl.optimisation.latents import LatentSpace, S, W, WPlus
 from stylewav_pl.optimisation.start import Start
+from stylewav_pl.optimisation.tuning import Tuning
 from stylewav_pl.runs.plan import clip_seed
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers.*")  # one cohort needs none
@@ -69,3 +76,25 @@ def test_a_cutoff_that_does_not_fit() -> None:
         system(W())
     with pytest.raises(ConfigError, match=r"truncation_cutoff.*4"):
         system(WPlus(), Start(0.5, truncation_cutoff=5))
+
+
+def starts_that_are_told() -> list[tuple[str, str]]:
+    """Each configuration and what documents and comments lay over its start."""
+    root = Path(__file__).parents[2]
+    pages = [*(root / "docs").glob("*.md"), *(root / "configs").rglob("*.yaml"), root / "README.md"]
+    pattern = re.compile(r"--config (configs/\S+) .*--model\.start '(\{.*?\})'")
+    return [found for page in pages for found in pattern.findall(page.read_text("utf-8"))]
+
+
+@pytest.mark.parametrize(("configuration", "words"), starts_that_are_told())
+def test_a_start_that_documents_name_is_one(configuration: str, words: str) -> None:
+    """It is laid over that of the configuration, key by key."""
+    shipped = yaml.safe_load((Path(__file__).parents[2] / configuration).read_text("utf-8"))
+    told = {**shipped["model"]["start"], **json.loads(words)}
+    told["truncation"] = float(told["truncation"])  # YAML and JSON read 0 as a whole number
+    records = {"tuning": Tuning, "inversion": Inversion}
+    for name in records.keys() & told.keys():
+        told[name] = records[name](**told[name])
+    start = Start(**told)
+    assert start.is_given or start.prior
+    assert not (start.is_given and start.truncation)
