@@ -104,6 +104,11 @@ class GivenLatents(GivenStarts):
         if not self.place.is_dir():
             self.shared = self._read(self.place)
 
+    def prepare(self, ids: Sequence[str]) -> None:
+        """See :meth:`GivenStarts.prepare`; forgets other clips: a full change is as large as a generator."""
+        if self.shared is None:
+            self._tunings = {}
+
     def of(self, id: str) -> Float[Tensor, "*latent"]:
         """See :meth:`GivenStarts.of`."""
         return self._read(self._path(id)) if self.shared is None else self.shared
@@ -133,7 +138,7 @@ class GivenLatents(GivenStarts):
     def _read(self, path: Path) -> Float[Tensor, "*latent"]:
         stored = read_latent(path)
         check_delta(stored.tuning, self.generator, str(path))
-        self._tunings = {path: stored.tuning}  # of this clip alone: a full one is as large as the generator
+        self._tunings[path] = stored.tuning
         return as_latent(stored, self.space, self.generator, self.sha256)
 
 
