@@ -1,6 +1,7 @@
 """The system: frozen networks wired around one trainable tensor, the latents of a cohort."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 from jaxtyping import Float
@@ -13,24 +14,19 @@ from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
 from stylewav_pl.embedders.identity import IdentityEmbedder
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.latent_module import LatentModule
-from stylewav_pl.optimisation.building import (
-    check_counts,
-    check_guidance,
-    check_spaces,
-    check_start,
-    load_parts,
-)
+from stylewav_pl.optimisation import building
+from stylewav_pl.optimisation.adaptive_layers import LayerChoice, Layers
 from stylewav_pl.optimisation.cohort import Recipe, StepWatch, cohort_result, optimize_cohort
 from stylewav_pl.optimisation.convergence import EarlyStop
 from stylewav_pl.optimisation.given_latents import GivenStarts
 from stylewav_pl.optimisation.guidance import Guidance
 from stylewav_pl.optimisation.hardware import Speed
 from stylewav_pl.optimisation.latents import LatentSpace, W
-from stylewav_pl.optimisation.layers import held_entries
 from stylewav_pl.optimisation.loss import Seen
 from stylewav_pl.optimisation.moved_start import Move
 from stylewav_pl.optimisation.objective import Objective
 from stylewav_pl.optimisation.optimizer_trial import OptimizerFactory
+from stylewav_pl.optimisation.other_guides import OtherGuide, WeightedGuide, check_guides, freeze
 from stylewav_pl.optimisation.phases import Refinement, phases_of
 from stylewav_pl.optimisation.prior_start import Sources
 from stylewav_pl.optimisation.prompts import Combine, Prompt
@@ -39,6 +35,7 @@ from stylewav_pl.optimisation.rendering import Renderer
 from stylewav_pl.optimisation.schedules import RampUpCosineDown, Schedule
 from stylewav_pl.optimisation.start import Start, initial_latents
 from stylewav_pl.optimisation.targets import drop_diverged, embed_targets
+from stylewav_pl.optimisation.tuning import tuned
 from stylewav_pl.optimisation.views import Views
 from stylewav_pl.priors import Prior
 from stylewav_pl.runs.members import seed_of
@@ -54,8 +51,6 @@ class StyleWav(LatentModule):
     Source: J. Ngo, "StyleWav: Guiding Image Synthesis Using Audio".
     """
 
-    held: Tensor | None
-
     def __init__(
         self,
         generator: Generator,
@@ -68,7 +63,7 @@ class StyleWav(LatentModule):
         prompts: list[Prompt] | None = None,
         combine: Combine = "terms",
         views: Views | None = None,
-        layers: list[str] | None = None,
+        layers: LayerChoice = None,
         num_steps: int = 10,
         optimizer: OptimizerFactory | None = None,
         schedule: Schedule | None = None,
@@ -82,6 +77,7 @@ class StyleWav(LatentModule):
         given: GivenStarts | None = None,
         reach: float | None = None,
         identity: IdentityEmbedder | None = None,
+        guides: Sequence[WeightedGuide] = (),
     ) -> None:
         """Wires built parts.
 
@@ -98,7 +94,8 @@ class StyleWav(LatentModule):
                 add up to one vector (``embeddings``).
             views: Augmented copies that the guide sees beside each image; none by default.
             layers: Which parts of a latent may move, in W+ or S: ranges of w vectors from coarse to fine
-                (``0-7``), or styles by name (``conv3``); ``None``: all.
+                (``0-7``), or styles by name (``conv3``); ``adaptive``, or how many: those that each clip's
+                own loss moves most; ``None``: all.
             num_steps: Optimisation steps per cohort; 0: the start itself is the result.
             optimizer: Builds the optimiser for the latents; Adam at 0.1 by default.
             schedule: Learning-rate shape; StyleCLIP's by default.
@@ -113,12 +110,13 @@ class StyleWav(LatentModule):
             reach: How far a latent may move from its start, along each direction in which w differs, in its
                 standard deviations there; ``None``: anywhere.
             identity: Tells whose face an image shows, where ``objective.identity`` is set; frozen here.
+            guides: Other CLIP models that see texts and pictures, too; frozen here.
 
         Raises:
             ConfigError: The parts do not fit together.
         """
-        check_counts(num_steps, cohort_size)
-        check_spaces(guide, audio)
+        building.check_counts(num_steps, cohort_size)
+        building.check_spaces(guide, audio)
         refinement = refinement or Refinement()
         refinement.check(generator.resolutions)
         speed, space = speed or Speed(), latent_space or W()
@@ -129,7 +127,7 @@ class StyleWav(LatentModule):
         self.audio = audio.eval().requires_grad_(False)
         self.identity = identity
         self.start = start or Start()
-        check_start(self.start, num_steps, prior, given, generator, space)
+        building.check_start(self.start, num_steps, prior, given, generator, space, cohort_size, speed)
         self.prior, self.given = prior, given
         self.reach = reach_of(reach, self.latent_space, generator)
         self.recipe = Recipe(
@@ -139,20 +137,15 @@ class StyleWav(LatentModule):
             tuple(sorted(set(frame_steps))),
         )
         self.renderer = Renderer(generator, guide, self.latent_space, noise, self.speed.compile)
-        check_guidance(objective or Objective(), prompts, combine, early_stop, identity, self.latent_space)
-        self.guidance = Guidance(
-            objective or Objective(),
-            self.renderer,
-            audio,
-            prompts,
-            combine,
-            identity,
-            views,
-            self.speed.precision,
-            prior,
+        check_guides(guides, guide, prompts, combine)
+        building.check_guidance(
+            objective or Objective(), prompts, combine, early_stop, identity, self.latent_space
         )
+        asked = (prompts, combine, identity, views, self.speed.precision, prior, guides)
+        self.guidance = Guidance(objective or Objective(), self.renderer, audio, *asked)
+        self.guides = freeze(guides)
         self.seed = seed
-        self.register_buffer("held", held_entries(layers, self.latent_space, generator), persistent=False)
+        self.layers = Layers(layers, self.latent_space, generator)
 
     @classmethod
     def from_sources(
@@ -165,6 +158,7 @@ class StyleWav(LatentModule):
         cohort_size: int | Literal["auto"] = 16,
         start: Start | None = None,
         latent_space: LatentSpace | None = None,
+        guides: list[OtherGuide] | None = None,
         **settings: Any,
     ) -> "StyleWav":
         """Loads the networks and wires them; what the command line builds from a configuration.
@@ -181,6 +175,7 @@ class StyleWav(LatentModule):
             cohort_size: Slots per cohort; the command line takes it from the data module.
             start: Where a clip's latent begins; at the mean w by default.
             latent_space: What is optimised; W by default.
+            guides: Other CLIP models that see the texts and pictures among the prompts, too; none by default.
             **settings: The others of :class:`StyleWav`; the command line takes ``seed`` from
                 ``seed_everything``.
 
@@ -189,13 +184,14 @@ class StyleWav(LatentModule):
             WeightsError: A weight file is missing, damaged or of the wrong kind.
         """
         sources = Sources(generator, guide, audio, preprocess)
-        parts = load_parts(
+        parts = building.load_parts(
             sources,
             identity,
             start,
             latent_space or W(),
             settings.get("seed", 0),
             settings.get("noise", "const"),
+            guides,
         )
         return cls(  # named one by one: the command line offers the others as settings
             generator=parts.generator,
@@ -207,6 +203,7 @@ class StyleWav(LatentModule):
             prior=parts.prior,
             given=parts.given,
             identity=parts.identity,
+            guides=parts.guides,
             **settings,
         )
 
@@ -240,26 +237,22 @@ class StyleWav(LatentModule):
             starts = self.initial_latents(self.seeds_of(batch), targets, batch)
         else:
             batch, targets, starts = self.given.starts(batch, targets, self.mean_latent)
-        batch, targets, loss = self.guidance.of_cohort(batch, targets, starts, self.seeds_of(batch))
-        if self.start.moved_by and self.prior:
-            move = Move(self.prior, starts, self.seeds_of(batch), targets, self.renderer)
-            descend = move.first(descend, self.latents)
-        descend = within(self.reach, descend, self.latents, starts)
-        optimized = optimize_cohort(
-            self.latents,
-            starts,
-            targets,
-            loss,
-            self.recipe,
-            self.renderer,
-            optimizer,
-            descend,
-            self.held,
-            watch,
-        )
+        delta = building.tuning_of(self.given, batch)
+        if delta:  # what belongs to the generator as it is (a bank of faces) is measured before it is changed
+            self.guidance.of_cohort(batch, targets, starts, self.seeds_of(batch))
+        with tuned(self.generator, delta):
+            batch, targets, loss = self.guidance.of_cohort(batch, targets, starts, self.seeds_of(batch))
+            held = self.layers.held_in(self.guidance, batch, targets, starts, self.seeds_of(batch))
+            if self.start.moved_by and self.prior:
+                move = Move(self.prior, starts, self.seeds_of(batch), targets, self.renderer)
+                descend = move.first(descend, self.latents)
+            descend = within(self.reach, descend, self.latents, starts)
+            networks = (self.recipe, self.renderer, optimizer, descend)
+            optimized = optimize_cohort(self.latents, starts, targets, loss, *networks, held, watch)
         finite = optimized.is_finite & self.latents.detach().flatten(start_dim=1).isfinite().all(dim=1)
         batch = drop_diverged(batch, finite)
-        return cohort_result(batch, targets, self.latents, optimized, self.seeds_of(batch))
+        result = cohort_result(batch, targets, self.latents, optimized, self.seeds_of(batch))
+        return replace(result, tuning=delta)
 
     def trial_loss(self, clips: int) -> Float[Tensor, ""]:
         """Returns the loss of a step of so many clips of no voice: what a step takes can be measured with it.

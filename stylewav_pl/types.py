@@ -143,6 +143,7 @@ class CohortResult:
         embeddings: ``[clip, embed]``, unit norm, what the guide sees in the final images.
         starts: ``[clip, 3, r, r]``, thumbnails of the images before the first step.
         terms: By name, ``[clip]``, of the loss at the end; none where the loss is one term.
+        tuning: The change of the generator that belongs to the one clip's latent; none: the generator's own.
     """
 
     cohort: int
@@ -158,6 +159,7 @@ class CohortResult:
     embeddings: Float[Tensor, "clip embed"]
     starts: Float[Tensor, "clip 3 small small"]
     terms: Mapping[str, Tensor] = field(default_factory=dict)
+    tuning: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ LINEAR = [
 ]
 PROMPTS = '[{"audio": "clip"}, {"text": "a smile", "weight": 0.5}, {"column": "sex", "weight": -1.0}]'
 DIRECTED = ["--model.prompts", PROMPTS, "--model.objective", '{"direction": 0.0, "distance_to_start": 0.1}']
-VIEWED = ["--model.views", '{"count": 2}', "--model.latent_space", "WPlus", "--model.layers", '["1-2"]']
+VIEWED = ["--model.views", '{"count": 2}', "--model.latent_space", "WPlus", "--model.layers", '{"count": 2}']
 
 
 def voices(count: int, seed: int = 0) -> list[str]:
@@ -69,7 +69,7 @@ def test_a_loss_of_one_term_leaves_no_trace(tmp_path: Path) -> None:
 def test_an_interrupted_run_ends_with_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first start measures the bank, the second reads it; views follow seed and step alone."""
     monkeypatch.setenv("STYLEWAV_CACHE", str(tmp_path / "cache"))
-    words = [*DIRECTED, *VIEWED]
+    words = [*DIRECTED, *VIEWED, "--model.guides", '[{"source": "linear", "weight": 2}]']
     assert fit(tmp_path / "whole", *words) == 0
     assert fit(tmp_path / "parts", *words) == 0
     index = next((tmp_path / "parts/journal").glob("rank-*.index"))
@@ -102,7 +102,9 @@ def test_prompts_belong_to_the_run(tmp_path: Path, capsys: pytest.CaptureFixture
             "column look, which no clip has; found age, age_group, sex",
         ),
         (["--model.layers", '["0-3"]'], "one vector is for all"),
+        (["--model.layers", "adaptive"], "model.layers is adaptive"),
         (["--model.objective.identity", "0.1"], "Expected an identity network"),
+        (["--model.guides", '[{"source": "linear"}]'], "model.guides (linear) see texts and pictures"),
         (["--model.combine", "embeddings"], "fewer than two to combine"),
         (["--model.views.count", "100"], "model.views.count"),
     ],

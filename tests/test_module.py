@@ -287,9 +287,9 @@ def test_what_a_space_holds_stays_although_weight_decay_pulls_at_it() -> None:
     cohort = batch(0, "a", "b")
     (result,), _ = fit(model, [cohort])
     starts = model.initial_latents(model.seeds_of(cohort), result.targets, cohort)
-    assert torch.equal(result.latents[:, model.held], starts[:, model.held])
-    assert not torch.equal(starts[0, model.held], starts[1, model.held]), "each its own"
-    assert ((result.latents - starts)[:, ~model.held].abs() > 1e-4).all()
+    assert torch.equal(result.latents[:, model.layers.held], starts[:, model.layers.held])
+    assert not torch.equal(starts[0, model.layers.held], starts[1, model.layers.held]), "each its own"
+    assert ((result.latents - starts)[:, ~model.layers.held].abs() > 1e-4).all()
 
 
 def test_a_cohort_whose_clips_were_all_skipped_ends_at_once_under_early_stop() -> None:

@@ -185,7 +185,7 @@ class ResultsWriter(Callback):
             yield Member(id, IMAGE, encode(Image.fromarray(picture), self.output.image, id, seed))
         if self.latents:
             whole = {"generator_sha256": self.generator_sha256, **about}
-            yield Member(id, LATENT, latent_file(result.latents[index], id, whole))
+            yield Member(id, LATENT, latent_file(result.latents[index], id, whole, result.tuning))
         yield Member(id, RECORD, json.dumps(record.clips[index].facts, sort_keys=True).encode("ascii"))
         if self.strips and result.frame_steps:
             frames = [to_picture(frame) for frame in result.frames[index]]
@@ -227,16 +227,20 @@ def write_evidence(run: RunDirectory, result: CohortResult, sheet: bool) -> dict
     return {path.relative_to(run.path).as_posix(): digest for path, digest in written.items()}
 
 
-def latent_file(latent: Tensor, id: str, about: Mapping[str, str]) -> bytes:
+def latent_file(
+    latent: Tensor, id: str, about: Mapping[str, str], tuning: Mapping[str, Tensor] | None = None
+) -> bytes:
     """Returns a latent as a safetensors file.
 
     Args:
         latent: Without a clip axis.
         id: Of the clip.
         about: What a reader needs to know: the space, and ``generator_sha256``.
+        tuning: The change of the generator that belongs to it.
     """
     metadata = {"id": readable(id), **about}
-    return in_one_order(save({"latent": latent.contiguous()}, metadata=metadata))
+    tensors = {"latent": latent.contiguous(), **(tuning or {})}
+    return in_one_order(save(tensors, metadata=metadata))
 
 
 def in_one_order(data: bytes) -> bytes:

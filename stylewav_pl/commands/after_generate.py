@@ -19,11 +19,13 @@ from stylewav_pl.commands.render import (
     read_latent,
     write,
 )
+from stylewav_pl.commands.tuned_faces import read_tuning
 from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.evaluation.heard import QUESTIONS, Questions
 from stylewav_pl.evaluation.sampling import evenly_spaced
 from stylewav_pl.files import write_whole
 from stylewav_pl.module import StyleWav
+from stylewav_pl.optimisation.tuning import tuned
 from stylewav_pl.pictures.grid import picture_grid
 from stylewav_pl.pictures.images import load_face, readable
 from stylewav_pl.pictures.video import FRAMES_PER_SECOND, encode_video
@@ -176,7 +178,8 @@ def write_films(run: FinishedRun, module: StyleWav, generator_sha256: str) -> li
     written = []
     for id, origin in _origins(run, module, records, rendering):
         goal = read_latent(run, id, module, generator_sha256).to(module.device)
-        frames = pictures_on_the_way(module, goal, rendering, shares, origin)
+        with tuned(module.generator, read_tuning(run, id, module)):
+            frames = pictures_on_the_way(module, goal, rendering, shares, origin)
         path = film_path(run, id, rendering)
         write(run, path, encode_video(frames, rendering.suffix, id, records[id].seed))
         written.append(path)

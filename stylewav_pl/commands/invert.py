@@ -45,13 +45,30 @@ def parser() -> argparse.ArgumentParser:
         help="latent space: W (default) edits best, WPlus comes nearest to photos of real people; Codes is "
         "that of a VQGAN, found by its encoder",
     )
-    options.add_argument("--steps", type=int, metavar="N", help="of the projection (default: 200)")
+    options.add_argument(
+        "--encoder",
+        metavar="SOURCE",
+        help="a network that answers a photo at once, from where the steps begin: e4e-ffhq or its file; "
+        "needs WPlus or S, and the generator that it was trained for",
+    )
+    options.add_argument(
+        "--steps",
+        type=int,
+        metavar="N",
+        help="of the projection (default: 200); 0 with --encoder: its answer as it is",
+    )
     options.add_argument("--learning-rate", type=float, metavar="X", help="the highest (default: 0.1)")
     options.add_argument(
         "--perceptual",
         type=float,
         metavar="X",
         help="weight of the patch features beside the pixels' 1 (default: 0.1); 0: pixels alone",
+    )
+    options.add_argument(
+        "--tune",
+        action="store_true",
+        help="also tune the generator to each photo, and keep the change beside the latent; a face that "
+        "begins there is made alone (--data.cohort_size 1)",
     )
     options.add_argument("--landmarks", metavar="FILE", help="of one photo, where they are not beside it")
     options.add_argument(
@@ -94,17 +111,23 @@ def _invert_all(names: dict[str, Path], asked: argparse.Namespace) -> None:
     import torch
 
     from stylewav_pl.embedders import load_image_text_embedder
+    from stylewav_pl.embedders.photo_encoder import load_photo_encoder
     from stylewav_pl.face.defaults import SPACES as BY_NAME
     from stylewav_pl.face.settings import device_of
     from stylewav_pl.generators import load_generator
     from stylewav_pl.optimisation.inversion import Inversion, invert, psnr
     from stylewav_pl.optimisation.prior_start import hash_of
+    from stylewav_pl.optimisation.tuning import Tuning, tunable, tune, tuned
     from stylewav_pl.runs.plan import clip_seed
 
     given = {"steps": asked.steps, "learning_rate": asked.learning_rate, "perceptual": asked.perceptual}
+    given |= {"encoder": asked.encoder}
     settings = Inversion(**{name: value for name, value in given.items() if value is not None})
+    encoder = None if settings.encoder is None else load_photo_encoder(settings.encoder)
     device = device_of(asked.device)
     generator = load_generator(asked.generator).to(device).freeze()
+    if asked.tune:
+        tunable(generator)
     photos = _read_all(names, generator.resolution, asked.landmarks)
     guide = load_image_text_embedder(asked.guide).to(device)
     space = BY_NAME[asked.space]()
@@ -114,11 +137,18 @@ def _invert_all(names: dict[str, Path], asked: argparse.Namespace) -> None:
         chosen = listed[first : first + SIDE_BY_SIDE]
         wanted = torch.stack([photos[name] for name in chosen]).to(device)
         seeds = [clip_seed(asked.seed, f"photo:{name}") for name in chosen]
-        found = invert(wanted, seeds, space, generator, guide, settings)
+        found = invert(wanted, seeds, space, generator, guide, settings, encoder=encoder)
         nearness = psnr(found.images, wanted).tolist()
         for row, name in enumerate(chosen):
-            place = _write(Path(asked.output), name, found.latents[row], found.images[row], seeds[row], about)
-            print(f"{place}: {nearness[row]:.1f} dB from {names[name]}", flush=True)
+            latent, image, delta, after = found.latents[row], found.images[row], {}, ""
+            if asked.tune:
+                networks = (generator, guide, space, Tuning(), settings, seeds[row])
+                delta = tune(latent, wanted[row], *networks)
+                with torch.no_grad(), tuned(generator, delta):
+                    image = generator.synthesize(space.expand(latent[None], generator))[0]
+                after = f", tuned {psnr(image[None], wanted[row : row + 1]).item():.1f} dB"
+            place = _write(Path(asked.output), name, latent, image, seeds[row], about, delta)
+            print(f"{place}: {nearness[row]:.1f} dB{after} from {names[name]}", flush=True)
 
 
 def _read_all(names: dict[str, Path], resolution: int, landmarks: str | None) -> "dict[str, Tensor]":
@@ -141,7 +171,13 @@ def _read_all(names: dict[str, Path], resolution: int, landmarks: str | None) ->
 
 
 def _write(
-    folder: Path, name: str, latent: "Tensor", image: "Tensor", seed: int, about: dict[str, str]
+    folder: Path,
+    name: str,
+    latent: "Tensor",
+    image: "Tensor",
+    seed: int,
+    about: dict[str, str],
+    tuning: "dict[str, Tensor]",
 ) -> Path:
     """Writes a latent and its picture; returns where the latent is."""
     from stylewav_pl.callbacks.writer import latent_file
@@ -151,7 +187,7 @@ def _write(
 
     folder.mkdir(parents=True, exist_ok=True)
     stem = stem_of(name)
-    data = latent_file(latent.cpu(), name, about)
+    data = latent_file(latent.cpu(), name, about, tuning)
     write_whole(folder / f"{stem}.safetensors", lambda file: file.write(data))
     picture = encode(to_picture(image), "png", name, seed)
     write_whole(folder / f"{stem}.png", lambda file: file.write(picture))

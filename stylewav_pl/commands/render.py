@@ -18,10 +18,12 @@ from torch import Tensor
 
 from stylewav_pl.callbacks.progress import progress_bar
 from stylewav_pl.commands.rescore import batches, finished_clips
+from stylewav_pl.commands.tuned_faces import groups, read_tuning
 from stylewav_pl.errors import ConfigError, RunDirectoryError
 from stylewav_pl.files import SCRATCH, whole_file
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.latents import pulled_to_mean
+from stylewav_pl.optimisation.tuning import tuned
 from stylewav_pl.pictures.images import encode, to_picture
 from stylewav_pl.pictures.video import (
     FRAMES_PER_SECOND,
@@ -118,13 +120,15 @@ def render_again(
     clips, count = finished_clips(run), run.journals.number_of_clips
     with progress_bar(count, "videos" if rendering.video else "images", progress) as bar:
         for batch in batches(clips):
-            latents = torch.stack(
-                [read_latent(run, record.id, module, generator_sha256) for record in batch]
-            ).to(module.device)
-            images = render(module, latents, rendering)
-            for record, latent, image in zip(batch, latents, images, strict=True):
-                write_clip(run, module, rendering, record, latent, image)
-                bar.update()
+            for group in groups(batch, [read_tuning(run, record.id, module) for record in batch]):
+                latents = torch.stack(
+                    [read_latent(run, record.id, module, generator_sha256) for record in group.records]
+                ).to(module.device)
+                with tuned(module.generator, group.tuning):
+                    images = render(module, latents, rendering)
+                    for record, latent, image in zip(group.records, latents, images, strict=True):
+                        write_clip(run, module, rendering, record, latent, image)
+                        bar.update()
     with suppress(OSError):  # a run may be at work in it
         (run.path / SCRATCH).rmdir()
     return count

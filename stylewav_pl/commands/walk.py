@@ -15,6 +15,7 @@ from stylewav_pl.commands.render import (
     read_latent,
     write,
 )
+from stylewav_pl.commands.tuned_faces import read_tuning
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.latent_files import as_latent
@@ -72,10 +73,11 @@ def latent_of(
     """Returns the latent of a clip of the run, or one from a file.
 
     Raises:
-        ConfigError: The name is neither.
+        ConfigError: The name is neither, or its face has a tuned generator.
     """
     known = {record.id for record in run.records()}
     if name in known:
+        check_plain(name, bool(read_tuning(run, name, module)))
         return read_latent(run, name, module, generator_sha256)
     if not as_path(name).is_file():
         raise ConfigError(
@@ -83,4 +85,19 @@ def latent_of(
             f"--between; found {name!r}.{did_you_mean(name, sorted(known))} The ids "
             "are the first column of results.csv."
         )
-    return as_latent(read_file(as_path(name)), module.latent_space, module.generator, generator_sha256)
+    stored = read_file(as_path(name))
+    check_plain(name, bool(stored.tuning))
+    return as_latent(stored, module.latent_space, module.generator, generator_sha256)
+
+
+def check_plain(name: str, is_tuned: bool) -> None:
+    """Refuses an end whose face the run's generator does not make.
+
+    Raises:
+        ConfigError: It is one.
+    """
+    if is_tuned:
+        raise ConfigError(
+            f"The face of {name} has a generator of its own, tuned to a photo, and --between walks through "
+            "one for both ends. Walk between faces without tuning."
+        )

@@ -16,13 +16,16 @@ from stylewav_pl.embedders import (
     load_audio_embedder,
     load_image_text_embedder,
 )
+from stylewav_pl.embedders.photo_encoder import is_photo_encoder, load_photo_encoder
 from stylewav_pl.embedders.stored import StoredAudioEmbedder
 from stylewav_pl.errors import WeightsError, printable
 from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.formats import read_published
 from stylewav_pl.generators.loading import check
 from stylewav_pl.generators.stored import StoredGenerator
+from stylewav_pl.weights.contents import read_contents
 from stylewav_pl.weights.digest import sha256_of
+from stylewav_pl.weights.marks import ZIP_START
 from stylewav_pl.weights.registry import ENTRIES, check_readable
 from stylewav_pl.weights.state_dict import read_state_dict
 from stylewav_pl.weights.store import describe, is_own_format, read_weights
@@ -43,6 +46,9 @@ def inspect_file(path: Path) -> None:
     if is_own_format(path) and (kind := describe(path).get("kind", "")) != "generator":
         file = read_weights(path, kind)
         _print_facts(path, {"kind": kind, "architecture": file.architecture, **file.config}, file.tensors)
+        return
+    if tensors := _photo_encoder_tensors(path):
+        _print_facts(path, _photo_encoder_facts(path), tensors)
         return
     try:
         published = read_published(path)
@@ -65,6 +71,28 @@ def inspect_file(path: Path) -> None:
             else "not in the file; estimated when it is loaded"
         )
     _print_facts(path, facts, published.tensors)
+
+
+def _photo_encoder_tensors(path: Path) -> Mapping[str, Tensor]:
+    """All tensors of e4e's file; empty for any other file."""
+    with path.open("rb") as file:
+        if file.read(len(ZIP_START)) != ZIP_START:  # as torch has written since before e4e
+            return {}
+    try:
+        content = read_contents(path)
+    except WeightsError:
+        return {}
+    return dict(content["state_dict"]) if is_photo_encoder(content) else {}
+
+
+def _photo_encoder_facts(path: Path) -> dict[str, Any]:
+    """What e4e's encoder is, found by loading it; its file holds a generator, too.
+
+    Raises:
+        WeightsError: It does not load.
+    """
+    encoder = load_photo_encoder(path)
+    return {"kind": "photo_encoder", "architecture": "e4e", "vectors": encoder.num_ws, "w_dim": encoder.w_dim}
 
 
 def _encoder_tensors(path: Path) -> Mapping[str, Tensor]:

@@ -81,8 +81,9 @@ def generate(
         on_step: Called with the step, the images so far and their similarities, before each step and at the
             end; where it returns ``True`` these images are the result.
         **model: Other settings of :class:`~stylewav_pl.module.StyleWav`: ``latent_space``, ``objective``,
-            ``combine``, ``views``, ``layers``, ``identity`` (a source), ``optimizer``, ``schedule``,
-            ``refinement``, ``early_stop``, ``noise``, ``speed``, ``frame_steps``, ``preprocess``.
+            ``combine``, ``guides``, ``views``, ``layers``, ``identity`` (a source), ``optimizer``,
+            ``schedule``, ``refinement``, ``early_stop``, ``noise``, ``speed``, ``frame_steps``,
+            ``preprocess``.
 
     Returns:
         One face for one recording; a list for a list or a ``count`` above 1, the faces of a recording
@@ -189,6 +190,7 @@ def _face(
         path=clip.path,
         seed=result.seeds[row],
         about=about,
+        tuning=result.tuning,
     )
 
 

@@ -17,6 +17,7 @@ from stylewav_pl.embedders.preprocess import Preprocess
 from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.hardware import Speed
+from stylewav_pl.optimisation.other_guides import OtherGuide, WeightedGuide, load_guides
 from stylewav_pl.optimisation.prior_start import Sources, prepare_prior
 from stylewav_pl.priors import Prior
 from stylewav_pl.weights.digest import sha256_of
@@ -37,6 +38,7 @@ class Wanted:
         preprocess: How images reach the guide.
         prior: Registry name or weight file; none where no start needs it.
         identity: Source of an identity network; none where no term needs it.
+        guides: Others that see texts and pictures, too.
         device: Where they shall be.
         speed: How the generator computes.
     """
@@ -47,6 +49,7 @@ class Wanted:
     preprocess: Preprocess
     prior: str | None
     identity: str | None
+    guides: tuple[OtherGuide, ...]
     device: str
     speed: Speed
 
@@ -61,6 +64,7 @@ class Networks:
         audio: Hears.
         prior: Draws starts.
         identity: Tells whose face it is.
+        guides: See texts and pictures, too.
         generator_sha256: Of the generator's file; empty for the untrained double.
     """
 
@@ -69,6 +73,7 @@ class Networks:
     audio: AudioEmbedder
     prior: Prior | None
     identity: IdentityEmbedder | None
+    guides: list[WeightedGuide]
     generator_sha256: str
 
 
@@ -88,6 +93,7 @@ def load(wanted: Wanted) -> Networks:
                 (wanted.audio, "audio"),
                 (wanted.prior, "prior"),
                 (wanted.identity, "identity"),
+                *((guide.source, "image_text") for guide in wanted.guides),
             )
         )
         return _load(wanted, state)
@@ -117,4 +123,8 @@ def _load(wanted: Wanted, state: tuple[str, ...]) -> Networks:
     guide = load_image_text_embedder(wanted.guide, preprocess=wanted.preprocess)
     generator = load_generator(wanted.generator)
     identity = None if wanted.identity is None else load_identity(wanted.identity).to(device)
-    return Networks(generator.to(device), guide.to(device), audio.to(device), prior, identity, state[0])
+    guides = load_guides(wanted.guides)
+    for one in guides:
+        one.network.to(device)
+    networks = (generator.to(device), guide.to(device), audio.to(device))
+    return Networks(*networks, prior, identity, guides, state[0])

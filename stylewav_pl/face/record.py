@@ -35,6 +35,7 @@ class Face:
         path: Where the recording lies; empty for one that was given as numbers.
         seed: Decided everything random about this face.
         about: What a reader of the latent needs to know: its space, and the generator's hash.
+        tuning: The change of the generator that belongs to the latent; none: the generator's own.
     """
 
     image: Image.Image
@@ -46,6 +47,7 @@ class Face:
     path: str
     seed: int
     about: Mapping[str, str] = field(default_factory=dict)
+    tuning: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def similarity(self) -> float:
@@ -95,7 +97,7 @@ class Face:
 
     def _members(self) -> Iterator[Member]:
         yield Member(self.id, IMAGE, encode(self.image, OUTPUT.image, self.id, self.seed))
-        yield Member(self.id, LATENT, latent_file(self.latent, self.id, self.about))
+        yield Member(self.id, LATENT, latent_file(self.latent, self.id, self.about, self.tuning))
         if self.frames:
             drawn = strip(list(self.frames.values()), tuple(self.frames))
             yield Member(self.id, STRIP, encode(drawn, "png", self.id, self.seed))

@@ -1,5 +1,6 @@
 """From what was asked for to networks and the system around them."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -112,29 +113,36 @@ def prepare(asked: Asked) -> tuple[dict[str, Any], Networks]:
     speed.check(asked.place)
     identity = settings.pop("identity", None)
     sources["identity"] = None if identity is None else str(identity)
-    wanted = Wanted(**sources, prior=settings["start"].prior_source, device=str(asked.place), speed=speed)
+    guides = tuple(settings.pop("guides", None) or ())
+    wanted = Wanted(
+        **sources, guides=guides, prior=settings["start"].prior_source, device=str(asked.place), speed=speed
+    )
     return settings, load(wanted)
 
 
 def build_system(settings: Mapping[str, Any], networks: Networks, size: int, place: torch.device) -> StyleWav:
     """Wires networks with a tensor of latents of this call's own."""
+    generator = networks.generator
+    if settings["start"].is_given:  # it may be tuned, and other threads have the one that is kept
+        generator = copy.deepcopy(generator)
     given = prepare_given(
         settings["start"],
         settings["latent_space"],
-        networks.generator,
+        generator,
         networks.guide,
         networks.generator_sha256,
         settings["seed"],
         settings.get("noise", "const"),
     )
     system = StyleWav(
-        networks.generator,
+        generator,
         networks.guide,
         networks.audio,
         cohort_size=size,
         prior=networks.prior,
         given=given,
         identity=networks.identity,
+        guides=networks.guides,
         **settings,
     ).to(place)
     system.check_optimizer(place)

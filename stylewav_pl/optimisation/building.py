@@ -12,15 +12,19 @@ from stylewav_pl.generators import load_generator
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.convergence import EarlyStop
 from stylewav_pl.optimisation.given_latents import GivenStarts
+from stylewav_pl.optimisation.hardware import Speed
 from stylewav_pl.optimisation.latents import LatentSpace, S
 from stylewav_pl.optimisation.moved_start import check_moved
 from stylewav_pl.optimisation.objective import Objective
+from stylewav_pl.optimisation.other_guides import OtherGuide, WeightedGuide, load_guides
 from stylewav_pl.optimisation.photo_start import prepare_given
 from stylewav_pl.optimisation.prior_start import Sources, hash_of, prepare_prior
 from stylewav_pl.optimisation.prompts import Combine, Prompt, check_prompts, is_voice_alone
 from stylewav_pl.optimisation.start import Start
+from stylewav_pl.optimisation.tuning import Delta, check_alone, tunable
 from stylewav_pl.priors import Prior
 from stylewav_pl.ranges import check_number
+from stylewav_pl.types import ClipBatch
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Parts:
     prior: Prior | None
     given: GivenStarts | None
     identity: IdentityEmbedder | None
+    guides: list[WeightedGuide]
 
 
 def load_parts(
@@ -42,6 +47,7 @@ def load_parts(
     space: LatentSpace,
     seed: int = 0,
     noise: Literal["const", "none"] = "const",
+    guides: Sequence[OtherGuide] | None = None,
 ) -> Parts:
     """Loads the networks of a system, and what its start needs.
 
@@ -52,6 +58,7 @@ def load_parts(
         space: What is optimised.
         seed: Of the run.
         noise: The generator's noise inputs.
+        guides: See texts and pictures beside the guide.
 
     Raises:
         ConfigError: The parts do not fit together.
@@ -69,7 +76,7 @@ def load_parts(
     given = prepare_given(start, space, renders, guide, sha256, seed, noise)
     if isinstance(identity, str):
         identity = load_identity(identity)
-    return Parts(renders, guide, ear, prior, given, identity)
+    return Parts(renders, guide, ear, prior, given, identity, load_guides(guides))
 
 
 def check_counts(num_steps: int, cohort_size: int | Literal["auto"]) -> None:
@@ -89,6 +96,8 @@ def check_start(
     given: GivenStarts | None,
     generator: Generator,
     space: LatentSpace,
+    cohort_size: int | Literal["auto"],
+    speed: Speed,
 ) -> None:
     """Compares a start with what it needs.
 
@@ -101,6 +110,16 @@ def check_start(
             "exactly where start.latent or start.photo is. Use StyleWav.from_sources, which loads them."
         )
     check_moved(start, space)
+    start.check_layers(space, generator)
+    if start.tuning is not None:
+        tunable(generator)
+        if cohort_size != "auto":
+            check_alone(cohort_size)
+        if speed.compile:
+            raise ConfigError(
+                "model.start.tuning gives each clip another generator, and model.speed.compile compiles one. "
+                "Remove one of the two."
+            )
     if prior is not None and prior.latent_dim != generator.w_dim:
         raise ConfigError(
             f"The prior gives w of width {prior.latent_dim}, the generator takes {generator.w_dim}. Train "
@@ -112,6 +131,21 @@ def check_start(
             "1) where model.num_steps is 0 and the start is the result; found the same for every voice. "
             "Correct one of the two."
         )
+
+
+def tuning_of(given: GivenStarts | None, batch: ClipBatch) -> Delta:
+    """Returns the change of the generator for the clip of a cohort; empty: none.
+
+    Raises:
+        ConfigError: It has one, and company.
+        WeightsError: It is another generator's.
+    """
+    for clip in batch.clips if given is not None else ():
+        assert given is not None
+        if delta := given.tuning(clip.id):
+            check_alone(len(batch.slots))
+            return delta
+    return {}
 
 
 def check_spaces(guide: ImageTextEmbedder, audio: AudioEmbedder) -> None:

@@ -110,7 +110,7 @@ def optimize_cohort(
     renderer: Renderer,
     optimizer: Optimizer,
     descend: Callable[[Tensor], None],
-    held: Bool[Tensor, "*latent"] | None = None,
+    held: Bool[Tensor, "*entries"] | None = None,
     watch: StepWatch | None = None,
 ) -> OptimizedCohort:
     """Moves latents until their images come near to the targets.
@@ -128,7 +128,7 @@ def optimize_cohort(
         renderer: The frozen networks.
         optimizer: A cohort inherits nothing of what it has learned before.
         descend: Takes one gradient step of ``optimizer`` down a loss.
-        held: Entries of a latent that stay as they start; ``None``: none.
+        held: Entries that stay as they start, ``[...]`` of every latent or ``[cohort, ...]``; ``None``: none.
         watch: Sees the images before each step and at the end; where it returns ``True`` they are the result.
 
     Source: StyleCLIP's latent optimisation (Patashnik et al. 2021).
@@ -226,9 +226,9 @@ def set_learning_rate(optimizer: Optimizer, factor: float) -> None:
 
 @contextmanager
 def keep_still(
-    latents: nn.Parameter, clips: Bool[Tensor, " cohort"] | None, entries: Bool[Tensor, "*latent"] | None
+    latents: nn.Parameter, clips: Bool[Tensor, " cohort"] | None, entries: Bool[Tensor, "*entries"] | None
 ) -> Iterator[None]:
-    """Puts latents of some clips, and some entries of all, back to where they were.
+    """Puts latents of some clips, and some entries of all or of each, back to where they were.
 
     Momentum moves what has no gradient any more, and weight decay what never had one.
     """
@@ -241,4 +241,4 @@ def keep_still(
         if clips is not None:
             latents[clips] = before[clips]
         if entries is not None:
-            latents[:, entries] = before[:, entries]
+            latents.copy_(torch.where(entries, before, latents))

@@ -14,6 +14,7 @@ from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.latent_files import SUFFIXES, as_latent, read_latent
 from stylewav_pl.optimisation.latents import LatentSpace
 from stylewav_pl.optimisation.targets import drop_clips
+from stylewav_pl.optimisation.tuning import Delta, check_delta
 from stylewav_pl.runs.plan import stem_of
 from stylewav_pl.types import ClipBatch, SkipReason, as_path
 
@@ -29,6 +30,14 @@ class GivenStarts(ABC):
             WeightsError: It has none that can be used.
             PhotoError: The same.
         """
+
+    def tuning(self, id: str) -> Delta:
+        """Returns the change of the generator that belongs to a clip's latent; empty: none.
+
+        Raises:
+            WeightsError: It is another generator's.
+        """
+        return {}
 
     def prepare(self, ids: Sequence[str]) -> None:
         """Works on what the clips of a cohort need, side by side; nothing for latents in files."""
@@ -86,6 +95,7 @@ class GivenLatents(GivenStarts):
             generator_sha256,
         )
         self.shared: Tensor | None = None
+        self._tunings: dict[Path, Delta] = {}
         if not self.place.exists():
             raise ConfigError(
                 f"Expected a latent or a folder of latents at {place}, found nothing. Correct "
@@ -94,21 +104,42 @@ class GivenLatents(GivenStarts):
         if not self.place.is_dir():
             self.shared = self._read(self.place)
 
+    def prepare(self, ids: Sequence[str]) -> None:
+        """See :meth:`GivenStarts.prepare`; forgets other clips: a full change is as large as a generator."""
+        if self.shared is None:
+            self._tunings = {}
+
     def of(self, id: str) -> Float[Tensor, "*latent"]:
         """See :meth:`GivenStarts.of`."""
-        if self.shared is not None:
-            return self.shared
+        return self._read(self._path(id)) if self.shared is None else self.shared
+
+    def tuning(self, id: str) -> Delta:
+        """See :meth:`GivenStarts.tuning`."""
+        path = self.place if self.shared is not None else self._path(id)
+        if path not in self._tunings:
+            self._read(path)
+        return self._tunings[path]
+
+    def _path(self, id: str) -> Path:
+        """Where the latent of a clip lies.
+
+        Raises:
+            WeightsError: Nowhere.
+        """
         names = [f"{stem}{suffix}" for stem in dict.fromkeys((stem_of(id), id)) for suffix in SUFFIXES]
         found = [path for path in (self.place / name for name in names if _is_below(name)) if path.is_file()]
         if not found:
             raise WeightsError(
                 f"No latent of this clip at {self.place / stem_of(id)}.* ({', '.join(SUFFIXES)})."
             )
-        return self._read(found[0])
+        return found[0]
 
     @torch.no_grad()
     def _read(self, path: Path) -> Float[Tensor, "*latent"]:
-        return as_latent(read_latent(path), self.space, self.generator, self.sha256)
+        stored = read_latent(path)
+        check_delta(stored.tuning, self.generator, str(path))
+        self._tunings[path] = stored.tuning
+        return as_latent(stored, self.space, self.generator, self.sha256)
 
 
 def _is_below(name: str) -> bool:

@@ -8,12 +8,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from stylewav_pl.embedders.base import AudioEmbedder
+from stylewav_pl.embedders.base import AudioEmbedder, ImageTextEmbedder
 from stylewav_pl.embedders.identity import IdentityEmbedder
 from stylewav_pl.optimisation.bank import bank_of
 from stylewav_pl.optimisation.closeness import standards, unit_or_zero
+from stylewav_pl.optimisation.ensemble import Ensemble
 from stylewav_pl.optimisation.loss import CohortLoss, Seen, Term
 from stylewav_pl.optimisation.objective import Objective
+from stylewav_pl.optimisation.other_guides import Look, SeenBy, WeightedGuide
 from stylewav_pl.optimisation.prompt_vectors import PromptVectors
 from stylewav_pl.optimisation.prompts import VOICE_ALONE, Combine, Prompt, is_voice_alone
 from stylewav_pl.optimisation.rendering import Renderer
@@ -46,6 +48,7 @@ class Guidance:
         views: Augmented copies that the guide sees, too.
         precision: In which the networks compute.
         prior: Knows where the encoder's voices lie among images; without one that is found when it is needed.
+        guides: See texts and pictures, too.
 
     Raises:
         ConfigError: A prompt cannot be embedded.
@@ -62,6 +65,7 @@ class Guidance:
         views: Views | None = None,
         precision: str = "float32",
         prior: Prior | None = None,
+        guides: Sequence[WeightedGuide] = (),
     ) -> None:
         self.objective, self.renderer, self.audio = objective, renderer, audio
         self.identity, self.views = identity, views or Views()
@@ -69,6 +73,7 @@ class Guidance:
         self.is_plain, self.combine, self.precision = is_voice_alone(prompts), combine, precision
         self.vectors = PromptVectors(self.prompts, renderer.guide, audio)
         self.prior = prior
+        self.ensemble = Ensemble(guides, self.prompts, objective, renderer, audio, precision)
 
     def of_cohort(
         self,
@@ -89,16 +94,18 @@ class Guidance:
             The batch without the clips whose words are not known, their targets set to zero, and the loss.
         """
         batch, targets = self.vectors.without_unknown_words(batch, targets)
+        batch, targets = self.ensemble.without_unknown_words(batch, targets)
         objective, terms = self.objective, dict[str, Term]()
+        eyes = self.ensemble.eyes(lambda guide: self._look_again(guide, seeds))
         if objective.similarity or not self.has_other_terms:
-            terms |= self._similarity(batch, self.followed(targets, starts))
+            terms |= self._similarity(batch, self.followed(targets, starts), eyes)
         if objective.direction:
-            terms |= self._direction(batch, targets)
+            terms |= self._direction(batch, targets, eyes)
         if objective.distance_to_start:
             terms["distance_to_start"] = DistanceToStart(objective.distance_to_start, starts, self.whitening)
         if objective.identity:
             terms["identity"] = Identity(objective.identity, self._whose, AtStart(self._whose))
-        return batch, targets, CohortLoss(terms, self._look_again(seeds))
+        return batch, targets, CohortLoss(terms, self._look_again(self.renderer.guide, seeds))
 
     def candidate_score(
         self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"]
@@ -111,7 +118,8 @@ class Guidance:
         if self.is_plain:
             return lambda latents: self.renderer.render_and_score(latents, targets)[2]
         batch, targets = self.vectors.without_unknown_words(batch, targets)
-        pulls = self._similarity(batch, targets).values()
+        batch, targets = self.ensemble.without_unknown_words(batch, targets)
+        pulls = self._similarity(batch, targets, self.ensemble.eyes(lambda guide: None)).values()
 
         def score(latents: Float[Tensor, " cohort *latent"]) -> Float[Tensor, " cohort"]:
             seen = Seen(0, *self.renderer.render_and_score(latents, targets), latents)
@@ -162,9 +170,9 @@ class Guidance:
         assert self.identity is not None
         return self.identity.embed_identity(seen.images)
 
-    def _look_again(self, seeds: Sequence[int | None]) -> Callable[[Tensor, int], Tensor] | None:
-        """What shows the guide augmented copies; none without views."""
-        guide, views = self.renderer.guide, self.views
+    def _look_again(self, guide: ImageTextEmbedder, seeds: Sequence[int | None]) -> Look | None:
+        """What shows a guide augmented copies; none without views."""
+        views = self.views
         if not views.count:
             return None
 
@@ -178,7 +186,9 @@ class Guidance:
 
         return look
 
-    def _similarity(self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"]) -> dict[str, Term]:
+    def _similarity(
+        self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"], eyes: Sequence[SeenBy]
+    ) -> dict[str, Term]:
         objective = self.objective
         if self.is_plain:
             return {
@@ -204,11 +214,15 @@ class Guidance:
         units = self._units([has for *_, has in asked], [spreads for _, spreads in scales])
         terms: dict[str, Term] = {}
         for (prompt, vectors, has), (means, spreads) in zip(asked, scales, strict=True):
-            weights = objective.similarity * prompt.weight * has.to(targets)
+            weights = objective.similarity * self._weight(prompt) * has.to(targets)
             terms[prompt.name] = PromptPull(
                 vectors, weights, means, spreads, units, prompt.stop, objective.distance
             )
-        return terms
+        return terms | self.ensemble.pulls(batch, targets, units, eyes)
+
+    def _weight(self, prompt: Prompt) -> float:
+        """What the guide has of a prompt's weight."""
+        return prompt.weight * self.ensemble.share(prompt)
 
     def _units(
         self, has: Sequence[Bool[Tensor, " cohort"]], spreads: Sequence[Float[Tensor, " cohort"]]
@@ -223,15 +237,17 @@ class Guidance:
             units = torch.where(has[at], spreads[at], units)
         return units
 
-    def _direction(self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"]) -> dict[str, Term]:
+    def _direction(
+        self, batch: ClipBatch, targets: Float[Tensor, "cohort embed"], eyes: Sequence[SeenBy]
+    ) -> dict[str, Term]:
         start = AtStart(lambda seen: seen.embeddings)
         terms: dict[str, Term] = {}
         for prompt in self.prompts:
             vectors, has = self.vectors.of(prompt, batch, targets)
             directions = unit_or_zero(vectors - self._origin(prompt).to(targets)) * has[:, None]
-            weights = self.objective.direction * prompt.weight * has.to(targets)
+            weights = self.objective.direction * self._weight(prompt) * has.to(targets)
             terms[f"direction, {prompt.name}"] = Direction(directions, weights, start)
-        return terms
+        return terms | self.ensemble.directions(batch, targets, eyes)
 
     def _origin(self, prompt: Prompt) -> Float[Tensor, " embed"]:
         """Where the direction of a prompt begins."""

@@ -16,6 +16,8 @@ from torch import Tensor
 from torch.optim import Adam
 
 from stylewav_pl.embedders.base import ImageTextEmbedder
+from stylewav_pl.embedders.photo_encoder import PhotoEncoder
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.generators.vqgan import VQGAN
 from stylewav_pl.optimisation.cohort import set_learning_rate
@@ -34,13 +36,15 @@ class Inversion:
     """How photos are inverted.
 
     Attributes:
-        steps: Of Adam, at least 1; NVIDIA's projector takes 1000.
+        steps: Of Adam; NVIDIA's projector takes 1000. 0 with an ``encoder``: its answer as it is.
         learning_rate: The highest; it rises over the first 5 % of the steps and falls over the last 25 %.
         noise: Of w at the first step, as a share of the distance of samples to the mean; NVIDIA's is 0.05.
         pixels: Weight of the mean squared difference of pixels, RGB in [-1, 1].
         perceptual: Weight of the distance by patch features of the guide, see :mod:`.perceptual`.
         candidates: The latent starts at the most similar of so many samples, the same for every photo; 0: at
-            the mean.
+            the mean. Not asked with an ``encoder``.
+        encoder: Source of a network that answers a photo with a latent at once (``e4e-ffhq``, or its file);
+            the steps begin there. It belongs to one generator and gives W+; ``null``: none.
 
     Raises:
         ConfigError: A value is out of its range.
@@ -52,10 +56,11 @@ class Inversion:
     pixels: float = 1.0
     perceptual: float = 0.1
     candidates: int = 256
+    encoder: str | None = None
 
     def __post_init__(self) -> None:
         """Checks the values."""
-        check_number("inversion.steps", self.steps, least=1)
+        check_number("inversion.steps", self.steps, least=1 if self.encoder is None else 0)
         check_number("inversion.learning_rate", self.learning_rate, above=0)
         check_number("inversion.noise", self.noise, least=0, most=10)
         check_number("inversion.pixels", self.pixels, least=0)
@@ -85,6 +90,7 @@ def invert(
     guide: ImageTextEmbedder,
     settings: Inversion | None = None,
     noise: Literal["const", "none"] = "const",
+    encoder: PhotoEncoder | None = None,
 ) -> Inverted:
     """Inverts photos side by side; none depends on its company.
 
@@ -98,10 +104,13 @@ def invert(
         guide: Sees patches; not asked where ``perceptual`` is 0.
         settings: How.
         noise: The generator's noise inputs.
+        encoder: Where the steps begin; with it ``space`` is W+ or S.
 
     Raises:
-        ConfigError: The guide has no patch features.
+        ConfigError: The guide has no patch features, or the encoder belongs to another generator or space.
     """
+    if encoder is not None:
+        check_encoder(encoder, space, generator)
     if isinstance(generator, VQGAN):
         return _encoded(photos, space, generator, noise)
     settings = settings or Inversion()
@@ -110,9 +119,13 @@ def invert(
     # whoever asks may have switched gradients off
     with torch.inference_mode(False), torch.enable_grad():
         photos = photos.clone()
-        loss = _Loss(photos, guide, settings)
-        w, spread = _starts(photos, generator, settings, noise)
-        latents = searched.from_w(w, generator).clone().requires_grad_()
+        loss = PhotoLoss(photos, guide, settings)
+        if encoder is None:
+            w, spread = _starts(photos, generator, settings, noise)
+            latents = searched.from_w(w, generator).clone().requires_grad_()
+        else:
+            spread = _spread(_samples(AT_ONCE, generator), generator)
+            latents = encoder.to(photos.device).encode(photos).clone().requires_grad_()
         optimizer, schedule = Adam([latents], lr=settings.learning_rate), RampUpCosineDown()
         chance = [torch.Generator().manual_seed(seed) for seed in seeds]
         for step in range(settings.steps):
@@ -128,7 +141,7 @@ def invert(
     with torch.no_grad():
         images = generator.synthesize(searched.expand(found, generator), noise=noise)
         if isinstance(space, S):
-            found = torch.cat(generator.styles(found), dim=1)
+            found = space.from_w_plus(found, generator)
     return Inverted(found, images)
 
 
@@ -154,14 +167,21 @@ def psnr(
     return 10 * torch.log10(4 / error)
 
 
-class _Loss:
-    """What is minimised, one value for each photo."""
+class PhotoLoss:
+    """What is minimised, one value for each photo: pixels and patch features, as weighed by the settings.
+
+    Args:
+        photos: RGB in [-1, 1].
+        guide: Sees patches.
+        settings: Weigh.
+    """
 
     def __init__(self, photos: Tensor, guide: ImageTextEmbedder, settings: Inversion) -> None:
         self.photos, self.settings = photos, settings
         self.patches = PatchDistance(guide, photos) if settings.perceptual else None
 
     def __call__(self, images: Tensor) -> Tensor:
+        """Returns the loss of each image, ``[photo]``."""
         apart = (images - self.photos).square().flatten(start_dim=1).mean(dim=1)
         loss = self.settings.pixels * apart
         if self.patches is not None:
@@ -173,10 +193,10 @@ class _Loss:
 def _starts(
     photos: Tensor, generator: Generator, settings: Inversion, noise: Literal["const", "none"]
 ) -> tuple[Tensor, float]:
-    """The nearest samples by pixels, and the mean distance of samples to the mean w."""
+    """The nearest samples by pixels, and their :func:`_spread`."""
     count = max(settings.candidates, AT_ONCE)  # some for the spread in any case
-    samples = torch.cat(list(generator.sampled(count, BANK_SEED, AT_ONCE)))
-    spread = float((samples - generator.w_mean).square().sum(dim=1).mean().sqrt())
+    samples = _samples(count, generator)
+    spread = _spread(samples, generator)
     best = generator.w_mean.repeat(len(photos), 1)
     if not settings.candidates:
         return best, spread
@@ -187,6 +207,38 @@ def _starts(
         best[apart < nearest] = sample
         nearest = torch.minimum(apart, nearest)
     return best, spread
+
+
+@torch.no_grad()
+def _samples(count: int, generator: Generator) -> Tensor:
+    """The first of a fixed bank."""
+    return torch.cat(list(generator.sampled(count, BANK_SEED, AT_ONCE)))
+
+
+@torch.no_grad()
+def _spread(samples: Tensor, generator: Generator) -> float:
+    """The mean distance of samples to the mean w."""
+    return float((samples - generator.w_mean).square().sum(dim=1).mean().sqrt())
+
+
+def check_encoder(encoder: PhotoEncoder, space: LatentSpace, generator: Generator) -> None:
+    """Compares an encoder of photos with what its latents are for.
+
+    Raises:
+        ConfigError: It gives vectors of another number or width, or the space has one for all layers.
+    """
+    if not isinstance(space, WPlus | S):
+        raise ConfigError(
+            "inversion.encoder gives a vector for each layer, and the latent space "
+            f"{type(space).__name__} has one for all of them. Set it to WPlus or S, or remove the encoder."
+        )
+    expected, found = (generator.num_ws, generator.w_dim), (encoder.num_ws, encoder.w_dim)
+    if expected != found:
+        raise ConfigError(
+            f"inversion.encoder gives {found[0]} vectors of {found[1]}, and the generator takes "
+            f"{expected[0]} of {expected[1]}: it belongs to another one. Take the generator that it was "
+            "trained for, or remove the encoder."
+        )
 
 
 def _drawn(chance: Sequence[torch.Generator], like: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ Nothing that such a file holds is ever run.
 """
 
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from stylewav_pl.errors import WeightsError, one_line
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.latents import Codes, LatentSpace, S, W, WPlus, style_sizes
+from stylewav_pl.optimisation.tuning import delta_in
 from stylewav_pl.weights.contents import is_safetensors, read_contents
 from stylewav_pl.weights.state_dict import read_state_dict
 
@@ -33,11 +34,13 @@ class StoredLatent:
         path: The file.
         values: As it lies there.
         about: What the file says about it; empty in the formats of others.
+        tuning: The change of the generator that belongs to it, see :mod:`.tuning`; empty: none.
     """
 
     path: Path
     values: Tensor
     about: dict[str, str]
+    tuning: dict[str, Tensor] = field(default_factory=dict)
 
 
 def read_latent(path: Path) -> StoredLatent:
@@ -58,8 +61,9 @@ def read_latent(path: Path) -> StoredLatent:
     if path.stat().st_size > MOST_BYTES:
         raise WeightsError(f"{path} is larger than a latent can be ({MOST_BYTES >> 20} MiB).")
     about: dict[str, str] = {}
+    tuning: dict[str, Tensor] = {}
     if is_safetensors(path):
-        values, about = _from_safetensors(path)
+        values, about, tuning = _from_safetensors(path)
     elif _is_numpy(path):
         values = _from_numpy(path)
     else:
@@ -67,16 +71,17 @@ def read_latent(path: Path) -> StoredLatent:
     values = values.detach().float().clone()
     if values.numel() == 0 or not values.isfinite().all():
         raise WeightsError(f"{path} holds numbers that are not finite, or none. Make it again.")
-    return StoredLatent(path, values, about)
+    return StoredLatent(path, values, about, tuning)
 
 
-def _from_safetensors(path: Path) -> tuple[Tensor, dict[str, str]]:
+def _from_safetensors(path: Path) -> tuple[Tensor, dict[str, str], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
     except SafetensorError as error:
         raise WeightsError(f"{path} is damaged ({one_line(error)}). Make it again.") from error
-    return _the_tensor(path, read_state_dict(path)), about
+    tensors = read_state_dict(path)
+    return _the_tensor(path, tensors), about, delta_in(tensors)
 
 
 def _is_numpy(path: Path) -> bool:
@@ -167,11 +172,8 @@ def as_latent(
 def _from_w_plus(
     stored: StoredLatent, values: Float[Tensor, "layer width"], space: LatentSpace, generator: Generator
 ) -> Float[Tensor, "*latent"]:
-    if isinstance(space, WPlus):
-        return values
-    if isinstance(space, S):
-        with torch.no_grad():
-            return torch.cat(generator.styles(values[None]), dim=1)[0]
+    if isinstance(space, WPlus | S):
+        return space.from_w_plus(values[None], generator)[0]
     if isinstance(space, W) and (values - values[:1]).abs().max() < SAME:
         return values[0]
     raise _other_space(stored, "W+", "WPlus or S", space)

@@ -29,6 +29,19 @@ class LatentSpace(ABC):
     def from_w(self, w: Float[Tensor, "clip width"], generator: Generator) -> Float[Tensor, " clip *latent"]:
         """The latents that render the same images as ``w``."""
 
+    def from_w_plus(
+        self, ws: Float[Tensor, "clip layer width"], generator: Generator
+    ) -> Float[Tensor, " clip *latent"]:
+        """The latents that render the same images as one w vector for each layer.
+
+        Raises:
+            ConfigError: This space has one vector for all layers.
+        """
+        raise ConfigError(
+            f"{type(self).__name__} has one vector for all layers, and here each has its own. Set "
+            "model.latent_space to WPlus or S."
+        )
+
     @abstractmethod
     def expand(
         self, latents: Float[Tensor, " clip *latent"], generator: Generator
@@ -92,6 +105,12 @@ class WPlus(LatentSpace):
         """The same w for every layer."""
         return w.unsqueeze(1).repeat(1, generator.num_ws, 1)
 
+    def from_w_plus(
+        self, ws: Float[Tensor, "clip layer width"], generator: Generator
+    ) -> Float[Tensor, "clip layer width"]:
+        """The vectors themselves."""
+        return ws
+
     def expand(
         self, latents: Float[Tensor, "clip layer width"], generator: Generator
     ) -> Float[Tensor, "clip layer width"]:
@@ -124,7 +143,14 @@ class S(LatentSpace):
     @torch.no_grad()
     def from_w(self, w: Float[Tensor, "clip width"], generator: Generator) -> Float[Tensor, "clip channels"]:
         """The styles of w."""
-        return torch.cat(generator.styles(w.unsqueeze(1).expand(-1, generator.num_ws, -1)), dim=1)
+        return self.from_w_plus(w.unsqueeze(1).expand(-1, generator.num_ws, -1), generator)
+
+    @torch.no_grad()
+    def from_w_plus(
+        self, ws: Float[Tensor, "clip layer width"], generator: Generator
+    ) -> Float[Tensor, "clip channels"]:
+        """The styles of the vectors."""
+        return torch.cat(generator.styles(ws), dim=1)
 
     def expand(self, latents: Float[Tensor, "clip channels"], generator: Generator) -> Styles:
         """One tensor per modulated layer, in the generator's order.

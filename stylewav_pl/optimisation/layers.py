@@ -42,7 +42,7 @@ def held_entries(
         raise ConfigError("Expected at least one layer in model.layers, found none: nothing would move.")
     mask = torch.ones(len(known), dtype=torch.bool)
     mask[moving] = False
-    entries = _as_latent(mask, space, generator).to(generator.w_mean.device)
+    entries = entries_of_parts(mask, space, generator).to(generator.w_mean.device)
     if held is not None:
         entries = entries | held
     if entries.all():
@@ -53,12 +53,20 @@ def held_entries(
     return entries.clone()
 
 
-def _as_latent(
+def entries_of_parts(
     mask: Bool[Tensor, " part"], space: LatentSpace, generator: Generator
 ) -> Bool[Tensor, "*latent"]:
+    """Returns for each entry of a latent what ``mask`` says of its part, see :func:`layer_names`."""
     if isinstance(space, WPlus):
         return mask[:, None].expand(-1, generator.w_dim)
     return mask.repeat_interleave(torch.tensor(style_sizes(generator)))
+
+
+def part_sizes(space: LatentSpace, generator: Generator) -> list[int]:
+    """Returns how many entries each part of a latent has, in order."""
+    if isinstance(space, WPlus):
+        return [generator.w_dim] * generator.num_ws
+    return style_sizes(generator)
 
 
 def layer_names(space: LatentSpace, generator: Generator) -> list[str]:

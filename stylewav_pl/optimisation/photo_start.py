@@ -9,13 +9,15 @@ from torch import Tensor
 
 from stylewav_pl.data.photos import PhotoError, photo_of, read_photo
 from stylewav_pl.embedders.base import ImageTextEmbedder
+from stylewav_pl.embedders.photo_encoder import load_photo_encoder
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.given_latents import GivenLatents, GivenStarts
-from stylewav_pl.optimisation.inversion import Inversion, invert
+from stylewav_pl.optimisation.inversion import Inversion, check_encoder, invert
 from stylewav_pl.optimisation.latents import LatentSpace
 from stylewav_pl.optimisation.perceptual import layers_of
 from stylewav_pl.optimisation.start import Start
+from stylewav_pl.optimisation.tuning import Delta, Tuning, tune
 from stylewav_pl.runs.plan import clip_seed
 from stylewav_pl.types import as_path
 
@@ -32,10 +34,12 @@ class PhotoStarts(GivenStarts):
         settings: How; the defaults where there are none.
         seed: Of the run.
         noise: The generator's noise inputs.
+        tuning: How the generator is tuned to each photo; ``None``: not at all.
 
     Raises:
-        ConfigError: There is nothing at the place, the picture cannot be used, or the guide has no patch
-            features.
+        ConfigError: There is nothing at the place, the picture cannot be used, the guide has no patch
+            features, or the encoder belongs to another generator or space.
+        WeightsError: The encoder cannot be loaded.
     """
 
     def __init__(
@@ -47,11 +51,17 @@ class PhotoStarts(GivenStarts):
         settings: Inversion | None = None,
         seed: int = 0,
         noise: Literal["const", "none"] = "const",
+        tuning: Tuning | None = None,
     ) -> None:
+        self.tuned_by, self._tunings = tuning, dict[str, Delta]()
         self.place, self.space, self.seed, self.noise = as_path(place), space, seed, noise
         self.generator, self.guide, self.settings = generator, guide, settings or Inversion()
         if self.settings.perceptual:
             layers_of(guide)
+        self.encoder = None
+        if self.settings.encoder is not None:
+            self.encoder = load_photo_encoder(self.settings.encoder)
+            check_encoder(self.encoder, space, generator)
         self.photo: Tensor | None = None
         self._found: dict[str, Tensor] = {}
         if not self.place.exists():
@@ -86,6 +96,18 @@ class PhotoStarts(GivenStarts):
             self._found[name] = self._inverted([photo], [name])[0]
         return self._found[name]
 
+    def tuning(self, id: str) -> Delta:
+        """See :meth:`GivenStarts.tuning`; a photo of all clips is tuned to once."""
+        if self.tuned_by is None:
+            return {}
+        name = "" if self.photo is not None else id
+        if name not in self._tunings:
+            photo = self._read(id) if self.photo is None else self.photo
+            seed = clip_seed(self.seed, f"photo:{name}")
+            networks = (self.generator, self.guide, self.space, self.tuned_by, self.settings)
+            self._tunings = {name: tune(self.of(id), photo, *networks, seed, self.noise)}
+        return self._tunings[name]
+
     def _read(self, id: str) -> Float[Tensor, "3 height width"]:
         return read_photo(photo_of(self.place, id), self.generator.resolution)
 
@@ -94,7 +116,8 @@ class PhotoStarts(GivenStarts):
             return ()
         seeds = [clip_seed(self.seed, f"photo:{name}") for name in names]
         networks = (self.generator, self.guide)
-        found = invert(torch.stack(list(photos)), seeds, self.space, *networks, self.settings, self.noise)
+        wanted = torch.stack(list(photos))
+        found = invert(wanted, seeds, self.space, *networks, self.settings, self.noise, self.encoder)
         return list(found.latents)
 
 
@@ -117,4 +140,4 @@ def prepare_given(
         return None
     if start.latent is not None:
         return GivenLatents(start.latent, space, generator, generator_sha256)
-    return PhotoStarts(str(start.photo), space, generator, guide, start.inversion, seed, noise)
+    return PhotoStarts(str(start.photo), space, generator, guide, start.inversion, seed, noise, start.tuning)

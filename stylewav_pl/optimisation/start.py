@@ -10,7 +10,8 @@ from torch import Tensor
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.inversion import Inversion
-from stylewav_pl.optimisation.latents import LatentSpace
+from stylewav_pl.optimisation.latents import LatentSpace, S, WPlus
+from stylewav_pl.optimisation.tuning import Tuning
 from stylewav_pl.priors import Prior
 from stylewav_pl.ranges import check_number
 from stylewav_pl.types import as_path
@@ -43,6 +44,11 @@ class Start:
         photo: Picture of a face at whose latent every clip starts, or folder with one for each clip, by its
             id; ``null``: none.
         inversion: How a photo's latent is found; ``null``: by the defaults.
+        truncation_cutoff: How many layers, from coarse to fine, ``truncation`` is for, as in NVIDIA's
+            generators (StyleGAN's authors take 8); the finer ones are those of an unpulled sample. It needs a
+            vector for each layer: W+ or S. ``null``: all.
+        tuning: How the generator is then tuned to the photo, so that it shows it as it is; each clip has a
+            generator of its own, hence ``data.cohort_size: 1``. ``null``: not at all.
 
     Raises:
         ConfigError: A value is out of its range, or two contradict each other.
@@ -55,11 +61,14 @@ class Start:
     latent: str | None = None
     photo: str | None = None
     inversion: Inversion | None = None
+    truncation_cutoff: int | None = None
+    tuning: Tuning | None = None
 
     def __post_init__(self) -> None:
         """Checks the values."""
         check_number("model.start.truncation", self.truncation, least=0, most=1)
         check_number("model.start.candidates", self.candidates, least=1, most=MOST_CANDIDATES)
+        check_number("model.start.truncation_cutoff", self.truncation_cutoff, least=0)
         drawn = self.prior is not None or self.truncation > 0
         if self.is_given and (drawn or (self.latent is not None and self.photo is not None)):
             raise ConfigError(
@@ -76,6 +85,18 @@ class Start:
             raise ConfigError(
                 "model.start.inversion says how a photo is inverted, but model.start.photo names none. Add "
                 "it, or remove the inversion."
+            )
+        if self.tuning is not None and self.photo is None:
+            raise ConfigError(
+                "model.start.tuning says how the generator is tuned to a photo, but model.start.photo names "
+                "none. Add it, or remove the tuning."
+            )
+        if self.truncation_cutoff is not None and (self.prior is not None or not 0 < self.truncation < 1):
+            moved = "" if self.prior is None else " and a prior, which moves one w for all layers"
+            raise ConfigError(
+                "model.start.truncation_cutoff says for how many layers of a clip's own sample the "
+                f"truncation is, found the truncation {self.truncation:g}{moved}. Set a truncation between 0 "
+                "and 1 without a prior, or remove the cutoff."
             )
         if self.candidates > 1 and self.is_mean:
             raise ConfigError(
@@ -112,6 +133,22 @@ class Start:
                 f"folder of latents or photos, where each voice gets {count} faces (data.count): from one "
                 "start they would be the same face. Correct one of the two."
             )
+
+    def check_layers(self, space: LatentSpace, generator: Generator) -> None:
+        """Compares the cutoff with the layers that there are.
+
+        Raises:
+            ConfigError: There are fewer, or the latent space has one vector for all of them.
+        """
+        if self.truncation_cutoff is None:
+            return
+        if not isinstance(space, WPlus | S):
+            raise ConfigError(
+                "model.start.truncation_cutoff pulls some layers and not others, and model.latent_space "
+                f"{type(space).__name__} has one vector for all of them. Set it to WPlus or S, or remove the "
+                "cutoff."
+            )
+        check_number("model.start.truncation_cutoff", self.truncation_cutoff, least=0, most=generator.num_ws)
 
     @property
     def depends_on_voice(self) -> bool:
@@ -155,7 +192,9 @@ def initial_latents(
         noise = drawn.to(mean)
         z, of_prior = noise[:, :own_width], noise[:, own_width:]
         candidates = means.clone()
-        if prior is None or targets is None or see is None:
+        if start.truncation_cutoff is not None:
+            w = generator.map(z, truncation=start.truncation, cutoff=start.truncation_cutoff)
+        elif prior is None or targets is None or see is None:
             w = generator.map(z, truncation=start.truncation)
         elif start.truncation:
             own = generator.map(z, truncation=start.truncation)
@@ -165,7 +204,7 @@ def initial_latents(
             w = prior.complete(moved, see(candidates)[live], targets[live]).to(mean)
         else:
             w = prior.sample(targets[live], of_prior).to(mean)
-        candidates[live] = space.from_w(w, generator)
+        candidates[live] = (space.from_w if w.ndim == 2 else space.from_w_plus)(w, generator)
         if start.candidates == 1:
             return candidates
         similarities = score(candidates)

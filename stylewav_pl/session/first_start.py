@@ -68,6 +68,13 @@ def prior_of(model: Any) -> Any:
     return None if start is None else start.get("prior") or start.get("moved_by")
 
 
+def encoder_of(model: Any) -> Any:
+    """Returns the source of the network that a configured start encodes photos with; None without one."""
+    start = model.get("start")
+    inversion = None if start is None else start.get("inversion")
+    return None if inversion is None else inversion.get("encoder")
+
+
 def plan_so_far(run: RunDirectory, size: int | str, clips: int, model: StyleWav, trainer: Trainer) -> Plan:
     """Returns the plan of the earlier starts; before the first one an empty plan, which has a cohort size.
 

@@ -9,7 +9,7 @@ from typing import Any
 from stylewav_pl.callbacks import ClipScore
 from stylewav_pl.optimisation.prompts import Prompt
 from stylewav_pl.session.finalize import Scoring
-from stylewav_pl.session.first_start import prior_of
+from stylewav_pl.session.first_start import encoder_of, prior_of
 from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import sha256_of
 
@@ -40,9 +40,12 @@ class Networks:
             "guide": ("image_text", self.model["guide"]),
             "audio": ("audio", self.model["audio"]),
             "prior": ("prior", prior_of(self.model)),
+            "encoder": ("photo_encoder", encoder_of(self.model)),
             "identity": ("identity", self.model.get("identity")),
             "judge": ("image_text", judge),
         }
+        for other in self.model.get("guides") or ():
+            sources[f"guide {other['source']}"] = ("image_text", other["source"])
         networks = {
             name: {"source": source, "sha256": sha256_of(resolve(source, kind))}
             for name, (kind, source) in sources.items()
@@ -74,6 +77,11 @@ class Networks:
         # the same file under another name is no second opinion
         if judge == guide or judge_sha256 == guide_sha256 != "":
             judge, judge_sha256 = guide, guide_sha256
+        others = [other["source"] for other in self.model.get("guides") or ()]
+        if same := [name for name in others if self._sha256(f"guide {name}") == judge_sha256 != ""]:
+            judge = guide = same[0]  # what the notes then say of it is true of any of several guides
+        elif judge != guide:
+            guide = " and ".join([guide, *others])
         return Scoring(self.clip_score.prompts, guide, judge, seed, judge_sha256)
 
     def _sha256(self, name: str) -> str:

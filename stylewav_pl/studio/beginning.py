@@ -72,7 +72,9 @@ class Beginning:
         elif self.place != SAVED and self.face is not None:
             with TemporaryDirectory() as folder:
                 path = Path(folder) / "latent.safetensors"
-                path.write_bytes(latent_file(self.face.latent, self.face.id, dict(self.face.about)))
+                path.write_bytes(
+                    latent_file(self.face.latent, self.face.id, dict(self.face.about), self.face.tuning)
+                )
                 yield starting_at(str(path), self.face.about)
         else:
             raise ConfigError(MISSING[self.place])

@@ -28,7 +28,7 @@ def finished_tiles(faces: Sequence[Face], may_be_kept: bool) -> list[Tile]:
 def _finished_tile(may_be_kept: bool, face: Face) -> Tile:
     name = face.id.replace("#", "-").rpartition("/")[2]
     suffix = suffix_of("auto")
-    latent = latent_file(face.latent, face.id, dict(face.about))
+    latent = latent_file(face.latent, face.id, dict(face.about), face.tuning)
     links = [
         Download("picture", f"{name}.png", "image/png", encode(face.image, "png", face.id, face.seed)),
         Download("film", f"{name}.{suffix}", MEDIA[suffix], _film(face, suffix)),

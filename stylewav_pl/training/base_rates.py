@@ -81,7 +81,12 @@ class RandomFaces:
     @classmethod
     @torch.no_grad()
     def of(
-        cls, generator: Generator, judge: ImageTextEmbedder, truncation: float, samples: int = SAMPLES
+        cls,
+        generator: Generator,
+        judge: ImageTextEmbedder,
+        truncation: float,
+        samples: int = SAMPLES,
+        cutoff: int | None = None,
     ) -> "RandomFaces":
         """Makes and judges them.
 
@@ -90,8 +95,9 @@ class RandomFaces:
             judge: Not the network that faces were optimised against.
             truncation: As that of the faces' starts; 0 counts as 1.
             samples: How many.
+            cutoff: As that of the faces' starts.
         """
-        _, images = random_faces(generator, samples, truncation or 1.0)
+        _, images = random_faces(generator, samples, truncation or 1.0, cutoff)
         embedded = embed(judge, images)
         return cls(embedded, answers_of(judge, embedded, images))
 
@@ -179,8 +185,10 @@ def measure_run(run: Path, judge: str, samples: int = SAMPLES) -> BaseRates:
     model = finished.configuration["model"]
     images = torch.stack([from_picture(Image.open(BytesIO(finished.image(row.clip.id)))) for row in rows])
     generator, network = load_generator(model["generator"]), load_image_text_embedder(judge)
-    truncation = (model.get("start") or {}).get("truncation", 0.0)
-    return measure(images, male, network, RandomFaces.of(generator, network, truncation, samples))
+    start = model.get("start") or {}
+    truncation, cutoff = start.get("truncation", 0.0), start.get("truncation_cutoff")
+    random = RandomFaces.of(generator, network, truncation, samples, cutoff)
+    return measure(images, male, network, random)
 
 
 def table(found: BaseRates) -> str:

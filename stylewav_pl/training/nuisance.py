@@ -90,11 +90,11 @@ def shares(
 
 @torch.no_grad()
 def random_faces(
-    generator: Generator, count: int, truncation: float
+    generator: Generator, count: int, truncation: float, cutoff: int | None = None
 ) -> tuple[Float[Tensor, "face z"], Float[Tensor, "face 3 size size"]]:
     """Returns the noise of random samples, the same for every generator, and their images."""
     z = torch.randn(count, Z_DIM, generator=torch.Generator().manual_seed(SEED))
-    parts = [generator.synthesize(generator.map(z[i : i + 50], truncation)) for i in range(0, count, 50)]
+    parts = [generator.synthesize(generator.map(some, truncation, cutoff)) for some in torch.split(z, 50)]
     return z, torch.cat(parts)
 
 

@@ -140,6 +140,14 @@ PUBLISHED: tuple[RemoteWeights, ...] = (
         size=381_462_551,
         reported_sha256="bae494ef77e32a9cd1792a81a3c167692a0e64f6bcd8b06592ff42917e2ed46e",
     ),
+    RemoteWeights(
+        name="e4e-ffhq",
+        kind="photo_encoder",
+        licence="nvidia-stylegan2",  # the encoder is MIT; a conversion of NVIDIA's weights lies beside it
+        summary="e4e's encoder of photos, for StyleGAN2 of FFHQ, 1024 px (18 vectors of 512)",
+        file="e4e_ffhq_encode.pt",
+        urls=("https://drive.google.com/uc?export=download&id=1cUv_reLE6k3604or78EranS7XzuVMWeO",),
+    ),
     _animals("cat"),
     _animals("dog", "f124ff3f23206052473a7212cbc1f4e095a73c231500411e9c3b81a11eac3662"),
     _animals("wild"),

@@ -33,6 +33,7 @@ SETTINGS = {
     "audio": "--model.audio",
     "prior": "--model.start.prior",
     "identity": "--model.identity",
+    "photo_encoder": "--model.start.inversion.encoder",
 }
 # A CLIP model may tell whose a face is, too.
 NAMED_KINDS = {"identity": ("identity", "image_text")}
@@ -115,8 +116,8 @@ def resolve(source: str | Path, kind: str) -> Path:
     Args:
         source: A registry name, the path or the address of a file (see :mod:`.addresses`), or a CLIP model
             of the ``open_clip`` library (see :mod:`.open_clip_name`).
-        kind: ``generator``, ``image_text``, ``audio``, ``prior``, ``identity`` (also of ``image_text``) or
-            ``speaker``.
+        kind: ``generator``, ``image_text``, ``audio``, ``prior``, ``identity`` (also of ``image_text``),
+            ``photo_encoder`` or ``speaker``.
 
     Raises:
         WeightsError: ``source`` is neither a name of this kind nor an existing file, or cannot be fetched.

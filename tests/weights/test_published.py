@@ -13,7 +13,7 @@ from stylewav_pl.weights.published import PUBLISHED
 @pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)
 def test_an_entry_is_complete(entry):
     assert entry.urls and all(url.startswith("https://") for url in entry.urls)
-    assert entry.kind in ("generator", "image_text", "audio")
+    assert entry.kind in ("generator", "image_text", "audio", "photo_encoder")
     assert entry.licence == "MIT" or entry.licence in RESTRICTED
     for hash in (entry.sha256, entry.reported_sha256):
         assert hash == "" or re.fullmatch("[0-9a-f]{64}", hash)
