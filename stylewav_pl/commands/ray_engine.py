@@ -98,6 +98,7 @@ def fit_with_ray(cli: ExperimentCLI) -> None:
         accelerator = cli._get(cli.config, "trainer").accelerator
         check_cohort_size(session, accelerator)
         session.join()
+        cli.compare_with_own(session)
         if session.data.cohorts:
             cluster.connect()
             gpus = int(cluster.gpus > 0 and accelerator in ON_GPUS)
