@@ -2,6 +2,7 @@
 worker, and the other way round, and no byte tells."""
 
 import builtins
+import csv
 import shutil
 from contextlib import closing
 from pathlib import Path
@@ -47,6 +48,12 @@ def test_ray_finishes_what_one_process_began_and_back(place: Path, ray_cluster: 
     lines = journal.read_bytes().splitlines(keepends=True)
     assert [int(line.split()[0]) for line in lines] == list(range(COHORTS)), "none twice"
     assert not (place / "run" / ".job").exists() and ray.is_initialized()
+    with (place / "run" / "log.csv").open(newline="") as file:
+        log = [row for row in csv.DictReader(file) if row["metric"].endswith("/similarity/end")]
+    assert [(row["metric"].partition("/")[0], row["step"]) for row in log] == [
+        *(("rank0", str(step)) for step in range(1, VOICES + 1)),  # of the run that was copied
+        *(("workers", str(step)) for step in range(3, VOICES + 1)),
+    ]
     journal.write_bytes(b"".join(lines[1:4]))
     assert fit("run") == 0
     assert made(place / "run") == made(place / "whole")
@@ -65,6 +72,7 @@ def test_without_ray_it_is_said_what_to_install(
     ("options", "why"),
     [
         (["--workers", "8:2"], "--workers MAX or MIN:MAX"),
+        (["--dashboard.every_rank", "true"], "shows those of all workers"),
         (["--trainer.devices", "2"], "trainer.devices cannot be 2 with --engine ray"),
         (["--data.cohort_size", "auto", "--trainer.accelerator", "auto"], "Give a number"),
     ],

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import Logger
 
 from stylewav_pl.callbacks import ClipProgress, ClipScore, Dashboard, ResultsWriter
 from stylewav_pl.commands.arguments import expand_configs, read_configs, run_name
@@ -129,13 +130,7 @@ class ExperimentCLI(LightningCLI):
         The run's own log file comes beside them.
         """
         path = self.settings.path
-        named = self._get(self.config_init, "trainer").logger
-        if named is not False:
-            listed = named if isinstance(named, list) else [] if named in (None, True) else [named]
-            for logger in listed:
-                if isinstance(logger, RunLogger):
-                    logger.run_path = path
-            kwargs["logger"] = [*listed, CsvLog(path)]
+        kwargs["logger"] = self.loggers(path)
         kwargs["default_root_dir"] = lightning_path(path)
         if self.uses_ray:
             kwargs |= one_process(self._get(self.config_init, "trainer"))
@@ -145,6 +140,17 @@ class ExperimentCLI(LightningCLI):
             raise
         except Exception as error:  # a GPU that is not there, a plugin outside its launcher: each has its own
             raise trainer_error(error) from error
+
+    def loggers(self, path: Path) -> list[Logger] | bool:
+        """Returns those that the configuration names, with the run's own log file; False: none at all."""
+        named = self._get(self.config_init, "trainer").logger
+        if named is False:
+            return False
+        listed = named if isinstance(named, list) else [] if named in (None, True) else [named]
+        for logger in listed:
+            if isinstance(logger, RunLogger):
+                logger.run_path = path
+        return [*listed, CsvLog(path)]
 
     def _run_subcommand(self, subcommand: str) -> None:
         with user_errors(self.settings.path):

@@ -10,6 +10,7 @@ from typing import Any, final
 
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.loggers import Logger
 
 from stylewav_pl.commands.experiment import ExperimentCLI
 from stylewav_pl.commands.quiet import quiet_lightning
@@ -74,6 +75,10 @@ class WorkerCLI(ExperimentCLI):
         kwargs["plugins"] = [*(plugins if isinstance(plugins, list) else [plugins]), Place(self.seat)]
         return super().instantiate_trainer(**kwargs, devices=1, num_nodes=self.seat.most)
 
+    def loggers(self, path: Path) -> list[Logger] | bool:
+        """Has none: the command that hands out cohorts shows those of all workers."""
+        return False
+
     def fit(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Makes the cohorts that it is handed."""
         session = self.session_of(HandedOut, token=self.token, take=self.take)
@@ -94,6 +99,11 @@ def fit_with_ray(cli: ExperimentCLI) -> None:
     """
     counts = Counts.read(cli._get(cli.config, "workers"))
     session = cli.session_of(HandingOut)
+    if session.dashboard.every_rank:
+        raise ConfigError(
+            "dashboard.every_rank is for processes that show their own numbers; with --engine ray the "
+            "command shows those of all workers. Remove it, or take --engine lightning."
+        )
     with closing(Cluster()) as cluster, session:
         accelerator = cli._get(cli.config, "trainer").accelerator
         check_cohort_size(session, accelerator)

@@ -18,6 +18,7 @@ from stylewav_pl.processes.dispenser import Dispenser
 MOST_LOSSES = 5  # of workers, with one cohort or in one place, before it is no accident any more
 REMARK_SECONDS = 60.0
 GRACE_SECONDS = 5.0
+POLL_SECONDS = 0.5
 MOST_WORKERS = 100_000
 
 Outcome = tuple[int, str]  # exit code and error of a worker; 0 and nothing where all went well
@@ -179,8 +180,12 @@ class Workers:
         self._check_enough(len(working))
         return len(working)
 
-    def finish(self, patience: float) -> None:
+    def finish(self, patience: float, check: Callable[[], None]) -> None:
         """Lets everybody end, and waits for that.
+
+        Args:
+            patience: For how many seconds.
+            check: Raises when waiting has no sense any more; a signal may have come.
 
         Raises:
             ProcessError: One failed in the end.
@@ -188,14 +193,14 @@ class Workers:
         import ray
 
         self._call("end")
-        working = set(self._call("workers"))
+        working, began = set(self._call("workers")), time.monotonic()
         waited_for = [reference for reference, one in self._employed.items() if one.number in working]
-        if not waited_for:
-            return self.dismiss(0.0)
-        ended, _ = ray.wait(waited_for, num_returns=len(waited_for), timeout=patience)
-        for reference in ended:
-            with suppress(ray.exceptions.RayError):  # lost when it had nothing more to do
-                self._check(ray.get(reference))
+        while waited_for and time.monotonic() - began < patience:
+            check()
+            ended, waited_for = ray.wait(waited_for, timeout=POLL_SECONDS)
+            for reference in ended:
+                with suppress(ray.exceptions.RayError):  # lost when it had nothing more to do
+                    self._check(ray.get(reference))
         self.dismiss(0.0)
 
     def dismiss(self, grace: float = GRACE_SECONDS) -> None:

@@ -49,6 +49,7 @@ class HandingOut(RunSession):
         if not left:
             return
         counts = counts.at_most(len(left))
+        self.dashboard.begin_for_workers(self.trainer, self.model)
         self.workers = Workers(work, counts, needs, list(left), print_now, self.settings.patience)
         with progress_bar(sum(left.values()), "faces", shown) as bar:
             while left:
@@ -56,12 +57,14 @@ class HandingOut(RunSession):
                 done = self.run.finished()
                 fresh = [index for index in left if index in done]
                 bar.update(sum(left.pop(index) for index in fresh))
+                for index in fresh:
+                    self.dashboard.show_worker_cohort(self.trainer, done[index])
                 if fresh:
                     self.check_results()
                 bar.set_postfix(
                     workers=self.workers.look_after(self.run.finished, POLL_SECONDS), refresh=False
                 )
-        self.workers.finish(self.settings.patience)
+        self.workers.finish(self.settings.patience, self.check)
 
     def _report_exit(self, job: Participant, error: BaseException) -> None:
         super()._report_exit(job, error)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stylewav_pl.errors import ConfigError, ProcessError
+from stylewav_pl.errors import ConfigError, ProcessError, Stopped
 from stylewav_pl.processes import ray_workers
 from stylewav_pl.processes.dispenser import END, WAIT
 from stylewav_pl.processes.ray_workers import Counts, Needs, Outcome, Seat, Take, Workers
@@ -61,7 +61,7 @@ def make_all(folder: Path, work: Callable[..., Outcome], say: Callable[[str], No
     try:
         while done(folder) != list(COHORTS):
             workers.look_after(lambda: done(folder), seconds=0.05)
-        workers.finish(500.0)
+        workers.finish(500.0, lambda: None)
     finally:
         workers.dismiss(0.0)
 
@@ -106,6 +106,27 @@ def test_a_program_that_cannot_run_there_is_told(tmp_path: Path, said: list[str]
 
     with pytest.raises(ProcessError, match=r"A worker cannot work.*No module named 'stylewav_pl'"):
         make_all(tmp_path, broken, said.append, Counts(1, 1))
+
+
+def test_a_signal_ends_the_wait_for_the_last_workers(tmp_path: Path, said: list[str]) -> None:
+    def lingering(seat: Seat, take: Take) -> Outcome:
+        while take(False) != END:
+            (tmp_path / "here").touch()
+        while not (tmp_path / "never").exists():
+            time.sleep(0.1)
+        return 0, ""
+
+    def signalled() -> None:
+        raise Stopped
+
+    workers = Workers(lingering, Counts(1, 1), ONE_CORE, [0], said.append, patience=500.0)
+    try:
+        while not (tmp_path / "here").exists():
+            workers.look_after(tuple, seconds=0.05)
+        with pytest.raises(Stopped):
+            workers.finish(500.0, signalled)
+    finally:
+        workers.dismiss(0.0)
 
 
 def test_workers_for_which_there_is_no_place_are_waited_for_no_longer_than_asked(said: list[str]) -> None:
