@@ -73,6 +73,12 @@ class Shards(ClipSource):
         self.list_clips()
         return self._ignored
 
+    @property
+    def uses_network(self) -> bool:
+        """See :attr:`ClipSource.uses_network`."""
+        self.list_clips()
+        return any(shard.remote for shard, _ in self._places.values())
+
     def read(self, clip: Clip, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
         """See :meth:`ClipSource.read`."""
         shard, part = self._places[clip.id]
