@@ -8,11 +8,10 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 
 from stylewav_pl.errors import ConfigError, OutputError
-from stylewav_pl.runs.objects import SCHEMES, Objects, reason_of
+from stylewav_pl.runs.objects import SCHEMES, Objects, open_bucket, reason_of
 from stylewav_pl.types import AudioError, SkipReason
 from stylewav_pl.weights.offline import OFFLINE, is_offline
 
@@ -66,7 +65,7 @@ def recording_at(address: str) -> Iterator[Path]:
             file.write(data)
 
         try:
-            there = _store(f"{scheme}://{bucket}", os.environ.get("AWS_ENDPOINT_URL")).fetch(key, write)
+            there = open_bucket(f"{scheme}://{bucket}").fetch(key, write)
         except OutputError as error:
             raise ConfigError(
                 f"The recording {address} could not be fetched: {_reason(error)}. What was finished is safe; "
@@ -76,12 +75,6 @@ def recording_at(address: str) -> Iterator[Path]:
             raise AudioError(SkipReason.MISSING, "There is no such object, or it was changed meanwhile.")
         file.flush()
         yield Path(file.name)
-
-
-@lru_cache(maxsize=64)
-def _store(bucket: str, endpoint: str | None) -> Objects:
-    """Keeps connections open from recording to recording."""
-    return Objects(bucket, f"the address {bucket}")
 
 
 def _check_online(what: str) -> None:

@@ -6,9 +6,11 @@ Credentials come from where its makers say: the environment, or what a cloud tel
 keeps them.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, final
@@ -210,6 +212,21 @@ class Objects:
             yield
         except (self._library.exceptions.BaseError, OSError, ValueError, NotImplementedError) as error:
             raise OutputError(self.url, reason_of(error)) from error
+
+
+def open_bucket(bucket: str) -> Objects:
+    """Returns the objects of a bucket; connections stay open from one to the next.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+    return _store(bucket, os.environ.get("AWS_ENDPOINT_URL"))
+
+
+@lru_cache(maxsize=64)
+def _store(bucket: str, endpoint: str | None) -> Objects:
+    """Keeps connections open from object to object."""
+    return Objects(bucket, f"the address {bucket}")
 
 
 def _version(found: Any) -> dict[str, str]:

@@ -12,6 +12,9 @@ from object_store import Flaky, serving
 from tars import tar_bytes
 
 from stylewav_pl.data import ClipDataModule, Folder, Manifest, Shards, store_recordings
+from stylewav_pl.data.shard_contents import search
+from stylewav_pl.data.shard_index import index_text, read_index
+from stylewav_pl.data.shard_writer import write_shards
 from stylewav_pl.data.window import Window
 from stylewav_pl.errors import ConfigError, OutputError
 from stylewav_pl.runs.objects import Objects
@@ -106,6 +109,41 @@ def test_shards_are_read_ahead_without_a_fork(tmp_path: Path, disk: Path) -> Non
     for path in tmp_path.rglob("*.tar"):  # the contents are known, and the shard is not here any more
         path.unlink()
     assert sum(len(batch.waveforms) for batch in batches(Shards("s3://bucket/shards/"), 2)) == len(NAMES)
+
+
+def test_shards_with_an_index_are_never_fetched_whole(tmp_path: Path, disk: Path, server: Flaky) -> None:
+    out = tmp_path / "out"
+    write_shards(ClipDataModule([Folder(disk, labels="csv")]), out)
+    for path in out.iterdir():
+        Objects("s3://bucket/indexed").write(path.name, path)
+    server.asked.clear()
+    here, there = Shards(out), Shards("s3://bucket/indexed/")
+    assert [(clip.id, clip.speaker, clip.labels) for clip in there.list_clips()] == [
+        (clip.id, clip.speaker, clip.labels) for clip in here.list_clips()
+    ]
+    assert ("GET", "clips-00000.tar") not in server.asked
+    for batch, other in zip(batches(there, 2), batches(here, 0), strict=True):
+        assert all(map(torch.equal, batch.waveforms, other.waveforms))
+    assert server.asked.count(("GET", "clips-00000.tar")) == len(NAMES) + 1, "one for each sound"
+    assert not list((tmp_path / "cache").rglob("*.tar"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"version": ["shard-index-1", 10240]', '"version": ["shard-index-1", 9999]'),
+        ('["v0", "v0.wav", 512,', '["v0", "v0.wav", 512000,'),
+        ('["v0", "v0.wav", 512,', '["v0", "v0.wav", -512,'),
+        ('["v0", "v0.wav", 512,', '[["v0"], "v0.wav", 512,'),
+        ('"entries"', '"others"'),
+        ("{", ""),
+    ],
+)
+def test_an_index_that_cannot_be_right_is_left_alone(tmp_path: Path, before: str, after: str) -> None:
+    (tmp_path / "c.tar").write_bytes(tar_bytes({"v0.wav": b"RIFF"}))
+    text, size = index_text(tmp_path / "c.tar"), (tmp_path / "c.tar").stat().st_size
+    assert before in text and read_index(text.encode(), size) == search(tmp_path / "c.tar")
+    assert read_index(text.replace(before, after, 1).encode(), size) is None
 
 
 def test_rows_of_a_table_may_be_objects(tmp_path: Path, disk: Path) -> None:
