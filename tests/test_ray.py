@@ -12,9 +12,8 @@ from six_voices import VOICES, fit, made, write_experiment
 
 from stylewav_pl.commands import ray_engine
 from stylewav_pl.errors import ConfigError, Stopped
-from stylewav_pl.processes.dispenser import END
+from stylewav_pl.processes.ray_actor import Seat, Way
 from stylewav_pl.processes.ray_cluster import Cluster
-from stylewav_pl.processes.ray_workers import Seat
 
 ray = pytest.importorskip("ray", reason="needs the extra `ray`")
 
@@ -105,7 +104,7 @@ def test_a_worker_that_is_told_to_stop_is_lost_and_has_not_failed(
 
     monkeypatch.setattr(ray_engine, "WorkerCLI", told)
     with pytest.raises(SystemExit):
-        ray_engine.work_in(str(place), [], "token", Seat(0, 1), lambda ahead: END)
+        ray_engine.work_in(str(place), [], "token", Seat(0, 1), Way(0, None))
 
 
 def test_what_fails_in_a_worker_is_told_with_its_exit_code(
@@ -115,7 +114,7 @@ def test_what_fails_in_a_worker_is_told_with_its_exit_code(
         raise ConfigError("wrong")
 
     monkeypatch.setattr(ray_engine, "WorkerCLI", told)
-    assert ray_engine.work_in(str(place), [], "token", Seat(0, 1), lambda ahead: END) == (2, "wrong")
+    assert ray_engine.work_in(str(place), [], "token", Seat(0, 1), Way(0, None)) == (2, "wrong")
 
 
 def test_print_stays_what_python_gave(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,10 @@ from stylewav_pl.commands.quiet import quiet_lightning
 from stylewav_pl.commands.trusted_classes import without_working_folder
 from stylewav_pl.errors import ConfigError, Stopped, StyleWavError
 from stylewav_pl.module import StyleWav
+from stylewav_pl.processes.dispenser import Take
+from stylewav_pl.processes.ray_actor import Outcome, Seat
 from stylewav_pl.processes.ray_cluster import Cluster
-from stylewav_pl.processes.ray_workers import Counts, Needs, Outcome, Seat, Take
+from stylewav_pl.processes.ray_workers import Counts, Needs
 from stylewav_pl.session.failures import exit_code_of
 from stylewav_pl.session.first_start import AUTO
 from stylewav_pl.session.ray_sessions import HandedOut, HandingOut

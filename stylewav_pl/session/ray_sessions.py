@@ -8,9 +8,11 @@ from functools import partial
 from stylewav_pl.callbacks.progress import progress_bar
 from stylewav_pl.data.handed_out import HandedOutLoader
 from stylewav_pl.processes.coordinator import Coordinator
+from stylewav_pl.processes.dispenser import Take
 from stylewav_pl.processes.guest import Guest
 from stylewav_pl.processes.participant import Participant
-from stylewav_pl.processes.ray_workers import Counts, Needs, Outcome, Seat, Take, Workers
+from stylewav_pl.processes.ray_actor import Outcome, Seat
+from stylewav_pl.processes.ray_workers import Counts, Needs, Workers
 from stylewav_pl.session.finalize import print_now
 from stylewav_pl.session.run_session import RunSession
 
@@ -84,6 +86,7 @@ class HandedOut(RunSession):
         super().join()
         assert self.take is not None
         self.data.assign(self.plan.cohorts)
+        self.writer.wins = self.take.wins
         self.data.loader = partial(HandedOutLoader, take=self.take, wait=self._wait)
 
     def _enter_job(self, ids: Sequence[str]) -> Participant:

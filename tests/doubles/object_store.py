@@ -1,4 +1,4 @@
-"""A real S3 server on the loopback, moto's, which answers 503 where it is told to, or is of a simpler kind."""
+"""A real S3 server on the loopback, moto's, which answers 503 where it is told to, or lacks something."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,8 @@ class Flaky:
     """A WSGI application that answers like another one, but for what it is told to spoil.
 
     ``deaf`` names conditions that it does not hear, as simple stores do: ``IF_MATCH``, ``IF_NONE_MATCH``; and
-    ``ETAG``, which it does not tell. ``broken`` says of which objects the next answer breaks off in the middle.
+    ``ETAG``, which it does not tell. ``broken`` names objects of which the next answer breaks off in the
+    middle.
     """
 
     def __init__(self, inner) -> None:

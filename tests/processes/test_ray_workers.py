@@ -11,8 +11,9 @@ import pytest
 
 from stylewav_pl.errors import ConfigError, ProcessError, Stopped
 from stylewav_pl.processes import ray_workers
-from stylewav_pl.processes.dispenser import END, WAIT
-from stylewav_pl.processes.ray_workers import Counts, Needs, Outcome, Seat, Take, Workers
+from stylewav_pl.processes.dispenser import END, WAIT, Take
+from stylewav_pl.processes.ray_actor import Outcome, Seat
+from stylewav_pl.processes.ray_workers import Counts, Needs, Workers
 
 pytest.importorskip("ray", reason="needs the extra `ray`")
 
@@ -44,7 +45,8 @@ def worker(
             begun = [line.split()[0] for line in (folder / "begun").read_text().splitlines()]
             if cohort in dies and (begun.count(str(cohort)) == 1 or (folder / "for-ever").exists()):
                 os.kill(os.getpid(), signal.SIGKILL)
-            (folder / f"done-{cohort}").touch()
+            if take.wins(cohort):
+                (folder / f"done-{cohort}").touch()
             if cohort in dies_after:
                 os.kill(os.getpid(), signal.SIGKILL)
         return 0, ""
@@ -108,9 +110,33 @@ def test_a_program_that_cannot_run_there_is_told(tmp_path: Path, said: list[str]
         make_all(tmp_path, broken, said.append, Counts(1, 1))
 
 
+def test_a_slow_worker_holds_nothing_up(tmp_path: Path, said: list[str]) -> None:
+    """What it has not finished is made by another, and it is not waited for."""
+
+    def work(seat: Seat, take: Take) -> Outcome:
+        while (cohort := take(False)) != END:
+            if cohort == WAIT:
+                time.sleep(0.01)
+                continue
+            with (tmp_path / "begun").open("a") as file:
+                file.write(f"{cohort}\n")
+            first = (tmp_path / "begun").read_text().splitlines().count(str(cohort)) == 1
+            while cohort == 0 and first:
+                time.sleep(0.1)
+            if take.wins(cohort):
+                (tmp_path / f"done-{cohort}").touch()
+        return 0, ""
+
+    make_all(tmp_path, work, said.append, Counts(2, 2))
+    begun = (tmp_path / "begun").read_text().splitlines()
+    assert sorted(set(begun)) == [str(cohort) for cohort in COHORTS]
+    assert begun.count("0") == 2 and not said
+
+
 def test_a_signal_ends_the_wait_for_the_last_workers(tmp_path: Path, said: list[str]) -> None:
     def lingering(seat: Seat, take: Take) -> Outcome:
-        while take(False) != END:
+        while (cohort := take(False)) != END:
+            take.wins(cohort)
             (tmp_path / "here").touch()
         while not (tmp_path / "never").exists():
             time.sleep(0.1)
