@@ -193,6 +193,3 @@ def _report(error: Exception) -> int:
 def _complain(message: str) -> None:
     print(f"stylewav-pl: {shortened(printable_lines(message))}", file=sys.stderr)
 
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -15,6 +15,9 @@ def main() -> int:
 
 
 def _loaded() -> ModuleType:
+    from stylewav_pl.commands.collector import collect_seldom
+
+    collect_seldom()
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.default_int_handler:  # ignored: started with nohup, or beside a shell
         from stylewav_pl import cli

@@ -4,6 +4,7 @@ its libraries.
 Run as a script: imports the program once, then forks a process for each line of JSON on standard input.
 """
 
+import gc
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ def serve() -> None:
     runs."""
     for name in ("stylewav_pl.commands.experiment", "stylewav_pl.report.figures", "jinja2"):
         import_module(name)
+    gc.freeze()  # or every child looks through all that was imported, again and again
     print("ready", flush=True)
     for line in sys.stdin:
         request = json.loads(line)

@@ -34,11 +34,12 @@ def told(folder: Path, printed: str) -> dict[str, Any]:
 
 @pytest.fixture
 def figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Figures:
-    """The same in this process, for benchmarks that start none; a guide of their size would take long."""
+    """The same in this process, for benchmarks that start none; networks of their size would take long."""
     monkeypatch.syspath_prepend(str(SCRIPT.parent / "benchmarks"))
     import true_shapes
 
     monkeypatch.setattr(true_shapes, "vit_b_32", small_clip)
+    monkeypatch.setattr(true_shapes, "FFHQ", dict.fromkeys(true_shapes.FFHQ, 32))
 
     def run(*words: str) -> dict[str, Any]:
         monkeypatch.setattr(sys, "argv", [str(SCRIPT), "--json", str(tmp_path / "figures"), *words])
@@ -79,7 +80,7 @@ def test_a_whole_optimisation_is_timed(figures: Figures) -> None:
 
 
 def test_coarse_steps_are_weighed_against_exact_ones(figures: Figures) -> None:
-    found = figures("progressive", "--targets", "2", "--steps", "6")
+    found = figures("progressive", "--targets", "1", "--steps", "4")
     tables = [rows for rows in found.values() if isinstance(rows, dict)]
     assert len(tables) == 4
     for rows in tables:
@@ -96,7 +97,7 @@ def test_audio_files_are_counted(tmp_path: Path) -> None:
 
 
 def test_a_soak_counts_memory_and_bytes(tmp_path: Path) -> None:
-    found = in_a_process(tmp_path, "scale", "--clips", "128", "--processes", "1", "--planned", "1000")
+    found = in_a_process(tmp_path, "scale", "--clips", "32", "--processes", "1", "--planned", "1000")
     assert 0 < found["soak"]["share of the loop inside the optimisation"] <= 1
     assert found["planning"]["resume"]["cohorts done"] > 0
 

@@ -93,7 +93,7 @@ def test_the_wheel_works_in_an_empty_folder(installed: Path, tmp_path: Path) -> 
     sources = '[{"class_path": "BuiltinVoices", "init_args": {"per_sex": 2}}]'
     options = ("--data.sources", sources, "--model.num_steps", "2", "--trainer.accelerator", "cpu")
     done = run_python(
-        "-m", "stylewav_pl.cli", "fit", "--config", "demo.yaml", *options, cwd=tmp_path, path=installed
+        "-m", "stylewav_pl", "fit", "--config", "demo.yaml", *options, cwd=tmp_path, path=installed
     )
     assert done.returncode == 0, done.stdout + done.stderr
     with (tmp_path / "runs" / "demo" / "results.csv").open(encoding="utf-8", newline="") as file:

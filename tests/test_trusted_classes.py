@@ -324,7 +324,7 @@ def test_a_package_of_ones_own_is_found_where_it_was_installed_and_not_where_one
     config = configuration(tmp_path / "working", "data.sources", source)
     search = [str(repository)] + [str(tmp_path / "package")] * (folder == "package")
     ended = subprocess.run(
-        [sys.executable, "-m", "stylewav_pl.cli", "validate", "--config", config],
+        [sys.executable, "-m", "stylewav_pl", "validate", "--config", config],
         cwd=tmp_path / "working",
         env={**os.environ, "PYTHONPATH": os.pathsep.join(search), "PYTHONWARNINGS": "ignore"},
         capture_output=True,

@@ -86,7 +86,7 @@ def through_doubles(
         "--trainer.devices",
         str(processes),
     ]
-    return timed("-m", "stylewav_pl.cli", *words)[0], clocks_in(folder)
+    return timed("-m", "stylewav_pl", *words)[0], clocks_in(folder)
 
 
 def clocks_in(folder: Path) -> list[Clock]:

@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import Logger
 
 from stylewav_pl.callbacks import ClipProgress, ClipScore, Dashboard, ResultsWriter
 from stylewav_pl.commands.arguments import expand_configs, read_configs, run_name
+from stylewav_pl.commands.collector import collect_as_usual
 from stylewav_pl.commands.own_configuration import remarks
 from stylewav_pl.commands.parsing import MODE, parse_settings
 from stylewav_pl.commands.quiet import quiet_lightning
@@ -123,6 +124,7 @@ class ExperimentCLI(LightningCLI):
             run = RunDirectory(self.settings.path)
             model["audio"] = ear_of(run, model["audio"], anew=self.settings.begins_anew)
             super().instantiate_classes()
+        collect_as_usual()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Builds the trainer with the loggers that the configuration names.

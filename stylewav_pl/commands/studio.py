@@ -62,12 +62,14 @@ def run(command: str, options: list[str]) -> int:
             "clone: pip install '.[studio]')."
         ) from error
 
+    from stylewav_pl.commands.collector import collect_as_usual
     from stylewav_pl.studio.desk import Desk
     from stylewav_pl.studio.look import style, theme
     from stylewav_pl.studio.page import build_page
 
     desk = Desk(asked.generator, asked.guide, asked.audio_encoder, asked.device)
     desk.warm_up()
+    collect_as_usual()
     page = build_page(desk)
     page.queue(max_size=WAITING_VISITORS, default_concurrency_limit=1)
     try:

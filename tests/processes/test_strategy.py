@@ -105,7 +105,7 @@ def start(place: Path, name: str, devices: int, path: str = "") -> "subprocess.P
     for name in LAUNCHED_WITH:
         environment.pop(name, None)
     environment["OMP_NUM_THREADS"] = "1"
-    command = [sys.executable, "-m", "stylewav_pl.cli", "fit", *options]
+    command = [sys.executable, "-m", "stylewav_pl", "fit", *options]
     return subprocess.Popen(
         command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -1,0 +1,31 @@
+"""When Python looks for garbage."""
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from stylewav_pl.commands.collector import SELDOM, collect_as_usual, collect_seldom
+
+
+@pytest.fixture
+def usual() -> Iterator[tuple[int, int, int]]:
+    before = gc.get_threshold()
+    yield before
+    collect_as_usual()
+    gc.unfreeze()
+
+
+def test_it_is_looked_for_seldom_until_everything_is_loaded(usual: tuple[int, int, int]) -> None:
+    collect_seldom()
+    collect_seldom()
+    assert gc.get_threshold() == SELDOM
+    collect_as_usual()
+    assert gc.get_threshold() == usual
+    assert gc.get_freeze_count() > 0
+
+
+def test_a_program_that_never_began_stays_as_it_is(usual: tuple[int, int, int]) -> None:
+    collect_as_usual()
+    assert gc.get_threshold() == usual
+    assert gc.get_freeze_count() == 0
