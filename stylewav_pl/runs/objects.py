@@ -192,6 +192,12 @@ class Objects:
             found = self._library.list_with_delimiter(self._store)["objects"]
         return sorted(one["path"] for one in found if _PLAIN.fullmatch(one["path"]))
 
+    def folders(self) -> list[str]:
+        """Names of the folders that lie here."""
+        with self._told():
+            found = self._library.list_with_delimiter(self._store)["common_prefixes"]
+        return sorted(one for one in found if _PLAIN.fullmatch(one))
+
     def everything(self) -> Iterator[str]:
         """Yields the names of all objects, those in folders too."""
         with self._told():

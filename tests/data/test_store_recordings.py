@@ -1,7 +1,9 @@
 """Recordings one by one in a real S3 server on the loopback: the same clips and sounds as from a disk."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
@@ -11,7 +13,15 @@ import torch
 from object_store import Flaky, serving
 from tars import tar_bytes
 
-from stylewav_pl.data import ClipDataModule, Folder, Manifest, Shards, store_recordings
+from stylewav_pl.data import (
+    ClipDataModule,
+    CommonVoice,
+    Folder,
+    Manifest,
+    Population,
+    Shards,
+    store_recordings,
+)
 from stylewav_pl.data.shard_contents import search
 from stylewav_pl.data.shard_index import index_text, read_index
 from stylewav_pl.data.shard_writer import write_shards
@@ -179,6 +189,54 @@ def test_a_row_that_nothing_is_fetched_from_is_refused(tmp_path: Path, row: str,
     (tmp_path / "clips.csv").write_text(f"path\n{row}\n")
     with pytest.raises(ConfigError, match=why):
         Manifest(tmp_path / "clips.csv").list_clips()
+
+
+SEXES = {"male": Population(1), "female": Population(1)}
+
+
+@pytest.mark.parametrize("number", [3, 13, 25])
+def test_a_release_gives_the_sample_that_it_gives_on_a_disk(
+    release: Any, rows: list[Any], spoken: dict[str, Path], tmp_path: Path, server: Flaky, number: float
+) -> None:
+    """Without a folder for each locale, without durations, and with both; and some sounds are absent."""
+    written = release(tmp_path / "cv", number)
+    written.write(rows)
+    for row in rows:
+        if row.gender in ("male", "female") and row.name not in ("common_voice_en_male0", "long"):
+            shutil.copy(spoken[f"{row.gender}.mp3"], written.folder() / "clips" / f"{row.name}.mp3")
+    store = Objects(f"s3://bucket/release-{number}/cv")
+    for path in (tmp_path / "cv").rglob("*"):
+        if path.is_file():
+            store.write(path.relative_to(tmp_path / "cv").as_posix(), path)
+    server.asked.clear()
+    here = CommonVoice(tmp_path / "cv", "sex", SEXES)
+    there = CommonVoice(f"s3://bucket/release-{number}/cv/", "sex", SEXES)
+    mine, theirs = here.list_clips(), there.list_clips()
+    assert [(clip.id, clip.speaker, clip.labels) for clip in theirs] == [
+        (clip.id, clip.speaker, clip.labels) for clip in mine
+    ]
+    assert all(clip.path.startswith(f"s3://bucket/release-{number}/cv/") for clip in theirs)
+    sampled = [stage for stage in there.funnel if "opened" not in stage.stage]
+    assert sampled == [stage for stage in here.funnel if "opened" not in stage.stage]
+    opened = next(stage.count for stage in there.funnel if "opened" in stage.stage)
+    assert len([name for name in gets(server) if name.endswith(".mp3")]) == opened
+    assert torch.equal(there.read(theirs[0], 16_000, Window()), here.read(mine[0], 16_000, Window()))
+
+
+def test_what_is_missing_in_a_release_is_told(release: Any, rows: list[Any], tmp_path: Path) -> None:
+    release(tmp_path, 25).write(rows)
+    for path in tmp_path.rglob("*.tsv"):
+        Objects("s3://bucket/counted").write(path.relative_to(tmp_path).as_posix(), path)
+    url = "s3://bucket/counted"
+    assert len(CommonVoice(url, "sex", SEXES).list_clips()) == 2, "the tables alone count"
+    for options, why in (
+        ({"splits": ["train"]}, r"the table s3://bucket/counted/en/train\.tsv, found .*validated\.tsv"),
+        ({"locales": ["de"]}, "with de, found en"),
+    ):
+        with pytest.raises(ConfigError, match=why):
+            CommonVoice(url, "sex", SEXES, **options).list_clips()
+    with pytest.raises(ConfigError, match="found nothing"):
+        CommonVoice("s3://bucket/nothing", "sex", SEXES).list_clips()
 
 
 def test_what_is_not_there_is_skipped_and_a_store_that_refuses_ends_the_run(

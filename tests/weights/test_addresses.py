@@ -12,7 +12,7 @@ from object_store import Flaky, serving
 from tars import tar_bytes
 
 from stylewav_pl.cli import main
-from stylewav_pl.data import CommonVoice, Files, Manifest, Shards, VggSound
+from stylewav_pl.data import Files, Manifest, Shards, VggSound
 from stylewav_pl.data.window import Window
 from stylewav_pl.errors import ConfigError, WeightsError
 from stylewav_pl.runs import objects as objects_module
@@ -187,7 +187,6 @@ def test_where_only_a_disk_is_read_an_address_is_refused() -> None:
     url = "s3://bucket/voices"
     for make in (
         lambda: Files([url]),
-        lambda: CommonVoice(url, "sex", {}),
         lambda: VggSound("table.csv", url),
     ):
         with pytest.raises(ConfigError, match=r"on a disk, found the address s3://bucket/voices\."):
