@@ -11,12 +11,8 @@ from stylewav_pl.commands.configuration import SECTIONS, Document
 from stylewav_pl.runs.identity import differences
 
 RECORDED = ("weights", "samples")
-OF_ONE_START = (
-    "restart",
-    "results",
-    "engine",
-    "workers",
-)  # where and how it was made; given anew, or not at all
+# Where and how the run was made: given anew, or not at all. Its directory is where the file lies.
+OF_ONE_START = ("run", "restart", "results", "engine", "workers")
 
 
 def is_own(value: Any) -> bool:

@@ -28,7 +28,10 @@ def test_a_run_is_repeated_by_its_own_configuration(place: Path, capsys: pytest.
     told = capsys.readouterr().out
     assert "6 faces are there already" in told and "no repetition" not in told
     assert not list(place.glob("run.old*")), "--restart was for one start"
-    assert main(["validate", "--config", "run/config.yaml", "--run", "again"]) == 0
+    (place / "run").rename(place / "moved")
+    assert main(["fit", "--config", "moved/config.yaml"]) == 0
+    assert "6 faces are there already" in capsys.readouterr().out and not (place / "run").exists()
+    assert main(["validate", "--config", "moved/config.yaml", "--run", "again"]) == 0
 
 
 def test_other_networks_than_those_of_the_run_are_named(
