@@ -192,4 +192,3 @@ def _report(error: Exception) -> int:
 
 def _complain(message: str) -> None:
     print(f"stylewav-pl: {shortened(printable_lines(message))}", file=sys.stderr)
-

@@ -108,6 +108,7 @@ def _train_ear(asked: argparse.Namespace, weights: Path, settings: Mapping[str, 
             weights,
             recordings=asked.recordings,
             start=asked.start,
+            listener=_trained(asked.output, "speaker", "pocket-speaker"),
             bfloat16=asked.bfloat16,
             head_only=asked.head_only,
             **settings,
@@ -225,8 +226,8 @@ def evaluate(asked: argparse.Namespace) -> None:
         print("\n".join(f"{name:<24}{value:.3f}" for name, value in figures.items()))
 
 
-def _trained(output: Path, name: str) -> str:
+def _trained(output: Path, name: str, shipped: str = "pocket") -> str:
     path = output / f"{name}.safetensors"
-    source = str(path) if path.is_file() else "pocket"
+    source = str(path) if path.is_file() else shipped
     print(f"{name}: {source}")
     return source

@@ -1,9 +1,9 @@
 """The pocket audio encoder's second training.
 
-Recorded and synthetic people, behind the front end, towards mean faces.
+Recorded, moved and synthetic voices, behind the front end, towards mean faces and what the strong ear hears.
 
-The first one (:mod:`.audio`) hears synthetic voices alone. Here the encoder goes on with people; each clip is
-a stretch of any length, perhaps with others talking, prepared by the front end that inference uses.
+The first one (:mod:`.audio`) hears synthetic voices alone. Here the encoder goes on with people: each clip is
+a stretch of any length under any condition, prepared by the front end that inference uses.
 """
 
 from collections.abc import Sequence
@@ -13,72 +13,61 @@ from typing import Any, NamedTuple
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from stylewav_pl.embedders import load_image_text_embedder
+from stylewav_pl.embedders import load_audio_embedder, load_image_text_embedder
 from stylewav_pl.embedders.front_end import FrontEnd
 from stylewav_pl.embedders.wav2clip import AudioNetwork, build_audio_network, log_power
 from stylewav_pl.generators import load_generator
 from stylewav_pl.training import audio
 from stylewav_pl.training.audio_losses import InfoNCE
-from stylewav_pl.training.face_targets import (
-    FaceTargets,
-    Prompts,
-    embed_prompts,
-    make_face_targets,
-    text_loss,
-)
+from stylewav_pl.training.face_targets import Prompts, embed_prompts, make_face_targets, prompt_logits
 from stylewav_pl.training.lightning_loop import StepData, fit
-from stylewav_pl.training.people_bank import PeopleBank, make_people_bank
-from stylewav_pl.training.recording_conditions import babble, mixed, random_excerpt
-from stylewav_pl.training.recordings import part_of, read_recordings
+from stylewav_pl.training.people_bank import Lesson, PeopleBank, make_people_bank
+from stylewav_pl.training.recording_conditions import random_condition
+from stylewav_pl.training.recordings import Part, part_of, read_recordings
 from stylewav_pl.training.voice_bank import Voices, make_voice_bank
 from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import read_weights
 
 FRONT_END = FrontEnd(pause_decibels=30.0, seconds=3.0)
-RECORDED_SHARE = 0.65
-BABBLE_SHARE = 0.25
+COPIES = 7  # of each recording, from other mouths
 TEXT_WEIGHT = 0.3
+AVERAGE_DECAY = 0.98
 STEPS_PER_EPOCH = 25
 
 
 class PeopleBatch(NamedTuple):
-    """What a step learns from: waveforms of one length, what they should look like, and who speaks."""
+    """What a step learns from: waveforms of one length, and what they should become."""
 
     waveforms: Float[Tensor, "clip time"]
-    targets: Float[Tensor, "clip embed"]
-    male: Bool[Tensor, " clip"]
-    years: Float[Tensor, " clip"]
+    lesson: Lesson
 
 
 class PeopleBatches:
-    """Stretches of people's voices with mean faces."""
+    """Stretches of people's voices, as recordings may arrive."""
 
-    def __init__(self, bank: PeopleBank, targets: FaceTargets, *, batch_size: int) -> None:
-        self.bank, self.targets, self.batch_size = bank, targets, batch_size
+    def __init__(self, bank: PeopleBank, *, batch_size: int) -> None:
+        self.bank, self.batch_size = bank, batch_size
 
     def batch(self, random: np.random.Generator) -> PeopleBatch:
         """Draws a whole batch."""
         rows = random.choice(len(self.bank.waves), self.batch_size, p=self.bank.weight)
         waves = torch.stack([self._stretch(int(row), random) for row in rows])
-        male, years = torch.from_numpy(self.bank.male[rows]), torch.from_numpy(self.bank.years[rows])
-        return PeopleBatch(waves, self.targets.of(male, years), male, years.float())
+        return PeopleBatch(waves, self.bank.lesson.rows(rows))
 
     def _stretch(self, row: int, random: np.random.Generator) -> Float[Tensor, " time"]:
         """Draws one of the windows that the front end makes of a random stretch."""
-        wave = random_excerpt(self.bank.wave(row), random)
-        if random.random() < BABBLE_SHARE:
-            others = self.bank.neighbours(row, 6, random)
-            wave = mixed(wave, babble(len(wave), others, random), random.uniform(3.0, 25.0))
+        wave = random_condition(self.bank.wave(row), self.bank.neighbours(6, random), random)
         windows = FRONT_END.windows(torch.from_numpy(np.ascontiguousarray(wave)))
         return windows[int(random.integers(len(windows)))]
 
 
 class AudioTuning(audio.AudioDistillation):
-    """Mean faces as targets, and the prompts' own cross-entropy.
+    """Faces as targets, and the answers to the prompts; a moving average of the weights is kept.
 
     Args:
         network: Trained further.
@@ -100,6 +89,9 @@ class AudioTuning(audio.AudioDistillation):
         super().__init__(network, InfoNCE(), **settings)
         self.prompts, self.in_bfloat16, self.head_only = prompts, bfloat16, head_only
         self.network.audio_encoder.requires_grad_(not head_only)
+        move = get_ema_multi_avg_fn(AVERAGE_DECAY)  # type: ignore[no-untyped-call]
+        self.average = AveragedModel(network, multi_avg_fn=move)
+        self.average.requires_grad_(False)
 
     def train(self, mode: bool = True) -> "AudioTuning":
         """Leaves the statistics of frozen convolutions as they are, too."""
@@ -114,10 +106,26 @@ class AudioTuning(audio.AudioDistillation):
         with torch.autocast(power.device.type, torch.bfloat16, enabled=self.in_bfloat16):
             embedded = self.network(log_power(power))
         embedding = F.normalize(embedded.float(), dim=-1)
-        cosine = (embedding * batch.targets).sum(dim=-1).mean()
-        text = text_loss(embedding, self.prompts, batch.male, batch.years)
+        cosine = (embedding * batch.lesson.targets).sum(dim=-1).mean()
+        text = answer_loss(embedding, self.prompts, batch.lesson)
         self.log_dict({"cosine": cosine, "text": text}, prog_bar=True)
         return 1 - cosine + TEXT_WEIGHT * text
+
+    def on_train_batch_end(self, *arguments: Any) -> None:
+        """Moves the average."""
+        self.average.update_parameters(self.network)
+
+
+def answer_loss(audio: Float[Tensor, "clip embed"], prompts: Prompts, lesson: Lesson) -> Float[Tensor, ""]:
+    """Cross-entropy of the prompts with the probabilities of a lesson.
+
+    Args:
+        audio: Unit vectors.
+        prompts: The words that sex and age are asked by.
+        lesson: What the voices should become.
+    """
+    sex = F.cross_entropy(prompt_logits(audio, prompts.sex), lesson.sex)
+    return sex + F.cross_entropy(prompt_logits(audio, prompts.age), lesson.age)
 
 
 def tune(
@@ -126,21 +134,23 @@ def tune(
     recordings: Path,
     start: str | Path = "pocket",
     seed: int = 0,
-    steps: int = 1500,
+    steps: int = 1000,
     voices: Voices = "all",
     clips: int = 5000,
-    batch_size: int = 64,
-    learning_rate: float = 1e-3,
+    copies: int = COPIES,
+    batch_size: int = 48,
+    learning_rate: float = 5e-4,
     clip_model: str | Path = "pocket",
     generator: str | Path | None = "pocket",
     cache: Path | None = None,
+    listener: str | Path = "pocket-speaker",
     bfloat16: bool = False,
     head_only: bool = False,
     device: str = "cpu",
     threads: int = 2,
     resume: bool = True,
     progress: bool = True,
-    parts: Sequence[str] = ("training",),
+    parts: Sequence[Part] = ("training", "validation"),
 ) -> None:
     """Trains an encoder further on people and writes its weights (float16).
 
@@ -154,11 +164,13 @@ def tune(
         steps: Optimiser steps.
         voices: Which synthetic voices are heard, too; see :func:`.audio.train`.
         clips: How many of them.
+        copies: How often each recording is heard from another mouth.
         batch_size: Clips per step.
         learning_rate: Peak learning rate.
         clip_model: The frozen teacher.
         generator: Makes half of the faces; ``None`` for drawn faces only.
         cache: Folder of the synthetic and moved voices; ``<output>.voices`` when not given.
+        listener: The strong ear that says what moved voices sound like.
         bfloat16: Whether to compute in it.
         head_only: Whether only the projection into CLIP space learns, a third of the time; for an encoder of
             people's voices that gets another CLIP model.
@@ -176,23 +188,31 @@ def tune(
     pl.seed_everything(seed, verbose=False)
     folder = cache or output.with_name(output.name + ".voices")
     everyone = read_recordings(recordings)
-    chosen = [recording for part in parts for recording in part_of(part, everyone)]  # type: ignore[arg-type]
+    chosen = [recording for part in parts for recording in part_of(part, everyone)]
     synthetic = make_voice_bank(
         folder / "synthetic", count=clips, seed=seed, voices=voices, processes=threads, progress=progress
     )
-    bank = make_people_bank(
-        chosen, synthetic, folder / "moved", recorded_share=RECORDED_SHARE, seed=seed, progress=progress
-    )
     teacher = load_image_text_embedder(clip_model)
+    prompts = embed_prompts(teacher)
     faces = make_face_targets(teacher, load_generator(generator) if generator is not None else None, seed)
-    people = PeopleBatches(bank, faces, batch_size=batch_size)
+    bank = make_people_bank(
+        chosen,
+        synthetic,
+        folder / "moved",
+        listener=load_audio_embedder(listener),
+        faces=faces,
+        prompts=prompts,
+        copies=copies,
+        seed=seed,
+    )
+    people = PeopleBatches(bank, batch_size=batch_size)
     data = StepData(people.batch, seed=seed, steps=steps, steps_per_epoch=STEPS_PER_EPOCH)
     file = read_weights(resolve(start, "audio"), "audio")
     config = {name: value for name, value in file.config.items() if name != "front_end"}
     network = build_audio_network(config, file.tensors)
     module = AudioTuning(
         network,
-        embed_prompts(teacher),
+        prompts,
         bfloat16=bfloat16,
         head_only=head_only,
         learning_rate=learning_rate,
@@ -201,5 +221,6 @@ def tune(
     )
     state = output.with_name(output.name + ".state")
     fit(module, data, state, steps=steps, resume=resume, progress=progress, device=device)
-    audio.save_encoder(output, module.network, FRONT_END)
+    network.load_state_dict(module.average.module.state_dict())
+    audio.save_encoder(output, network, FRONT_END)
     state.unlink(missing_ok=True)

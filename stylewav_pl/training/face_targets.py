@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -126,6 +126,18 @@ def embed_prompts(clip_model: ImageTextEmbedder) -> Prompts:
     return Prompts(sex, age)
 
 
+def age_group(years: Float[Tensor, " clip"]) -> Int[Tensor, " clip"]:
+    """0 of a child, 1 of an adult, 2 of an old person."""
+    return (years >= ADULT_FROM).long() + (years >= OLD_FROM).long()
+
+
+def prompt_logits(
+    audio: Float[Tensor, "clip embed"], words: Float[Tensor, "text embed"]
+) -> Float[Tensor, "clip text"]:
+    """How near unit vectors are to each prompt, for a softmax."""
+    return TEXT_SCALE * audio @ words.T
+
+
 def text_loss(
     audio: Float[Tensor, "clip embed"],
     prompts: Prompts,
@@ -141,7 +153,6 @@ def text_loss(
         years: Of the speaker.
     """
     grown = years > SEXLESS_UNTIL
-    boy_girl = F.cross_entropy(TEXT_SCALE * audio @ prompts.sex.T, (~male).long(), reduction="none")
-    group = (years >= ADULT_FROM).long() + (years >= OLD_FROM).long()
-    age = F.cross_entropy(TEXT_SCALE * audio @ prompts.age.T, group, reduction="none")
+    boy_girl = F.cross_entropy(prompt_logits(audio, prompts.sex), (~male).long(), reduction="none")
+    age = F.cross_entropy(prompt_logits(audio, prompts.age), age_group(years), reduction="none")
     return ((boy_girl * grown).sum() + age.sum()) / len(audio)

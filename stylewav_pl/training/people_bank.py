@@ -1,52 +1,80 @@
-"""Voices of many people in memory: recordings, the same people at another pitch, and synthetic voices.
+"""Voices of many people in memory: recordings, the same recordings from other mouths, and synthetic voices.
 
-What the encoders' second training draws from: each voice is one waveform with sex and age.
+What the small encoder's second training draws from: each voice is one waveform, with the face that it should
+have and with the answers to the questions about sex and age.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
-from tqdm import tqdm
+from torch import Tensor
+from torch.nn import functional as F
 
-from stylewav_pl.pocket.voices.speaker import seed_of
-from stylewav_pl.training.pitch_shift import shift_pitch
+from stylewav_pl.embedders.base import AudioEmbedder
+from stylewav_pl.training.face_targets import (
+    SEXLESS_UNTIL,
+    FaceTargets,
+    Prompts,
+    age_group,
+    prompt_logits,
+)
+from stylewav_pl.training.moved_voices import as_int16, heard_by, moved_at_random
 from stylewav_pl.training.recordings import Person, Recording
 from stylewav_pl.training.voice_bank import VoiceBank
 
+SHARES = {"recorded": 0.35, "moved": 0.4, "synthetic": 0.25}
+# How often each group of recorded people is drawn: more adults than children, and more women than men because
+# women and children are easily mistaken for each other.
+GROUP_SHARES = {"girl": 1.0, "boy": 1.0, "teenager": 0.5, "woman": 3.0, "man": 1.5}
 Wave = Float[np.ndarray, " _"]
-# Semitones. Wider ranges made women of other collections sound male.
-LOWEST_WOMAN, HIGHEST_MAN = -3.0, 5.0
+
+
+class Lesson(NamedTuple):
+    """What voices should become.
+
+    Attributes:
+        targets: Unit vectors of faces.
+        sex: Probabilities of a boy and a girl.
+        age: Probabilities of a child, an adult and an old person.
+    """
+
+    targets: Float[Tensor, "voice embed"]
+    sex: Float[Tensor, "voice 2"]
+    age: Float[Tensor, "voice 3"]
+
+    def rows(self, rows: np.ndarray) -> "Lesson":
+        """Returns those of some voices."""
+        return Lesson(self.targets[rows], self.sex[rows], self.age[rows])
 
 
 @dataclass(frozen=True)
 class PeopleBank:
-    """Voices with labels.
+    """Voices with what they should become.
 
     Attributes:
         waves: int16, mono, 16 kHz, each of its own length.
-        male: Of the speaker.
-        years: Of the speaker.
+        lesson: Of all voices.
         weight: How often each is drawn; sums to 1.
-        recorded: Whether a person spoke.
+        recorded: How many of the voices, the first ones, are recordings.
     """
 
     waves: Sequence[np.ndarray]
-    male: Bool[np.ndarray, " voice"]
-    years: Float[np.ndarray, " voice"]
+    lesson: Lesson
     weight: Float[np.ndarray, " voice"]
-    recorded: Bool[np.ndarray, " voice"]
+    recorded: int
 
     def wave(self, index: int) -> Wave:
         """One voice in [-1, 1]."""
         return np.asarray(self.waves[index], dtype=np.float32) / 32768
 
-    def neighbours(self, index: int, count: int, random: np.random.Generator) -> list[Wave]:
-        """Other recorded voices, for babble."""
-        others = random.choice(np.flatnonzero(self.recorded), count)
-        return [self.wave(other) for other in others if other != index]
+    def neighbours(self, count: int, random: np.random.Generator) -> list[Wave]:
+        """Recorded voices, for babble."""
+        return [self.wave(int(other)) for other in random.integers(self.recorded, size=count)]
 
 
 def make_people_bank(
@@ -54,56 +82,88 @@ def make_people_bank(
     synthetic: VoiceBank | None,
     cache: Path,
     *,
-    recorded_share: float,
+    listener: AudioEmbedder,
+    faces: FaceTargets,
+    prompts: Prompts,
+    copies: int,
     seed: int = 0,
-    progress: bool = True,
 ) -> PeopleBank:
-    """Gathers voices; groups of recorded people are drawn as often as ``GROUP_SHARES`` says.
+    """Gathers voices.
+
+    Recorded people's faces lie between the mean face of their sex and age and what the listener hears; moved
+    voices' are what it hears; synthetic voices' are mean faces.
 
     Args:
         recordings: Of training people only.
         synthetic: Synthesised voices, if any.
         cache: Folder for the moved voices, which take minutes to make.
-        recorded_share: How often a recorded voice is drawn, in (0, 1]; 1 where there are no synthetic ones.
-        seed: Decides how far each pitch is moved.
-        progress: Whether to show a progress bar.
+        listener: The strong ear, in the same space.
+        faces: The mean faces.
+        prompts: The words that the listener's answers are read by.
+        copies: How often each recording is moved.
+        seed: Decides how.
     """
-    waves = [_as_int16(recording.waveform) for recording in recordings]
-    moved = _moved(recordings, cache, seed, progress)
-    labelled = [*recordings, *(recording for recording, _ in moved)]
-    waves += [wave for _, wave in moved]
-    weights = group_weights([recording.person for recording in labelled])
-    weights = weights * (recorded_share if synthetic is not None else 1.0)
-    male = [recording.person.sex == "male" for recording in labelled]
-    years = [recording.person.years for recording in labelled]
-    if synthetic is None:
-        return _bank(waves, male, years, weights, len(labelled))
-    waves += list(synthetic.waveforms)
-    share = np.full(len(synthetic), (1 - recorded_share) / len(synthetic))
-    return _bank(
-        waves,
-        [*male, *(synthetic.male == 1)],
-        [*years, *synthetic.years],
-        np.concatenate([weights, share]),
-        len(labelled),
+    waves = [as_int16(recording.waveform) for recording in recordings]
+    people = [recording.person for recording in recordings]
+    male = torch.tensor([person.sex == "male" for person in people])
+    years = torch.tensor([person.years for person in people])
+    known = told(male, years, faces, heard_by(listener, waves), prompts)
+    moved = [wave for copy in range(copies) for wave in moved_at_random(recordings, copy, seed, cache)]
+    parts = [(waves, known, group_weights(people))]
+    if moved:
+        parts.append((moved, answered(heard_by(listener, moved), prompts), equal(len(moved))))
+    if synthetic is not None:
+        years = torch.from_numpy(np.asarray(synthetic.years))
+        lesson = told(torch.from_numpy(synthetic.male == 1), years, faces, None, prompts)
+        parts.append((list(synthetic.waveforms), lesson, equal(len(synthetic))))
+    names = ["recorded", *(["moved"] if moved else []), *(["synthetic"] if synthetic is not None else [])]
+    shares = np.array([SHARES[name] for name in names])
+    weights = [share * part[2] for share, part in zip(shares / shares.sum(), parts, strict=True)]
+    lessons = [part[1] for part in parts]
+    return PeopleBank(
+        [wave for part in parts for wave in part[0]],
+        Lesson(*(torch.cat([getattr(one, name) for one in lessons]) for name in ("targets", "sex", "age"))),
+        np.concatenate(weights),
+        len(recordings),
     )
 
 
-def _bank(
-    waves: Sequence[np.ndarray],
-    male: Sequence[bool],
-    years: Sequence[float],
-    weights: Float[np.ndarray, " voice"],
-    recorded: int,
-) -> PeopleBank:
-    labels = np.array(male, dtype=bool), np.array(years, dtype=np.float64)
-    return PeopleBank(waves, *labels, weights / weights.sum(), np.arange(len(waves)) < recorded)
+def told(
+    male: Bool[Tensor, " voice"],
+    years: Float[Tensor, " voice"],
+    faces: FaceTargets,
+    heard: Float[Tensor, "voice embed"] | None,
+    prompts: Prompts,
+) -> Lesson:
+    """What is known of people: their mean faces, their sex unless they are children, their age.
+
+    Args:
+        male: Of the speaker.
+        years: Of the speaker.
+        faces: The mean faces.
+        heard: What the strong ear makes of the voices, if it was asked: then the targets are halfway to it,
+            and it says how much of a child's sex can be heard.
+        prompts: The words that this is read by.
+    """
+    targets = faces.of(male, years.float())
+    sex = F.one_hot((~male).long(), 2).float()
+    children = years <= SEXLESS_UNTIL
+    sex[children] = 0.5
+    if heard is not None:
+        targets = F.normalize(targets + heard, dim=-1)
+        sex[children] = prompt_logits(heard[children], prompts.sex).softmax(dim=-1)
+    return Lesson(targets, sex, F.one_hot(age_group(years), 3).float())
 
 
-GROUP_SHARES = {"girl": 1.0, "boy": 1.0, "teenager": 0.5, "woman": 2.0, "man": 1.5}
-"""How often each group of recorded people is drawn: as many adults as children, more women than men because
-women and
-children are easily mistaken for each other."""
+def answered(heard: Float[Tensor, "voice embed"], prompts: Prompts) -> Lesson:
+    """What the strong ear says of voices of which nothing is known, a little surer than it is."""
+    sex, age = ((2 * prompt_logits(heard, words)).softmax(dim=-1) for words in (prompts.sex, prompts.age))
+    return Lesson(heard, sex, age)
+
+
+def equal(count: int) -> Float[np.ndarray, " voice"]:
+    """Equal weights that sum to 1."""
+    return np.full(count, 1 / count)
 
 
 def group_weights(
@@ -117,24 +177,3 @@ def group_weights(
     sizes = {group: groups.count(group) for group in set(groups)}
     weights = np.array([shares[group] / sizes[group] for group in groups])
     return np.asarray(weights / weights.sum())
-
-
-def _moved(
-    recordings: Sequence[Recording], cache: Path, seed: int, progress: bool
-) -> list[tuple[Recording, np.ndarray]]:
-    """Adults at another pitch: women lower, men higher, one copy of each recording."""
-    adults = [recording for recording in recordings if recording.person.group in ("woman", "man")]
-    cache.mkdir(parents=True, exist_ok=True)
-    moved = []
-    for recording in tqdm(adults, desc="moved pitch", disable=not progress):
-        file = cache / f"{recording.path.stem}.npy"
-        if not file.is_file():
-            limit = HIGHEST_MAN if recording.person.sex == "male" else LOWEST_WOMAN
-            semitones = limit * np.random.default_rng(seed_of(seed, file.stem)).random()
-            np.save(file, _as_int16(shift_pitch(recording.waveform, semitones)))
-        moved.append((recording, np.load(file)))
-    return moved
-
-
-def _as_int16(wave: Wave) -> np.ndarray:
-    return np.asarray(np.round(wave * 32767), dtype=np.int16)

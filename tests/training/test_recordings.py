@@ -3,6 +3,7 @@ worked out by hand."""
 
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import librosa
@@ -13,10 +14,19 @@ import torch
 from torch.nn import functional as F
 
 from stylewav_pl.embedders import LinearAudioEmbedder, LinearImageTextEmbedder
+from stylewav_pl.embedders.wav2clip import AudioNetwork
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.pocket.voices import Sex, draw_speaker, speak
-from stylewav_pl.training import recordings_evaluation
-from stylewav_pl.training.face_targets import FaceTargets, embed_prompts, make_face_targets, text_loss
+from stylewav_pl.training import audio_tuning, recordings_evaluation
+from stylewav_pl.training.audio import save_encoder
+from stylewav_pl.training.face_targets import (
+    FaceTargets,
+    Prompts,
+    embed_prompts,
+    make_face_targets,
+    text_loss,
+)
+from stylewav_pl.training.moved_voices import heard_by, move_voice
 from stylewav_pl.training.people_bank import group_weights, make_people_bank
 from stylewav_pl.training.pitch_shift import log_envelope, shift_pitch
 from stylewav_pl.training.recording_conditions import (
@@ -36,6 +46,7 @@ from stylewav_pl.training.recordings_evaluation import (
     under,
 )
 from stylewav_pl.training.recordings_figures import Answer, figures, measures
+from stylewav_pl.weights.store import read_weights
 
 RATE = 16_000
 
@@ -256,11 +267,75 @@ def test_text_loss_leaves_the_sex_of_children_open() -> None:
     assert loss[0][0] == loss[0][1] and loss[1][0] != loss[1][1]
 
 
-def test_banks_are_balanced_and_hold_moved_adults(folder: Folder, tmp_path: Path) -> None:
-    everyone = read_recordings(folder(1))
-    bank = make_people_bank(everyone, None, tmp_path / "moved", recorded_share=0.5, progress=False)
-    assert len(bank.waves) == 8 + 4 and bank.weight.sum() == pytest.approx(1.0) and bank.recorded.all()
-    assert median_pitch(bank.wave(9)) < 210 < 215  # a woman, lower than before
+def prompts() -> Prompts:
+    return embed_prompts(LinearImageTextEmbedder())
+
+
+def test_a_moved_voice_has_another_pitch_and_another_length() -> None:
+    voice = tone(200.0)
+    assert median_pitch(move_voice(voice, 1.1, 0.0)) == pytest.approx(220.0, rel=0.03)
+    assert len(move_voice(voice, 1.1, 0.0)) == pytest.approx(len(voice) / 1.1, rel=0.01)
+    assert median_pitch(move_voice(voice, 0.9, 2.0)) == pytest.approx(180 * 2 ** (2 / 12), rel=0.03)
+
+
+def test_a_bank_has_recordings_other_mouths_and_what_they_should_become(
+    folder: Folder, tmp_path: Path
+) -> None:
+    everyone, ear = read_recordings(folder(1)), LinearAudioEmbedder()
+    means = make_face_targets(LinearImageTextEmbedder(), None, seed=0, count=400)
+    made = partial(
+        make_people_bank,
+        everyone,
+        None,
+        tmp_path / "moved",
+        listener=ear,
+        faces=means,
+        prompts=prompts(),
+        copies=2,
+    )
+    bank, again = made(), made()
+    assert len(bank.waves) == 8 + 16 and bank.recorded == 8 and bank.weight.sum() == pytest.approx(1.0)
+    assert bank.weight[:8].sum() == pytest.approx(0.35 / 0.75)
+    assert all(map(np.array_equal, bank.waves, again.waves)), "read, not made again"
+    lesson = bank.lesson
+    torch.testing.assert_close(lesson.targets[8:], heard_by(ear, bank.waves[8:]))
+    grown = [recording.person.years > 12 for recording in everyone]
+    expected = [[1.0, 0.0] if one.person.sex == "male" else [0.0, 1.0] for one in everyone]
+    assert lesson.sex[:8][grown].tolist() == [
+        row for row, known in zip(expected, grown, strict=True) if known
+    ]
+    assert lesson.sex[:8][~torch.tensor(grown)].min() > 0, "nobody says what a child's sex is"
+    assert lesson.age[:8].argmax(dim=1).tolist() == [int(known) for known in grown]
+
+
+def test_groups_are_drawn_by_their_shares() -> None:
     people = [Person("a", "female", 30.0), Person("b", "female", 30.0), Person("c", "male", 30.0)]
     weights = group_weights(people, {"woman": 2.0, "man": 1.0})
     assert weights.tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3])
+
+
+def test_an_encoder_goes_on_with_people(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audio_tuning, "make_face_targets", partial(make_face_targets, count=300))
+    torch.manual_seed(0)
+    start, made = tmp_path / "start.safetensors", tmp_path / "made.safetensors"
+    save_encoder(start, AudioNetwork(width=4, hidden=8, embed_dim=16), audio_tuning.FRONT_END)
+    audio_tuning.tune(
+        made,
+        recordings=folder(12),
+        start=start,
+        steps=2,
+        voices="builtin",
+        clips=4,
+        copies=0,
+        batch_size=4,
+        clip_model="linear",
+        generator=None,
+        listener="linear",
+        threads=1,
+        progress=False,
+    )
+    before, after = (read_weights(file, "audio") for file in (start, made))
+    assert after.config == before.config and not made.with_name("made.safetensors.state").exists()
+    assert any(not torch.equal(after.tensors[name], before.tensors[name]) for name in before.tensors)
