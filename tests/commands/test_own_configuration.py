@@ -1,5 +1,6 @@
 """A run's own ``config.yaml`` as configuration: the run again, under another name or the same."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,21 @@ from six_voices import fit, made, write_experiment
 from stylewav_pl.cli import main
 
 
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("experiment")
+    write_experiment(folder, cohort_size=6)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert fit("run", "--restart") == 0
+    return folder
+
+
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    write_experiment(tmp_path, cohort_size=6)
-    assert fit("run", "--restart") == 0
-    return tmp_path
+def place(made_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(made_once, tmp_path / "experiment")
+    monkeypatch.chdir(tmp_path / "experiment")
+    return tmp_path / "experiment"
 
 
 def repeat(*options: str) -> int:
@@ -56,9 +66,16 @@ def test_what_is_no_runs_own_configuration_may_not_record(
     assert "weights" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["validate", "test", "predict"])
 @pytest.mark.parametrize(
-    "option", [["--results", "s3://bucket/x"], ["--engine", "ray"], ["--workers", "2"], ["--restart"]]
+    ("command", "option"),
+    [
+        ("validate", ["--results", "s3://bucket/x"]),
+        ("test", ["--results", "s3://bucket/x"]),
+        ("predict", ["--results", "s3://bucket/x"]),
+        ("test", ["--engine", "ray"]),
+        ("predict", ["--workers", "2"]),
+        ("validate", ["--restart"]),
+    ],
 )
 def test_what_only_fit_does_is_refused(
     tmp_path: Path,
