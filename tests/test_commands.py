@@ -430,7 +430,9 @@ def test_data_shards_writes_the_selection(tmp_path: Path, capsys: pytest.Capture
     )
     assert "2 clips in" in capsys.readouterr().out
     assert sorted(path.name for path in (tmp_path / "shards").iterdir()) == [
+        "clips-00000.index.json",
         "clips-00000.tar",
+        "clips-00001.index.json",
         "clips-00001.tar",
         "shards.json",
     ]

@@ -2,6 +2,7 @@
 worker, and the other way round, and no byte tells."""
 
 import builtins
+import csv
 import shutil
 from contextlib import closing
 from pathlib import Path
@@ -11,9 +12,8 @@ from six_voices import VOICES, fit, made, write_experiment
 
 from stylewav_pl.commands import ray_engine
 from stylewav_pl.errors import ConfigError, Stopped
-from stylewav_pl.processes.dispenser import END
+from stylewav_pl.processes.ray_actor import Seat, Way
 from stylewav_pl.processes.ray_cluster import Cluster
-from stylewav_pl.processes.ray_workers import Seat
 
 ray = pytest.importorskip("ray", reason="needs the extra `ray`")
 
@@ -47,6 +47,12 @@ def test_ray_finishes_what_one_process_began_and_back(place: Path, ray_cluster: 
     lines = journal.read_bytes().splitlines(keepends=True)
     assert [int(line.split()[0]) for line in lines] == list(range(COHORTS)), "none twice"
     assert not (place / "run" / ".job").exists() and ray.is_initialized()
+    with (place / "run" / "log.csv").open(newline="") as file:
+        log = [row for row in csv.DictReader(file) if row["metric"].endswith("/similarity/end")]
+    assert [(row["metric"].partition("/")[0], row["step"]) for row in log] == [
+        *(("rank0", str(step)) for step in range(1, VOICES + 1)),  # of the run that was copied
+        *(("workers", str(step)) for step in range(3, VOICES + 1)),
+    ]
     journal.write_bytes(b"".join(lines[1:4]))
     assert fit("run") == 0
     assert made(place / "run") == made(place / "whole")
@@ -65,6 +71,7 @@ def test_without_ray_it_is_said_what_to_install(
     ("options", "why"),
     [
         (["--workers", "8:2"], "--workers MAX or MIN:MAX"),
+        (["--dashboard.every_rank", "true"], "shows those of all workers"),
         (["--trainer.devices", "2"], "trainer.devices cannot be 2 with --engine ray"),
         (["--data.cohort_size", "auto", "--trainer.accelerator", "auto"], "Give a number"),
     ],
@@ -97,7 +104,7 @@ def test_a_worker_that_is_told_to_stop_is_lost_and_has_not_failed(
 
     monkeypatch.setattr(ray_engine, "WorkerCLI", told)
     with pytest.raises(SystemExit):
-        ray_engine.work_in(str(place), [], "token", Seat(0, 1), lambda ahead: END)
+        ray_engine.work_in(str(place), [], "token", Seat(0, 1), Way(0, None))
 
 
 def test_what_fails_in_a_worker_is_told_with_its_exit_code(
@@ -107,7 +114,7 @@ def test_what_fails_in_a_worker_is_told_with_its_exit_code(
         raise ConfigError("wrong")
 
     monkeypatch.setattr(ray_engine, "WorkerCLI", told)
-    assert ray_engine.work_in(str(place), [], "token", Seat(0, 1), lambda ahead: END) == (2, "wrong")
+    assert ray_engine.work_in(str(place), [], "token", Seat(0, 1), Way(0, None)) == (2, "wrong")
 
 
 def test_print_stays_what_python_gave(monkeypatch: pytest.MonkeyPatch) -> None:

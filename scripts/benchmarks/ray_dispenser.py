@@ -37,4 +37,7 @@ def measure(cohorts: int, workers: int) -> dict[str, Any]:
 def take_all(dispenser: Any, worker: int, most: int) -> int:
     """Takes cohorts as a worker does, and makes nothing of them; returns how many."""
     cohorts = iter(partial(lambda: ray.get(dispenser.take.remote(worker))), WAIT)
-    return sum(1 for _, _ in zip(range(most), cohorts, strict=False))
+    return sum(
+        ray.get(dispenser.wins.remote(worker, cohort))
+        for _, cohort in zip(range(most), cohorts, strict=False)
+    )

@@ -1,7 +1,7 @@
 """CLIP score: how near each final image is to a list of prompts, watched by a judge."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -90,10 +90,18 @@ class ClipScore(Callback):
         """Scores a finished cohort; ``outputs["scores"]`` is for the callbacks that follow."""
         result: CohortResult = outputs["result"]
         rows = outputs["scores"] = self.score(result.images, result.clips)
+        self.count(rows, result.clips)
+
+    def count(self, rows: Sequence[ScoreRow], clips: Sequence[Clip]) -> None:
+        """Adds scored clips to the running means.
+
+        Args:
+            rows: Of each clip.
+            clips: In the same order.
+        """
         if self.texts and rows:
             members = [
-                [clip.labels.get(trait) == label for trait, label in self.populations]
-                for clip in result.clips
+                [clip.labels.get(trait) == label for trait, label in self.populations] for clip in clips
             ]
             self.means.update(
                 torch.tensor([[row.scores[text] for text in self.texts] for row in rows]),

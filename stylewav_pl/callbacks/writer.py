@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -78,6 +78,8 @@ class ResultsWriter(Callback):
         self.workers = workers
         self.queue = queue
         self.generator_sha256 = ""
+        # whether this process's result of a cohort counts, where several may make the same one
+        self.wins: Callable[[int], bool] = lambda cohort: True
         self._background: Background | None = None
         self._began = time.monotonic()
 
@@ -158,6 +160,8 @@ class ResultsWriter(Callback):
         run = self.run
         try:
             run.check_place()
+            if not self.wins(result.cohort):
+                return
             with ThreadPoolExecutor(self.workers) as pool:
                 parts = pool.map(
                     lambda index: list(self._members(result, pictures[index], index, record, about)),

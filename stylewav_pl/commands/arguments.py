@@ -12,6 +12,7 @@ from stylewav_pl.errors import ConfigError
 from stylewav_pl.installed import configs_directory
 
 _FLAGS = ("--config", "-c")
+FILE, MANIFEST = "config.yaml", "manifest.json"  # of a run directory
 
 
 def expand_configs(argv: Sequence[str]) -> list[str]:
@@ -89,8 +90,14 @@ def config_names(argv: Sequence[str]) -> Iterator[str]:
 def run_name(argv: Sequence[str]) -> str:
     """The default run directory: ``runs/`` and the stems of all configurations.
 
+    For the configuration that a run has written it is that run's own.
+
     >>> run_name(["--config", "configs/sex.yaml", "--config=configs/quick.yaml"])
     'runs/sex+quick'
     """
-    stems = [Path(name).stem for name in config_names(argv)]
+    paths = [Path(name) for name in config_names(argv)]
+    own = [path.parent for path in paths if path.name == FILE and (path.parent / MANIFEST).is_file()]
+    if own:
+        return str(own[0])
+    stems = [path.stem for path in paths]
     return f"runs/{'+'.join(stems) or 'unnamed'}"

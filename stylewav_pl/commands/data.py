@@ -93,7 +93,7 @@ def show_funnel(root: Path, configs: Sequence[str]) -> None:
             f"{' + '.join(configs)} has no source CommonVoice. Take one that has, e.g. sex.yaml."
         )
     for source in sources:
-        source.root = root.expanduser()
+        source.root, source.address = root.expanduser(), ""
         print(f"{table(source.funnel)}\n")
 
 

@@ -9,15 +9,17 @@ from typing import Any, TypeVar
 
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import Logger
 
 from stylewav_pl.callbacks import ClipProgress, ClipScore, Dashboard, ResultsWriter
 from stylewav_pl.commands.arguments import expand_configs, read_configs, run_name
 from stylewav_pl.commands.collector import collect_as_usual
+from stylewav_pl.commands.own_configuration import remarks
 from stylewav_pl.commands.parsing import MODE, parse_settings
 from stylewav_pl.commands.quiet import quiet_lightning
 from stylewav_pl.commands.render import Rendering, render_again
 from stylewav_pl.commands.rescore import rescore
-from stylewav_pl.commands.run_options import add_run_options
+from stylewav_pl.commands.run_options import add_run_options, check_command
 from stylewav_pl.commands.trainer_settings import FORCED, one_process
 from stylewav_pl.commands.trainer_settings import to_user_error as trainer_error
 from stylewav_pl.commands.trusted_classes import without_working_folder
@@ -31,7 +33,7 @@ from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.places import check_places
 from stylewav_pl.session.failures import user_errors
-from stylewav_pl.session.finalize import counted, sounds_of
+from stylewav_pl.session.finalize import counted, print_now, sounds_of
 from stylewav_pl.session.first_start import ear_of
 from stylewav_pl.session.networks import Networks
 from stylewav_pl.session.run_session import RunSession
@@ -95,7 +97,9 @@ class ExperimentCLI(LightningCLI):
                 option before it says what.
         """
         options = self._subcommand_parsers[self.command]
-        self.config = parse_settings(parser, [self.command, *self.argv], options, read_configs(self.argv))
+        self.documents = read_configs(self.argv)
+        self.config = parse_settings(parser, [self.command, *self.argv], options, self.documents)
+        check_command(self.command, self.config[self.command])
 
     def _prepare_subcommand_parser(
         self, klass: type, subcommand: str, **kwargs: Any
@@ -128,13 +132,7 @@ class ExperimentCLI(LightningCLI):
         The run's own log file comes beside them.
         """
         path = self.settings.path
-        named = self._get(self.config_init, "trainer").logger
-        if named is not False:
-            listed = named if isinstance(named, list) else [] if named in (None, True) else [named]
-            for logger in listed:
-                if isinstance(logger, RunLogger):
-                    logger.run_path = path
-            kwargs["logger"] = [*listed, CsvLog(path)]
+        kwargs["logger"] = self.loggers(path)
         kwargs["default_root_dir"] = lightning_path(path)
         if self.uses_ray:
             kwargs |= one_process(self._get(self.config_init, "trainer"))
@@ -144,6 +142,17 @@ class ExperimentCLI(LightningCLI):
             raise
         except Exception as error:  # a GPU that is not there, a plugin outside its launcher: each has its own
             raise trainer_error(error) from error
+
+    def loggers(self, path: Path) -> list[Logger] | bool:
+        """Returns those that the configuration names, with the run's own log file; False: none at all."""
+        named = self._get(self.config_init, "trainer").logger
+        if named is False:
+            return False
+        listed = named if isinstance(named, list) else [] if named in (None, True) else [named]
+        for logger in listed:
+            if isinstance(logger, RunLogger):
+                logger.run_path = path
+        return [*listed, CsvLog(path)]
 
     def _run_subcommand(self, subcommand: str) -> None:
         with user_errors(self.settings.path):
@@ -162,8 +171,15 @@ class ExperimentCLI(LightningCLI):
             )
         with self.session as session:
             session.join()
+            self.compare_with_own(session)
             self.trainer.fit(model, datamodule, **kwargs)
             session.finish()
+
+    def compare_with_own(self, session: RunSession) -> None:
+        """Says where the configuration of another run meets other networks or clips than that run had."""
+        if not self.trainer.global_rank:
+            for remark in remarks(self.documents, session.identity):
+                print_now(remark)
 
     def validate(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Decodes every clip and prints the plan and the skips; optimises nothing."""

@@ -9,6 +9,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from stylewav_pl import bounded_yaml
 from stylewav_pl.commands.configuration import Document
+from stylewav_pl.commands.own_configuration import settings_in
 from stylewav_pl.commands.refusals import Refusal
 from stylewav_pl.commands.settings import check_settings
 from stylewav_pl.commands.trusted_classes import allow, check_classes, names_in
@@ -20,7 +21,7 @@ MODE = "bounded-yaml"  # of our parsers alone: a program that imports this one k
 def _load(text: str) -> Any:
     """Reads as jsonargparse does, but not what its checks would have no end with."""
     bounded_yaml.compose(text)
-    return jsonargparse.get_loader("yaml")(text)
+    return settings_in(jsonargparse.get_loader("yaml")(text))
 
 
 jsonargparse.set_loader(MODE, _load, (yaml.YAMLError,))

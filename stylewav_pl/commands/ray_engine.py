@@ -10,14 +10,17 @@ from typing import Any, final
 
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.loggers import Logger
 
 from stylewav_pl.commands.experiment import ExperimentCLI
 from stylewav_pl.commands.quiet import quiet_lightning
 from stylewav_pl.commands.trusted_classes import without_working_folder
 from stylewav_pl.errors import ConfigError, Stopped, StyleWavError
 from stylewav_pl.module import StyleWav
+from stylewav_pl.processes.dispenser import Take
+from stylewav_pl.processes.ray_actor import Outcome, Seat
 from stylewav_pl.processes.ray_cluster import Cluster
-from stylewav_pl.processes.ray_workers import Counts, Needs, Outcome, Seat, Take
+from stylewav_pl.processes.ray_workers import Counts, Needs
 from stylewav_pl.session.failures import exit_code_of
 from stylewav_pl.session.first_start import AUTO
 from stylewav_pl.session.ray_sessions import HandedOut, HandingOut
@@ -74,6 +77,10 @@ class WorkerCLI(ExperimentCLI):
         kwargs["plugins"] = [*(plugins if isinstance(plugins, list) else [plugins]), Place(self.seat)]
         return super().instantiate_trainer(**kwargs, devices=1, num_nodes=self.seat.most)
 
+    def loggers(self, path: Path) -> list[Logger] | bool:
+        """Has none: the command that hands out cohorts shows those of all workers."""
+        return False
+
     def fit(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Makes the cohorts that it is handed."""
         session = self.session_of(HandedOut, token=self.token, take=self.take)
@@ -94,10 +101,16 @@ def fit_with_ray(cli: ExperimentCLI) -> None:
     """
     counts = Counts.read(cli._get(cli.config, "workers"))
     session = cli.session_of(HandingOut)
+    if session.dashboard.every_rank:
+        raise ConfigError(
+            "dashboard.every_rank is for processes that show their own numbers; with --engine ray the "
+            "command shows those of all workers. Remove it, or take --engine lightning."
+        )
     with closing(Cluster()) as cluster, session:
         accelerator = cli._get(cli.config, "trainer").accelerator
         check_cohort_size(session, accelerator)
         session.join()
+        cli.compare_with_own(session)
         if session.data.cohorts:
             cluster.connect()
             gpus = int(cluster.gpus > 0 and accelerator in ON_GPUS)

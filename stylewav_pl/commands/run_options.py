@@ -1,9 +1,10 @@
 """The options of a run itself, which become its :class:`RunSettings`."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
+from stylewav_pl.errors import ConfigError
 from stylewav_pl.processes.participant import PATIENCE_SECONDS
 
 
@@ -59,4 +60,34 @@ def add_run_options(parser: ArgumentParser) -> None:
         default=None,
         help="Object store that gets a copy of the run, and from which another machine goes on: "
         "s3://BUCKET/PLACE, gs:// or az://.",
+    )
+
+
+def check_command(command: str, config: Any) -> None:
+    """Refuses what only ``fit`` does, where another command would not do it and not say so.
+
+    Args:
+        command: The sub-command.
+        config: Its parsed configuration.
+
+    Raises:
+        ConfigError: An option is given to a command that has no use for it.
+    """
+    given = {
+        "--results": config["results"] is not None,
+        "--engine ray": config["engine"] == "ray",
+        "--workers": config["workers"] is not None,
+        "--restart": config["restart"],
+    }
+    if command == "fit" or not any(given.values()):
+        return
+    option = next(option for option, was_given in given.items() if was_given)
+    advice = (
+        "`fit --results` fetches a run into its directory, and brings what has changed there back. "
+        if option == "--results"
+        else ""
+    )
+    raise ConfigError(
+        f"{option} is for fit: {command} works in this process, on the run directory (--run). {advice}Remove "
+        f"{option.split()[0]} (from the configuration, too)."
     )

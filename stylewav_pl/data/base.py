@@ -49,6 +49,14 @@ class ClipSource(ABC):
         """What the source found and did not look at, because it is no sound."""
         return ()
 
+    @property
+    def uses_network(self) -> bool:
+        """Whether reading a clip may ask an object store: then no forked process may do it.
+
+        Clients of stores have threads, of which a fork takes none along: it would wait for ever.
+        """
+        return False
+
     @abstractmethod
     def read(self, clip: Clip, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
         """The sound of one listed clip.

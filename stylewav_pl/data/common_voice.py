@@ -9,15 +9,17 @@ import polars as pl
 from tqdm import tqdm
 
 from stylewav_pl.data.common_voice_lengths import CandidateLengths
+from stylewav_pl.data.common_voice_store import fetch_tables
 from stylewav_pl.data.common_voice_tables import find_locales, read_clips, tables_of
 from stylewav_pl.data.folder import FileSource
 from stylewav_pl.data.funnel import Funnel, Stage
 from stylewav_pl.data.populations import Population, Populations, spellings
+from stylewav_pl.data.store_recordings import is_in_store
 from stylewav_pl.data.tables import collect
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.ranges import check_number
 from stylewav_pl.types import Clip, as_path
-from stylewav_pl.weights.addresses import refuse_address
+from stylewav_pl.weights.addresses import address_of, refuse_address
 
 # What every clip is labelled with beside the trait, where its speaker told.
 SEXES = {value: label for label in ("female", "male") for value in spellings([label])}
@@ -42,7 +44,8 @@ class CommonVoice(FileSource):
     length, elsewhere to check the table, which may stem from headers that guess.
 
     Args:
-        root: The folder that unpacking gave, with a folder per locale; a single locale's folder works too.
+        root: The folder that unpacking gave, with a folder per locale; a single locale's folder works too,
+            and so does either in a store (``s3``, ``gs``, ``az``), where files have the table's suffix.
         trait: What the populations differ in: ``sex`` (column ``gender``), ``age``, ``locale``, ``accent`` or
             any column.
         populations: Label to accepted values and count; see :class:`Population`.
@@ -85,7 +88,9 @@ class CommonVoice(FileSource):
                 f"{list(splits)} and seconds {seconds}."
             )
         check_number("CommonVoice.min_words", min_words, least=0)
-        refuse_address(root, "a release")
+        self.address = address_of(root).rstrip("/")
+        if self.address and not is_in_store(self.address):
+            refuse_address(root, "a release in a store (s3, gs, az) or")
         self.root = as_path(root)
         self.populations = Populations(trait, populations, clips_per_speaker, seed)
         if "teens" in self.populations.labels and not include_teens:
@@ -119,13 +124,19 @@ class CommonVoice(FileSource):
         return self._listed
 
     @property
+    def uses_network(self) -> bool:
+        """See :attr:`ClipSource.uses_network`."""
+        return bool(self.address)
+
+    @property
     def funnel(self) -> list[Stage]:
         """See :attr:`ClipSource.funnel`."""
         self.list_clips()
         return self._funnel.stages if self._funnel else []
 
     def _choose(self) -> list[Clip]:
-        locales = find_locales(self.root, self.locales)
+        root = fetch_tables(self.address, self.locales, self.splits) if self.address else self.root
+        locales = find_locales(root, self.locales, self.address)
         funnel = Funnel(self._name([locale.name for locale in locales]))
         frame = pl.concat([read_clips(locale, self.splits, self._columns) for locale in locales])
         tables = [table for locale in locales for table in tables_of(locale, self.splits)]

@@ -1,5 +1,6 @@
 """Compares the durations that a Common Voice release tells with its files."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ from tqdm import tqdm
 
 from stylewav_pl.data.audio import seconds_of
 from stylewav_pl.data.clip_files import ClipFiles
-from stylewav_pl.types import AudioError
+from stylewav_pl.data.common_voice_store import has_sounds
+from stylewav_pl.data.store_recordings import is_in_store, recording_at
+from stylewav_pl.types import AudioError, SkipReason
 
 # Seconds by which a table of durations and a decoder may differ: what a codec puts before and after the
 # sound.
@@ -36,6 +39,7 @@ class CandidateLengths:
         self.seconds = seconds
         self.progress = progress
         self.files = ClipFiles()
+        self._folders: dict[str, bool] = {}
         self.found: dict[int, str] = {}
         self.opened = self.unreadable = self.contradicted = 0
 
@@ -46,19 +50,31 @@ class CandidateLengths:
             return False
         self.found[position] = path
         if not self.known[position]:
-            return self._measure(Path(path), 0.0)
-        if not Path(path).is_file():
+            return self._measure(path, 0.0)
+        if not self._has_sound(path):
             return True
-        unreadable = self.unreadable
-        fits = self._measure(Path(path), TABLE_TOLERANCE)
-        self.contradicted += not fits and unreadable == self.unreadable
+        unusable = self.unreadable + self.files.absent
+        fits = self._measure(path, TABLE_TOLERANCE)
+        self.contradicted += not fits and unusable == self.unreadable + self.files.absent
         return fits
 
-    def _measure(self, path: Path, tolerance: float) -> bool:
+    def _has_sound(self, path: str) -> bool:
+        """Whether there is a file; of a store is asked only whether there is any in the folder."""
+        if not is_in_store(path):
+            return Path(path).is_file()
+        folder = path.rpartition("/")[0]
+        if folder not in self._folders:
+            self._folders[folder] = has_sounds(folder)
+        return self._folders[folder]
+
+    def _measure(self, path: str, tolerance: float) -> bool:
         self.opened += 1
         self.progress.update()
         try:
-            return self.seconds[0] - tolerance <= seconds_of(path) <= self.seconds[1] + tolerance
-        except AudioError:
-            self.unreadable += 1
+            with recording_at(path) if is_in_store(path) else nullcontext(Path(path)) as file:
+                return self.seconds[0] - tolerance <= seconds_of(file) <= self.seconds[1] + tolerance
+        except AudioError as error:
+            absent = is_in_store(path) and error.reason == SkipReason.MISSING
+            self.files.absent += absent
+            self.unreadable += not absent
             return False  # a file that cannot be read is not drawn

@@ -31,24 +31,33 @@ SPLITS = ("validated", "train", "dev", "test", "other", "invalidated")
 
 @dataclass(frozen=True, slots=True)
 class Locale:
-    """One language of a release: a folder with tables and ``clips/``."""
+    """One language of a release.
+
+    Attributes:
+        name: As its folder is called.
+        folder: With the tables.
+        sounds: The path or address of ``clips/``.
+    """
 
     name: str
     folder: Path
+    sounds: str
 
 
-def find_locales(root: Path, names: Sequence[str] | None) -> list[Locale]:
+def find_locales(root: Path, names: Sequence[str] | None, address: str = "") -> list[Locale]:
     """The locales below ``root``, or the one that ``root`` itself is (as releases before the fifth unpack).
 
     Args:
         root: The folder that unpacking gave.
         names: The locales wanted; all that are there by default.
+        address: Where the sounds are, if not there, too.
 
     Raises:
         ConfigError: There is no release, or a wanted locale is missing.
     """
     if _is_locale(root):
-        return [Locale(names[0] if names and len(names) == 1 else root.resolve().name, root)]
+        name = names[0] if names and len(names) == 1 else root.resolve().name
+        return [Locale(name, root, f"{address or root.as_posix()}/clips")]
     found = {folder.name: folder for folder in root.glob("*/") if _is_locale(folder)}
     if not found:
         deeper = sorted({str(folder.parent) for folder in root.glob("*/*/") if _is_locale(folder)})
@@ -70,7 +79,10 @@ def find_locales(root: Path, names: Sequence[str] | None) -> list[Locale]:
             f"The release at {root} has no locale {', '.join(missing)}; found {', '.join(sorted(found))}. "
             "Correct `locales`."
         )
-    return [Locale(name, found[name]) for name in dict.fromkeys(names or sorted(found))]
+    return [
+        Locale(name, found[name], f"{f'{address}/{name}' if address else found[name].as_posix()}/clips")
+        for name in dict.fromkeys(names or sorted(found))
+    ]
 
 
 def _is_locale(folder: Path) -> bool:
@@ -107,9 +119,7 @@ def read_clips(locale: Locale, splits: Sequence[str], wanted: Sequence[str]) -> 
         if durations is None
         else clips.join(durations, on="file", how="left")
     )
-    return joined.with_columns(path=pl.lit(f"{(locale.folder / 'clips').as_posix()}/") + pl.col("file")).drop(
-        "file"
-    )
+    return joined.with_columns(path=pl.lit(f"{locale.sounds}/") + pl.col("file")).drop("file")
 
 
 def _read_split(locale: Locale, split: str, wanted: Sequence[str]) -> pl.LazyFrame:

@@ -1,8 +1,8 @@
 """Audio files on disk."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Literal
 from urllib.parse import unquote
 
@@ -13,24 +13,28 @@ from stylewav_pl.data.audio import decode
 from stylewav_pl.data.base import ClipSource
 from stylewav_pl.data.ignored import Ignored, is_sound
 from stylewav_pl.data.labels import read_labels
+from stylewav_pl.data.store_recordings import is_in_store, names_below, recording_at
 from stylewav_pl.data.window import Window
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.types import NO_LABELS, Clip, as_path
-from stylewav_pl.weights.addresses import refuse_address
+from stylewav_pl.weights.addresses import RemoteFile, address_of, refuse_address
 
 LABELS = "labels.csv"
 
 
 class FileSource(ClipSource):
-    """What all sources of files share: the sound of a clip is the file at its path."""
+    """What all sources of files share: the sound of a clip is the file, or the object, at its path."""
 
     def read(self, clip: Clip, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
         """See :meth:`ClipSource.read`."""
+        if is_in_store(clip.path):
+            with recording_at(clip.path) as file:
+                return decode(file, sample_rate, window)
         return decode(as_path(clip.path), sample_rate, window)
 
-    def file_of(self, clip: Clip) -> Path:
+    def file_of(self, clip: Clip) -> Path | None:
         """See :meth:`ClipSource.file_of`."""
-        return as_path(clip.path)
+        return None if is_in_store(clip.path) else as_path(clip.path)
 
 
 class Folder(FileSource):
@@ -40,7 +44,8 @@ class Folder(FileSource):
     like one of the label values (``voices/male/me.wav``) is its label; files elsewhere have none.
 
     Args:
-        path: The folder.
+        path: The folder; also one in a store (``s3``, ``gs``, ``az``), of which each file is fetched when it
+            is decoded.
         optional: A missing folder holds no clips instead of being an error.
         labels: ``subfolder`` reads labels from folder names; ``csv`` from the table ``labels.csv`` in the
             folder (columns ``id`` or ``path``,
@@ -59,7 +64,9 @@ class Folder(FileSource):
         values: Sequence[str] = ("female", "male"),
         prefix: str = "",
     ) -> None:
-        refuse_address(path, "a folder")
+        self.address = address_of(path).rstrip("/")
+        if self.address and not is_in_store(self.address):
+            refuse_address(path, "a folder in a store (s3, gs, az) or")
         self.path = as_path(path)
         self.optional = optional
         self.labels = labels
@@ -75,22 +82,15 @@ class Folder(FileSource):
             ConfigError: The folder is missing and not optional, or is no folder, or its table of labels is
                 wrong.
         """
-        if not self.path.is_dir():
-            if self.optional and not self.path.exists():
-                return []
-            found = "a file" if self.path.exists() else "nothing"
-            raise ConfigError(
-                f"Expected a folder with audio files at {self.path}, found {found}. Correct the path of the "
-                "data source."
-            )
-        self._ignored = Ignored(str(self.path))
-        listed = audio_files(self.path, self._ignored)
-        paths = sorted(listed, key=lambda path: path.relative_to(self.path).as_posix())
+        names = self._names_in_store() if self.address else self._names_on_disk()
+        if names is None:
+            return []
         if self.labels == "csv":
+            assert self._ignored is not None
             self._ignored.counts.subtract({".csv": 1})  # the table of labels is read
             self._ignored.counts = +self._ignored.counts
-            return self._told(paths)
-        return [self._clip(path, labels=self._folder_label(path)) for path in paths]
+            return self._told(names)
+        return [self._clip(name, labels=self._folder_label(name)) for name in names]
 
     @property
     def ignored(self) -> Sequence[Ignored]:
@@ -99,42 +99,70 @@ class Folder(FileSource):
             self.list_clips()
         return [self._ignored] if self._ignored else []
 
-    def _told(self, paths: Sequence[Path]) -> list[Clip]:
+    @property
+    def uses_network(self) -> bool:
+        """See :attr:`ClipSource.uses_network`."""
+        return bool(self.address)
+
+    def _names_on_disk(self) -> list[str] | None:
+        """Returns the files with sounds, relative to the folder; None where there need not be a folder."""
+        if not self.path.is_dir():
+            if self.optional and not self.path.exists():
+                return None
+            raise _absent(self.path, "a file" if self.path.exists() else "nothing")
+        self._ignored = Ignored(str(self.path))
+        listed = audio_files(self.path, self._ignored)
+        return sorted(path.relative_to(self.path).as_posix() for path in listed)
+
+    def _names_in_store(self) -> list[str] | None:
+        self._ignored = Ignored(self.address)
+        names = names_below(self.address)
+        if not names and not self.optional:
+            raise _absent(self.address, "nothing")
+        return list(sound_names(names, self._ignored)) if names else None
+
+    def _told(self, names: Sequence[str]) -> list[Clip]:
         """Every file with what the table says.
 
         A row without its file is a clip too, and becomes a skip with a reason.
         """
-        rows = {row.name: row for row in read_labels(self.path / LABELS)}
-        found = [
-            (path, rows.pop(self._relative(path), None) or rows.pop(self._id(path), None)) for path in paths
-        ]
+        table = self.path / LABELS
+        if self.address:
+            table = RemoteFile(f"{self.address}/{LABELS}", "The table of labels").locate()
+        rows = {row.name: row for row in read_labels(table)}
+        found = [(name, rows.pop(name, None) or rows.pop(_without_suffix(name), None)) for name in names]
         clips = [
-            self._clip(path, row.speaker if row else "", row.labels if row else NO_LABELS)
-            for path, row in found
+            self._clip(name, row.speaker if row else "", row.labels if row else NO_LABELS)
+            for name, row in found
         ]
         return clips + [
-            Clip(self._prefixed(row.name), (self.path / row.name).as_posix(), row.speaker, row.labels)
+            Clip(self._prefixed(row.name), self._place(row.name), row.speaker, row.labels)
             for row in rows.values()
         ]
 
-    def _clip(self, path: Path, speaker: str = "", labels: Mapping[str, str] = NO_LABELS) -> Clip:
-        return Clip(self._prefixed(self._id(path)), path.as_posix(), speaker, labels)
+    def _clip(self, name: str, speaker: str = "", labels: Mapping[str, str] = NO_LABELS) -> Clip:
+        return Clip(self._prefixed(_without_suffix(name)), self._place(name), speaker, labels)
+
+    def _place(self, name: str) -> str:
+        return f"{self.address}/{name}" if self.address else (self.path / name).as_posix()
 
     def _prefixed(self, id: str) -> str:
         return f"{self.prefix}/{id}" if self.prefix else id
 
-    def _relative(self, path: Path) -> str:
-        return path.relative_to(self.path).as_posix()
-
-    def _id(self, path: Path) -> str:
-        return path.relative_to(self.path).with_suffix("").as_posix()
-
-    def _folder_label(self, path: Path) -> Mapping[str, str]:
+    def _folder_label(self, name: str) -> Mapping[str, str]:
         names = {value.lower(): value for value in self.values} if self.labels == "subfolder" else {}
-        found = [
-            names[part.lower()] for part in path.relative_to(self.path).parts[:-1] if part.lower() in names
-        ]
+        found = [names[part.lower()] for part in name.split("/")[:-1] if part.lower() in names]
         return {self.trait: found[-1]} if found else NO_LABELS
+
+
+def _absent(place: Path | str, found: str) -> ConfigError:
+    return ConfigError(
+        f"Expected a folder with audio files at {place}, found {found}. Correct the path of the data source."
+    )
+
+
+def _without_suffix(name: str) -> str:
+    return PurePosixPath(name).with_suffix("").as_posix()
 
 
 class Files(FileSource):
@@ -190,6 +218,23 @@ def free_name(name: str, taken: Collection[str]) -> str:
     return next(
         id for id in (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3))) if id not in taken
     )
+
+
+def sound_names(names: Iterable[str], ignored: Ignored) -> Iterator[str]:
+    """Yields the names that have a suffix of audio, hidden folders left out.
+
+    Args:
+        names: Of objects, with slashes.
+        ignored: Gets the others, as in :func:`audio_files`.
+    """
+    for name in names:
+        *folders, last = name.split("/")
+        if any(folder.startswith(".") for folder in folders):
+            continue
+        if is_sound(last):
+            yield name
+        elif not last.startswith(".") or is_sound(last.lstrip("._")):
+            ignored.add(last)
 
 
 def audio_files(folder: Path, ignored: Ignored) -> Iterator[Path]:

@@ -7,9 +7,11 @@ from pathlib import Path
 import polars as pl
 
 from stylewav_pl.data.folder import FileSource
+from stylewav_pl.data.store_recordings import is_in_store
 from stylewav_pl.data.table_text import LINE
 from stylewav_pl.data.tables import fetched_table, listed, open_table
 from stylewav_pl.errors import ConfigError
+from stylewav_pl.runs.objects import SCHEMES
 from stylewav_pl.types import Clip, as_path
 from stylewav_pl.weights.addresses import address_of, refuse_address
 
@@ -17,7 +19,10 @@ PATH, ID, SPEAKER = "path", "id", "speaker"
 
 
 class Manifest(FileSource):
-    """The files that a CSV, TSV or Parquet table names in its column ``path``, one clip per row.
+    """The recordings that a CSV, TSV or Parquet table names in its column ``path``, one clip per row.
+
+    A path may be the address of an object in a store (``s3``, ``gs``, ``az``), which is fetched when it is
+    decoded.
 
     A column ``id`` gives ids (else the path without suffix), ``speaker`` tells who speaks, every other column
     is a trait; what is no text, number or truth value (lists, bytes) is left out. Rows whose file is missing
@@ -25,7 +30,8 @@ class Manifest(FileSource):
 
     Args:
         path: The table, or its address (``s3``, ``gs``, ``az``, ``http(s)``).
-        root: What relative paths are relative to, a folder on a disk; by default the table's folder.
+        root: What relative paths are relative to, a folder on a disk or in a store; by default the table's
+            folder.
         traits: The columns that become labels; by default all.
     """
 
@@ -34,15 +40,9 @@ class Manifest(FileSource):
     ) -> None:
         self.address = address_of(path)
         self.path = as_path(path)
-        if root is not None:
-            refuse_address(root, "the recordings of a table")
-        elif self.address:
-            raise ConfigError(
-                f"Expected `root`, the folder with the recordings on a disk, beside the address "
-                f"{self.address}, found none."
-            )
-        self.root = as_path(root) if root is not None else self.path.parent
+        self.root = _root(root, self.address, self.path)
         self.traits = traits
+        self._in_store = is_in_store(self.root)
 
     def list_clips(self) -> list[Clip]:
         """See :meth:`ClipSource.list_clips`; in the order of the table.
@@ -61,7 +61,7 @@ class Manifest(FileSource):
         traits = [name for name in table.columns if self._is_trait(name)]
         known = [name for name in (PATH, ID, SPEAKER) if name in table.columns]
         rows = table.read([*known, *traits])
-        _refuse_addresses(rows)
+        self._in_store |= _has_addresses(rows)
         # millions of rows have few combinations of labels
         told: dict[tuple[str, ...], Mapping[str, str]] = {}
         clips = []
@@ -74,26 +74,57 @@ class Manifest(FileSource):
             clips.append(
                 Clip(
                     id or _without_suffix(path) or f"row {number}",
-                    os.path.join(self.root, path),
+                    path if is_in_store(path) else os.path.join(self.root, path),
                     speaker,
                     told[key],
                 )
             )
         return clips
 
+    @property
+    def uses_network(self) -> bool:
+        """See :attr:`ClipSource.uses_network`; known when the clips are listed."""
+        return self._in_store
+
     def _is_trait(self, name: str) -> bool:
         return name not in (PATH, ID, SPEAKER) and (self.traits is None or name in self.traits)
 
 
-def _refuse_addresses(rows: pl.DataFrame) -> None:
-    """Refuses rows whose recording has an address: a disk's path made of it would be no file."""
-    for line, path in (
-        rows.filter(pl.col(PATH).str.contains("^[a-z0-9]+://")).select(LINE, PATH).head(1).rows()
-    ):
+def _root(root: str | Path | None, address: str, table: Path) -> str:
+    """Returns what relative paths begin with.
+
+    Raises:
+        ConfigError: It is none, or nothing says where the recordings of a table from the web are.
+    """
+    if root is not None:
+        found = address_of(root)
+        if found and not is_in_store(found):
+            refuse_address(root, "the recordings of a table in a store (s3, gs, az) or")
+        return found.rstrip("/") or str(as_path(root))
+    if address and not is_in_store(address):
         raise ConfigError(
-            f"Line {line} of the table names the recording {path!r}; expected paths on a disk. Copy the "
-            "recordings, or pack them into shards, which may have addresses."
+            f"Expected `root`, the folder with the recordings, beside the address {address}, found none."
         )
+    return address.rpartition("/")[0] if address else str(table.parent)
+
+
+def _has_addresses(rows: pl.DataFrame) -> bool:
+    """Tells whether recordings have addresses; refuses those that nothing is fetched from.
+
+    Raises:
+        ConfigError: An address is in no store, or holds what may be secret.
+    """
+    column = pl.col(PATH)
+    found = rows.filter(column.str.contains("^[A-Za-z][A-Za-z0-9+.-]+://"))
+    in_store = column.str.contains(f"^({'|'.join(SCHEMES)})://[^/]+/.")
+    for line, path in found.filter(~in_store).select(LINE, PATH).head(1).rows():
+        raise ConfigError(
+            f"Line {line} of the table names the recording {path!r}; expected a path on a disk or an address "
+            "in a store, as s3://BUCKET/NAME. Copy the recordings, or pack them into shards."
+        )
+    for path in found.filter(column.str.contains("[@?#]"))[PATH]:
+        address_of(path)  # tells what is secret
+    return bool(len(found))
 
 
 def _column(name: str, rows: pl.DataFrame) -> pl.Expr:

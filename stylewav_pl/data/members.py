@@ -26,6 +26,11 @@ class Voice(ClipSource):
         """See :meth:`ClipSource.list_clips`."""
         return members_of(self.clip, self.count)
 
+    @property
+    def uses_network(self) -> bool:
+        """See :attr:`ClipSource.uses_network`."""
+        return self.source.uses_network
+
     def read(self, clip: Clip, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
         """See :meth:`ClipSource.read`."""
         return self.source.read(self.clip, sample_rate, window)

@@ -73,6 +73,11 @@ class Sample(ClipSource):
         """See :attr:`ClipSource.ignored`."""
         return self.source.ignored
 
+    @property
+    def uses_network(self) -> bool:
+        """See :attr:`ClipSource.uses_network`."""
+        return self.source.uses_network
+
     def read(self, clip: Clip, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
         """See :meth:`ClipSource.read`."""
         return self.source.read(clip, sample_rate, window)

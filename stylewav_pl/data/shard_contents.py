@@ -247,11 +247,16 @@ def _told(file: BinaryIO, member: TarMember) -> dict[str, Any]:
         _text(told.get("speaker")),
         *(part for pair in _labels(told).items() for part in pair),
     ):
-        if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        if not is_text(text):
             raise ValueError(NO_TEXT)
         if len(text) > LONGEST_TEXT:
             raise ValueError(f"a text of {len(text):,} characters; at most {LONGEST_TEXT:,} can be used")
     return told
+
+
+def is_text(text: str) -> bool:
+    """Tells whether a table can hold it: without NUL and half characters."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _labels(told: Mapping[str, Any]) -> dict[str, str]:

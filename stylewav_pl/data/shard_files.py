@@ -10,9 +10,12 @@ from braceexpand import braceexpand
 from stylewav_pl.data.ignored import Ignored
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.types import as_path
-from stylewav_pl.weights.addresses import WEB, RemoteFile, address_of, names_in
+from stylewav_pl.weights.addresses import WEB, RemoteFile, address_of
+from stylewav_pl.weights.listings import names_in, read_object
 
 SHARD, INDEX = ".tar", "shards.json"  # the second is what `data shards` writes beside them
+INDEX_SUFFIX = ".index.json"  # and this, instead of a shard's own, what tells its contents
+LARGEST_INDEX = 64 << 20  # bytes
 LARGEST_SHARD = 16 << 30  # bytes, of a shard that is fetched
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: C: is a disk
 
@@ -35,6 +38,17 @@ class ShardFile:
         if not _scheme(self.source):
             return None
         return RemoteFile(self.source, "The shard", LARGEST_SHARD, "shards")
+
+    def index(self) -> bytes | None:
+        """The index that lies beside a shard in a store; None where there is none.
+
+        Raises:
+            ConfigError: The store does not tell.
+        """
+        if not self.remote or not self.source.endswith(SHARD):
+            return None
+        url = f"{self.source.removesuffix(SHARD)}{INDEX_SUFFIX}"
+        return read_object(url, "The index", LARGEST_INDEX)
 
     def locate(self) -> Path:
         """The file on this machine, fetched into the cache at its first use.
@@ -73,7 +87,8 @@ def files_beside(pattern: str | Path) -> Ignored:
     folder, ignored = as_path(pattern), Ignored(str(pattern))
     if not _scheme(str(pattern)) and folder.is_dir():
         for path in folder.iterdir():
-            if path.suffix != SHARD and path.name[0] != "." and path.name != INDEX and path.is_file():
+            is_ours = path.name == INDEX or path.name.endswith((SHARD, INDEX_SUFFIX))
+            if not is_ours and path.name[0] != "." and path.is_file():
                 ignored.add(path.name)
     return ignored
 

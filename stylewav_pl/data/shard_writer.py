@@ -11,10 +11,11 @@ import soundfile
 from webdataset import TarWriter
 
 from stylewav_pl.data.module import ClipDataModule
-from stylewav_pl.data.shard_files import INDEX
+from stylewav_pl.data.shard_files import INDEX, INDEX_SUFFIX
+from stylewav_pl.data.shard_index import index_text
 from stylewav_pl.data.window import Window
 from stylewav_pl.errors import ConfigError
-from stylewav_pl.files import remove_litter, whole_file, write_json
+from stylewav_pl.files import remove_litter, whole_file, write_json, write_text
 from stylewav_pl.runs.plan import clashes, key_of
 from stylewav_pl.types import AudioError, Clip, Skip, SkipReason
 
@@ -56,11 +57,13 @@ def write_shards(data: ClipDataModule, directory: Path, clips_per_shard: int = 1
     remove_litter(directory)
     for stale in directory.glob("clips-*.tar"):  # of an earlier start that did not come to its end
         stale.unlink()
+        stale.with_suffix(INDEX_SUFFIX).unlink(missing_ok=True)
     rest = iter(clips)
     shards: list[dict[str, str | int]] = []
     while group := list(islice(rest, clips_per_shard)):
         path = directory / f"clips-{len(shards):05d}.tar"
         written = _write_shard(data, group, path, skips)
+        write_text(path.with_suffix(INDEX_SUFFIX), index_text(path))
         shards.append({"file": path.name, "clips": written, "sha256": sha256(path.read_bytes()).hexdigest()})
     told = [
         {"id": skip.id, "path": skip.path, "reason": skip.reason.value, "detail": skip.detail}

@@ -1,7 +1,9 @@
 """Clips out of webdataset shards, read one by one from where they lie."""
 
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from jaxtyping import Float
@@ -11,12 +13,13 @@ from stylewav_pl.data.audio import decode
 from stylewav_pl.data.base import ClipSource
 from stylewav_pl.data.file_part import FilePart
 from stylewav_pl.data.ignored import Ignored
-from stylewav_pl.data.shard_contents import Refusal, key_of
+from stylewav_pl.data.shard_contents import Contents, Refusal, key_of
 from stylewav_pl.data.shard_files import ShardFile, files_beside, find_shards
-from stylewav_pl.data.shard_index import contents_at, contents_of
+from stylewav_pl.data.shard_index import contents_at, contents_of, read_index
 from stylewav_pl.data.window import Window
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.types import Clip, Skip, SkipReason
+from stylewav_pl.weights.addresses import RemoteFile
 
 MAX_SHARDS_TOLD = 3
 
@@ -36,8 +39,9 @@ class Shards(ClipSource):
         path: A folder (every ``*.tar`` in it), a file or an address (``s3``, ``gs``, ``az``, ``http(s)``),
             with braces for several (``clips-{000000..000999}.tar``), or a list of these; in a store
             also a folder, with a slash at its end. What has an address is fetched whole into the cache
-            (``STYLEWAV_CACHE``), one shard after the other: where its contents are not known yet, else when
-            a clip in it is read.
+            (``STYLEWAV_CACHE``), one shard after the other, where its contents are not known yet. Where they
+            are, or an index beside it tells them (``clips-000000.index.json``, of ``data shards``), a store
+            is asked for the bytes of each clip instead, when it is read.
     """
 
     def __init__(self, path: str | Path | list[str]) -> None:
@@ -73,22 +77,38 @@ class Shards(ClipSource):
         self.list_clips()
         return self._ignored
 
+    @property
+    def uses_network(self) -> bool:
+        """See :attr:`ClipSource.uses_network`."""
+        self.list_clips()
+        return any(shard.remote for shard, _ in self._places.values())
+
     def read(self, clip: Clip, sample_rate: int, window: Window) -> Float[Tensor, " time"]:
         """See :meth:`ClipSource.read`."""
         shard, part = self._places[clip.id]
-        if shard.remote and not part.path.is_file() and shard.locate() != part.path:
+        remote = shard.remote
+        if remote is None or part.path.is_file():
+            return decode(part, sample_rate, window)
+        if remote.place != part.path:
             raise ConfigError(
                 f"The shard {shard.shown} has changed since its clips were listed. Start the same command "
                 "again."
             )
-        return decode(part, sample_rate, window)
+        if not remote.has_versions:
+            remote.locate()
+            return decode(part, sample_rate, window)
+        with tempfile.NamedTemporaryFile(prefix="stylewav-") as file:
+            for data in remote.parts(part.offset, part.offset + part.size):
+                file.write(data)
+            file.flush()
+            return decode(Path(file.name), sample_rate, window)
 
     def _list(self, shard: ShardFile) -> None:
         remote = shard.remote
         try:
             if remote and remote.has_versions:
                 file = remote.place
-                contents = contents_at(file, remote.locate)
+                contents = contents_at(file, remote.locate, partial(_told, shard, remote))
             else:
                 file = shard.locate()
                 contents = contents_of(file)
@@ -118,6 +138,12 @@ class Shards(ClipSource):
             ]
         beside = [files_beside(pattern) for pattern in self.patterns]
         return members + [one for one in beside if one]
+
+
+def _told(shard: ShardFile, remote: RemoteFile) -> Contents | None:
+    """The contents that an index beside a shard in a store tells."""
+    index = shard.index()
+    return None if index is None else read_index(index, remote.size)
 
 
 def _skip(refusal: Refusal, shard: ShardFile) -> Skip:

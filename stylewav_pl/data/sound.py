@@ -56,6 +56,12 @@ class ClipReader(Dataset["Sound | Skip"]):
         """See :meth:`Window.averaged`."""
         return self.window.averaged(self.sample_rate)
 
+    @property
+    def uses_network(self) -> bool:
+        """See :attr:`ClipSource.uses_network`."""
+        sources = {id(source): source for source, _ in self.clips.values()}
+        return any(source.uses_network for source in sources.values())
+
     def __getitem__(self, position: int) -> Sound | Skip:
         id = self.ids[position]
         if id not in self.clips:

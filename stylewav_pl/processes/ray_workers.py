@@ -13,14 +13,14 @@ from itertools import count
 from typing import Any, NamedTuple, final
 
 from stylewav_pl.errors import ConfigError, ProcessError, one_line
-from stylewav_pl.processes.dispenser import Dispenser
+from stylewav_pl.processes.dispenser import Dispenser, Take
+from stylewav_pl.processes.ray_actor import Actor, Outcome, Seat
 
 MOST_LOSSES = 5  # of workers, with one cohort or in one place, before it is no accident any more
 REMARK_SECONDS = 60.0
 GRACE_SECONDS = 5.0
+POLL_SECONDS = 0.5
 MOST_WORKERS = 100_000
-
-Outcome = tuple[int, str]  # exit code and error of a worker; 0 and nothing where all went well
 
 
 @dataclass(frozen=True)
@@ -78,35 +78,10 @@ class Needs:
     environment: Mapping[str, str]
 
 
-class Seat(NamedTuple):
-    """The place that a worker has in a job.
-
-    Attributes:
-        number: From 0 to ``most - 1``; whoever replaces a lost worker gets its place.
-        most: How many places there are.
-    """
-
-    number: int
-    most: int
-
-
 class _Employed(NamedTuple):
     seat: Seat
     number: int
     actor: Any
-
-
-Take = Callable[[bool], int]
-
-
-class _Actor:
-    """What runs in a worker's process."""
-
-    def work(self, work: Callable[[Seat, Take], Outcome], seat: Seat, number: int, dispenser: Any) -> Outcome:
-        """Calls ``work`` with the way to cohorts."""
-        import ray
-
-        return work(seat, lambda ahead: int(ray.get(dispenser.take.remote(number, ahead))))
 
 
 @final
@@ -139,7 +114,7 @@ class Workers:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self._dispenser = ray.remote(Dispenser).options(num_cpus=0, scheduling_strategy=here).remote(cohorts)
         # max_restarts is 0: what a lost worker had has to be put back before another takes its place.
-        self._actor = ray.remote(_Actor).options(
+        self._actor = ray.remote(Actor).options(
             num_cpus=needs.cores, num_gpus=needs.gpus, runtime_env={"env_vars": dict(needs.environment)}
         )
         self._work = ray.put(work)
@@ -179,8 +154,12 @@ class Workers:
         self._check_enough(len(working))
         return len(working)
 
-    def finish(self, patience: float) -> None:
-        """Lets everybody end, and waits for that.
+    def finish(self, patience: float, check: Callable[[], None]) -> None:
+        """Lets everybody end, and waits for that; not for those who make what another has made already.
+
+        Args:
+            patience: For how many seconds.
+            check: Raises when waiting has no sense any more; a signal may have come.
 
         Raises:
             ProcessError: One failed in the end.
@@ -188,14 +167,14 @@ class Workers:
         import ray
 
         self._call("end")
-        working = set(self._call("workers"))
+        working, began = set(self._call("idle")), time.monotonic()
         waited_for = [reference for reference, one in self._employed.items() if one.number in working]
-        if not waited_for:
-            return self.dismiss(0.0)
-        ended, _ = ray.wait(waited_for, num_returns=len(waited_for), timeout=patience)
-        for reference in ended:
-            with suppress(ray.exceptions.RayError):  # lost when it had nothing more to do
-                self._check(ray.get(reference))
+        while waited_for and time.monotonic() - began < patience:
+            check()
+            ended, waited_for = ray.wait(waited_for, timeout=POLL_SECONDS)
+            for reference in ended:
+                with suppress(ray.exceptions.RayError):  # lost when it had nothing more to do
+                    self._check(ray.get(reference))
         self.dismiss(0.0)
 
     def dismiss(self, grace: float = GRACE_SECONDS) -> None:

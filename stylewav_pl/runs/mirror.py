@@ -2,36 +2,37 @@
 
 The run directory stays where it is, on a disk: journals grow line by line, and locks need a file system. What
 is finished is copied behind the optimisation, whole object by whole object: first the files of a cohort, then
-``cohorts/N.json``, which makes them count, as its line in the journal does on the disk. It is written on the
-condition that there is none. A start fetches what the store has and the disk lacks, and brings what the disk
-has and the store lacks, so a crash between the two loses nothing. One listing tells 1,000 cohorts.
+``cohorts/N.json``, which makes them count, as its line in the journal does on the disk. A start fetches what
+the store has and the disk lacks, and brings what the disk has and the store lacks, so a crash between the two
+loses nothing. One listing tells 1,000 cohorts. Nothing is written after the claim is known to be lost, and
+what a slow process might still write then is written on a condition: see :mod:`mirrored_cohorts`.
 """
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, final
 
 import yaml
 
 from stylewav_pl import bounded_yaml
 from stylewav_pl.errors import RunDirectoryError, one_line
-from stylewav_pl.files import write_whole
-from stylewav_pl.runs import journal
-from stylewav_pl.runs.digests import CohortFiles, Digest, digest_of
+from stylewav_pl.files import whole_file
+from stylewav_pl.runs.digests import NO_FILES
 from stylewav_pl.runs.directory import PROMPTS, SCORES, RunDirectory
 from stylewav_pl.runs.identity import differences
-from stylewav_pl.runs.journal import CohortRecord, Journals
-from stylewav_pl.runs.objects import CLAIM, Claim, Objects
+from stylewav_pl.runs.journal import Journals
+from stylewav_pl.runs.mirrored_cohorts import AT_ONCE, WHOLE_BYTES, MirroredCohorts
+from stylewav_pl.runs.objects import Objects
+from stylewav_pl.runs.store_claim import CLAIM, Claim
 
-COHORTS = "cohorts"
 PLAN, CONFIGURATION = "plan.jsonl", "config.yaml"
 # In this order: whoever reads the manifest finds what it is about.
 OF_THE_RUN = (CONFIGURATION, PLAN, PROMPTS, SCORES, "journal/manifest.json", "manifest.json")
 SUFFIXES = (".csv", ".json", ".jsonl", ".yaml", ".html", ".png")  # of the files beside them
 POLL_SECONDS = 1.0
 LAST_SECONDS = 5.0  # what a run that is stopped still waits for
-AT_ONCE = 16
 
 
 @final
@@ -47,8 +48,10 @@ class Mirror:
     def __init__(self, run: RunDirectory, objects: Objects, say: Callable[[str], None]) -> None:
         self.run, self.objects, self.say = run, objects, say
         self.claim = Claim(objects, str(run.path.absolute()))
+        self._cohorts = MirroredCohorts(run, objects, self.claim)
         self._journals = Journals(run.journal_path)
         self._there: set[int] = set()  # cohorts that the store has
+        self._versions: dict[str, Any] = {}  # of the objects in OF_THE_RUN, since this process has claimed it
         self._error: BaseException | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True, name="mirror")
@@ -77,6 +80,9 @@ class Mirror:
             OutputError: The store does not answer.
         """
         self.claim.acquire(self.say)
+        self.claim.keep()
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            self._versions = dict(zip(OF_THE_RUN, pool.map(self.objects.version, OF_THE_RUN), strict=True))
         stored = self.objects.read(CONFIGURATION)
         if stored is None:
             return
@@ -87,13 +93,17 @@ class Mirror:
     def start(self) -> None:
         """Copies what the run is, before anything of it counts there; then what is finished, as it comes.
 
-        A cohort that was taken back here, since it is damaged, does not count there any more either.
+        A cohort that was taken back here, since it is damaged, is replaced there when it is made again.
+
+        Raises:
+            ProcessError: Another machine has claimed the store meanwhile.
+            OutputError: The store does not take what is written.
         """
         self._journals = Journals(
             self.run.journal_path
         ).refresh()  # they may be shorter than at :meth:`fetch`
         for cohort in self._there - set(self._journals):
-            self.objects.remove(_name(cohort))
+            self._cohorts.replace(cohort)
         self._there &= set(self._journals)
         self._bring(OF_THE_RUN)
         self._thread.start()
@@ -105,6 +115,7 @@ class Mirror:
             OutputError: The store does not take what is written.
             ProcessError: Another machine has claimed it.
         """
+        self.claim.check()
         if self._error is not None:
             raise self._error
 
@@ -130,7 +141,6 @@ class Mirror:
     def _live(self) -> None:
         try:
             while not self._ended.wait(POLL_SECONDS):
-                self.claim.renew()
                 self._bring_cohorts()
             self._bring_cohorts()
         except Exception as error:  # whatever it is: the run must hear of it
@@ -138,28 +148,37 @@ class Mirror:
 
     def _bring_cohorts(self) -> None:
         for cohort in [cohort for cohort in self._journals.refresh() if cohort not in self._there]:
-            self.claim.renew()  # a run that was made without a store may take hours
-            self._bring_cohort(cohort)
-
-    def _bring_cohort(self, cohort: int) -> None:
-        """Copies what a finished cohort has written, and then says that it counts."""
-        files = self._journals.files(cohort) or CohortFiles()
-        self._bring(files.files)
-        lines = f"{self._journals[cohort].to_json()}\n{files.to_json()}\n"
-        self.objects.write(_name(cohort), lines.encode("utf-8"), anew=True)
-        self._there.add(cohort)
+            self._cohorts.bring(cohort, self._journals[cohort], self._journals.files(cohort) or NO_FILES)
+            self._there.add(cohort)
 
     def _bring(self, names: Iterable[str]) -> None:
         """Copies files of the run directory; of those that count last, the last one last."""
         present = [name for name in names if (self.run.path / name).is_file()]
-        last = [name for name in present if name in OF_THE_RUN]
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(self._bring_one, (name for name in present if name not in OF_THE_RUN)))
-        for name in last:
-            self._bring_one(name)
+        for name in present:
+            if name in OF_THE_RUN:
+                self._bring_own(name)
 
     def _bring_one(self, name: str) -> None:
+        self.claim.check()
         self.objects.write(name, self.run.path / name)
+
+    def _bring_own(self, name: str) -> None:
+        """Copies a file of the run over the version that this process knows, and over no later one."""
+        path, known = self.run.path / name, self._versions[name]
+        if path.stat().st_size > WHOLE_BYTES:  # the plan of a million clips
+            self.claim.renew()
+            self._versions[name] = self.objects.write(name, path)
+            return
+        self.claim.check()
+        data = path.read_bytes()
+        written = self.objects.write(name, data, anew=known is None, over=known)
+        if written is None:
+            self.claim.renew()  # raises if another process has put it there
+            found = self.objects.version(name)  # else one that had lost the run before, or an answer was lost
+            written = self.objects.write(name, data, anew=found is None, over=found)
+        self._versions[name] = written
 
     def _fetch_plan(self) -> None:
         """Takes the longer of two plans of which one is the beginning of the other.
@@ -195,18 +214,17 @@ class Mirror:
                 "--results."
             )
 
-    def _fetch_one(self, name: str, size: int | None = None) -> bytes | None:
-        data = self.objects.read(name, size)
-        if data is not None:
-            path = self.run.path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, lambda file: file.write(data))
-        return data
+    def _fetch_one(self, name: str) -> None:
+        path = self.run.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(_AbsentError), whole_file(path) as file:
+            if not self.objects.fetch(name, file.write):
+                raise _AbsentError
 
     def _fetch_cohorts(self) -> list[int]:
         """Fetches cohorts that the journals lack; returns all that the store has whole."""
         here = set(self._journals.refresh())
-        there = sorted(self.objects.numbers(COHORTS))
+        there = self._cohorts.numbers()
         missing = [cohort for cohort in there if cohort not in here]
         if missing:
             self.say(f"Fetching {len(missing)} finished cohorts from {self.objects.url}.")
@@ -214,32 +232,13 @@ class Mirror:
         if damaged:
             self.say(f"Damaged in {self.objects.url}, and made again: cohorts {sorted(damaged)}.")
         for cohort in damaged:
-            self.objects.remove(_name(cohort))
+            self._cohorts.replace(cohort)
         return [cohort for cohort in there if cohort not in damaged]
 
     def _fetch_cohort(self, cohort: int) -> bool:
-        """Fetches a cohort, if everything is there as it was written."""
-        self.claim.renew()
-        try:
-            record, files = _parsed(self.objects.read(_name(cohort)) or b"")
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return False
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            right = list(pool.map(self._fetch_whole, files.files, files.files.values()))
-        if record.cohort != cohort or not all(right):
-            return False
-        journal.append(self.run.journal_path, 0, record, files)
-        return True
-
-    def _fetch_whole(self, name: str, expected: Digest) -> bool:
-        data = self._fetch_one(name, expected.size)
-        return data is not None and digest_of(data) == expected
+        self.claim.check()
+        return self._cohorts.fetch(cohort)
 
 
-def _name(cohort: int) -> str:
-    return f"{COHORTS}/{cohort:06d}.json"
-
-
-def _parsed(lines: bytes) -> tuple[CohortRecord, CohortFiles]:
-    record, files = lines.splitlines()
-    return CohortRecord.from_json(record), CohortFiles.from_json(files)
+class _AbsentError(Exception):
+    """There is nothing to fetch; the file that was begun for it goes."""

@@ -1,4 +1,4 @@
-"""Objects in a store of the S3, Google Cloud or Azure kind, and the claim of one machine to a run there.
+"""Objects in a store of the S3, Google Cloud or Azure kind.
 
 Through ``obstore``, an extra of the package: one library for all three, with conditional writes in each. It
 tries again by itself what a store refuses for a moment (503, lost connections), for three minutes.
@@ -6,23 +6,22 @@ Credentials come from where its makers say: the environment, or what a cloud tel
 keeps them.
 """
 
-import json
+import os
 import re
-import secrets
-import socket
-import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, final
 
-from stylewav_pl.errors import ConfigError, OutputError, ProcessError, RunDirectoryError, one_line
+from stylewav_pl.errors import ConfigError, OutputError, one_line
 
 SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
-CLAIM = "claim.json"
-RENEW_SECONDS, LEASE_SECONDS, WATCH_SECONDS = 20.0, 120.0, 2.0
+PART_BYTES = 8 << 20  # of one request, which has 30 s for it
+PIECE_BYTES = 1 << 20  # of an object that are in memory at once
+NO_TAGS = "the store gives its objects no entity tags, so no write can depend on what is there"
+ANOTHER = "Take a store with conditional writes, as S3, Google Cloud Storage and Azure have them."
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NUMBERED = re.compile(r"(\d{6,9})\.json")
 
@@ -65,14 +64,40 @@ class Objects:
         except (obstore.exceptions.BaseError, ValueError) as error:
             raise ConfigError(f"{url} cannot be used: {reason_of(error)}. Correct {named_by}.") from error
 
-    def read(self, name: str, size: int | None = None) -> bytes | None:
-        """Reads an object; None where there is none, or one of another size than expected."""
+    def read(self, name: str) -> bytes | None:
+        """Reads a small object; None where there is none."""
         with self._told():
             try:
-                found = self._library.get(self._store, name)
-                return None if size not in (None, found.meta["size"]) else bytes(found.bytes())
+                return bytes(self._library.get(self._store, name).bytes())
             except FileNotFoundError:
                 return None
+
+    def fetch(self, name: str, write: Callable[[bytes], object], size: int | None = None) -> bool:
+        """Reads an object of any size piece by piece.
+
+        Args:
+            name: Of the object.
+            write: Called with each piece, in order.
+            size: Bytes that it should have; None: any number.
+
+        Returns:
+            Whether ``write`` got all of it. There may be none, or one of another size, or it was changed.
+        """
+        tag, start = "", 0
+        while size is None or start < size:
+            try:
+                found = self._get(name, tag, start, start + PART_BYTES)
+            except OutputError:
+                if size is None and (facts := self.head(name)) and not facts[1]:
+                    return True  # no part can be asked of an object without bytes
+                raise
+            if found is None or found.meta["size"] != (size or found.meta["size"]):
+                return False
+            with self._told():
+                for piece in found.stream(min_chunk_size=PIECE_BYTES):
+                    write(bytes(piece))
+            tag, size, start = found.meta["e_tag"] or "", found.meta["size"], start + PART_BYTES
+        return True
 
     def head(self, name: str) -> tuple[str, int] | None:
         """Tells the entity tag of an object and its bytes; None where there is none."""
@@ -85,10 +110,15 @@ class Objects:
 
     def part(self, name: str, tag: str, start: int, end: int) -> bytes | None:
         """Reads bytes of the version of an object that has this tag; None where it is not there any more."""
+        found = self._get(name, tag, start, end)
+        with self._told():
+            return None if found is None else bytes(found.bytes())
+
+    def _get(self, name: str, tag: str, start: int, end: int) -> Any:
         options = {"range": (start, end), **({"if_match": tag} if tag.startswith('"') else {})}
         with self._told():
             try:
-                return bytes(self._library.get(self._store, name, options=options).bytes())
+                return self._library.get(self._store, name, options=options)
             except (FileNotFoundError, self._library.exceptions.PreconditionError):
                 return None
 
@@ -112,7 +142,12 @@ class Objects:
 
         Returns:
             The version written; None where the condition did not hold.
+
+        Raises:
+            OutputError: The store does not take it, or tells no versions that a condition could be about.
         """
+        if over == {}:
+            raise OutputError(self.url, NO_TAGS)
         mode = "create" if anew else over or "overwrite"
         conditions = (self._library.exceptions.AlreadyExistsError, self._library.exceptions.PreconditionError)
         with self._told():
@@ -120,6 +155,31 @@ class Objects:
                 return _version(self._library.put(self._store, name, data, mode=mode))
             except conditions:
                 return None
+
+    def check_conditions(self, name: str) -> None:
+        """Checks that the store keeps conditions, without which two machines would write over each other.
+
+        Args:
+            name: Of an object that nobody else has; it is there for a moment.
+
+        Raises:
+            ConfigError: It does not.
+            OutputError: It does not answer.
+        """
+        # None: the first answer was lost, and the second try has met what the first one wrote
+        first = self.write(name, b"1", anew=True) or self.version(name)
+        if first == {}:
+            raise ConfigError(f"{self.url} cannot be used for --results: {NO_TAGS}. {ANOTHER}")
+        again = self.write(name, b"2", anew=True)
+        self.write(name, b"3", over=again or first)
+        late = self.write(name, b"4", over=again or first)
+        self.remove(name)
+        if again is not None or late is not None:
+            what = "If-None-Match" if again is not None else "If-Match"
+            raise ConfigError(
+                f"{self.url} cannot be used for --results: the store ignores the condition of a write "
+                f"({what}), so two machines would write over each other. {ANOTHER}"
+            )
 
     def remove(self, name: str) -> None:
         """Removes an object, if there is one."""
@@ -131,6 +191,18 @@ class Objects:
         with self._told():
             found = self._library.list_with_delimiter(self._store)["objects"]
         return sorted(one["path"] for one in found if _PLAIN.fullmatch(one["path"]))
+
+    def folders(self) -> list[str]:
+        """Names of the folders that lie here."""
+        with self._told():
+            found = self._library.list_with_delimiter(self._store)["common_prefixes"]
+        return sorted(one for one in found if _PLAIN.fullmatch(one))
+
+    def everything(self) -> Iterator[str]:
+        """Yields the names of all objects, those in folders too."""
+        with self._told():
+            for part in self._library.list(self._store):
+                yield from (one["path"] for one in part)
 
     def numbers(self, folder: str) -> list[int]:
         """The numbers that ``folder`` has objects for."""
@@ -148,117 +220,19 @@ class Objects:
             raise OutputError(self.url, reason_of(error)) from error
 
 
-@final
-class Claim:
-    """The right to work on the run in a store, renewed as long as the process lives.
+def open_bucket(bucket: str) -> Objects:
+    """Returns the objects of a bucket; connections stay open from one to the next.
 
-    No clock is compared with another: a claim that nobody renews while it is watched for two minutes is
-    nobody's.
-
-    Args:
-        objects: The store.
-        place: The run directory; whoever holds its lock may take over what an earlier start there claimed.
+    Raises:
+        ConfigError: It cannot be used.
     """
-
-    def __init__(self, objects: Objects, place: str) -> None:
-        self.objects = objects
-        self.owner = f"{socket.gethostname()} ({_machine()}):{place}"
-        self._token, self._count = secrets.token_hex(8), 0
-        self._version: Any = None
-        self._renewed = 0.0
-
-    def acquire(self, say: Callable[[str], None]) -> None:
-        """Claims the store.
-
-        Raises:
-            ConfigError: It cannot be used.
-            RunDirectoryError: Another machine works there.
-        """
-        try:
-            self._version = self.objects.write(CLAIM, self._content(), anew=True)
-        except OutputError as error:
-            raise ConfigError(
-                f"{self.objects.url} cannot be used: {reason_of(error.__cause__ or error)}. Check --results, "
-                "and the credentials in the environment."
-            ) from error
-        self._renewed = time.monotonic()
-        if self._version is None:
-            self._take_over(say)
-
-    def renew(self) -> None:
-        """Says that this process lives, when it is time.
-
-        Raises:
-            ProcessError: Another machine has taken over.
-        """
-        if time.monotonic() - self._renewed < RENEW_SECONDS:
-            return
-        if self._version is not None:  # without it there is no condition, and another's claim would go
-            content = self._content()
-            self._version = self.objects.write(CLAIM, content, over=self._version) or self._own(content)
-        if self._version is None:
-            raise ProcessError(
-                f"Another job has begun in {self.objects.url}; it does what this process has not finished.", 1
-            )
-        self._renewed = time.monotonic()
-
-    def release(self) -> None:
-        """Gives the store up, if it is still this process's."""
-        with suppress(OutputError):
-            if self._version is not None and self.objects.version(CLAIM) == self._version:
-                self.objects.remove(CLAIM)
-        self._version = None
-
-    def _own(self, content: bytes) -> Any:
-        """Returns the version that is there, if this process has written it and the answer was lost."""
-        version = self.objects.version(CLAIM)
-        return version if self.objects.read(CLAIM) == content else None
-
-    def _take_over(self, say: Callable[[str], None]) -> None:
-        found = self.objects.version(CLAIM)
-        owner = self._owner()
-        if owner != self.owner:
-            say(f"{self.objects.url} is claimed by {owner}; it is watched for {LEASE_SECONDS:.0f} s.")
-            found = self._watch(found, owner)
-        self._version = self.objects.write(CLAIM, self._content(), over=found, anew=found is None)
-        if self._version is None:
-            raise self._in_use(owner)
-        self._renewed = time.monotonic()
-
-    def _watch(self, found: Any, owner: str) -> Any:
-        """Returns the version that is nobody's any more; None where it was given up meanwhile."""
-        began = time.monotonic()
-        while found is not None and time.monotonic() - began < LEASE_SECONDS:
-            time.sleep(WATCH_SECONDS)
-            current = self.objects.version(CLAIM)
-            if current not in (None, found):
-                raise self._in_use(owner)
-            found = current
-        return found
-
-    def _owner(self) -> str:
-        try:
-            return str(json.loads(self.objects.read(CLAIM) or b"{}")["owner"])
-        except (ValueError, KeyError, TypeError):
-            return "somebody"
-
-    def _in_use(self, owner: str) -> RunDirectoryError:
-        return RunDirectoryError(
-            f"{self.objects.url} is in use by {owner}. Wait for it to end, or name another place with "
-            "--results."
-        )
-
-    def _content(self) -> bytes:
-        self._count += 1
-        said = {"owner": self.owner, "token": self._token, "renewed": self._count}
-        return json.dumps(said).encode("utf-8")
+    return _store(bucket, os.environ.get("AWS_ENDPOINT_URL"))
 
 
-def _machine() -> str:
-    """Tells machines of one name apart, such as copies of an image: by their start, else by their network."""
-    with suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii")[:8]
-    return f"{uuid.getnode():012x}"
+@lru_cache(maxsize=64)
+def _store(bucket: str, endpoint: str | None) -> Objects:
+    """Keeps connections open from object to object."""
+    return Objects(bucket, f"the address {bucket}")
 
 
 def _version(found: Any) -> dict[str, str]:

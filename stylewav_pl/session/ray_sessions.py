@@ -8,9 +8,11 @@ from functools import partial
 from stylewav_pl.callbacks.progress import progress_bar
 from stylewav_pl.data.handed_out import HandedOutLoader
 from stylewav_pl.processes.coordinator import Coordinator
+from stylewav_pl.processes.dispenser import Take
 from stylewav_pl.processes.guest import Guest
 from stylewav_pl.processes.participant import Participant
-from stylewav_pl.processes.ray_workers import Counts, Needs, Outcome, Seat, Take, Workers
+from stylewav_pl.processes.ray_actor import Outcome, Seat
+from stylewav_pl.processes.ray_workers import Counts, Needs, Workers
 from stylewav_pl.session.finalize import print_now
 from stylewav_pl.session.run_session import RunSession
 
@@ -49,6 +51,7 @@ class HandingOut(RunSession):
         if not left:
             return
         counts = counts.at_most(len(left))
+        self.dashboard.begin_for_workers(self.trainer, self.model)
         self.workers = Workers(work, counts, needs, list(left), print_now, self.settings.patience)
         with progress_bar(sum(left.values()), "faces", shown) as bar:
             while left:
@@ -56,12 +59,14 @@ class HandingOut(RunSession):
                 done = self.run.finished()
                 fresh = [index for index in left if index in done]
                 bar.update(sum(left.pop(index) for index in fresh))
+                for index in fresh:
+                    self.dashboard.show_worker_cohort(self.trainer, done[index])
                 if fresh:
                     self.check_results()
                 bar.set_postfix(
                     workers=self.workers.look_after(self.run.finished, POLL_SECONDS), refresh=False
                 )
-        self.workers.finish(self.settings.patience)
+        self.workers.finish(self.settings.patience, self.check)
 
     def _report_exit(self, job: Participant, error: BaseException) -> None:
         super()._report_exit(job, error)
@@ -81,6 +86,7 @@ class HandedOut(RunSession):
         super().join()
         assert self.take is not None
         self.data.assign(self.plan.cohorts)
+        self.writer.wins = self.take.wins
         self.data.loader = partial(HandedOutLoader, take=self.take, wait=self._wait)
 
     def _enter_job(self, ids: Sequence[str]) -> Participant:

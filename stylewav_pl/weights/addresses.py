@@ -20,14 +20,12 @@ from filelock import FileLock
 
 from stylewav_pl.errors import ConfigError, OutputError, printable
 from stylewav_pl.runs.objects import SCHEMES as STORES
-from stylewav_pl.runs.objects import Objects, reason_of
-from stylewav_pl.weights import cache
+from stylewav_pl.runs.objects import Objects, open_bucket, reason_of
 from stylewav_pl.weights.cache import DIRECTORY, cache_directory
 from stylewav_pl.weights.download import LARGEST, Patience, UnavailableError, check_room, download
 from stylewav_pl.weights.offline import OFFLINE, is_offline
 
 WEB = ("http", "https")
-LISTINGS = "listings.json"  # of the cache: what lay in folders of stores when they were last asked
 PART_BYTES = 8 << 20  # of one request to a store, which has 30 s for it
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(/?)(.*)", re.DOTALL)  # a Path has lost one of the slashes
 _seen: dict[tuple[Path, str], "_Version"] = {}  # by cache and address: a process stays with one version
@@ -124,14 +122,41 @@ class RemoteFile:
         """
         version = self._version()
         if not version.path.is_file():
-            with self._told():
+            with self.told():
                 self._bring(version)
         return version.path
+
+    @property
+    def size(self) -> int:
+        """Returns the bytes of the present version of an object.
+
+        Raises:
+            ConfigError: The store does not tell.
+        """
+        return self._version().size
+
+    def parts(self, start: int, end: int) -> Iterator[bytes]:
+        """Yields some bytes of the present version of an object, in pieces; nothing is kept.
+
+        Raises:
+            ConfigError: The store does not give them, or has another version now.
+        """
+        version = self._version()
+        if is_offline():
+            raise self._absent()
+        scheme, _, rest = self.url.partition("://")
+        objects = open_bucket(f"{scheme}://{rest.partition('/')[0]}")
+        for begin in range(start, end, PART_BYTES):
+            with self.told():
+                data = objects.part(self._key, version.tag, begin, min(end, begin + PART_BYTES))
+                if not data:
+                    raise UnavailableError("the object was changed meanwhile")
+            yield data
 
     def _version(self) -> _Version:
         key = (cache_directory(), self.url)
         if key not in _seen:
-            with self._told():
+            with self.told():
                 _seen[key] = self._ask() if self.has_versions else _Version(self._folder / self._name)
         return _seen[key]
 
@@ -184,7 +209,7 @@ class RemoteFile:
             os.fsync(file.fileno())
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def told(self) -> Iterator[None]:
         """Says in a user's words why a file cannot be had; the next attempt asks anew."""
         try:
             yield
@@ -218,41 +243,6 @@ class RemoteFile:
             f"{self.what} {self.url} is not in the cache, and the network is switched off ({OFFLINE}). Fetch "
             f"it by hand and put it at {place / self._name}."
         )
-
-
-def names_in(folder: str, suffix: str) -> list[str]:
-    """Returns the addresses of the objects that lie in a folder of a store, sorted; offline those last seen.
-
-    Args:
-        folder: An address.
-        suffix: What their names end with.
-
-    Raises:
-        ConfigError: The store does not tell.
-    """
-    names = _listing(folder)
-    return [f"{folder.rstrip('/')}/{name}" for name in names if name.endswith(suffix)]
-
-
-def _listing(folder: str) -> list[str]:
-    known: list[str] | None = cache.read(LISTINGS).get(folder)
-    if is_offline():
-        if known is None:
-            raise ConfigError(
-                f"What lies in {folder} is not known, and the network is switched off ({OFFLINE}). Name the "
-                "files one by one, with braces."
-            )
-        return known
-    try:
-        names = Objects(folder, f"the address {folder}").names()
-    except OutputError as error:
-        raise ConfigError(
-            f"{folder} could not be listed: {reason_of(error.__cause__ or error)}. Correct the address, or "
-            "try again."
-        ) from error
-    if names != known:
-        cache.keep(LISTINGS, folder, names)
-    return names
 
 
 def _check(url: str) -> None:

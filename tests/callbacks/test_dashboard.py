@@ -18,7 +18,7 @@ from numpy import ndarray
 from PIL import Image
 
 from stylewav_pl.callbacks import ClipScore, Dashboard
-from stylewav_pl.callbacks.dashboard import callback, names
+from stylewav_pl.callbacks.dashboard import callback, finished_cohort, names
 from stylewav_pl.callbacks.dashboard.run_summary import RunSummary
 from stylewav_pl.callbacks.dashboard.running_stats import (
     GIB,
@@ -203,6 +203,30 @@ def test_a_dashboard_gets_half_a_dozen_numbers_and_the_file_all(tmp_path: Path) 
     assert shown.keys() < kept.keys()
     assert kept["rank0/similarity/half"] == 0.25
     assert kept["rank0/score/sex/female/a girl"] == 0.625
+
+
+def test_cohorts_of_workers_are_shown_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finished_cohort, "FinishedRun", lambda run: run)
+    face = Image.new("RGB", (8, 8), "red")
+    monkeypatch.setattr(finished_cohort, "load_face", lambda run, id: None if id == "lost" else face)
+    notebook, dashboard = Notebook(), Dashboard()
+    trainer = trainer_with(notebook)
+    trainer.default_root_dir = str(tmp_path)
+    earlier_starts(tmp_path, 2)
+    dashboard.begin_for_workers(trainer, module())
+    for number, (label, end) in enumerate([("male", 0.5), ("female", 0.25)], start=1):
+        scores = {"a boy": 0.5, "a girl": 0.125 * number}
+        clips = [ClipRecord(id, "", "", {"sex": label}, 0, 0.0, end, scores, (0.0, end / 2, end))
+                 for id in (label, "lost")]  # fmt: skip
+        dashboard.show_worker_cohort(trainer, CohortRecord(number, tuple(clips), ()))
+    dashboard.show_worker_cohort(trainer, CohortRecord(3, (), ()))
+    assert [step for step, _ in notebook.numbers] == [4, 6]
+    last = notebook.numbers[-1][1]
+    assert last["workers/similarity/end"] == pytest.approx(0.25)
+    assert last["workers/score/sex/separation"] == pytest.approx((0.0 + 0.25 - 0.125) / 2)
+    assert all(name.startswith("workers/") and "memory" not in name for name in last)
+    assert [(step, name) for step, name, _ in notebook.pictures] == [(4, "faces/male"), (6, "faces/female")]
+    assert notebook.histograms[0][2].tolist() == [0.5, 0.5]
 
 
 def test_a_population_without_a_clip_has_no_separation() -> None:

@@ -102,6 +102,16 @@ def test_what_is_not_wanted_is_not_written(tmp_path: Path) -> None:
         assert picture.width > picture.height
 
 
+def test_a_result_that_another_process_was_first_with_leaves_nothing(tmp_path: Path) -> None:
+    writer, trainer = prepared(tmp_path)
+    writer.wins = lambda cohort: cohort != 5
+    writer.on_train_batch_end(trainer, MODULE, {"result": result()}, BATCH, 0)
+    writer.on_train_batch_end(trainer, MODULE, {"result": result(("d",), cohort=6)}, BATCH, 1)
+    writer.on_train_end(trainer, MODULE)
+    assert list(RunDirectory(tmp_path).finished()) == [6]
+    assert [path.name for path in (tmp_path / "images").iterdir()] == ["d.png"]
+
+
 def test_the_journal_of_the_rank_has_the_whole_record(tmp_path: Path) -> None:
     scores = (ScoreRow("a", {"a boy": 0.25}), ScoreRow("Ä/b", {"a boy": -0.5}))
     run = write(tmp_path, {"result": result(), "scores": scores})

@@ -94,8 +94,13 @@ def test_a_finished_set_is_not_overwritten_and_an_unfinished_one_is(folder: Path
     out = tmp_path / "out"
     out.mkdir()
     (out / "clips-00007.tar").touch()
+    (out / "clips-00007.index.json").touch()
     write_shards(ClipDataModule([Folder(folder)]), out)
-    assert sorted(path.name for path in out.iterdir()) == ["clips-00000.tar", INDEX]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "clips-00000.index.json",
+        "clips-00000.tar",
+        INDEX,
+    ]
     with pytest.raises(ConfigError, match="holds shards already"):
         write_shards(ClipDataModule([Folder(folder)]), out)
 

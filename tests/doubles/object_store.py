@@ -1,4 +1,4 @@
-"""A real S3 server on the loopback, moto's, which answers 503 where it is told to."""
+"""A real S3 server on the loopback, moto's, which answers 503 where it is told to, or lacks something."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,10 +8,15 @@ import requests
 
 
 class Flaky:
-    """A WSGI application that answers like another one, but for what it is told to spoil."""
+    """A WSGI application that answers like another one, but for what it is told to spoil.
+
+    ``deaf`` names conditions that it does not hear, as simple stores do: ``IF_MATCH``, ``IF_NONE_MATCH``; and
+    ``ETAG``, which it does not tell. ``broken`` names objects of which the next answer breaks off in the
+    middle.
+    """
 
     def __init__(self, inner) -> None:
-        self.inner, self.spoilt, self.asked = inner, {}, []
+        self.inner, self.spoilt, self.asked, self.deaf, self.broken = inner, {}, [], set(), set()
 
     def __call__(self, environ, start_response):
         key = (environ["REQUEST_METHOD"], environ["PATH_INFO"].rpartition("/")[2])
@@ -21,7 +26,23 @@ class Flaky:
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             start_response("503 Slow Down", [("Content-Length", "0")])
             return []
-        return self.inner(environ, start_response)
+        for condition in self.deaf:
+            environ.pop(f"HTTP_{condition}", None)
+        answer = self.inner(
+            environ, self._without_tag(start_response) if "ETAG" in self.deaf else start_response
+        )
+        if key[0] == "GET" and key[1] in self.broken:
+            self.broken.remove(key[1])
+            whole = b"".join(answer)
+            return iter([whole[: len(whole) // 2]])
+        return answer
+
+    @staticmethod
+    def _without_tag(start_response):
+        def respond(status, headers, *more):
+            return start_response(status, [one for one in headers if one[0].lower() != "etag"], *more)
+
+        return respond
 
 
 @contextmanager

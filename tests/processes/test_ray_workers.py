@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from stylewav_pl.errors import ConfigError, ProcessError
+from stylewav_pl.errors import ConfigError, ProcessError, Stopped
 from stylewav_pl.processes import ray_workers
-from stylewav_pl.processes.dispenser import END, WAIT
-from stylewav_pl.processes.ray_workers import Counts, Needs, Outcome, Seat, Take, Workers
+from stylewav_pl.processes.dispenser import END, WAIT, Take
+from stylewav_pl.processes.ray_actor import Outcome, Seat
+from stylewav_pl.processes.ray_workers import Counts, Needs, Workers
 
 pytest.importorskip("ray", reason="needs the extra `ray`")
 
@@ -44,7 +45,8 @@ def worker(
             begun = [line.split()[0] for line in (folder / "begun").read_text().splitlines()]
             if cohort in dies and (begun.count(str(cohort)) == 1 or (folder / "for-ever").exists()):
                 os.kill(os.getpid(), signal.SIGKILL)
-            (folder / f"done-{cohort}").touch()
+            if take.wins(cohort):
+                (folder / f"done-{cohort}").touch()
             if cohort in dies_after:
                 os.kill(os.getpid(), signal.SIGKILL)
         return 0, ""
@@ -61,7 +63,7 @@ def make_all(folder: Path, work: Callable[..., Outcome], say: Callable[[str], No
     try:
         while done(folder) != list(COHORTS):
             workers.look_after(lambda: done(folder), seconds=0.05)
-        workers.finish(500.0)
+        workers.finish(500.0, lambda: None)
     finally:
         workers.dismiss(0.0)
 
@@ -106,6 +108,51 @@ def test_a_program_that_cannot_run_there_is_told(tmp_path: Path, said: list[str]
 
     with pytest.raises(ProcessError, match=r"A worker cannot work.*No module named 'stylewav_pl'"):
         make_all(tmp_path, broken, said.append, Counts(1, 1))
+
+
+def test_a_slow_worker_holds_nothing_up(tmp_path: Path, said: list[str]) -> None:
+    """What it has not finished is made by another, and it is not waited for."""
+
+    def work(seat: Seat, take: Take) -> Outcome:
+        while (cohort := take(False)) != END:
+            if cohort == WAIT:
+                time.sleep(0.01)
+                continue
+            with (tmp_path / "begun").open("a") as file:
+                file.write(f"{cohort}\n")
+            first = (tmp_path / "begun").read_text().splitlines().count(str(cohort)) == 1
+            while cohort == 0 and first:
+                time.sleep(0.1)
+            if take.wins(cohort):
+                (tmp_path / f"done-{cohort}").touch()
+        return 0, ""
+
+    make_all(tmp_path, work, said.append, Counts(2, 2))
+    begun = (tmp_path / "begun").read_text().splitlines()
+    assert sorted(set(begun)) == [str(cohort) for cohort in COHORTS]
+    assert begun.count("0") == 2 and not said
+
+
+def test_a_signal_ends_the_wait_for_the_last_workers(tmp_path: Path, said: list[str]) -> None:
+    def lingering(seat: Seat, take: Take) -> Outcome:
+        while (cohort := take(False)) != END:
+            take.wins(cohort)
+            (tmp_path / "here").touch()
+        while not (tmp_path / "never").exists():
+            time.sleep(0.1)
+        return 0, ""
+
+    def signalled() -> None:
+        raise Stopped
+
+    workers = Workers(lingering, Counts(1, 1), ONE_CORE, [0], said.append, patience=500.0)
+    try:
+        while not (tmp_path / "here").exists():
+            workers.look_after(tuple, seconds=0.05)
+        with pytest.raises(Stopped):
+            workers.finish(500.0, signalled)
+    finally:
+        workers.dismiss(0.0)
 
 
 def test_workers_for_which_there_is_no_place_are_waited_for_no_longer_than_asked(said: list[str]) -> None:

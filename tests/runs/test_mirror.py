@@ -3,6 +3,8 @@ which is another directory here, going on from it."""
 
 import json
 import shutil
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,15 @@ from six_voices import fit, made, write_experiment
 
 from stylewav_pl.errors import ConfigError, OutputError, ProcessError, RunDirectoryError
 from stylewav_pl.runs import objects as objects_module
-from stylewav_pl.runs.objects import CLAIM, Claim, Objects
+from stylewav_pl.runs import store_claim
+from stylewav_pl.runs.digests import CohortFiles, digest_of
+from stylewav_pl.runs.directory import RunDirectory
+from stylewav_pl.runs.journal import CohortRecord
+from stylewav_pl.runs.mirror import Mirror
+from stylewav_pl.runs.mirrored_cohorts import MirroredCohorts
+from stylewav_pl.runs.objects import Objects
+from stylewav_pl.runs.store_claim import CLAIM, Claim
+from stylewav_pl.session import run_session
 
 pytest.importorskip("obstore", reason="needs the extra `store`")
 pytest.importorskip("moto.server", reason="needs moto")
@@ -28,6 +38,7 @@ def server() -> Iterator[Flaky]:
 def url(server: Flaky, request: pytest.FixtureRequest) -> str:
     server.spoilt.clear()
     server.asked.clear()
+    server.deaf.clear()
     return f"s3://bucket/{request.node.name.partition('[')[0]}"
 
 
@@ -36,6 +47,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     write_experiment(tmp_path, cohort_size=2)
     return tmp_path
+
+
+def hashed(store: Objects, cohort: int) -> list[str]:
+    lines = store.read(f"cohorts/{cohort:06d}.json").splitlines()
+    return json.loads(lines[2])["hashed"] if len(lines) > 2 else []
 
 
 def cohorts(run: Path) -> list[int]:
@@ -63,7 +79,10 @@ def test_another_machine_goes_on_and_no_byte_tells(
     assert made(place / "second") == made(place / "first")
     assert cohorts(place / "second") == [0, 1, 2]
     assert store.numbers("cohorts") == [0, 1, 2]
-    assert store.read(damaged) == (place / "first" / damaged).read_bytes()
+    assert hashed(store, 1) == [damaged], "what is damaged there may be read by somebody, and stays"
+    shutil.rmtree(place / "second")
+    assert fit("second", "--results", url) == 0
+    assert "Damaged" not in capsys.readouterr().out and made(place / "second") == made(place / "first")
     written = b"".join(path.read_bytes() for path in place.rglob("*") if path.is_file())
     assert b"a-secret" not in written, "no file of a run has credentials"
 
@@ -124,7 +143,7 @@ class Clock:
 
 def test_a_claim_that_lives_is_respected(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = (Claim(Objects(url), place) for place in ("here", "there"))
-    monkeypatch.setattr(objects_module, "time", Clock(first.renew))
+    monkeypatch.setattr(store_claim, "time", Clock(first.renew))
     first.acquire(print)
     with pytest.raises(RunDirectoryError, match=r"in use by .*:here"):
         second.acquire(print)
@@ -137,10 +156,10 @@ def test_a_claim_that_is_given_up_meanwhile_is_taken_at_once(
 ) -> None:
     first, second = (Claim(Objects(url), place) for place in ("here", "there"))
     clock = Clock(first.release)
-    monkeypatch.setattr(objects_module, "time", clock)
+    monkeypatch.setattr(store_claim, "time", clock)
     first.acquire(print)
     second.acquire(print)
-    assert clock.now == objects_module.WATCH_SECONDS
+    assert clock.now == store_claim.WATCH_SECONDS
     second.release()
     assert Objects(url).read(CLAIM) is None
 
@@ -149,11 +168,11 @@ def test_a_claim_that_nobody_renews_is_taken_over_and_its_owner_ends(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, said = Clock(), []
-    monkeypatch.setattr(objects_module, "time", clock)
+    monkeypatch.setattr(store_claim, "time", clock)
     first, second = (Claim(Objects(url), place) for place in ("here", "there"))
     first.acquire(said.append)
     second.acquire(said.append)
-    assert clock.now >= objects_module.LEASE_SECONDS and ":here" in said[0]
+    assert clock.now >= store_claim.LEASE_SECONDS and ":here" in said[0]
     with pytest.raises(ProcessError, match="Another job has begun"):
         first.renew()
     first.release()
@@ -174,19 +193,129 @@ def test_what_is_made_again_here_is_copied_again(place: Path, server: Flaky, url
     assert Objects(url).read(damaged) == (place / "run" / damaged).read_bytes()
 
 
-def test_a_claim_is_renewed_while_much_is_copied(
-    place: Path, server: Flaky, url: str, monkeypatch: pytest.MonkeyPatch
+def wait_until(condition) -> None:
+    """Returns when the condition holds; in vain for a minute, the test has failed."""
+    for _ in range(6000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("nothing happened")
+
+
+def renewals(server: Flaky) -> int:
+    return server.asked.count(("PUT", CLAIM))
+
+
+@pytest.mark.parametrize("phase", ["mend", "finalize_run"])
+def test_a_claim_is_renewed_whatever_the_run_does(
+    place: Path, server: Flaky, url: str, monkeypatch: pytest.MonkeyPatch, phase: str
 ) -> None:
-    assert fit("run") == 0
-    monkeypatch.setattr(objects_module, "RENEW_SECONDS", 0.0)
-    for run in ("run", "elsewhere"):
-        server.asked.clear()
-        assert fit(run, "--results", url) == 0
-        assert server.asked.count(("PUT", CLAIM)) >= 1 + 3, "once for each cohort"
+    """However long the plan or the report takes; nothing of it looks at the claim."""
+    monkeypatch.setattr(store_claim, "RENEW_SECONDS", 0.01)
+    original = getattr(run_session, phase)
+
+    def long(*parts, **more):
+        before = renewals(server)
+        wait_until(lambda: renewals(server) > before + 2)
+        return original(*parts, **more)
+
+    monkeypatch.setattr(run_session, phase, long)
+    assert fit("run", "--results", f"{url}-{phase}") == 0
+    assert Objects(f"{url}-{phase}").read(CLAIM) is None
+
+
+def test_who_loses_the_claim_while_it_plans_ends_and_writes_nothing(
+    place: Path, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(store_claim, "RENEW_SECONDS", 0.01)
+    mend = run_session.mend
+
+    def robbed(*parts):
+        Objects(url).write(CLAIM, b"{}")
+        wait_until(lambda: "claim" not in [thread.name for thread in threading.enumerate()])
+        return mend(*parts)
+
+    monkeypatch.setattr(run_session, "mend", robbed)
+    assert fit("run", "--results", url) == 1
+    assert "Another job has begun" in capsys.readouterr().err
+    store = Objects(url)
+    assert store.names() == [CLAIM] and store.numbers("cohorts") == [], "not even a configuration"
+
+
+def machine(place: Path, url: str, content: bytes) -> tuple[MirroredCohorts, CohortRecord, CohortFiles]:
+    """One that has made a cohort of one shard."""
+    run = RunDirectory(place)
+    (place / "shards").mkdir(parents=True)
+    (place / "shards" / "0.tar").write_bytes(content)
+    store = Objects(url)
+    files = CohortFiles({"shards/0.tar": digest_of(content)})
+    return MirroredCohorts(run, store, Claim(store, str(place))), CohortRecord(0, (), ()), files
+
+
+@pytest.mark.parametrize("whole", [1 << 20, 2])
+def test_who_has_lost_a_run_harms_no_cohort_of_it(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, whole: int
+) -> None:
+    """Whether it writes before the other machine or after it, and how large the files are."""
+    monkeypatch.setattr("stylewav_pl.runs.mirrored_cohorts.WHOLE_BYTES", whole)
+    url = f"{url}-{whole}"
+    loser, *lost = machine(tmp_path / "loser", url, b"of the loser")
+    winner, *won = machine(tmp_path / "winner", url, b"of the winner")
+    loser._bring_file("shards/0.tar", lost[1].files["shards/0.tar"])  # and is halted before it counts
+    winner.bring(0, *won)
+    loser.bring(0, *lost)
+    shutil.rmtree(tmp_path / "loser" / "shards")
+    assert loser.fetch(0)
+    assert (tmp_path / "loser" / "shards" / "0.tar").read_bytes() == b"of the winner"
+
+
+def test_a_plan_is_never_replaced_by_an_older_one(tmp_path: Path, url: str) -> None:
+    machines = [Mirror(RunDirectory(tmp_path / name), Objects(url), print) for name in ("old", "new")]
+    for mirror in machines:
+        mirror.run.path.mkdir()
+        (mirror.run.path / "plan.jsonl").write_text(mirror.run.path.name)
+    old, new = machines
+    old.claim.acquire(print)
+    old._versions["plan.jsonl"] = None
+    new.claim._version = Objects(url).write(CLAIM, b"{}")  # it has taken over
+    new._versions["plan.jsonl"] = None
+    new._bring(["plan.jsonl"])
+    with pytest.raises(ProcessError, match="Another job has begun"):
+        old._bring(["plan.jsonl"])
+    assert Objects(url).read("plan.jsonl") == b"new"
+
+
+def test_large_objects_come_in_parts_even_where_an_answer_breaks_off(
+    url: str, server: Flaky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects_module, "PART_BYTES", 100_000)
+    monkeypatch.setattr(objects_module, "PIECE_BYTES", 1000)
+    store, content = Objects(url), bytes(range(250)) * 1000
+    store.write("large", content)
+    server.asked.clear()
+    server.broken.add("large")
+    pieces: list[bytes] = []
+    assert store.fetch("large", pieces.append, len(content))
+    assert b"".join(pieces) == content and max(map(len, pieces)) <= 100_000
+    assert server.asked.count(("GET", "large")) == 3 + 1
+    assert not store.fetch("large", pieces.append, 7) and not store.fetch("absent", pieces.append)
+
+
+@pytest.mark.parametrize(
+    ("deaf", "why"),
+    [
+        ("IF_NONE_MATCH", r"If-None-Match.*Take a store with conditional writes"),
+        ("IF_MATCH", r"If-Match.*Take a store with conditional writes"),
+        ("ETAG", "ETag Header missing"),
+    ],
+)
+def test_a_store_that_keeps_no_conditions_is_refused(url: str, server: Flaky, deaf: str, why: str) -> None:
+    server.deaf.add(deaf)
+    with pytest.raises(ConfigError, match=why):
+        Claim(Objects(f"{url}-{deaf}"), "here").acquire(print)
 
 
 def test_a_claim_of_which_an_answer_was_lost_is_kept(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(objects_module, "RENEW_SECONDS", 0.0)
     claim = Claim(Objects(url), "here")
     claim.acquire(print)
     write = Objects.write
@@ -197,8 +326,7 @@ def test_a_claim_of_which_an_answer_was_lost_is_kept(url: str, monkeypatch: pyte
     assert Objects(url).read(CLAIM) is None
 
 
-def test_whoever_has_lost_a_claim_never_takes_it_back(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(objects_module, "RENEW_SECONDS", 0.0)
+def test_whoever_has_lost_a_claim_never_takes_it_back(url: str) -> None:
     first, second = (Claim(Objects(url), "here") for _ in range(2))
     first.acquire(print)
     second.acquire(print)

@@ -12,7 +12,7 @@ from object_store import Flaky, serving
 from tars import tar_bytes
 
 from stylewav_pl.cli import main
-from stylewav_pl.data import CommonVoice, Files, Folder, Manifest, Shards, VggSound
+from stylewav_pl.data import Files, Manifest, Shards, VggSound
 from stylewav_pl.data.window import Window
 from stylewav_pl.errors import ConfigError, WeightsError
 from stylewav_pl.runs import objects as objects_module
@@ -182,21 +182,12 @@ def test_tables(bucket: Objects, tmp_path: Path) -> None:
     (sound,) = VggSound("s3://bucket/vgg.csv", tmp_path / "sounds").list_clips()
     assert sound.labels == {"sound": "dog barking"}
 
-    with pytest.raises(ConfigError, match="Expected `root`"):
-        Manifest("s3://bucket/clips.csv")
-    bucket.write("far.csv", b"path\ns3://bucket/a.wav\n")
-    with pytest.raises(ConfigError, match=r"Line 2 .* 's3://bucket/a\.wav'; expected paths on a disk"):
-        Manifest("s3://bucket/far.csv", root=tmp_path).list_clips()
-
 
 def test_where_only_a_disk_is_read_an_address_is_refused() -> None:
     url = "s3://bucket/voices"
     for make in (
-        lambda: Folder(url),
         lambda: Files([url]),
-        lambda: CommonVoice(url, "sex", {}),
         lambda: VggSound("table.csv", url),
-        lambda: Manifest("table.csv", root=url),
     ):
         with pytest.raises(ConfigError, match=r"on a disk, found the address s3://bucket/voices\."):
             make()

@@ -16,6 +16,7 @@ from PIL import Image
 
 from stylewav_pl.callbacks.clip_score import ClipScore
 from stylewav_pl.callbacks.dashboard import names
+from stylewav_pl.callbacks.dashboard.finished_cohort import FinishedCohort
 from stylewav_pl.callbacks.dashboard.run_summary import RunSummary
 from stylewav_pl.callbacks.dashboard.running_stats import (
     RunningStats,
@@ -26,11 +27,11 @@ from stylewav_pl.callbacks.dashboard.running_stats import (
 from stylewav_pl.errors import one_line
 from stylewav_pl.loggers import RunLogger
 from stylewav_pl.pictures.grid import picture_grid
-from stylewav_pl.pictures.images import to_bytes
 from stylewav_pl.ranges import check_number
 from stylewav_pl.runs.directory import RunDirectory
 from stylewav_pl.runs.finished import FinishedRun
-from stylewav_pl.types import CohortResult, ScoreRow
+from stylewav_pl.runs.journal import CohortRecord
+from stylewav_pl.types import CohortResult
 
 MAX_POPULATIONS = 8
 
@@ -55,7 +56,8 @@ class Dashboard(Callback):
         Args:
             faces: Most faces of a population in one picture while the run works; 0: no pictures.
             table_rows: Most clips in the table at the end.
-            every_rank: Every process shows its own numbers and faces; otherwise only the first.
+            every_rank: Every process shows its own numbers and faces; otherwise only the first. Not with
+                Ray, where one shows those of all workers.
 
         Raises:
             ConfigError: A number is out of its range.
@@ -87,7 +89,8 @@ class Dashboard(Callback):
         if not self._shows(trainer):
             return
         module: Any = pl_module
-        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        optimizer = next(iter(trainer.optimizers), None) or module.configure_optimizers()
+        rate = optimizer.param_groups[0]["lr"]
         rates = [rate * factor for factor in module.recipe.learning_rate_factors]
         first = self.clips_done == 0  # a resumed run has its curve
         self._tell(trainer.loggers, lambda logger: _open(logger, self._settings, rates if first else []))
@@ -99,20 +102,42 @@ class Dashboard(Callback):
         result: CohortResult = outputs["result"]
         if not result.clips or not self._shows(trainer):
             return
-        self.clips_done += len(result.clips)
+        cohort = FinishedCohort.of_result(result, outputs.get("scores", ()))
+        self._show(trainer, cohort, f"rank{trainer.global_rank}", memory(pl_module.device))
+
+    def begin_for_workers(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Does at the start what Lightning's hooks do in a process that makes faces itself."""
+        self.setup(trainer, pl_module, "fit")
+        self.on_train_start(trainer, pl_module)
+
+    def show_worker_cohort(self, trainer: Trainer, record: CohortRecord) -> None:
+        """Adds a cohort that a worker has finished; the numbers are over all workers.
+
+        Args:
+            trainer: Of the process that hands out cohorts.
+            record: What the journal says about it.
+        """
+        if record.clips and self._shows(trainer):
+            cohort = FinishedCohort.of_record(record, Path(trainer.default_root_dir))
+            if score := _clip_score(trainer):
+                score.count(cohort.scores, cohort.clips)
+            self._show(trainer, cohort, names.WORKERS, {})
+
+    def _show(self, trainer: Trainer, cohort: FinishedCohort, owner: str, used: Mapping[str, float]) -> None:
+        self.clips_done += len(cohort.clips)
         self._cohorts += 1
-        self._stats.add(result.curves)
+        self._stats.add(cohort.curves)
         step, score = self.clips_done, _clip_score(trainer)
         if should_log_numbers(self._cohorts):
-            row = self._row(pl_module, score)
-            told = {True: _of_rank(trainer, row), False: _of_rank(trainer, names.chosen(row))}
+            row = self._row(score, used)
+            told = {True: _of(owner, row), False: _of(owner, names.chosen(row))}
             self._tell(
                 trainer.loggers,
                 lambda logger: logger.log_metrics(told[_keeps_all_numbers(logger)], step),
                 include_lightning_loggers=True,
             )
         if should_log_images(self._cohorts) and any(map(_wants_more_than_numbers, trainer.loggers)):
-            faces, histograms = self._faces(result, score), _histograms(result, outputs.get("scores", ()))
+            faces, histograms = self._faces(cohort, score), _histograms(cohort)
             self._tell(trainer.loggers, lambda logger: _look(logger, faces, histograms, step))
 
     def show_results(self, trainer: Trainer) -> None:
@@ -127,9 +152,9 @@ class Dashboard(Callback):
     def _shows(self, trainer: Trainer) -> bool:
         return bool(trainer.loggers) and (self.every_rank or trainer.global_rank == 0)
 
-    def _row(self, pl_module: LightningModule, score: ClipScore | None) -> dict[str, float]:
+    def _row(self, score: ClipScore | None, used: Mapping[str, float]) -> dict[str, float]:
         now = time.monotonic()
-        numbers = {**self._stats.numbers(now), **memory(pl_module.device)}
+        numbers = {**self._stats.numbers(now), **used}
         means = score.running_means() if score else {}
         numbers |= {names.score(*population): mean for population, mean in means.items()}
         if score:
@@ -138,19 +163,18 @@ class Dashboard(Callback):
         self._stats = RunningStats(now)
         return numbers
 
-    def _faces(self, result: CohortResult, score: ClipScore | None) -> dict[str, Image.Image]:
+    def _faces(self, cohort: FinishedCohort, score: ClipScore | None) -> dict[str, Image.Image]:
         """A few faces of each population of the first trait that is scored, in the order of its prompts."""
         trait, labels = next(iter(score.prompts.items())) if score and score.prompts else ("", {})
-        found = [clip.labels.get(trait, names.EVERYBODY) for clip in result.clips]
+        found = [clip.labels.get(trait, names.EVERYBODY) for clip in cohort.clips]
         chosen = {
             label: [row for row, of in enumerate(found) if of == label][: self.faces]
             for label in dict.fromkeys([*labels, *found])
         }
         shown = [(label, rows) for label, rows in chosen.items() if rows][:MAX_POPULATIONS]
-        return {
-            label: picture_grid({label: list(to_bytes(result.images[rows]).cpu().numpy())}, columns=8)
-            for label, rows in shown
-        }
+        faces = {label: list(map(cohort.face, rows)) for label, rows in shown}
+        there = {label: [face for face in row if face is not None] for label, row in faces.items()}
+        return {label: picture_grid({label: row}, columns=8) for label, row in there.items() if row}
 
     def _tell(
         self, loggers: Sequence[Logger], act: Callable[[Any], None], include_lightning_loggers: bool = False
@@ -201,8 +225,8 @@ def separations(
     return found
 
 
-def _of_rank(trainer: Trainer, numbers: Mapping[str, float]) -> dict[str, float]:
-    return {names.own(trainer.global_rank, name): value for name, value in numbers.items()}
+def _of(owner: str, numbers: Mapping[str, float]) -> dict[str, float]:
+    return {names.own(owner, name): value for name, value in numbers.items()}
 
 
 def _keeps_all_numbers(logger: Logger) -> bool:
@@ -233,7 +257,8 @@ def _clip_score(trainer: Trainer) -> ClipScore | None:
     return next((callback for callback in callbacks if isinstance(callback, ClipScore)), None)
 
 
-def _histograms(result: CohortResult, scores: Sequence[ScoreRow]) -> dict[str, np.ndarray]:
+def _histograms(cohort: FinishedCohort) -> dict[str, np.ndarray]:
+    scores = cohort.scores
     prompts = dict.fromkeys(prompt for row in scores for prompt in row.scores)
     by_prompt = {names.score(prompt): np.array([row.scores[prompt] for row in scores]) for prompt in prompts}
-    return {"similarity_end": result.curves[:, -1].cpu().double().numpy(), **by_prompt}
+    return {"similarity_end": cohort.curves[:, -1].cpu().double().numpy(), **by_prompt}

@@ -27,9 +27,10 @@ At the end, over all clips:
 - ``curve/learning_rate``, ``curve/similarity/LABEL``, over the optimisation steps; ``histogram/...``;
   ``final/faces``, ``final/scores``, ``report``.
 
-What begins with ``rank`` is one process's own; ``half`` and ``end`` are means over the clips since the row
-before. The x-axis is the number of clips of the run that are done as far as this process knows: those at its
-start, and its own since.
+What begins with ``rank`` is one process's own. Where workers of Ray make the faces, the command shows
+``workers/...`` instead: the same numbers over all of them, without memory. ``half`` and ``end`` are means
+over the clips since the row before. The x-axis is the number of clips of the run that are done as far as this
+process knows: those at its start, and since then its own, or those of all workers.
 """
 
 from collections.abc import Mapping
@@ -44,15 +45,16 @@ CHOSEN = (SIMILARITY[0], SIMILARITY[-1], CLIPS_PER_SECOND)
 LEARNING_RATE = "curve/learning_rate"
 GRID, TABLE, FILES = "final/faces", "final/scores", "report"
 EVERYBODY = "all"
+WORKERS = "workers"
 
 
-def own(rank: int, name: str) -> str:
-    """A number of one process.
+def own(owner: str, name: str) -> str:
+    """A number of one process, or of all workers.
 
-    >>> own(0, "similarity/end")
+    >>> own("rank0", "similarity/end")
     'rank0/similarity/end'
     """
-    return f"rank{rank}/{name}"
+    return f"{owner}/{name}"
 
 
 def score(*parts: str) -> str:
