@@ -102,7 +102,8 @@ def train(
         architecture: Which generator learns.
         seed: Decides on everything random; an iteration sees the same faces however often the training was
             interrupted.
-        scale: Factor for all iteration counts; 1 takes about two hours on two cores, one with ``bfloat16``.
+        scale: Factor for all iteration counts; 1 takes about two hours on two cores, one with ``bfloat16``
+            (of StyleGAN much less).
         resume: Whether to go on from the state file if there is one.
         device: Where to train.
         threads: Processor cores to use.

@@ -82,7 +82,7 @@ def test_images_are_learned(tiny, architecture):
 
 
 def test_all_of_stylegan_learns_but_the_strength_of_noise(tiny):
-    network = faces.build(0, "stylegan")
+    network, average = (faces.build(0, "stylegan") for _ in range(2))
     before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
     faces.FaceTraining(network, faces.build(0, "stylegan"), faces.make_optimisers(network)).step(
         0, 0, 16, 1.0
