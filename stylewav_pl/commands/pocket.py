@@ -19,6 +19,7 @@ FILES = {
     "speaker": "speaker",
     "prior": "prior",
     "vqgan": "vqgan",
+    "stylegan": "stylegan",
     "identity": "identity",
 }
 SETTINGS = {
@@ -30,6 +31,7 @@ SETTINGS = {
     "speaker": ("seed", "steps", "voices", "recordings"),
     "prior": ("seed", "steps", "samples", "generator", "guide", "preprocess"),
     "vqgan": ("seed", "steps"),
+    "stylegan": ("seed", "scale"),
     "identity": ("seed", "steps"),
 }
 NAMES = {"judge": "pocket-judge", "identity": "pocket-identity"}
@@ -64,10 +66,11 @@ def train(asked: argparse.Namespace) -> None:
         "resume": not asked.no_resume,
     }
     steps = {} if asked.steps is None else {"steps": asked.steps}
-    if asked.network == "faces":
+    if asked.network in ("faces", "stylegan"):
         from stylewav_pl.training import faces
 
-        faces.train(weights, scale=asked.scale, precision=asked.precision, **common)
+        drawer: faces.Architecture = "stylegan2" if asked.network == "faces" else "stylegan"
+        faces.train(weights, architecture=drawer, scale=asked.scale, precision=asked.precision, **common)
     elif asked.network == "adversarial":
         from stylewav_pl.training import adversarial
 

@@ -10,7 +10,8 @@ from stylewav_pl.commands.options import Options
 
 Number = TypeVar("Number", int, float)
 NETWORKS = ("faces", "clip", "judge", "audio", "identity")
-TRAINED = ("faces", "adversarial", "clip", "judge", "audio", "speaker", "prior", "vqgan", "identity")
+GENERATORS = ("vqgan", "stylegan")
+TRAINED = ("faces", "adversarial", "clip", "judge", "audio", "speaker", "prior", *GENERATORS, "identity")
 PARTS = ("held-out", "validation", "training", "all")
 
 
@@ -20,8 +21,8 @@ def parser() -> argparse.ArgumentParser:
         prog="stylewav-pl pocket",
         description="Trains the pocket suite (seeded, resumable; under 90 minutes in all on 2 cores), in "
         "this order: faces, clip, judge, audio, speaker, prior; adversarial makes a crisper generator out of "
-        "that of faces, vqgan a generator of another kind, with patch features of clip; identity tells whose "
-        "a face is.",
+        "that of faces, vqgan and stylegan are generators of other kinds, vqgan with patch features of clip; "
+        "identity tells whose a face is.",
     )
     actions = options.add_subparsers(dest="action", required=True, metavar="ACTION")
     add_train(actions.add_parser("train", help="train one network"))
@@ -47,14 +48,14 @@ def add_train(train: argparse.ArgumentParser) -> None:
         "--steps",
         type=positive(int),
         metavar="N",
-        help="optimiser steps of all but faces (default: those of the recipe)",
+        help="optimiser steps of all but faces and stylegan (default: those of the recipe)",
     )
     train.add_argument(
         "--scale",
         type=positive(float),
         default=1.0,
         metavar="X",
-        help="factor on all iteration counts of faces (default: 1)",
+        help="factor on all iteration counts of faces and stylegan (default: 1)",
     )
     train.add_argument(
         "--precision",

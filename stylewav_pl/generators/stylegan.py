@@ -5,7 +5,7 @@ network that the paper of StyleWav explains.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 import torch
@@ -74,6 +74,7 @@ class StyleGAN(GrownGenerator):
             self.layers.append(StyledLayer(width, width, w_dim, resolution))
             before = width
         self.to_rgb = nn.Conv2d(before, 3, 1)
+        nn.init.normal_(self.to_rgb.weight)  # its gain is applied in synthesis, as that of all layers
 
     @property
     def each_layer(self) -> list[StyledLayer]:
@@ -135,11 +136,17 @@ class StyleGAN(GrownGenerator):
     ) -> Float[Tensor, "clip 3 height width"]:
         """See :meth:`Generator.synthesize`; ``resolution`` can only be the network's own."""
         self.checked_resolution(resolution)
+        with torch.autocast(self.constant.device.type, enabled=False):  # precision is chosen in freeze
+            return next(self.stages(ws_or_styles, noise))
+
+    def stages(
+        self, ws_or_styles: Float[Tensor, "clip ..."] | Styles, noise: Noise = "const"
+    ) -> Iterator[Float[Tensor, "clip 3 height width"]]:
+        """The image at the full resolution, the only one; arguments as in :meth:`synthesize`."""
         self.check_noise_maps(noise)
         styles = self.as_styles(ws_or_styles)
-        with torch.autocast(self.constant.device.type, enabled=False):  # precision is chosen in freeze
-            x = self.constant.expand(len(styles[0]), -1, -1, -1)  # [clip, channels, 4, 4]
-            for layer, style in zip(self.each_layer, styles, strict=True):
-                x = recompute.run(layer, x, style, noise, noise=noise)
-            gain = 1 / math.sqrt(x.shape[1])
-            return functional.conv2d(x, self.to_rgb.weight * gain, self.to_rgb.bias)
+        x = self.constant.expand(len(styles[0]), -1, -1, -1)  # [clip, channels, 4, 4]
+        for layer, style in zip(self.each_layer, styles, strict=True):
+            x = recompute.run(layer, x, style, noise, noise=noise)
+        gain = 1 / math.sqrt(x.shape[1])
+        yield functional.conv2d(x, self.to_rgb.weight * gain, self.to_rgb.bias)

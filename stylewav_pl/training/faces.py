@@ -7,6 +7,8 @@ nothing is seen twice. The 3x3 kernels learn by Muon, which needs several times 
 everything else by Adam. The noise inputs are not used: their strengths stay zero. An adversarial game on top
 is a recipe of its own (:mod:`stylewav_pl.training.adversarial`); against the first edition's generator, of 64
 px, 1500 iterations of it left the PSNR at 28.7 dB and the pictures indistinguishable to the eye.
+
+The first StyleGAN learns in the same way, at once at its full resolution: it has no colours before.
 """
 
 from copy import deepcopy
@@ -21,14 +23,17 @@ from torch.nn import functional
 from torch.optim import Adam, Optimizer
 from tqdm import tqdm
 
-from stylewav_pl.generators import StyleGAN2
+from stylewav_pl.generators import StyleGAN, StyleGAN2
 from stylewav_pl.pocket.faces import Z_DIM, drawing_parameters, render
 from stylewav_pl.training.learning_rates import hold_then_fall, set_rates
 from stylewav_pl.training.loop import descend, move_average, run_resumable, state_of
 from stylewav_pl.training.muon import KernelMuon
 
 Precision = Literal["float32", "bfloat16"]
+Architecture = Literal["stylegan", "stylegan2"]
+Drawer = StyleGAN | StyleGAN2
 CHANNELS = {4: 96, 8: 96, 16: 80, 32: 64, 64: 32, 128: 16}
+STYLEGAN_CHANNELS = {4: 96, 8: 96, 16: 80, 32: 48, 64: 24}
 MAPPING_ITERATIONS = 4000
 MAPPING_BATCH = 512
 MAPPING_RATE = 1.5e-2
@@ -51,17 +56,33 @@ PHASES = (
     ResolutionPhase(64, 4500),
     ResolutionPhase(128, 6500),
 )
+STYLEGAN_ITERATIONS = 6000
+STYLEGAN_BATCH = 8
+RATE, STYLEGAN_RATE = 1e-2, 3e-2  # of styles, colours, biases and the constant
 
 
-def build(seed: int = 0) -> StyleGAN2:
+def build(seed: int = 0, architecture: Architecture = "stylegan2") -> Drawer:
     """The untrained network."""
     torch.manual_seed(seed)
-    return StyleGAN2(CHANNELS, z_dim=Z_DIM, w_dim=128, mapping_depth=4, mapping_learning_rate_multiplier=1.0)
+    kinds: dict[str, tuple[type[Drawer], dict[int, int]]] = {
+        "stylegan": (StyleGAN, STYLEGAN_CHANNELS),
+        "stylegan2": (StyleGAN2, CHANNELS),
+    }
+    kind, channels = kinds[architecture]
+    return kind(channels, z_dim=Z_DIM, w_dim=128, mapping_depth=4, mapping_learning_rate_multiplier=1.0)
+
+
+def phases_of(architecture: Architecture) -> tuple[ResolutionPhase, ...]:
+    """What is learned one after the other."""
+    if architecture == "stylegan2":
+        return PHASES
+    return (ResolutionPhase(max(STYLEGAN_CHANNELS), STYLEGAN_ITERATIONS),)
 
 
 def train(
     output: Path,
     *,
+    architecture: Architecture = "stylegan2",
     seed: int = 0,
     scale: float = 1.0,
     resume: bool = True,
@@ -78,9 +99,11 @@ def train(
     Args:
         output: The weight file; ``<output>.state`` beside it holds what is needed to go on after an
             interruption.
+        architecture: Which generator learns.
         seed: Decides on everything random; an iteration sees the same faces however often the training was
             interrupted.
-        scale: Factor for all iteration counts; 1 takes about two hours on two cores, one with ``bfloat16``.
+        scale: Factor for all iteration counts; 1 takes about two hours on two cores, one with ``bfloat16``
+            (of StyleGAN much less).
         resume: Whether to go on from the state file if there is one.
         device: Where to train.
         threads: Processor cores to use.
@@ -91,13 +114,17 @@ def train(
     """
     torch.set_num_threads(threads)
     # The layout in which processors convolve fastest; deepcopy and optimisers keep it.
-    network = build(seed).to(device).to(memory_format=torch.channels_last)
+    network = build(seed, architecture).to(device).to(memory_format=torch.channels_last)
     if not (resume and state_of(output).is_file()):
         pretrain_mapping(network, seed, round(MAPPING_ITERATIONS * scale), progress)
     training = FaceTraining(
         network, deepcopy(network).requires_grad_(False), make_optimisers(network), precision
     )
-    plan = [phase.resolution for phase in PHASES for _ in range(max(1, round(phase.iterations * scale)))]
+    plan = [
+        phase.resolution
+        for phase in phases_of(architecture)
+        for _ in range(max(1, round(phase.iterations * scale)))
+    ]
 
     def step(iteration: int) -> dict[str, int | float]:
         resolution, rate = plan[iteration], hold_then_fall(iteration / len(plan))
@@ -122,7 +149,7 @@ def noise_for(seed: int, iteration: int, count: int, device: torch.device) -> Fl
     return torch.randn(count, Z_DIM, generator=rng).to(device)
 
 
-def pretrain_mapping(network: StyleGAN2, seed: int, iterations: int, progress: bool) -> float:
+def pretrain_mapping(network: Drawer, seed: int, iterations: int, progress: bool) -> float:
     """Teaches the mapping network what a linear layer needs to know the drawings.
 
     Returns the last squared error (0 perfect, 1 nothing).
@@ -142,16 +169,17 @@ def pretrain_mapping(network: StyleGAN2, seed: int, iterations: int, progress: b
     return error.item()
 
 
-def make_optimisers(network: StyleGAN2) -> list[Optimizer]:
+def make_optimisers(network: Drawer) -> list[Optimizer]:
     """Muon for the 3x3 kernels, Adam for the rest.
 
     Each group remembers its full learning rate as ``peak``.
     """
-    kernels = [layer.weight for layer in network.convolutions]
+    kernels = [one for one in network.parameters() if one.ndim == 4 and one.shape[-1] > 1]
     mapping = list(network.mapping.parameters())
     special = {id(parameter) for parameter in [*kernels, *mapping]}
     rest = [parameter for parameter in network.parameters() if id(parameter) not in special]
-    adam = Adam([{"params": mapping, "lr": 1.5e-3}, {"params": rest, "lr": 1e-2}], betas=(0.9, 0.99))
+    rate = STYLEGAN_RATE if isinstance(network, StyleGAN) else RATE
+    adam = Adam([{"params": mapping, "lr": 1.5e-3}, {"params": rest, "lr": rate}], betas=(0.9, 0.99))
     return [KernelMuon(kernels, lr=0.02), adam]
 
 
@@ -177,9 +205,9 @@ def distillation_loss(
 
 
 def image_at(
-    network: StyleGAN2, w: Float[Tensor, "face width"], resolution: int
+    network: Drawer, w: Float[Tensor, "face width"], resolution: int
 ) -> Float[Tensor, "face 3 size size"]:
-    """Tells what the network's skip connections have drawn up to ``resolution``."""
+    """Tells what the network has drawn at ``resolution``."""
     return next(image for image in network.stages(w, noise="none") if image.shape[-1] == resolution)
 
 
@@ -192,15 +220,16 @@ def drawn_at(z: Float[Tensor, "face 64"], resolution: int) -> Float[Tensor, "fac
 class FaceTraining:
     """What changes while the images are learned: the network, its running average and the optimisers."""
 
-    network: StyleGAN2
-    average: StyleGAN2
+    network: Drawer
+    average: Drawer
     optimisers: list[Optimizer]
     precision: Precision = "float32"
 
     def step(self, seed: int, iteration: int, resolution: int, rate: float) -> float:
         """One batch; returns its loss."""
         set_rates(self.optimisers, rate)
-        z = noise_for(seed, iteration, BATCH, self.network.w_mean.device)
+        batch = STYLEGAN_BATCH if isinstance(self.network, StyleGAN) else BATCH
+        z = noise_for(seed, iteration, batch, self.network.w_mean.device)
         with torch.autocast(z.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             image = image_at(self.network, self.network.mapping(z), resolution)
         loss = distillation_loss(image.float(), drawn_at(z, resolution))

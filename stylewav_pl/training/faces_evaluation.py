@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stylewav_pl.errors import WeightsError
-from stylewav_pl.generators import StyleGAN2, load_generator
+from stylewav_pl.generators import StyleGAN, StyleGAN2, load_generator
 from stylewav_pl.pocket.faces import Z_DIM, attributes_of
-from stylewav_pl.training.faces import CHANNELS, drawn_at, noise_for
+from stylewav_pl.training.faces import CHANNELS, STYLEGAN_CHANNELS, drawn_at, noise_for
 
 TRAITS = (
     "sex",
@@ -45,7 +45,7 @@ class FacesEvaluation:
 def evaluate(
     source: str | Path = "pocket", *, faces: int = 512, traits_from: int = 8000, seed: int = UNSEEN
 ) -> FacesEvaluation:
-    """Compares a StyleGAN2 with the renderer.
+    """Compares a StyleGAN2 or StyleGAN with the renderer.
 
     Args:
         source: Which generator.
@@ -54,21 +54,22 @@ def evaluate(
         seed: Decides on the noise.
 
     Raises:
-        WeightsError: The generator is no StyleGAN2 with the renderer's noise and size.
+        WeightsError: The generator is none of them with the renderer's noise and size.
     """
     network = load_generator(source)
-    if not isinstance(network, StyleGAN2) or network.z_dim != Z_DIM:
+    if not isinstance(network, StyleGAN | StyleGAN2) or network.z_dim != Z_DIM:
         raise WeightsError(
-            f"Expected a StyleGAN2 with z of width {Z_DIM}, as `pocket train faces` makes it; found another "
-            f"generator in {source}."
+            f"Expected a StyleGAN2 or StyleGAN with z of width {Z_DIM}, as `pocket train faces` and `pocket "
+            f"train stylegan` make them; found another generator in {source}."
         )
-    if network.resolution != max(CHANNELS):
+    size = max(STYLEGAN_CHANNELS if isinstance(network, StyleGAN) else CHANNELS)
+    if network.resolution != size:
         raise WeightsError(
-            f"Expected a generator of {max(CHANNELS)} px, as the faces are drawn today; found "
-            f"{network.resolution} px in {source}. Train it anew with `pocket train faces`."
+            f"Expected a generator of {size} px, as the faces are drawn today; found "
+            f"{network.resolution} px in {source}. Train it anew with `pocket train`."
         )
     device = network.w_mean.device
-    errors: dict[int, float] = dict.fromkeys(network.resolutions[2:], 0.0)
+    errors: dict[int, float] = dict.fromkeys([size for size in network.resolutions if size >= 16], 0.0)
     for start in range(0, faces, 32):
         z = noise_for(seed, start, min(32, faces - start), device)
         for image in network.stages(network.map(z), noise="none"):

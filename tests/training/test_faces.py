@@ -4,10 +4,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from stylewav_pl.cli import main
 from stylewav_pl.errors import WeightsError
-from stylewav_pl.generators import load_generator
+from stylewav_pl.generators import StyleGAN, load_generator
 from stylewav_pl.pocket.faces import Z_DIM, render
-from stylewav_pl.training import faces
+from stylewav_pl.training import faces, faces_evaluation
 from stylewav_pl.training.faces_evaluation import evaluate, linear_r2, table
 from stylewav_pl.training.muon import KernelMuon, orthogonalised
 
@@ -17,6 +18,9 @@ def tiny(monkeypatch):
     """A few iterations of a small network."""
     monkeypatch.setattr(faces, "CHANNELS", {4: 8, 8: 8, 16: 8})
     monkeypatch.setattr(faces, "PHASES", (faces.ResolutionPhase(8, 6), faces.ResolutionPhase(16, 4)))
+    monkeypatch.setattr(faces, "STYLEGAN_CHANNELS", {4: 8, 8: 8, 16: 8})
+    monkeypatch.setattr(faces, "STYLEGAN_ITERATIONS", 4)
+    monkeypatch.setattr(faces, "STYLEGAN_BATCH", 4)
     monkeypatch.setattr(faces, "MAPPING_ITERATIONS", 5)
     monkeypatch.setattr(faces, "MAPPING_BATCH", 16)
     monkeypatch.setattr(faces, "BATCH", 4)
@@ -69,11 +73,50 @@ def test_mapping_learns_the_drawings(tiny):
     assert taught < 0.8 * untaught
 
 
-def test_images_are_learned(tiny):
-    network = faces.build(0)
-    training = faces.FaceTraining(network, faces.build(0), faces.make_optimisers(network))
+@pytest.mark.parametrize("architecture", ["stylegan", "stylegan2"])
+def test_images_are_learned(tiny, architecture):
+    network, average = (faces.build(0, architecture) for _ in range(2))
+    training = faces.FaceTraining(network, average, faces.make_optimisers(network))
     losses = [training.step(0, iteration, 16, 1.0) for iteration in range(40)]
     assert sum(losses[-5:]) < 0.5 * sum(losses[:5])
+
+
+def test_all_of_stylegan_learns_but_the_strength_of_noise(tiny):
+    network, average = (faces.build(0, "stylegan") for _ in range(2))
+    before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+    training = faces.FaceTraining(network, average, faces.make_optimisers(network))
+    training.step(0, 0, 16, 1.0)
+    still = {name for name, parameter in network.named_parameters() if torch.equal(parameter, before[name])}
+    assert still == {f"layers.{index}.noise_strength" for index in range(6)}
+
+
+def interrupt(*_: object) -> None:
+    """Ends like Ctrl+C."""
+    raise KeyboardInterrupt
+
+
+def test_stylegan_has_a_command_and_goes_on_after_an_interruption(tiny, tmp_path, monkeypatch, capsys):
+    words = ["pocket", "train", "stylegan", "--threads", "1", "-o"]
+    assert main([*words, str(tmp_path / "whole")]) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(faces.FaceTraining, "write", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            faces.train(
+                tmp_path / "parts" / "stylegan.safetensors",
+                architecture="stylegan",
+                threads=1,
+                save_every=2,
+                progress=False,
+            )
+    assert main([*words, str(tmp_path / "parts")]) == 0
+    whole, parts = (tmp_path / name / "stylegan.safetensors" for name in ("whole", "parts"))
+    for name, tensor in load_file(whole).items():
+        torch.testing.assert_close(load_file(parts)[name], tensor, msg=name)
+    assert isinstance(load_generator(whole), StyleGAN)
+    monkeypatch.setattr(faces_evaluation, "STYLEGAN_CHANNELS", faces.STYLEGAN_CHANNELS)
+    capsys.readouterr()
+    assert main(["pocket", "evaluate", "faces", "--weights", str(whole)]) == 0
+    assert "PSNR at 16 px" in capsys.readouterr().out
 
 
 def test_kernels_go_to_muon_and_every_parameter_has_one_optimiser(tiny):
