@@ -120,7 +120,7 @@ def render_again(
     clips, count = finished_clips(run), run.journals.number_of_clips
     with progress_bar(count, "videos" if rendering.video else "images", progress) as bar:
         for batch in batches(clips):
-            for group in groups(batch, [read_tuning(run, record.id, module) for record in batch]):
+            for group in groups(batch, lambda record: read_tuning(run, record.id, module)):
                 latents = torch.stack(
                     [read_latent(run, record.id, module, generator_sha256) for record in group.records]
                 ).to(module.device)

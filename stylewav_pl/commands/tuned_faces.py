@@ -1,6 +1,6 @@
 """Clips of a run whose generator was tuned to a photo: how it is changed for each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from safetensors import SafetensorError
@@ -25,12 +25,19 @@ class Group:
     tuning: Delta
 
 
-def groups(records: Sequence[ClipRecord], tunings: Sequence[Delta]) -> list[Group]:
-    """Returns clips whose generator is as it is together, and each of the others alone."""
-    pairs = list(zip(records, tunings, strict=True))
-    plain = [record for record, delta in pairs if not delta]
-    alone = [Group([record], delta) for record, delta in pairs if delta]
-    return [Group(plain, {}), *alone] if plain else alone
+def groups(records: Sequence[ClipRecord], tuning_of: Callable[[ClipRecord], Delta]) -> Iterator[Group]:
+    """Yields clips whose generator is tuned one by one, and then the others together.
+
+    One change is in memory at a time: that of a large generator has a hundred megabytes.
+    """
+    plain = []
+    for record in records:
+        if delta := tuning_of(record):
+            yield Group([record], delta)
+        else:
+            plain.append(record)
+    if plain:
+        yield Group(plain, {})
 
 
 def read_tuning(run: FinishedRun, id: str, module: StyleWav) -> Delta:

@@ -25,7 +25,7 @@ from stylewav_pl.runs.identity import differences
 from stylewav_pl.runs.journal import Journals
 from stylewav_pl.runs.mirrored_cohorts import AT_ONCE, WHOLE_BYTES, MirroredCohorts
 from stylewav_pl.runs.objects import Objects
-from stylewav_pl.runs.store_claim import CLAIM, Claim
+from stylewav_pl.runs.store_claim import CLAIM, TRIAL, Claim
 
 PLAN, CONFIGURATION = "plan.jsonl", "config.yaml"
 # In this order: whoever reads the manifest finds what it is about.
@@ -195,7 +195,8 @@ class Mirror:
                 "directory with --run, or another place with --results."
             )
         if len(there) > len(here) or not self.run.read_manifest():
-            names = [name for name in self.objects.names() if name.endswith(SUFFIXES) and name != CLAIM]
+            found = [name for name in self.objects.names() if name.endswith(SUFFIXES)]
+            names = [name for name in found if name != CLAIM and not name.startswith(TRIAL)]
             for name in [*(name for name in names if name not in OF_THE_RUN), *OF_THE_RUN]:
                 self._fetch_one(name)
 

@@ -15,6 +15,7 @@ from stylewav_pl.errors import ConfigError, OutputError, ProcessError, RunDirect
 from stylewav_pl.runs.objects import Objects, reason_of
 
 CLAIM = "claim.json"
+TRIAL = "trial-"  # how the names of objects begin that are there for a moment
 RENEW_SECONDS, LEASE_SECONDS, WATCH_SECONDS = 20.0, 120.0, 2.0
 LAST_SECONDS = 5.0  # what the end of a run waits for a renewal that the store does not answer
 
@@ -49,7 +50,7 @@ class Claim:
             RunDirectoryError: Another machine works there.
         """
         try:
-            self.objects.check_conditions(f"trial-{self._token}.json")
+            self.objects.check_conditions(f"{TRIAL}{self._token}.json")
             self._version = self.objects.write(CLAIM, self._content(), anew=True)
         except OutputError as error:
             raise ConfigError(

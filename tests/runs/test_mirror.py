@@ -73,11 +73,13 @@ def test_another_machine_goes_on_and_no_byte_tells(
     store.remove("cohorts/000002.json")
     damaged = next(name for name in json.loads(store.read("cohorts/000001.json").splitlines()[1])["files"])
     store.write(damaged, b"x" * len(store.read(damaged)))
+    store.write("trial-0.json", b"1")  # of a start that was killed while it tried the store's conditions
     capsys.readouterr()
     assert fit("second", "--results", url) == 0
     assert "Damaged" in capsys.readouterr().out
     assert made(place / "second") == made(place / "first")
     assert cohorts(place / "second") == [0, 1, 2]
+    assert not (place / "second" / "trial-0.json").exists()
     assert store.numbers("cohorts") == [0, 1, 2]
     assert hashed(store, 1) == [damaged], "what is damaged there may be read by somebody, and stays"
     shutil.rmtree(place / "second")
