@@ -237,7 +237,7 @@ class StyleWav(LatentModule):
             starts = self.initial_latents(self.seeds_of(batch), targets, batch)
         else:
             batch, targets, starts = self.given.starts(batch, targets, self.mean_latent)
-        delta = building.tuning_of(self.given, batch)
+        delta = building.tuning_of(self.given, batch, self.speed)
         if delta:  # what belongs to the generator as it is (a bank of faces) is measured before it is changed
             self.guidance.of_cohort(batch, targets, starts, self.seeds_of(batch))
         with tuned(self.generator, delta):

@@ -70,6 +70,14 @@ def _refuse_unless_local(host: object) -> None:
         )
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Ends what a test has set: a run sets the number of threads for its process."""
+    yield
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_network() -> Iterator[None]:
     """Blocks look-ups and connections that leave this machine."""

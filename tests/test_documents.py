@@ -13,6 +13,7 @@ import soundfile
 from PIL import Image
 
 from stylewav_pl.cli import main
+from stylewav_pl.embedders import load_image_text_embedder
 from stylewav_pl.evaluation.prompts import PromptSet
 from stylewav_pl.face import Face
 from stylewav_pl.pocket.voices import held_out_speakers, speak
@@ -105,3 +106,15 @@ def test_a_part_takes_fifteen_lines_or_hardly_more(part: str) -> None:
     (block,) = [text for text in blocks(OWN_PARTS, "python") if f"class {part}(" in text]
     lines = [line for line in block.splitlines() if line.strip() and '"""' not in line]
     assert len(lines) <= 20
+
+
+def test_words_of_documented_commands_are_known_to_the_networks_that_see_them() -> None:
+    places = [
+        REPOSITORY / "README.md",
+        *(REPOSITORY / "docs").glob("*.md"),
+        *REPOSITORY.glob("configs/**/*.yaml"),
+    ]
+    asked = re.compile(r'(?:--text|--negative|"text":|text=|negative=) ?"([^"]+)"')
+    texts = sorted({words for path in places for words in asked.findall(path.read_text("utf-8"))})
+    assert len(texts) > 3
+    load_image_text_embedder("pocket").embed_text(texts)  # refuses the words that it does not know

@@ -79,7 +79,7 @@ def fit(voices: Path, folder: Path, *words: str) -> Times:
     began = time.time()
     whole, _ = timed(
         "-m",
-        "stylewav_pl.cli",
+        "stylewav_pl",
         "fit",
         "--config",
         str(folder / "run.yaml"),

@@ -73,13 +73,14 @@ def parser() -> argparse.ArgumentParser:
         "--steps",
         type=int,
         metavar="N",
-        help="optimisation steps (default: 4 from the prior, else 20); 0: what the prior answers",
+        help="optimisation steps (default: 4 from the prior, 20 with words or from elsewhere); 0: what the "
+        "prior answers",
     )
     options.add_argument(
         "--start",
         choices=STARTS,
         help="where faces begin: the mean face, samples of each clip's own near it, or the prior's answer to "
-        "the voice (default: prior with the pocket networks and without words, else samples)",
+        "the voice (default: prior with the pocket networks, beside words the best of eight; else samples)",
     )
     options.add_argument(
         "--latent",

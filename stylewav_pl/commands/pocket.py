@@ -67,7 +67,7 @@ def train(asked: argparse.Namespace) -> None:
     if asked.network in ("faces", "stylegan"):
         from stylewav_pl.training import faces
 
-        drawer = {"faces": "stylegan2", "stylegan": "stylegan"}[asked.network]
+        drawer: faces.Architecture = "stylegan2" if asked.network == "faces" else "stylegan"
         faces.train(weights, architecture=drawer, scale=asked.scale, precision=asked.precision, **common)
     elif asked.network == "adversarial":
         from stylewav_pl.training import adversarial

@@ -1,14 +1,13 @@
 """From the plan's cohorts to batches: clips are decoded ahead, one batch is one cohort."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
 
 from stylewav_pl.data.members import shared_sounds
+from stylewav_pl.data.reading_ahead import in_threads
 from stylewav_pl.data.sound import ClipReader, ErrorsAsItems, Item, Sound, raised
 from stylewav_pl.runs.plan import Cohort
 from stylewav_pl.types import Clip, ClipBatch, Skip
@@ -53,7 +52,9 @@ class CohortLoader:
         largest = max(len(cohort.ids) for cohort in self.cohorts)
         if self.num_workers and self.reader.uses_network:
             asked = range(len(self.reader)) if places is None else places
-            return in_threads(ErrorsAsItems(self.reader), asked, THREADS * self.num_workers, largest)
+            return in_threads(
+                ErrorsAsItems(self.reader).__getitem__, asked, THREADS * self.num_workers, largest
+            )
         ahead = max(2, -(-largest // self.num_workers)) if self.num_workers else None
         # A generator of its own: the loader draws a seed, and drawing it from the global one would move
         # everybody's chance.
@@ -66,28 +67,6 @@ class CohortLoader:
             collate_fn=_unchanged,
             generator=torch.Generator(),
         )
-
-
-def in_threads(reader: ErrorsAsItems, places: Iterable[int], threads: int, most: int) -> Iterator[Item]:
-    """Yields clips in order that threads of this process read ahead.
-
-    Args:
-        reader: Of the clips.
-        places: Which of them.
-        threads: How many at once.
-        most: How many are under way or waiting.
-    """
-    pool = ThreadPoolExecutor(threads, "recordings")
-    try:
-        ahead: deque[Future[Item]] = deque()
-        for place in places:
-            ahead.append(pool.submit(reader.__getitem__, place))
-            if len(ahead) > max(most, threads):
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _unchanged(item: Any) -> Any:

@@ -71,7 +71,8 @@ def _is_possible(entry: SampleEntry, size: int) -> bool:
     """Whether an entry that somebody else has written could have been found in a shard of this size."""
     numbers = (entry.offset, entry.size)
     return (
-        _are_texts([entry.id, entry.member, entry.speaker, *entry.labels.keys(), *entry.labels.values()])
+        isinstance(entry.labels, dict)
+        and _are_texts([entry.id, entry.member, entry.speaker, *entry.labels.keys(), *entry.labels.values()])
         and all(type(number) is int and number >= 0 for number in numbers)
         and sum(numbers) <= size
         and bool(entry.id)

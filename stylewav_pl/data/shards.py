@@ -16,6 +16,7 @@ from stylewav_pl.data.ignored import Ignored
 from stylewav_pl.data.shard_contents import Contents, Refusal, key_of
 from stylewav_pl.data.shard_files import ShardFile, files_beside, find_shards
 from stylewav_pl.data.shard_index import contents_at, contents_of, read_index
+from stylewav_pl.data.store_recordings import check_size
 from stylewav_pl.data.window import Window
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.types import Clip, Skip, SkipReason
@@ -97,6 +98,7 @@ class Shards(ClipSource):
         if not remote.has_versions:
             remote.locate()
             return decode(part, sample_rate, window)
+        check_size(part.size)
         with tempfile.NamedTemporaryFile(prefix="stylewav-") as file:
             for data in remote.parts(part.offset, part.offset + part.size):
                 file.write(data)

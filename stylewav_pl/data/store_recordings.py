@@ -60,8 +60,7 @@ def recording_at(address: str) -> Iterator[Path]:
     with tempfile.NamedTemporaryFile(prefix="stylewav-", suffix=os.path.splitext(key)[1][:10]) as file:
 
         def write(data: bytes) -> None:
-            if file.tell() + len(data) > LARGEST:
-                raise AudioError(SkipReason.UNREADABLE, f"The object is larger than {LARGEST >> 30} GiB.")
+            check_size(file.tell() + len(data))
             file.write(data)
 
         try:
@@ -75,6 +74,16 @@ def recording_at(address: str) -> Iterator[Path]:
             raise AudioError(SkipReason.MISSING, "There is no such object, or it was changed meanwhile.")
         file.flush()
         yield Path(file.name)
+
+
+def check_size(size: int) -> None:
+    """Refuses a recording that is larger than any should be, before it fills a disk.
+
+    Raises:
+        AudioError: It is.
+    """
+    if size > LARGEST:
+        raise AudioError(SkipReason.UNREADABLE, f"The recording is larger than {LARGEST >> 30} GiB.")
 
 
 def _check_online(what: str) -> None:

@@ -173,7 +173,7 @@ def _built(tensors: Mapping[str, Tensor], layers: int, width: int, path: Path) -
     heads = {int(found[1]) for name in tensors if (found := _HEAD.fullmatch(name))}
     ends = [sum(count for _, count in GROUPS[:at]) for at in range(4)]
     names = [f"body.{end}.res_layer.1.weight" for end in ends]
-    sizes = [tuple(tensors[name].shape) for name in names if name in tensors]
+    sizes = [tuple(tensors[name].shape) for name in names if name in tensors and tensors[name].ndim]
     if heads != set(range(layers)) or not 0 < layers <= MOST_LAYERS or len(sizes) != len(ends):
         raise WeightsError(
             f"{path} does not fit e4e's encoder: expected a head for each of the {layers} vectors of its "
@@ -220,7 +220,7 @@ def load_photo_encoder(source: str | Path) -> PhotoEncoder:
     tensors = {
         name.removeprefix(PREFIX): value
         for name, value in named.items()
-        if isinstance(value, Tensor) and name.startswith(PREFIX)
+        if isinstance(value, Tensor) and str(name).startswith(PREFIX)
     }
     if mean.ndim != 2:
         raise WeightsError(

@@ -111,15 +111,9 @@ def check_start(
         )
     check_moved(start, space)
     start.check_layers(space, generator)
-    if start.tuning is not None:
+    if given is not None and given.is_tuned:
         tunable(generator)
-        if cohort_size != "auto":
-            check_alone(cohort_size)
-        if speed.compile:
-            raise ConfigError(
-                "model.start.tuning gives each clip another generator, and model.speed.compile compiles one. "
-                "Remove one of the two."
-            )
+        check_alone(cohort_size, speed)
     if prior is not None and prior.latent_dim != generator.w_dim:
         raise ConfigError(
             f"The prior gives w of width {prior.latent_dim}, the generator takes {generator.w_dim}. Train "
@@ -133,17 +127,17 @@ def check_start(
         )
 
 
-def tuning_of(given: GivenStarts | None, batch: ClipBatch) -> Delta:
+def tuning_of(given: GivenStarts | None, batch: ClipBatch, speed: Speed) -> Delta:
     """Returns the change of the generator for the clip of a cohort; empty: none.
 
     Raises:
-        ConfigError: It has one, and company.
+        ConfigError: It has one, and company, or a compiled step.
         WeightsError: It is another generator's.
     """
     for clip in batch.clips if given is not None else ():
         assert given is not None
         if delta := given.tuning(clip.id):
-            check_alone(len(batch.slots))
+            check_alone(len(batch.slots), speed)
             return delta
     return {}
 

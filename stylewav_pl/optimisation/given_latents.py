@@ -31,6 +31,11 @@ class GivenStarts(ABC):
             PhotoError: The same.
         """
 
+    @property
+    def is_tuned(self) -> bool:
+        """Whether it is known by now that each clip has a generator of its own."""
+        return False
+
     def tuning(self, id: str) -> Delta:
         """Returns the change of the generator that belongs to a clip's latent; empty: none.
 
@@ -103,6 +108,11 @@ class GivenLatents(GivenStarts):
             )
         if not self.place.is_dir():
             self.shared = self._read(self.place)
+
+    @property
+    def is_tuned(self) -> bool:
+        """See :attr:`GivenStarts.is_tuned`; of a folder it is not known before a file is read."""
+        return self.shared is not None and bool(self._tunings[self.place])
 
     def prepare(self, ids: Sequence[str]) -> None:
         """See :meth:`GivenStarts.prepare`; forgets other clips: a full change is as large as a generator."""

@@ -23,6 +23,7 @@ from stylewav_pl.weights.state_dict import read_state_dict
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".npz", ".npy")
 MOST_BYTES = 64 << 20  # a latent of the largest published generators takes 40 kB
+MOST_TUNED_BYTES = 1 << 30  # a full change of their convolutions 100 MB
 SAME = 1e-5  # rows of W+ that differ by less are one w
 
 
@@ -58,11 +59,13 @@ def read_latent(path: Path) -> StoredLatent:
         raise WeightsError(
             f"Expected the file of a latent at {path}, found nothing. Correct model.start.latent."
         )
-    if path.stat().st_size > MOST_BYTES:
-        raise WeightsError(f"{path} is larger than a latent can be ({MOST_BYTES >> 20} MiB).")
     about: dict[str, str] = {}
     tuning: dict[str, Tensor] = {}
-    if is_safetensors(path):
+    may_be_tuned = is_safetensors(path)
+    most = MOST_TUNED_BYTES if may_be_tuned else MOST_BYTES
+    if path.stat().st_size > most:
+        raise WeightsError(f"{path} is larger than a latent can be ({most >> 20} MiB).")
+    if may_be_tuned:
         values, about, tuning = _from_safetensors(path)
     elif _is_numpy(path):
         values = _from_numpy(path)

@@ -72,6 +72,11 @@ class PhotoStarts(GivenStarts):
         if not self.place.is_dir():
             self.photo = read_photo(self.place, generator.resolution)
 
+    @property
+    def is_tuned(self) -> bool:
+        """See :attr:`GivenStarts.is_tuned`."""
+        return self.tuned_by is not None
+
     def prepare(self, ids: Sequence[str]) -> None:
         """See :meth:`GivenStarts.prepare`; inverts the photos of these clips, and forgets others."""
         if self.photo is not None:

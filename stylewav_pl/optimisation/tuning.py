@@ -25,6 +25,7 @@ from stylewav_pl.errors import ConfigError, WeightsError
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.generators.stylegan2 import StyleGAN2
 from stylewav_pl.generators.stylegan2_layers import FROZEN
+from stylewav_pl.optimisation.hardware import Speed
 from stylewav_pl.optimisation.inversion import Inversion, PhotoLoss
 from stylewav_pl.optimisation.latents import LatentSpace
 from stylewav_pl.ranges import check_number
@@ -75,12 +76,21 @@ def tunable(generator: Generator) -> StyleGAN2:
     return generator
 
 
-def check_alone(slots: int) -> None:
-    """Refuses to tune one generator for several clips at once.
+def check_alone(slots: int | Literal["auto"], speed: Speed) -> None:
+    """Refuses to tune one generator for several clips at once, or one that is compiled.
+
+    Args:
+        slots: Of a cohort.
+        speed: Of a step.
 
     Raises:
-        ConfigError: They are several.
+        ConfigError: There are several, or it is.
     """
+    if speed.compile:
+        raise ConfigError(
+            "A generator that is tuned to a photo (model.start.tuning, or the latent of such a face) is "
+            "another one for each clip, and model.speed.compile compiles one. Remove one of the two."
+        )
     if slots != 1:
         raise ConfigError(
             "A generator that is tuned to a photo (model.start.tuning, or the latent of such a face) is that "
@@ -201,6 +211,11 @@ def check_delta(delta: Delta, generator: Generator, place: str) -> None:
     if not delta:
         return
     base = _weights(tunable(generator))
+    if wrong := [name for name, value in delta.items() if not _fits(name, value, base)]:
+        raise WeightsError(
+            f"The tuning in {place} does not fit the generator ({wrong[0]}). Take the one that it was made "
+            "with."
+        )
     try:
         found = {name: change.reshape(base[name].shape) for name, change in changes(delta).items()}
     except (KeyError, RuntimeError) as error:
@@ -212,6 +227,19 @@ def check_delta(delta: Delta, generator: Generator, place: str) -> None:
         raise WeightsError(
             f"The tuning in {place} holds numbers that are not finite, or none. Make it again."
         )
+
+
+def _fits(name: str, value: Tensor, base: Mapping[str, Tensor]) -> bool:
+    """Whether a part of a change has the size of its weight: the product of two small ones may be huge."""
+    weight, _, part = name.removeprefix(PREFIX).rpartition(".")
+    if weight not in base:
+        return False
+    expected = base[weight]
+    if part == FULL:
+        return value.shape == expected.shape
+    if value.ndim != 2 or part not in (UP, DOWN):
+        return False
+    return len(value) == len(expected) if part == UP else value.shape[1] == expected[0].numel()
 
 
 @contextmanager

@@ -115,16 +115,22 @@ class CohortFiles:
         """The inverse of :meth:`to_json`.
 
         Raises:
-            ValueError: A path leads to where no run writes.
+            ValueError: A path leads to where no run writes, or a size is no number of bytes.
         """
         value: dict[str, Any] = json.loads(line)
         if strange := [path for path in value["files"] if not _OURS.fullmatch(path)]:
             raise ValueError(f"no file of a run: {strange[0]!r}")
         return cls(
-            {path: Digest(*facts) for path, facts in value["files"].items()},
-            {name: Digest(*facts) for name, facts in value["members"].items()},
+            {path: _digest(*facts) for path, facts in value["files"].items()},
+            {name: _digest(*facts) for name, facts in value["members"].items()},
             tuple(Recording(*facts) for facts in value["recordings"]),
         )
+
+
+def _digest(size: Any, sha256: Any) -> Digest:
+    if type(size) is not int or size < 0 or not isinstance(sha256, str):
+        raise ValueError(f"no size and SHA-256 of a file: {size!r}, {sha256!r}")
+    return Digest(size, sha256)
 
 
 NO_FILES = CohortFiles()

@@ -71,7 +71,7 @@ class MirroredCohorts:
         """Fetches a cohort into the run directory, if everything is there as it was written."""
         try:
             record, files, hashed = _parsed(self.objects.read(_name(cohort)) or b"")
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return False
         named = [(name, _hashed(name, one) if name in hashed else name) for name, one in files.files.items()]
         with ThreadPoolExecutor(AT_ONCE) as pool:

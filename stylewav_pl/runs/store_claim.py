@@ -99,6 +99,8 @@ class Claim:
             self._thread.join(LAST_SECONDS)
             if self._thread.is_alive():
                 return  # the store does not answer: the claim ends by itself
+        if self._lost is not None:
+            return  # the same, or it is another's
         with suppress(OutputError):
             if self._version is not None and self.objects.version(CLAIM) == self._version:
                 self.objects.remove(CLAIM)

@@ -22,6 +22,7 @@ from stylewav_pl.embedders import load_audio_embedder, load_image_text_embedder
 from stylewav_pl.embedders.front_end import FrontEnd
 from stylewav_pl.embedders.wav2clip import AudioNetwork, build_audio_network, log_power
 from stylewav_pl.generators import load_generator
+from stylewav_pl.optimisation.building import check_spaces
 from stylewav_pl.training import audio
 from stylewav_pl.training.audio_losses import InfoNCE
 from stylewav_pl.training.face_targets import Prompts, embed_prompts, make_face_targets, prompt_logits
@@ -181,7 +182,8 @@ def tune(
         parts: Which people of the recordings; never ``held-out``.
 
     Raises:
-        ConfigError: The recordings cannot be used, or espeak-ng is wanted and missing.
+        ConfigError: The recordings cannot be used, espeak-ng is wanted and missing, or the listener does not
+            reach the teacher's space.
         WeightsError: A network cannot be loaded.
     """
     torch.set_num_threads(threads)
@@ -192,14 +194,15 @@ def tune(
     synthetic = make_voice_bank(
         folder / "synthetic", count=clips, seed=seed, voices=voices, processes=threads, progress=progress
     )
-    teacher = load_image_text_embedder(clip_model)
+    teacher, ear = load_image_text_embedder(clip_model), load_audio_embedder(listener)
+    check_spaces(teacher, ear)
     prompts = embed_prompts(teacher)
     faces = make_face_targets(teacher, load_generator(generator) if generator is not None else None, seed)
     bank = make_people_bank(
         chosen,
         synthetic,
         folder / "moved",
-        listener=load_audio_embedder(listener),
+        listener=ear,
         faces=faces,
         prompts=prompts,
         copies=copies,

@@ -5,6 +5,7 @@ drawn or generated, which share nothing else: the two lie together, all others a
 numbers behind an identity, thrown away in the end, teaches what is smaller than the tone of the skin.
 """
 
+import glob
 from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from stylewav_pl.training.identity_faces import VERSIONS, WINDOW, People, people
 from stylewav_pl.training.image_augmentation import move, recolour
 from stylewav_pl.training.learning_rates import damped_cosine, set_rates
 from stylewav_pl.training.loop import descend, move_average, run_resumable
+from stylewav_pl.weights.digest import sha256_of
+from stylewav_pl.weights.registry import resolve
 from stylewav_pl.weights.store import save_weights
 
 KIND, ARCHITECTURE = "identity", "separable"
@@ -57,8 +60,8 @@ def train(
     The weights written every ``save_every`` steps are usable, though unfinished.
 
     Args:
-        output: The weight file; ``<output>.faces`` and ``<output>.state`` beside it hold what is needed to
-            go on after an interruption.
+        output: The weight file; ``<output>.<settings>.faces`` and ``<output>.state`` beside it hold what is
+            needed to go on after an interruption.
         steps: Optimiser steps; all take about twenty minutes on one core, and the faces three before.
         seed: Decides on everything random.
         identities: How many there are, four faces each.
@@ -73,9 +76,10 @@ def train(
         WeightsError: The generator cannot be loaded.
     """
     torch.set_num_threads(threads)
-    kept = output.with_name(output.name + ".faces")
-    if not resume:
-        kept.unlink(missing_ok=True)
+    kept = faces_beside(output, identities, seed, generator)
+    for other in output.parent.glob(f"{glob.escape(output.name)}.*faces*"):
+        if not resume or other != kept:
+            other.unlink()
 
     def shown(starts: range) -> Iterable[int]:
         bar: Iterable[int] = tqdm(starts, desc="faces", disable=not progress, mininterval=5)
@@ -95,6 +99,22 @@ def train(
         progress=progress,
     )
     kept.unlink(missing_ok=True)
+
+
+def faces_beside(output: Path, identities: int, seed: int, generator: str | Path) -> Path:
+    """Returns where faces are kept: by all that decides them, so that no start learns from those of another.
+
+    Args:
+        output: The weight file.
+        identities: How many there are.
+        seed: Of the training.
+        generator: Makes half of the faces.
+
+    Raises:
+        WeightsError: There is no such generator.
+    """
+    maker = sha256_of(resolve(generator, "generator"))[:12]
+    return output.with_name(f"{output.name}.{identities}-{seed}-{maker}.faces")
 
 
 def write(output: Path, network: PocketIdentityNetwork) -> None:

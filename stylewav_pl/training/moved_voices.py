@@ -6,6 +6,7 @@ were recorded, and neither pitch nor timbre alone is a shortcut.
 """
 
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def moved_at_random(recordings: Sequence[Recording], copy: int, seed: int, cache
         recordings: Of training people only.
         copy: Number of the copy.
         seed: Decides, with the number of recording and copy, how each is moved.
-        cache: Folder that keeps the copies.
+        cache: Folder that keeps the copies, each by what was moved and how.
 
     Returns:
         int16, mono, 16 kHz.
@@ -56,10 +57,11 @@ def moved_at_random(recordings: Sequence[Recording], copy: int, seed: int, cache
     cache.mkdir(parents=True, exist_ok=True)
     moved = []
     for number, recording in enumerate(tqdm(recordings, desc=f"moved voices {copy}", disable=None)):
-        file = cache / f"{recording.path.stem}-{seed}-{copy}.npy"
+        random = np.random.default_rng([seed, copy, number])
+        tract, semitones = np.exp(random.uniform(-TRACT, TRACT)), random.uniform(-SEMITONES, SEMITONES)
+        told = sha256(recording.waveform.tobytes() + np.array([tract, semitones]).tobytes())
+        file = cache / f"{told.hexdigest()[:32]}.npy"
         if not file.is_file():
-            random = np.random.default_rng([seed, copy, number])
-            tract, semitones = np.exp(random.uniform(-TRACT, TRACT)), random.uniform(-SEMITONES, SEMITONES)
             beside = file.with_suffix(".new.npy")
             np.save(beside, as_int16(move_voice(recording.waveform, tract, semitones)))
             beside.replace(file)

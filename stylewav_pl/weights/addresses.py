@@ -19,14 +19,13 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from filelock import FileLock
 
 from stylewav_pl.errors import ConfigError, OutputError, printable
+from stylewav_pl.runs.objects import PART_BYTES, Objects, open_bucket, reason_of
 from stylewav_pl.runs.objects import SCHEMES as STORES
-from stylewav_pl.runs.objects import Objects, open_bucket, reason_of
 from stylewav_pl.weights.cache import DIRECTORY, cache_directory
 from stylewav_pl.weights.download import LARGEST, Patience, UnavailableError, check_room, download
 from stylewav_pl.weights.offline import OFFLINE, is_offline
 
 WEB = ("http", "https")
-PART_BYTES = 8 << 20  # of one request to a store, which has 30 s for it
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(/?)(.*)", re.DOTALL)  # a Path has lost one of the slashes
 _seen: dict[tuple[Path, str], "_Version"] = {}  # by cache and address: a process stays with one version
 

@@ -121,7 +121,9 @@ def test_shards_are_read_ahead_without_a_fork(tmp_path: Path, disk: Path) -> Non
     assert sum(len(batch.waveforms) for batch in batches(Shards("s3://bucket/shards/"), 2)) == len(NAMES)
 
 
-def test_shards_with_an_index_are_never_fetched_whole(tmp_path: Path, disk: Path, server: Flaky) -> None:
+def test_shards_with_an_index_are_never_fetched_whole(
+    tmp_path: Path, disk: Path, server: Flaky, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out"
     write_shards(ClipDataModule([Folder(disk, labels="csv")]), out)
     for path in out.iterdir():
@@ -136,6 +138,9 @@ def test_shards_with_an_index_are_never_fetched_whole(tmp_path: Path, disk: Path
         assert all(map(torch.equal, batch.waveforms, other.waveforms))
     assert server.asked.count(("GET", "clips-00000.tar")) == len(NAMES) + 1, "one for each sound"
     assert not list((tmp_path / "cache").rglob("*.tar"))
+    monkeypatch.setattr(store_recordings, "LARGEST", 1000)
+    with pytest.raises(AudioError, match="The recording is larger"):
+        there.read(there.list_clips()[0], 16_000, Window())
 
 
 @pytest.mark.parametrize(
@@ -145,6 +150,7 @@ def test_shards_with_an_index_are_never_fetched_whole(tmp_path: Path, disk: Path
         ('["v0", "v0.wav", 512,', '["v0", "v0.wav", 512000,'),
         ('["v0", "v0.wav", 512,', '["v0", "v0.wav", -512,'),
         ('["v0", "v0.wav", 512,', '[["v0"], "v0.wav", 512,'),
+        ('"", {}]', '"", []]'),
         ('"entries"', '"others"'),
         ("{", ""),
     ],

@@ -10,7 +10,7 @@ from stylewav_pl.embedders import load_audio_embedder, load_image_text_embedder,
 from stylewav_pl.embedders.audioclip_front_end import decibels
 from stylewav_pl.embedders.base import Space, tower_mark
 from stylewav_pl.errors import ConfigError, WeightsError
-from stylewav_pl.module import check_spaces
+from stylewav_pl.optimisation.building import check_spaces
 from stylewav_pl.types import AudioError
 
 TENSORS = audioclip_tensors()

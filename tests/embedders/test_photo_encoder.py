@@ -116,6 +116,7 @@ def test_no_steps_need_an_encoder() -> None:
         (lambda named: named.pop("styles.7.linear.weight"), "found 7 heads"),
         (lambda named: named.pop("body.7.res_layer.1.weight"), "3 groups"),
         (lambda named: named["body.0.res_layer.1.weight"].fill_(torch.nan), "not finite"),
+        (lambda named: named.update({"body.0.res_layer.1.weight": torch.tensor(1.0)}), "3 groups"),
         (lambda named: named.update({"latlayer2.weight": torch.zeros(64, 31, 1, 1)}), "does not fit"),
     ],
 )

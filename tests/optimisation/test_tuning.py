@@ -16,6 +16,7 @@ from stylewav_pl.embedders.linear import LinearImageTextEmbedder
 from stylewav_pl.errors import ConfigError, WeightsError
 from stylewav_pl.generators import LinearGenerator, StyleGAN2
 from stylewav_pl.module import StyleWav
+from stylewav_pl.optimisation import latent_files
 from stylewav_pl.optimisation.hardware import Speed
 from stylewav_pl.optimisation.inversion import Inversion, psnr
 from stylewav_pl.optimisation.latent_files import read_latent
@@ -122,16 +123,25 @@ def test_the_face_can_be_rendered_again_and_edited_from_its_file(tmp_path: Path)
     again = optimise(model, ["a"])
     assert again.tuning.keys() == result.tuning.keys()
     torch.testing.assert_close(again.curves[0, 0], result.curves[0, -1])
-    with pytest.raises(ConfigError, match=r"data\.cohort_size is 2"):
-        optimise(system(Start(latent=str(tmp_path / "a.safetensors")), size=2), ["a", "b"])
+    for latent, when in ((tmp_path / "a.safetensors", "built"), (tmp_path, "read")):
+        start = Start(latent=str(latent))
+        with pytest.raises(ConfigError, match=r"data\.cohort_size is 2"):
+            model = system(start, size=2)
+            assert when == "read"
+            optimise(model, ["a", "b"])
+        with pytest.raises(ConfigError, match=r"model\.speed\.compile"):
+            model = system(start, speed=Speed(compile=True))
+            assert when == "read"
+            optimise(model, ["a"])
 
 
 def test_contradictions_are_refused(tmp_path: Path) -> None:
     place = folder(tmp_path)
     with pytest.raises(ConfigError, match=r"model\.start\.photo names none"):
         Start(tuning=QUICK)
-    with pytest.raises(ConfigError, match=r"data\.cohort_size is 3"):
-        system(tuned_start(place), size=3)
+    for size in (3, "auto"):
+        with pytest.raises(ConfigError, match=rf"data\.cohort_size is {size}"):
+            system(tuned_start(place), size=size)
     with pytest.raises(ConfigError, match=r"model\.speed\.compile"):
         system(tuned_start(place), speed=Speed(compile=True))
     with pytest.raises(ConfigError, match="the generator is a LinearGenerator"):
@@ -156,6 +166,29 @@ def test_a_change_of_another_generator_is_refused() -> None:
     for one in hostile:
         with pytest.raises(WeightsError, match="The tuning in a file"):
             check_delta(one, network, "a file")
+
+
+def test_a_small_file_cannot_ask_for_a_large_product() -> None:
+    network = generator()
+    delta = tune(
+        network.w_mean, photo(), network, LinearImageTextEmbedder(), W(), Tuning(1, rank=1), PIXELS, seed=1
+    )
+    up, down = list(delta)[:2]
+    for hostile in ({up: torch.zeros(50_000, 1)}, {down: torch.zeros(1, 50_000)}):
+        with pytest.raises(
+            WeightsError, match=re.escape(f"does not fit the generator ({next(iter(hostile))})")
+        ):
+            check_delta({**delta, **hostile}, network, "a file")
+
+
+def test_a_full_change_may_be_larger_than_any_latent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latent_files, "MOST_BYTES", 100)
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(latent_file(torch.zeros(7), "a", {}, {"tuning.a.weight.full": torch.zeros(4, 4, 3, 3)}))
+    assert list(read_latent(path).tuning) == ["tuning.a.weight.full"]
+    torch.save(torch.zeros(100), tmp_path / "b.pt")
+    with pytest.raises(WeightsError, match="larger than a latent can be"):
+        read_latent(tmp_path / "b.pt")
 
 
 def perform(command: str, run: Path, size: int, *words: str) -> int:

@@ -21,3 +21,9 @@ def test_what_leads_elsewhere_is_refused(path: str) -> None:
     """A line may come from a store that somebody else can write."""
     with pytest.raises(ValueError, match="no file of a run"):
         CohortFiles.from_json(line(path))
+
+
+@pytest.mark.parametrize("size", ["null", '"many"', "-1", "true", "1.5"])
+def test_a_size_that_is_none_is_refused(size: str) -> None:
+    with pytest.raises(ValueError, match="no size and SHA-256"):
+        CohortFiles.from_json(line("images/a.png").replace("[1,", f"[{size},"))

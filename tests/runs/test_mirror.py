@@ -326,6 +326,16 @@ def test_a_claim_of_which_an_answer_was_lost_is_kept(url: str, monkeypatch: pyte
     assert Objects(url).read(CLAIM) is None
 
 
+def test_a_run_whose_store_is_gone_does_not_ask_it_once_more(url: str, server: Flaky) -> None:
+    """Each question to a store that does not answer takes minutes."""
+    claim = Claim(Objects(url), "here")
+    claim.acquire(print)
+    claim._lost = OutputError(url, "no answer")
+    server.asked.clear()
+    claim.release()
+    assert not server.asked
+
+
 def test_whoever_has_lost_a_claim_never_takes_it_back(url: str) -> None:
     first, second = (Claim(Objects(url), "here") for _ in range(2))
     first.acquire(print)

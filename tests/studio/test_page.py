@@ -272,4 +272,4 @@ def test_a_closed_page_leaves_no_faces_behind(visit: Any, met: list[Visitor]) ->
 
 
 def test_the_page_says_that_it_shows_no_portrait(visit: Any) -> None:
-    assert visit().get_by_text(NOTICE).is_visible()
+    visit().get_by_text(NOTICE).wait_for(state="visible")

@@ -31,7 +31,8 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(output: Path, faces: Path, **options: int) -> None:
-    output.with_name(output.name + ".faces").write_bytes(faces.read_bytes())  # as an earlier start left them
+    kept = identity.faces_beside(output, 6, 0, "pocket")
+    kept.write_bytes(faces.read_bytes())  # as an earlier start left them
     identity.train(output, steps=4, identities=6, threads=torch.get_num_threads(), progress=False, **options)
 
 
@@ -123,6 +124,24 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(
     for name, tensor in whole.items():
         torch.testing.assert_close(parts[name], tensor, msg=name)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["parts", "whole"]
+
+
+def test_faces_of_other_settings_are_not_learned_from(
+    tmp_path: Path, faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+
+    def stop(path: Path, *_: object) -> None:
+        asked.append(path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(identity, "people", stop)
+    for seed in (1, 0):
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "network", faces, seed=seed)
+    other, own = asked
+    assert not other.exists(), "neither used nor left behind"
+    assert own.is_file() and sorted(tmp_path.iterdir()) == [own]
 
 
 def test_the_command_trains_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

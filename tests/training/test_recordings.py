@@ -3,6 +3,7 @@ worked out by hand."""
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from stylewav_pl.training.face_targets import (
     make_face_targets,
     text_loss,
 )
-from stylewav_pl.training.moved_voices import heard_by, move_voice
+from stylewav_pl.training.moved_voices import heard_by, move_voice, moved_at_random
 from stylewav_pl.training.people_bank import group_weights, make_people_bank
 from stylewav_pl.training.pitch_shift import log_envelope, shift_pitch
 from stylewav_pl.training.recording_conditions import (
@@ -306,6 +307,19 @@ def test_a_bank_has_recordings_other_mouths_and_what_they_should_become(
     ]
     assert lesson.sex[:8][~torch.tensor(grown)].min() > 0, "nobody says what a child's sex is"
     assert lesson.age[:8].argmax(dim=1).tolist() == [int(known) for known in grown]
+
+
+def test_moved_voices_are_kept_by_what_was_moved(folder: Folder, tmp_path: Path) -> None:
+    """Files of the same name, and a table that has changed."""
+    everyone = read_recordings(folder(1))
+    one, other = (replace(recording, path=Path("same.wav")) for recording in everyone[:2])
+    for recording, source in ((one, everyone[0]), (other, everyone[1])):
+        vars(recording)["waveform"] = source.waveform
+    first = moved_at_random([one, other], 0, 0, tmp_path)
+    assert not np.array_equal(*first)
+    swapped = moved_at_random([other, one], 0, 0, tmp_path)
+    again = moved_at_random([one, other], 0, 0, tmp_path)
+    assert all(map(np.array_equal, first, again)) and len(swapped[0]) != len(first[1])
 
 
 def test_groups_are_drawn_by_their_shares() -> None:
