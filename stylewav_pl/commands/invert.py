@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stylewav_pl.commands.collector import collect_as_usual
 from stylewav_pl.commands.options import Options
 from stylewav_pl.errors import ConfigError, OutputError
 
@@ -120,6 +121,7 @@ def _invert_all(names: dict[str, Path], asked: argparse.Namespace) -> None:
     from stylewav_pl.optimisation.tuning import Tuning, tunable, tune, tuned
     from stylewav_pl.runs.plan import clip_seed
 
+    collect_as_usual()
     given = {"steps": asked.steps, "learning_rate": asked.learning_rate, "perceptual": asked.perceptual}
     given |= {"encoder": asked.encoder}
     settings = Inversion(**{name: value for name, value in given.items() if value is not None})

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stylewav_pl.commands.collector import collect_as_usual
 from stylewav_pl.commands.pocket_options import parser
 from stylewav_pl.errors import ConfigError
 
@@ -43,6 +44,7 @@ def run(command: str, options: list[str]) -> int:
     Each uses those trained before it from the same directory, else the shipped ones.
     """
     asked = parser().parse_args(options)
+    collect_as_usual()  # what is loaded later is little beside a training
     (train if asked.action == "train" else evaluate)(asked)
     return 0
 

@@ -6,6 +6,7 @@ are not listed.
 
 import os
 import secrets
+import shutil
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -53,6 +54,10 @@ def fetch_tables(address: str, locales: Sequence[str] | None, splits: Sequence[s
         )
     for name, tables in chosen.items():
         _link(f"{address}/{name}", tables, splits, root / name)
+    if locales is None:  # every folder counts
+        for folder in root.glob("*/"):
+            if folder.name not in chosen:
+                shutil.rmtree(folder, ignore_errors=True)
     return root
 
 
@@ -105,6 +110,9 @@ def _link(address: str, there: Sequence[str], splits: Sequence[str], folder: Pat
             link = folder / f".{secrets.token_hex(4)}"
             link.symlink_to(RemoteFile(f"{address}/{name}", "The table").locate().absolute())
             os.replace(link, folder / name)
+        for name in DURATIONS:
+            if name != durations:  # the release may have had it before
+                (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(
             f"{folder} cannot be written ({error.strerror or error}). Set {DIRECTORY} to a directory with "

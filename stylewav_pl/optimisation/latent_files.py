@@ -23,7 +23,7 @@ from stylewav_pl.weights.state_dict import read_state_dict
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".npz", ".npy")
 MOST_BYTES = 64 << 20  # a latent of the largest published generators takes 40 kB
-MOST_TUNED_BYTES = 1 << 30  # a full change of their convolutions 100 MB
+MOST_TUNED_BYTES = 256 << 20  # a full change of their convolutions takes 100 MB
 SAME = 1e-5  # rows of W+ that differ by less are one w
 
 

@@ -78,8 +78,10 @@ class Networks:
         if judge == guide or judge_sha256 == guide_sha256 != "":
             judge, judge_sha256 = guide, guide_sha256
         others = [other["source"] for other in self.model.get("guides") or ()]
-        if same := [name for name in others if self._sha256(f"guide {name}") == judge_sha256 != ""]:
-            judge = guide = same[0]  # what the notes then say of it is true of any of several guides
+        in_loss = {f"guide {name}": name for name in others}
+        in_loss |= {"identity": name_of(self.model.get("identity"))}
+        if same := [name for key, name in in_loss.items() if self._sha256(key) == judge_sha256 != ""]:
+            judge = guide = same[0]  # what the notes then say is true of whatever is optimised against
         elif judge != guide:
             guide = " and ".join([guide, *others])
         return Scoring(self.clip_score.prompts, guide, judge, seed, judge_sha256)

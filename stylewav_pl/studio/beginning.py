@@ -64,7 +64,7 @@ class Beginning:
             WeightsError: The file holds no latent.
         """
         if self.place == PRIOR_START:
-            yield {}  # as the call does it: with words at samples
+            yield {}  # as the call does it, with words and without
         elif not self.is_earlier_face:
             yield {"start": self.place}
         elif self.place == SAVED and self.file is not None:

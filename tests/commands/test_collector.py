@@ -2,9 +2,12 @@
 
 import gc
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from stylewav_pl.cli import main
 from stylewav_pl.commands.collector import SELDOM, collect_as_usual, collect_seldom
 
 
@@ -23,6 +26,23 @@ def test_it_is_looked_for_seldom_until_everything_is_loaded(usual: tuple[int, in
     collect_as_usual()
     assert gc.get_threshold() == usual
     assert gc.get_freeze_count() > 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["pocket", "evaluate", "faces", "--weights", "nothing-here"],
+        ["invert", "me.png", "-o", "out", "--generator", "nothing-here"],
+    ],
+)
+def test_whoever_works_for_long_looks_as_usual(
+    usual: tuple[int, int, int], words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (8, 8)).save("me.png")
+    collect_seldom()
+    assert main(words) == 2
+    assert gc.get_threshold() == usual
 
 
 def test_a_program_that_never_began_stays_as_it_is(usual: tuple[int, int, int]) -> None:

@@ -22,6 +22,7 @@ from stylewav_pl.data import (
     Shards,
     store_recordings,
 )
+from stylewav_pl.data.common_voice_store import fetch_tables
 from stylewav_pl.data.shard_contents import search
 from stylewav_pl.data.shard_index import index_text, read_index
 from stylewav_pl.data.shard_writer import write_shards
@@ -243,6 +244,25 @@ def test_what_is_missing_in_a_release_is_told(release: Any, rows: list[Any], tmp
             CommonVoice(url, "sex", SEXES, **options).list_clips()
     with pytest.raises(ConfigError, match="found nothing"):
         CommonVoice("s3://bucket/nothing", "sex", SEXES).list_clips()
+
+
+def test_what_a_release_has_no_more_is_forgotten(release: Any, rows: list[Any], tmp_path: Path) -> None:
+    release(tmp_path / "cv", 25).write(rows)
+    store, table = Objects("s3://bucket/shrunk"), tmp_path / "cv" / "en" / "validated.tsv"
+    others = ("de/validated.tsv", "en/clip_durations.tsv")
+    store.write("en/validated.tsv", table)
+    store.write(others[0], table)
+    store.write(others[1], b"clip\tduration[ms]\ncommon_voice_en_male0.mp3\t1\n")
+
+    def found() -> set[str]:
+        addresses._seen.clear()
+        root = fetch_tables("s3://bucket/shrunk", None, ["validated"])
+        return {path.relative_to(root).as_posix() for path in root.rglob("*.tsv")}
+
+    assert found() == {"en/validated.tsv", *others}
+    for name in others:
+        store.remove(name)
+    assert found() == {"en/validated.tsv"}
 
 
 def test_what_is_not_there_is_skipped_and_a_store_that_refuses_ends_the_run(

@@ -145,5 +145,7 @@ def test_their_hashes_are_kept_and_none_of_them_is_an_independent_judge() -> Non
     assert networks.weights["guide pocket-judge"]["sha256"] == networks.weights["judge"]["sha256"]
     told = networks.scoring(0)
     assert told.guide == told.judge == "pocket-judge"
+    whose = Networks({**model, "guides": None, "identity": "pocket-judge"}, networks.clip_score).scoring(0)
+    assert (whose.guide, whose.judge) == ("pocket-judge", "pocket-judge"), "it is part of the loss"
     independent = Networks(model, ClipScore({"sex": {"male": "a man"}}, "linear")).scoring(0)
     assert (independent.guide, independent.judge) == ("pocket and pocket-judge", "linear")
