@@ -55,16 +55,15 @@ def recording_at(address: str) -> Iterator[Path]:
         ConfigError: The store does not give it.
     """
     _check_online(f"The recording {address} cannot be fetched")
-    scheme, _, rest = address.partition("://")
-    bucket, _, key = rest.partition("/")
-    with tempfile.NamedTemporaryFile(prefix="stylewav-", suffix=os.path.splitext(key)[1][:10]) as file:
+    bucket, name = open_bucket(address)
+    with tempfile.NamedTemporaryFile(prefix="stylewav-", suffix=os.path.splitext(name)[1][:10]) as file:
 
         def write(data: bytes) -> None:
             check_size(file.tell() + len(data))
             file.write(data)
 
         try:
-            there = open_bucket(f"{scheme}://{bucket}").fetch(key, write)
+            there = bucket.fetch(name, write)
         except OutputError as error:
             raise ConfigError(
                 f"The recording {address} could not be fetched: {_reason(error)}. What was finished is safe; "

@@ -253,11 +253,11 @@ def tuned(generator: Generator, delta: Delta) -> Iterator[None]:
         yield
         return
     network = tunable(generator)
-    weights, prepared = _weights(network), _prepared(network)
-    kept = {name: weights[name].detach().clone() for name in changes(delta)}
+    weights, prepared, added = _weights(network), _prepared(network), changes(delta)
+    kept = {name: weights[name].detach().clone() for name in added}
     try:
         with torch.no_grad():
-            for name, change in changes(delta).items():
+            for name, change in added.items():
                 weights[name].add_(change.to(weights[name]).reshape(weights[name].shape))
         for layer, before in zip(network.convolutions, prepared, strict=True):
             if (frozen := before["frozen_weight"]) is not None:

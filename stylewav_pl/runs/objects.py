@@ -101,12 +101,9 @@ class Objects:
 
     def head(self, name: str) -> tuple[str, int] | None:
         """Tells the entity tag of an object and its bytes; None where there is none."""
-        with self._told():
-            try:
-                found = self._library.head(self._store, name)
-            except FileNotFoundError:
-                return None
-            return found["e_tag"] or found["last_modified"].isoformat(), found["size"]
+        if (found := self._head(name)) is None:
+            return None
+        return found["e_tag"] or found["last_modified"].isoformat(), found["size"]
 
     def part(self, name: str, tag: str, start: int, end: int) -> bytes | None:
         """Reads bytes of the version of an object that has this tag; None where it is not there any more."""
@@ -124,12 +121,15 @@ class Objects:
 
     def version(self, name: str) -> Any:
         """Tells which version of an object there is; None where there is none."""
+        found = self._head(name)
+        return None if found is None else _version(found)
+
+    def _head(self, name: str) -> Any:
         with self._told():
             try:
-                found = self._library.head(self._store, name)
+                return self._library.head(self._store, name)
             except FileNotFoundError:
                 return None
-            return _version(found)
 
     def write(self, name: str, data: bytes | Path, anew: bool = False, over: Any = None) -> Any:
         """Writes an object whole.
@@ -220,13 +220,17 @@ class Objects:
             raise OutputError(self.url, reason_of(error)) from error
 
 
-def open_bucket(bucket: str) -> Objects:
-    """Returns the objects of a bucket; connections stay open from one to the next.
+def open_bucket(address: str) -> tuple[Objects, str]:
+    """Returns the bucket that an object lies in, and its name there.
+
+    Connections stay open from one object to the next.
 
     Raises:
-        ConfigError: It cannot be used.
+        ConfigError: The bucket cannot be used.
     """
-    return _store(bucket, os.environ.get("AWS_ENDPOINT_URL"))
+    scheme, _, rest = address.partition("://")
+    bucket, _, name = rest.partition("/")
+    return _store(f"{scheme}://{bucket}", os.environ.get("AWS_ENDPOINT_URL")), name
 
 
 @lru_cache(maxsize=64)

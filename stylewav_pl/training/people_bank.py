@@ -109,21 +109,20 @@ def make_people_bank(
     years = torch.tensor([person.years for person in people])
     known = told(male, years, faces, heard_by(listener, waves), prompts)
     moved = [wave for copy in range(copies) for wave in moved_at_random(recordings, copy, seed, cache)]
-    parts = [(waves, known, group_weights(people))]
+    parts = {"recorded": (waves, known, group_weights(people))}
     if moved:
-        parts.append((moved, answered(heard_by(listener, moved), prompts), equal(len(moved))))
+        parts["moved"] = (moved, answered(heard_by(listener, moved), prompts), equal(len(moved)))
     if synthetic is not None:
         years = torch.from_numpy(np.asarray(synthetic.years))
         lesson = told(torch.from_numpy(synthetic.male == 1), years, faces, None, prompts)
-        parts.append((list(synthetic.waveforms), lesson, equal(len(synthetic))))
-    names = ["recorded", *(["moved"] if moved else []), *(["synthetic"] if synthetic is not None else [])]
-    shares = np.array([SHARES[name] for name in names])
-    weights = [share * part[2] for share, part in zip(shares / shares.sum(), parts, strict=True)]
-    lessons = [part[1] for part in parts]
+        parts["synthetic"] = (list(synthetic.waveforms), lesson, equal(len(synthetic)))
+    shares = np.array([SHARES[name] for name in parts])
+    voices, lessons, weights = zip(*parts.values(), strict=True)
+    weighed = [share * weight for share, weight in zip(shares / shares.sum(), weights, strict=True)]
     return PeopleBank(
-        [wave for part in parts for wave in part[0]],
-        Lesson(*(torch.cat([getattr(one, name) for one in lessons]) for name in ("targets", "sex", "age"))),
-        np.concatenate(weights),
+        [wave for part in voices for wave in part],
+        Lesson(*map(torch.cat, zip(*lessons, strict=True))),
+        np.concatenate(weighed),
         len(recordings),
     )
 

@@ -143,11 +143,10 @@ class RemoteFile:
         version = self._version()
         if is_offline():
             raise self._absent()
-        scheme, _, rest = self.url.partition("://")
-        objects = open_bucket(f"{scheme}://{rest.partition('/')[0]}")
+        bucket, _ = open_bucket(self.url)
         for begin in range(start, end, PART_BYTES):
             with self.told():
-                data = objects.part(self._key, version.tag, begin, min(end, begin + PART_BYTES))
+                data = bucket.part(self._key, version.tag, begin, min(end, begin + PART_BYTES))
                 if not data:
                     raise UnavailableError("the object was changed meanwhile")
             yield data

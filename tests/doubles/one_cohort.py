@@ -9,7 +9,7 @@ from torch import Tensor
 
 from stylewav_pl.commands.trainer_settings import FORCED
 from stylewav_pl.embedders.linear import LinearAudioEmbedder, LinearImageTextEmbedder
-from stylewav_pl.generators import LinearGenerator
+from stylewav_pl.generators import LinearGenerator, StyleGAN2
 from stylewav_pl.module import StyleWav
 from stylewav_pl.types import Clip, ClipBatch, CohortResult
 
@@ -51,6 +51,15 @@ class Kept(Callback):
 
 class Cohorts(list):
     """What the trainer takes for a data loader."""
+
+
+def small_stylegan2() -> StyleGAN2:
+    """Four convolutions, of 4 and 8 px, whose mean face is not the origin."""
+    torch.manual_seed(1)
+    network = StyleGAN2({4: 6, 8: 5}, z_dim=6, w_dim=7, mapping_depth=2)
+    with torch.no_grad():
+        network.w_mean.copy_(torch.randn(7))
+    return network
 
 
 def waveform(name: str) -> Tensor:

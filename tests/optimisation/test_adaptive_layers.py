@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from one_cohort import CountingAudio, CountingGuide, optimise
+from one_cohort import CountingAudio, CountingGuide, optimise, small_stylegan2
 from torch import Tensor
 
 from stylewav_pl.errors import ConfigError
-from stylewav_pl.generators import StyleGAN2
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.adaptive_layers import AdaptiveLayers, Layers
 from stylewav_pl.optimisation.latents import LatentSpace, S, W, WPlus
@@ -21,17 +20,16 @@ NO_WORDS = ClipBatch(0, (), ())
 NAMES = ["a", "bc", "d", "ef", "g", "hij"]
 
 
-def generator() -> StyleGAN2:
-    torch.manual_seed(1)
-    network = StyleGAN2({4: 6, 8: 5}, z_dim=6, w_dim=7, mapping_depth=2)
-    with torch.no_grad():
-        network.w_mean.copy_(torch.randn(7))
-    return network
-
-
 def system(space: LatentSpace, layers: object, size: int, steps: int = 3) -> StyleWav:
     return StyleWav(
-        generator(), CountingGuide(), CountingAudio(), size, space, Start(0.8), num_steps=steps, layers=layers
+        small_stylegan2(),
+        CountingGuide(),
+        CountingAudio(),
+        size,
+        space,
+        Start(0.8),
+        num_steps=steps,
+        layers=layers,
     )
 
 
@@ -78,9 +76,9 @@ def test_styles_are_chosen_without_those_that_the_space_holds() -> None:
 
 
 def test_the_word_alone_means_a_third() -> None:
-    assert Layers("adaptive", WPlus(), generator()).count == 1
-    assert Layers("adaptive", S(), generator()).count == 1
-    assert Layers(AdaptiveLayers(4), WPlus(), generator()).count == 4
+    assert Layers("adaptive", WPlus(), small_stylegan2()).count == 1
+    assert Layers("adaptive", S(), small_stylegan2()).count == 1
+    assert Layers(AdaptiveLayers(4), WPlus(), small_stylegan2()).count == 4
 
 
 @pytest.mark.parametrize(
@@ -93,7 +91,7 @@ def test_the_word_alone_means_a_third() -> None:
 )
 def test_what_contradicts_itself(space: LatentSpace, layers: object, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        Layers(layers, space, generator())
+        Layers(layers, space, small_stylegan2())
 
 
 @pytest.mark.parametrize("change", [{"count": 0}, {"steps": 0}])

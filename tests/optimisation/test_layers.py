@@ -2,11 +2,10 @@
 
 import pytest
 import torch
-from one_cohort import CountingAudio, CountingGuide, optimise
+from one_cohort import CountingAudio, CountingGuide, optimise, small_stylegan2
 from torch import Tensor
 
 from stylewav_pl.errors import ConfigError
-from stylewav_pl.generators import StyleGAN2
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.latents import LatentSpace, S, W, WPlus
 from stylewav_pl.optimisation.layers import held_entries, layer_names
@@ -14,22 +13,16 @@ from stylewav_pl.optimisation.layers import held_entries, layer_names
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers.*")  # one cohort needs none
 
 
-def generator() -> StyleGAN2:
-    torch.manual_seed(1)
-    network = StyleGAN2({4: 6, 8: 5}, z_dim=6, w_dim=7, mapping_depth=2)
-    with torch.no_grad():
-        network.w_mean.copy_(torch.randn(7))
-    return network
-
-
 def moved(space: LatentSpace, layers: list[str] | None) -> Tensor:
-    model = StyleWav(generator(), CountingGuide(), CountingAudio(), 2, space, num_steps=3, layers=layers)
+    model = StyleWav(
+        small_stylegan2(), CountingGuide(), CountingAudio(), 2, space, num_steps=3, layers=layers
+    )
     result = optimise(model, ["a", "b"])
     return (result.latents != model.mean_latent).flatten(start_dim=1)
 
 
 def test_rows_of_w_plus() -> None:
-    network = generator()
+    network = small_stylegan2()
     for layers, rows in ((["1"], [1]), (["0-1", "3"], [0, 1, 3]), (None, range(network.num_ws))):
         expected = torch.zeros(network.num_ws, network.w_dim, dtype=torch.bool)
         expected[list(rows)] = True
@@ -37,7 +30,7 @@ def test_rows_of_w_plus() -> None:
 
 
 def test_styles_by_name_and_by_the_vector_that_they_follow() -> None:
-    network = generator()
+    network = small_stylegan2()
     assert layer_names(S(), network) == ["conv1", "to_rgb1", "conv2", "conv3", "to_rgb2"]
     sizes = [layer.channels for layer in network.style_layers]
     of_names = held_entries(["conv3", "to_rgb1"], S(), network)
@@ -63,4 +56,4 @@ def test_styles_by_name_and_by_the_vector_that_they_follow() -> None:
 )
 def test_layers_that_are_not_there(space: LatentSpace, layers: list[str], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        held_entries(layers, space, generator())
+        held_entries(layers, space, small_stylegan2())

@@ -103,7 +103,6 @@ def test_the_start_that_a_document_names_fits_into_the_one_of_edits(document: st
     root = Path(__file__).resolve().parents[2]
     shipped = yaml.safe_load((root / "configs/edit.yaml").read_text("utf-8"))["model"]["start"]
     told = re.findall(r"edit\.yaml --model\.start '(\{.*?\})'", (root / document).read_text("utf-8"))
-    starts = [
-        Start(**{**shipped, **json.loads(words, parse_int=float)}) for words in told
-    ]  # an option changes what it names
+    # an option changes what it names
+    starts = [Start(**{**shipped, **json.loads(words, parse_int=float)}) for words in told]
     assert [(start.latent, start.moved_by) for start in starts] == [("runs/demo/latents", "pocket")]

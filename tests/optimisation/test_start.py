@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from one_cohort import CountingAudio, CountingGuide, optimise
+from one_cohort import CountingAudio, CountingGuide, optimise, small_stylegan2
 
 from stylewav_pl.errors import ConfigError
-from stylewav_pl.generators import StyleGAN2
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.inversion import Inversion
 from stylewav_pl.optimisation.latents import LatentSpace, S, W, WPlus
@@ -23,24 +22,16 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers.*")
 COARSE = Start(0.5, truncation_cutoff=1)
 
 
-def generator() -> StyleGAN2:
-    torch.manual_seed(1)
-    network = StyleGAN2({4: 6, 8: 5}, z_dim=6, w_dim=7, mapping_depth=2)
-    with torch.no_grad():
-        network.w_mean.copy_(torch.randn(7))
-    return network
-
-
 def system(space: LatentSpace, start: Start = COARSE) -> StyleWav:
     settings = {"start": start, "num_steps": 1, "seed": 3, "frame_steps": (0,)}
-    return StyleWav(generator(), CountingGuide(), CountingAudio(), 3, space, **settings)
+    return StyleWav(small_stylegan2(), CountingGuide(), CountingAudio(), 3, space, **settings)
 
 
 @pytest.mark.parametrize("space", [WPlus(), S()], ids=lambda space: space.name)
 def test_the_coarse_layers_alone_are_pulled_to_the_mean(space: LatentSpace) -> None:
     result = optimise(system(space), ["a", None, "b"])
     other = optimise(system(space), [None, "b", "c"])
-    network = generator()
+    network = small_stylegan2()
     for row, id in enumerate("ab"):
         z = torch.randn(network.z_dim, generator=torch.Generator().manual_seed(clip_seed(3, id)))
         own = network.map(z[None])
