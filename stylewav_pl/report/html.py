@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def render_page(template: str, *styles: str, **content: Any) -> str:
         content: What the template needs; the style and its hash are added.
     """
     style = "".join((TEMPLATES / name).read_text("utf-8") for name in ("report.css", *styles))
-    html: str = _template(template).render(style=style, style_hash=_hash(style), **content)
+    html: str = _environment().get_template(template).render(style=style, style_hash=_hash(style), **content)
     return html
 
 
@@ -85,7 +86,8 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
-def _template(name: str) -> Any:
+@cache  # it keeps the templates compiled, which takes longer than to fill them in
+def _environment() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # here, since only the report needs it
 
     environment = Environment(
@@ -106,7 +108,7 @@ def _template(name: str) -> Any:
     numbers = {"number": _number, "interval": _interval, "p": _p, "share": _share, "anova": anova_text}
     environment.filters.update(**sentences, **numbers, means_differ=means_differ, rounded=_rounded)
     environment.tests["missing"] = _is_missing
-    return environment.get_template(name)
+    return environment
 
 
 def _is_missing(value: object) -> bool:
