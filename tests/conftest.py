@@ -32,6 +32,9 @@ os.environ.update(
     MPLBACKEND="Agg",
     OMP_NUM_THREADS="1",
     MKL_NUM_THREADS="1",
+    # What librosa compiles when it is imported runs for a moment: to optimise it takes as long again.
+    NUMBA_OPT="0",
+    NUMBA_CACHE_DIR=str(_CACHE / "numba"),
     # Nothing listens there: a process that a test starts cannot reach the network through the usual clients
     # either.
     HTTP_PROXY="http://127.0.0.1:9",

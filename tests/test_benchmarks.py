@@ -91,8 +91,8 @@ def test_coarse_steps_are_weighed_against_exact_ones(figures: Figures) -> None:
         assert rows["64 of 128 px, the last 2 steps full"]["share of the gain"] != 1
 
 
-def test_audio_files_are_counted(tmp_path: Path) -> None:
-    found = in_a_process(tmp_path, "encode", "--clips", "4")
+def test_audio_files_are_counted(figures: Figures) -> None:
+    found = figures("encode", "--clips", "4")
     assert found["both at once [clips/s]"] > 0
 
 

@@ -4,7 +4,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +61,18 @@ class Judged:
     @property
     def without_sex(self) -> Float[Tensor, "face embed"]:
         """What it sees but for the direction in which women and men differ, at unit length."""
-        judge, random = load_image_text_embedder(JUDGE), load_generator("pocket")
-        z, images = random_faces(random, 400, 1.0)
-        seen, male = embed(judge, images), attributes_of(z).sex > 0
-        axis = F.normalize(seen[male].mean(dim=0) - seen[~male].mean(dim=0), dim=0)
-        centred = self.embedded - seen.mean(dim=0)
+        mean, axis = random_women_and_men()
+        centred = self.embedded - mean
         return F.normalize(centred - (centred @ axis)[:, None] * axis, dim=1)
+
+
+@cache
+def random_women_and_men() -> tuple[Float[Tensor, " embed"], Float[Tensor, " embed"]]:
+    """Returns the mean of what the judge sees in random faces, and the direction from women to men."""
+    judge, random = load_image_text_embedder(JUDGE), load_generator("pocket")
+    z, images = random_faces(random, 400, 1.0)
+    seen, male = embed(judge, images), attributes_of(z).sex > 0
+    return seen.mean(dim=0), F.normalize(seen[male].mean(dim=0) - seen[~male].mean(dim=0), dim=0)
 
 
 def judged(images: Float[Tensor, "face 3 size size"]) -> Judged:
