@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from group_of_two import answer
 from torch import Tensor
 
 from stylewav_pl.evaluation.evaluate import evaluate
@@ -123,45 +124,35 @@ def record(number: int, scores: Tensor, members: Tensor) -> ClipRecord:
     )
 
 
-RANK = """
-import json, sys
-import torch
-from torch import distributed
-from stylewav_pl.evaluation.population_score import PopulationScore
-folder, rank = sys.argv[1], int(sys.argv[2])
-distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
-clips = torch.load(f"{folder}/rank-{rank}.pt", weights_only=True)
-shared, own = PopulationScore(3, 3), PopulationScore(3, 3, sync_on_compute=False)
-for metric in (shared, own):
-    metric.update(clips["scores"], clips["members"])
-answers = {"shared": shared.compute().tolist(), "own": own.compute().tolist()}
-open(f"{folder}/rank-{rank}.json", "w").write(json.dumps(answers))
-distributed.destroy_process_group()
+# The other process of the group: the first is the one that runs the tests, which has imported everything.
+OTHER = """
+import sys
+sys.path.insert(0, sys.argv[3])
+from pathlib import Path
+from group_of_two import answer
+answer(Path(sys.argv[1]), int(sys.argv[2]))
 """
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_two_processes_of_a_group_agree_on_the_mean_over_all_clips(tmp_path: Path) -> None:
+def test_two_processes_of_a_group_agree_on_the_mean_over_all_clips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scores, members = clips(40)
     shares = [(scores[:31], members[:31]), (scores[31:], members[31:])]
     for rank, (some, whose) in enumerate(shares):
         torch.save({"scores": some, "members": whose}, tmp_path / f"rank-{rank}.pt")
-    environment = {
-        **os.environ,
-        "GLOO_SOCKET_IFNAME": "lo",
-        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]),
-    }
-    processes = [
-        subprocess.Popen([sys.executable, "-c", RANK, str(tmp_path), str(rank)], env=environment)
-        for rank in range(2)
-    ]
-    try:
-        assert [process.wait(timeout=1100) for process in processes] == [0, 0]
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    search = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("PYTHONPATH", search)
+    doubles = REPOSITORY / "tests" / "doubles"
+    with subprocess.Popen([sys.executable, "-c", OTHER, str(tmp_path), "1", str(doubles)]) as other:
+        try:
+            answer(tmp_path, 0)
+            assert other.wait(timeout=1100) == 0
+        finally:
+            other.kill()
     for rank, share in enumerate(shares):
         answers = json.loads((tmp_path / f"rank-{rank}.json").read_text())
         np.testing.assert_allclose(answers["shared"], by_hand(scores, members), atol=1e-12)
