@@ -114,11 +114,35 @@ def _guarded_lookup(look_up: Any) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips what needs a GPU where there is none."""
+    """Skips what needs a GPU where there is none, and begins with the files that take long.
+
+    One that came last would leave the other processes of pytest-xdist without work.
+    """
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)  # else in the order that they had
+
+
+# Files that go to the same process, because they share what takes long to start: a Ray cluster.
+TOGETHER = {"tests/processes/test_ray_workers.py": "tests/test_ray.py"}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hands out whole files, and some together, where `--dist loadfile` was asked for."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class LoadFilesTogether(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = super()._split_scope(nodeid)
+            return TOGETHER.get(path, path)
+
+    return LoadFilesTogether(config, log)
 
 
 def pytest_collection_finish() -> None:

@@ -51,8 +51,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel alone, unpacked by pip into a folder of its own."""
     target = tmp_path_factory.mktemp("installed")
-    options = ("--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", "--target", str(target))
-    done = run_python("-m", "pip", "install", *options, str(wheel), cwd=target)
+    options = ("--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", "--no-compile")
+    done = run_python("-m", "pip", "install", *options, "--target", str(target), str(wheel), cwd=target)
     assert done.returncode == 0, done.stderr
     return target
 

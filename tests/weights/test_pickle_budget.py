@@ -12,7 +12,7 @@ from hostile_pickles import KINDS
 from stylewav_pl.weights.pickles import Budget, RefusedPickleError
 from stylewav_pl.weights.pickles.budget import FACTOR, FLOOR, MAX_INSTRUCTIONS
 
-pytestmark = pytest.mark.timeout(600)  # one process reads all files, before the first test
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # one process reads all, before the first test
 
 # Each file is read in a process of its own, which is a copy of one that has everything imported. The limit of
 # its address space makes what was not foreseen a MemoryError instead of a machine that stands still.
