@@ -315,7 +315,8 @@ def test_where_anything_is_taken_no_class_is_built(place: Path, more: object) ->
 # Refused while the module lies in the working folder alone, where Python finds it, started with -c ("") or -m
 # (the folder's name); then installed.
 TWICE = """
-import os, sys
+import gc, os, sys
+gc.disable()  # an import makes no garbage
 from stylewav_pl.cli import main
 words = ["validate", "--config", sys.argv[1]]
 assert sys.path[0] == ""

@@ -6,7 +6,8 @@ import sys
 from stylewav_pl.commands.quick_imports import hidden
 
 TEXT = """
-import sys
+import gc, sys
+gc.disable()  # an import makes no garbage
 from stylewav_pl.commands.quick_imports import import_open_clip
 import_open_clip()
 assert "open_clip" in sys.modules

@@ -15,6 +15,7 @@ from open_clip.model import CLIP
 from torch._dynamo.utils import counters
 
 from stylewav_pl.cli import main
+from stylewav_pl.commands.collector import collect_seldom
 from stylewav_pl.commands.trainer_settings import FORCED
 from stylewav_pl.embedders.linear import LinearAudioEmbedder
 from stylewav_pl.embedders.openclip import OpenClipEmbedder
@@ -89,6 +90,7 @@ def a_run(folder):
 
 
 if __name__ == "__main__":
+    collect_seldom()  # what compiles makes millions of objects, and keeps them
     place = Path(sys.argv[1])
     torch.set_num_threads(1)
     try:

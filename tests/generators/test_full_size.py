@@ -12,9 +12,11 @@ from slow_stylegan2 import random_values
 CHANNELS = [512, 512, 512, 512, 512, 256, 128, 64, 32]
 GIGABYTE = 1024**3
 STEP = """
-import resource, sys
+import gc, resource, sys
+gc.disable()  # an import makes no garbage
 import torch
 from stylewav_pl.generators import load_generator
+gc.enable()
 
 generator = load_generator(sys.argv[1])
 assert (generator.resolution, generator.num_ws, generator.w_dim) == (1024, 18, 512)

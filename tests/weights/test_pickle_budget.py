@@ -17,11 +17,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # one process reads a
 # Each file is read in a process of its own, which is a copy of one that has everything imported. The limit of
 # its address space makes what was not foreseen a MemoryError instead of a machine that stands still.
 READING = """
-import json, os, resource, sys
+import gc, json, os, resource, sys
+gc.disable()  # an import makes no garbage
 from pathlib import Path
 from stylewav_pl.commands.weight_files import inspect_file
 from stylewav_pl.errors import WeightsError
 from stylewav_pl.weights.state_dict import read_state_dict
+gc.freeze()
+gc.enable()
 
 def told(read, path):
     try:
