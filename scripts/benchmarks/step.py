@@ -317,6 +317,7 @@ def table(figures: dict[str, Any]) -> str:
         differences = "".join(f"{'-' if value is None else f'{value:.0e}':>9}" for value in differ)
         lines.append(
             f"{name:<48}{1e3 * taken:>13.4g}{spread:>17}{1 / taken:>12.4g}"
-            f"{row['times the reference loop']:>8.2f}{row['peak memory per clip [GB]']:>9.2f}{differences}  {parts}"
+            f"{row['times the reference loop']:>8.2f}"
+            f"{row['peak memory per clip [GB]']:>9.2f}{differences}  {parts}"
         )
     return "\n".join(lines)
