@@ -84,7 +84,9 @@ class LatentModule(LightningModule):
         """Takes one gradient step; through Lightning, which counts steps and knows the precision."""
         optimizer = cast(LightningOptimizer, self.optimizers())
         optimizer.zero_grad()
-        self.manual_backward(loss)
+        self.manual_backward(loss * self.speed.loss_scale)
+        if self.speed.loss_scale != 1 and self.latents.grad is not None:
+            self.latents.grad /= self.speed.loss_scale
         optimizer.step()
 
     # torch's overloads of state_dict differ between releases

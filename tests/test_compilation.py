@@ -64,6 +64,12 @@ def test_a_run_with_compiled_steps_comes_out_the_same_at_a_later_start(found: di
     assert len(first) == 2 and first == again
 
 
+@pytest.mark.slow
+def test_a_step_is_compiled_as_one_graph_with_the_same_gradient(found: dict[str, Any]) -> None:
+    images, similarities, gradients = found["one_graph"]
+    assert images < 1e-6 and similarities < 1e-6 and gradients < 1e-5
+
+
 def test_a_machine_that_cannot_compile_is_named_before_anything_is_written(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

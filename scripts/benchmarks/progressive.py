@@ -141,10 +141,11 @@ def voices(count: int) -> ClipBatch:
 
 
 def optimise(model: StyleWav, batch: ClipBatch) -> Kept:
-    """Optimises the cohort through a real trainer."""
+    """Optimises the cohort through a real trainer, on the device where the model is."""
     kept = Kept()
+    accelerator = "gpu" if model.device.type == "cuda" else "cpu"
     with quiet_lightning():
-        Trainer(accelerator="cpu", devices=1, logger=False, callbacks=[kept], **FORCED).fit(
+        Trainer(accelerator=accelerator, devices=1, logger=False, callbacks=[kept], **FORCED).fit(
             model, _Cohorts([batch])
         )
     return kept

@@ -9,13 +9,14 @@ import gc
 import itertools
 import os
 import platform
+import re
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -39,6 +40,7 @@ class Variant:
         clips: How many at once.
         keeps_memory: Whether freed memory stays with the process.
         coarse: Whether its numbers are meant to differ.
+        precision: Sets what holds for the whole process, such as TF32; ``None``: as torch has it by itself.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Variant:
     clips: int = 1
     keeps_memory: bool = True
     coarse: bool = False
+    precision: Precision | None = "float32"
     latents: Tensor = field(default_factory=lambda: torch.empty(0))
     seconds: list[float] = field(default_factory=list)
     parts: list[list[float]] = field(default_factory=list)
@@ -55,12 +58,20 @@ class Variant:
 
 
 def measure(
-    resolution: int, clips: int, rounds: int, with_compilation: bool, coarse: int, device: str
+    resolution: int,
+    clips: int,
+    rounds: int,
+    with_compilation: bool,
+    coarse: int,
+    device: str,
+    precisions: list[Precision] | None,
+    only: str | None,
 ) -> dict[str, Any]:
     """All figures; the variants take turns, ``rounds`` times: one step to warm up, one that is timed."""
     torch.manual_seed(0)
     place = torch.device(device)
-    variants = build(resolution, clips, with_compilation, coarse, place)
+    variants = build(resolution, clips, with_compilation, coarse, place, precisions or precisions_of(place))
+    variants = variants[:1] + [one for one in variants[1:] if re.search(only or "", one.name)]
     start = torch.randn(clips, 512, generator=torch.Generator().manual_seed(1)).to(place)
     for variant in variants:
         variant.latents = start[: variant.clips].clone().requires_grad_()
@@ -75,14 +86,19 @@ def measure(
 
 
 def build(
-    resolution: int, clips: int, with_compilation: bool, coarse: int, place: torch.device
+    resolution: int,
+    clips: int,
+    with_compilation: bool,
+    coarse: int,
+    place: torch.device,
+    precisions: list[Precision],
 ) -> list[Variant]:
     """All variants, on the same weights."""
     shapes = true_shapes(resolution, clips, place)
     generator, guide, targets = shapes.generator, shapes.guide, shapes.audio.embed_audio(shapes.waveforms)
-    networks = {"": generator.freeze()}
-    for precision in reduced_precisions(place):
-        networks[f", {precision}"] = copy.deepcopy(generator).freeze(DTYPES[precision], resolution // 16)
+    networks: dict[Precision, StyleGAN2] = {}
+    for precision in precisions:
+        networks[precision] = copy.deepcopy(generator).freeze(DTYPES[precision], resolution // 16)
 
     def again(latents: Tensor, mark: Callable[[], None]) -> Tensor:
         generator.freeze(recompute_from=min(256, resolution))
@@ -92,13 +108,16 @@ def build(
             generator.freeze()
 
     made = [
-        Variant("reference loop", shapes.reference, keeps_memory=False),
-        Variant("reference loop, memory kept", shapes.reference),
+        Variant("reference loop", shapes.reference, keeps_memory=False, precision=None),
     ]
-    made += [
-        Variant("ours, memory not kept", Step(generator, guide, targets, resolution), keeps_memory=False)
-    ]
-    made += [Variant("ours, recomputing from 256 px", again)] if place.type == "cuda" else []
+    if place.type == "cpu":
+        plain = Step(generator.freeze(), guide, targets, resolution)
+        made += [
+            Variant("reference loop, memory kept", shapes.reference, precision=None),
+            Variant("ours, memory not kept", plain, keeps_memory=False),
+        ]
+    else:
+        made += [Variant("ours, recomputing from 256 px", again)]
     sizes = {
         f" at {size} px" if size < resolution else "": size for size in (resolution, coarse or resolution)
     }
@@ -107,23 +126,20 @@ def build(
             step = (CompiledStep if how else Step)(network, guide, targets, size)
             made += [
                 Variant(
-                    f"ours{at}{precision}{how}{f', {count} clips' if count > 1 else ''}",
+                    f"ours{at}, {precision}{how}{f', {count} clips' if count > 1 else ''}",
                     step,
                     count,
                     coarse=size < resolution,
+                    precision=precision,
                 )
                 for count in sorted({1, clips})
             ]
     return made
 
 
-def reduced_precisions(place: torch.device) -> list[Precision]:
-    """Those that the device computes in, beside float32."""
-    return (
-        ["bfloat16", "float16"]
-        if place.type == "cuda"
-        else [one for one in cpu_precisions() if one != "float32"]
-    )
+def precisions_of(place: torch.device) -> list[Precision]:
+    """Those that the device computes in."""
+    return list(get_args(Precision) if place.type == "cuda" else cpu_precisions())
 
 
 class Step:
@@ -171,6 +187,7 @@ class CompiledStep(Step):
 def take_turn(variant: Variant, optimizer: torch.optim.Optimizer, place: torch.device) -> None:
     """Two steps, the second of which is timed, and the memory that they take beyond what lay there before."""
     _keep(variant.keeps_memory, place)
+    _allow_tf32(variant.precision, place)
     resting = _reset_peak(place)
     began = time.perf_counter()
     take_step(variant, optimizer, place, timed=False)
@@ -181,14 +198,14 @@ def take_turn(variant: Variant, optimizer: torch.optim.Optimizer, place: torch.d
 
 def take_step(variant: Variant, optimizer: torch.optim.Optimizer, place: torch.device, timed: bool) -> None:
     """One step of Adam, and the time of its parts."""
-    marks = [_now(place)]
-    losses = variant.loss(variant.latents, lambda: marks.append(_now(place)))
-    marks.append(_now(place))
+    marks = [now(place)]
+    losses = variant.loss(variant.latents, lambda: marks.append(now(place)))
+    marks.append(now(place))
     optimizer.zero_grad(set_to_none=True)
     losses.sum().backward()
-    marks.append(_now(place))
+    marks.append(now(place))
     optimizer.step()
-    seconds = _now(place) - marks[0]
+    seconds = now(place) - marks[0]
     variant.last = losses.detach()[0].item()
     if timed:
         variant.seconds.append(seconds)
@@ -239,7 +256,8 @@ def machine(place: torch.device) -> dict[str, Any]:
     return {**facts, **{package: version(package) for package in ("torch", "open_clip_torch")}}
 
 
-def _now(place: torch.device) -> float:
+def now(place: torch.device) -> float:
+    """The time in seconds, when all that was asked of the device is done."""
     if place.type == "cuda":
         torch.cuda.synchronize(place)
     return time.perf_counter()
@@ -252,6 +270,13 @@ def _keep(memory: bool, place: torch.device) -> None:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
         if memory:
             keep_freed_memory()
+
+
+def _allow_tf32(precision: Precision | None, place: torch.device) -> None:
+    """As :class:`Speed` does; of itself torch rounds the inputs of convolutions and no others."""
+    if place.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = precision != "float32"
+        torch.backends.cuda.matmul.allow_tf32 = precision not in (None, "float32")
 
 
 def _status(name: str) -> int:
@@ -278,19 +303,20 @@ def table(figures: dict[str, Any]) -> str:
     """The figures as text."""
     lines = [", ".join(f"{name} {value}" for name, value in figures["machine"].items()), ""]
     lines += [
-        f"{'':<44}{'s/clip-step':>12}{'spread':>16}{'ratio':>8}{'GB/clip':>9}{'latent':>9}{'cosine':>9}  "
-        "parts"
+        f"{'':<48}{'ms/clip-step':>13}{'spread':>17}{'per second':>12}{'ratio':>8}{'GB/clip':>9}{'latent':>9}"
+        f"{'cosine':>9}  parts"
     ]
     for name, row in figures["variants"].items():
-        spread = "-".join(f"{value:.2f}" for value in row["spread"])
+        taken = row["seconds per clip-step"]
+        spread = "-".join(f"{1e3 * value:.4g}" for value in row["spread"])
         differ = [
             row["largest difference of a latent, of the way it went"],
             row["difference of the similarity"],
         ]
-        parts = ", ".join(f"{part} {seconds:.2f}" for part, seconds in row["parts"].items())
+        parts = ", ".join(f"{part} {1e3 * seconds:.4g}" for part, seconds in row["parts"].items())
         differences = "".join(f"{'-' if value is None else f'{value:.0e}':>9}" for value in differ)
         lines.append(
-            f"{name:<44}{row['seconds per clip-step']:>12.2f}{spread:>16}"
+            f"{name:<48}{1e3 * taken:>13.4g}{spread:>17}{1 / taken:>12.4g}"
             f"{row['times the reference loop']:>8.2f}"
             f"{row['peak memory per clip [GB]']:>9.2f}{differences}  {parts}"
         )

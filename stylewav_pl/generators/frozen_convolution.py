@@ -7,6 +7,11 @@ which everything else follows: for
 noise), and ``g`` the gradient of ``y``, the pre-activation's gradient is ``h = g leaky_relu'(y)``, and as
 leaky ReLU has slope only, ``h (c d + t) = g y``; so
 ``dL/dd = sum(h c) = (sum(g y) - sum(h t)) / d``, a difference of sums instead of a third feature map.
+
+On a GPU the filter that follows a transposed convolution is multiplied into its kernel (:func:`with_filter`):
+four times the products of matrices, which a GPU has to spare, instead of a convolution of each channel by
+itself, which it does badly. In compiled steps element-wise operations and sums are written so that the
+compiler can join them.
 """
 
 import math
@@ -27,11 +32,11 @@ class FrozenWeights(NamedTuple):
     """What a frozen modulated convolution computes with; its gains are multiplied in.
 
     Attributes:
-        weight: ``[out, in, 3, 3]``, or ``[in, out, 3, 3]`` for a transposed convolution.
+        weight: ``[out, in, 3, 3]``, or ``[in, out, kernel, kernel]`` for a transposed convolution.
         bias: ``[out]``.
         noise: ``[height, width]`` or ``None``.
         filter: ``[out, 1, taps, taps]``, follows a transposed convolution, which doubles the resolution;
-            ``None`` for an ordinary one.
+            ``None`` for an ordinary one, and for one whose kernel has the filter in it and is larger than 3.
         clamp: Bound of the output's magnitude, or ``None``.
     """
 
@@ -46,6 +51,8 @@ class FrozenWeights(NamedTuple):
 
         ``[clip, in, h, w]`` becomes ``[clip, out, h, w]`` or ``[clip, out, 2 h, 2 w]``.
         """
+        if self._crop:
+            return functional.conv_transpose2d(x, self.weight, stride=2, padding=self._crop)
         if self.filter is None:
             return functional.conv2d(x, self.weight, padding=1)
         enlarged = functional.conv_transpose2d(x, self.weight, stride=2)  # [clip, out, 2 h + 1, 2 w + 1]
@@ -53,6 +60,8 @@ class FrozenWeights(NamedTuple):
 
     def convolve_back(self, gradient: Tensor, x: Tensor) -> Tensor:
         """The adjoint of :meth:`convolve`; of ``x``, its input, only the shape counts."""
+        if self._crop:
+            return functional.conv2d(gradient, self.weight, stride=2, padding=self._crop)
         if self.filter is not None:
             # the filter's adjoint is the mirrored filter, a transposed convolution's an ordinary one
             mirrored = self.filter.flip(2, 3)
@@ -65,9 +74,26 @@ class FrozenWeights(NamedTuple):
         return gradients[0]  # type: ignore[no-any-return]
 
     @property
+    def _crop(self) -> int:
+        """Pixels at each edge that a transposed convolution with the filter in it has too many; else 0."""
+        return (int(self.weight.shape[-1]) - 3 + 1) // 2
+
+    @property
     def _border(self) -> int:
         assert self.filter is not None
         return int(self.filter.shape[-1]) // 2 - 1
+
+    def activate(self, y: Tensor, scale: Tensor) -> Tensor:
+        """Scales, shifts, bends and bounds a convolution's output, in its place.
+
+        Compiled it is not in its place: the compiler finds that out by itself, stops at such an ``out``, and
+        that of torch 2.11 lost gradients over such operations.
+        """
+        if torch.compiler.is_compiling():
+            y = functional.leaky_relu(self.shift(y.dtype) + y * scale, SLOPE)
+            return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)
+        y = functional.leaky_relu_(torch.addcmul(self.shift(y.dtype), y, scale, out=y), SLOPE)
+        return y if self.clamp is None else y.clamp_(-self.clamp, self.clamp)
 
     def shift(self, dtype: torch.dtype) -> Tensor:
         """Returns what is added before the activation.
@@ -100,10 +126,7 @@ class FrozenConvolution(torch.autograd.Function):
         """
         layer = FrozenWeights(*weights)
         y = layer.convolve(x * _over_pixels(style, x))  # [clip, out, height, width]
-        y = torch.addcmul(layer.shift(y.dtype), y, _over_pixels(demodulation, y), out=y)
-        y = functional.leaky_relu_(y, SLOPE)
-        if layer.clamp is not None:
-            y.clamp_(-layer.clamp, layer.clamp)
+        y = layer.activate(y, _over_pixels(demodulation, y))
         tensors = [part if isinstance(part, Tensor) else None for part in weights]
         ctx.save_for_backward(x, y, style, demodulation, *tensors)
         ctx.clamp = layer.clamp
@@ -122,14 +145,14 @@ class FrozenConvolution(torch.autograd.Function):
         grad_preactivation = torch.ops.aten.leaky_relu_backward(grad_y, y, SLOPE, True)
         # sum(g y) - sum(h t), see the module's docstring: [clip, out]
         grad_demodulation = (_pixel_sums(grad_y, y) - layer.shift_sums(grad_preactivation)) / demodulation
-        # in place: from here on it is the gradient of the convolution's output
-        grad_convolved = grad_preactivation.mul_(_over_pixels(demodulation, grad_preactivation))
+        # from here on it is the gradient of the convolution's output
+        grad_convolved = _multiplied(grad_preactivation, demodulation)
         grad_scaled = layer.convolve_back(grad_convolved, x)  # of style * x: [clip, in, h, w]
         del grad_preactivation, grad_convolved, grad_y  # feature maps that nothing needs any more
         grad_style = _pixel_sums(grad_scaled, x)  # [clip, in]
         grad_x = None
         if ctx.needs_input_grad[0]:
-            grad_x = grad_scaled.mul_(_over_pixels(style, grad_scaled))
+            grad_x = _multiplied(grad_scaled, style)
         return grad_x, grad_style, grad_demodulation, *(None for _ in FrozenWeights._fields)
 
 
@@ -163,6 +186,20 @@ def frozen_convolution(x: Tensor, style: Tensor, squares: Tensor, weights: Froze
     return FrozenConvolution.apply(x, style, factors, *weights)  # type: ignore[no-any-return]
 
 
+def with_filter(weight: Tensor, kernel: Tensor) -> Tensor:
+    """Multiplies the filter that follows a transposed convolution into its weights.
+
+    Args:
+        weight: ``[in, out, 3, 3]``.
+        kernel: ``[taps, taps]``, with an even number of taps.
+
+    Returns:
+        ``[in, out, taps + 2, taps + 2]``.
+    """
+    planes = functional.conv_transpose2d(weight.flatten(0, 1)[:, None], kernel[None, None])
+    return planes.view(*weight.shape[:2], *planes.shape[2:])
+
+
 class FrozenToRGB(torch.autograd.Function):
     """A 1x1 convolution with weights of each clip's own, ``[clip, 3, in]``.
 
@@ -173,6 +210,8 @@ class FrozenToRGB(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
         """``x`` ``[clip, in, h, w]`` to ``[clip, 3, h, w]``."""
         ctx.save_for_backward(x, weight)
+        if joins(x):
+            return torch.stack([(x * _over_pixels(colour, x)).sum(1) for colour in weight.unbind(1)], dim=1)
         return _as_image(torch.bmm(_as_pixels(x), weight.transpose(1, 2)), x)
 
     @staticmethod
@@ -180,6 +219,11 @@ class FrozenToRGB(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         """The order of the factors matters: the transposed product takes ten times as long on a CPU."""
         x, weight = ctx.saved_tensors
+        if joins(x):
+            colours = [gradients[0][:, index, None] for index in range(weight.shape[1])]
+            parts = [part * _over_pixels(row, x) for part, row in zip(colours, weight.unbind(1), strict=True)]
+            sums = [_pixel_sums(part, x).to(weight.dtype) for part in colours]
+            return sum(parts[1:], parts[0]), torch.stack(sums, dim=1)
         gradient = _as_pixels(gradients[0])
         return _as_image(torch.bmm(gradient, weight), x), torch.bmm(gradient.transpose(1, 2), _as_pixels(x))
 
@@ -187,6 +231,11 @@ class FrozenToRGB(torch.autograd.Function):
 def frozen_to_rgb(x: Tensor, weight: Tensor) -> Tensor:
     """See :class:`FrozenToRGB`."""
     return FrozenToRGB.apply(x, weight)  # type: ignore[no-any-return]
+
+
+def joins(x: Tensor) -> bool:
+    """Tells whether a compiler will join element-wise steps on ``x`` and sums over it: on a GPU."""
+    return x.is_cuda and torch.compiler.is_compiling()
 
 
 def _as_pixels(image: Tensor) -> Tensor:
@@ -197,6 +246,12 @@ def _as_pixels(image: Tensor) -> Tensor:
 def _as_image(pixels: Tensor, like: Tensor) -> Tensor:
     """The inverse of :func:`_as_pixels` for an image of the height and width of ``like``."""
     return pixels.view(len(pixels), *like.shape[2:], pixels.shape[2]).permute(0, 3, 1, 2)
+
+
+def _multiplied(x: Tensor, factors: Tensor) -> Tensor:
+    """``x`` times factors ``[clip, channel]``, in its place unless compiled (see :meth:`activate`)."""
+    over = _over_pixels(factors, x)
+    return x * over if torch.compiler.is_compiling() else x.mul_(over)
 
 
 def _over_pixels(factors: Tensor, like: Tensor) -> Tensor:

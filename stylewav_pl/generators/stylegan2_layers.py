@@ -7,7 +7,7 @@ and a frozen network then needs no gradient for any weight.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -22,6 +22,8 @@ from stylewav_pl.generators.frozen_convolution import (
     demodulation,
     frozen_convolution,
     frozen_to_rgb,
+    joins,
+    with_filter,
 )
 
 BINOMIAL = (1.0, 3.0, 3.0, 1.0)
@@ -95,6 +97,8 @@ class Upsample(nn.Module):
         self, image: Float[Tensor, "clip channels height width"]
     ) -> Float[Tensor, "clip channels height2 width2"]:
         """Transposed convolution with the filter as its kernel: zero insertion and filter in one step."""
+        if joins(image):
+            return doubled(doubled(image, self.taps, dim=2), self.taps, dim=3)
         channels = image.shape[1]
         return functional.conv_transpose2d(
             image, self.kernel(channels), stride=2, padding=self.padding, groups=channels
@@ -115,6 +119,26 @@ class Upsample(nn.Module):
         row = self.taps.flip(0).expand(channels, 1, 1, -1)  # flipped: a convolution, where conv2d correlates
         x = functional.conv2d(x, row, padding=(0, self.padding), groups=channels)
         return functional.conv2d(x, row.transpose(2, 3), padding=(self.padding, 0), groups=channels)
+
+
+def doubled(image: Tensor, taps: Float[Tensor, " taps"], dim: int) -> Tensor:
+    """Does along one axis what :class:`Upsample` does, by sums of shifted images.
+
+    A compiler makes one pass over the image of them.
+    """
+    size, reach = image.shape[dim], len(taps) // 2
+    edges = (0, 0) * (image.ndim - 1 - dim) + (reach, reach)
+    padded = functional.pad(image, edges)
+    phases = []
+    for phase in (0, 1):  # of the new pixels: 2 m + phase = 2 i + tap - (reach - 1), solved for i
+        met = [tap for tap in range(len(taps)) if (phase + reach - 1 - tap) % 2 == 0]
+        shifts = [(phase + reach - 1 - tap) // 2 for tap in met]
+        parts = [
+            taps[tap] * padded.narrow(dim, reach + shift, size)
+            for tap, shift in zip(met, shifts, strict=True)
+        ]
+        phases.append(sum(parts[1:], parts[0]))
+    return torch.stack(phases, dim=dim + 1).flatten(dim, dim + 1)
 
 
 class ModulatedConvolution(nn.Module):
@@ -193,19 +217,35 @@ class ModulatedConvolution(nn.Module):
         return self.upsample.smooth(functional.conv_transpose2d(x, weight.transpose(0, 1), stride=2))
 
     @torch.no_grad()
-    def freeze(self, dtype: torch.dtype | None = None) -> None:
+    def freeze(self, dtype: torch.dtype | None = None, fold: bool | None = None) -> None:
         """Computes once what does not depend on the latent; the weights must stay as they are from now on.
 
         Args:
             dtype: Precision of the feature maps; ``None``: that of the weights.
+            fold: Whether the filter behind a transposed convolution is multiplied into its kernel; ``None``:
+                anywhere but on a CPU.
         """
         weight = self.weight * self.weight_gain
         self.frozen_squares = squared_sums(weight).contiguous()
         self.frozen_bias, self.frozen_noise = GAIN * self.bias, GAIN * self.noise_strength * self.noise_const
+        self.frozen_filter = None
         if self.upsample is not None:
             weight = weight.transpose(0, 1)
-            self.frozen_filter = self.upsample.kernel(len(self.bias)).flip(2, 3).to(dtype or weight.dtype)
+            if fold is None:
+                fold = weight.device.type != "cpu"
+            if fold:
+                weight = with_filter(weight, self.upsample.kernel(1)[0, 0])
+            else:
+                self.frozen_filter = self.upsample.kernel(len(self.bias)).flip(2, 3).to(dtype or weight.dtype)
         self.frozen_weight = weight.to(dtype or weight.dtype).contiguous(memory_format=torch.channels_last)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "ModulatedConvolution":
+        """Freezes again on a device of another kind, where another form is the fastest."""
+        before = self.frozen_weight
+        moved: ModulatedConvolution = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if before is not None and before.device.type != self.weight.device.type:
+            self.freeze(before.dtype)
+        return moved
 
     def thaw(self) -> None:
         """Forgets what :meth:`freeze` has computed."""

@@ -23,6 +23,7 @@ DTYPES = {
 }
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
 GROW_BYTES = 64 << 20
+FLOAT16_SCALE = 4096.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,14 @@ class Speed:
         """The type of the numbers in the finest resolutions."""
         return DTYPES[self.precision]
 
+    @property
+    def loss_scale(self) -> float:
+        """What a loss is multiplied by for the backward pass, and its gradient divided by afterwards.
+
+        The gradient of one of a million pixels is too small a number for float16.
+        """
+        return FLOAT16_SCALE if self.precision == "float16" else 1.0
+
     def check(self, device: torch.device) -> None:
         """Refuses what this device, or this machine, cannot do.
 
@@ -62,7 +71,10 @@ class Speed:
             check_compiler(device)
 
     def apply(self, device: torch.device) -> None:
-        """Sets what holds for the whole process: the precision of products, and freed memory that stays.
+        """Sets what holds for the whole process.
+
+        On a GPU the precision of products, and convolutions that sum in the same order every time; on a CPU
+        freed memory that stays.
 
         Raises:
             ConfigError: The device cannot work in the precision that was asked for.
@@ -72,6 +84,7 @@ class Speed:
             keep_freed_memory()
             return
         allow = self.precision != "float32"
+        torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = allow
 
 

@@ -1,7 +1,6 @@
 """Pictures on their way to disk and back: 8-bit conversion and metadata."""
 
 import io
-from importlib.metadata import version
 
 import numpy as np
 import torch
@@ -10,6 +9,7 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
+from stylewav_pl import __version__
 from stylewav_pl.runs.damage import DamageError
 from stylewav_pl.runs.finished import FinishedRun
 
@@ -80,7 +80,7 @@ def metadata(id: str, seed: int) -> dict[str, str]:
     """Tells what every written image says about itself, the note that it is no portrait first."""
     facts = {
         "Comment": IMAGE_NOTICE,
-        "Software": f"stylewav-pl {version('stylewav-pl')}",
+        "Software": f"stylewav-pl {__version__}",
         "Clip": id,
         "Seed": str(seed),
     }

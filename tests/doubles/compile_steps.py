@@ -20,10 +20,11 @@ from stylewav_pl.commands.trainer_settings import FORCED
 from stylewav_pl.embedders.linear import LinearAudioEmbedder
 from stylewav_pl.embedders.openclip import OpenClipEmbedder
 from stylewav_pl.errors import ConfigError
-from stylewav_pl.generators import StyleGAN2
+from stylewav_pl.generators import StyleGAN2, frozen_convolution, stylegan2_layers
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.hardware import Speed, check_compiler
-from stylewav_pl.optimisation.latents import S
+from stylewav_pl.optimisation.latents import S, W
+from stylewav_pl.optimisation.rendering import Renderer
 from stylewav_pl.types import Clip, ClipBatch
 
 
@@ -70,6 +71,27 @@ def steps_of_one_cohort():
     }
 
 
+def one_graph():
+    """How far a step's image, similarity and gradient are from those of one that is not compiled.
+
+    With the sums that are written for GPUs. An interruption of the compiled part would be an error.
+    """
+    generator, guide, _ = networks()
+    starts = torch.randn(2, 9, generator=torch.Generator().manual_seed(2))
+    targets = torch.nn.functional.normalize(torch.ones(2, 16), dim=1)
+    found = []
+    for compiles in (False, True):
+        stylegan2_layers.joins = frozen_convolution.joins = lambda x, compiles=compiles: compiles
+        step = Renderer(generator.freeze(), guide, W()).render_and_score
+        if compiles:
+            step = torch.compile(step, fullgraph=True, backend="aot_eager", dynamic=False)
+        leaf = starts.clone().requires_grad_()
+        images, _, similarities = step(leaf, targets)
+        similarities.sum().backward()
+        found.append((images, similarities, leaf.grad))
+    return [((one - other).norm() / one.norm()).item() for one, other in zip(*found, strict=True)]
+
+
 def latents(run):
     return [path.read_bytes().hex() for path in sorted((run / "latents").iterdir())]
 
@@ -95,7 +117,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     try:
         check_compiler(torch.device("cpu"))
-        found = {"cohort": steps_of_one_cohort(), "run": a_run(place)}
+        found = {"cohort": steps_of_one_cohort(), "run": a_run(place), "one_graph": one_graph()}
     except ConfigError as obstacle:
         found = {"obstacle": str(obstacle)}
     (place / "found.json").write_text(json.dumps(found))

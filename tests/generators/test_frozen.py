@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from stylewav_pl.generators import StyleGAN2
+from stylewav_pl.generators.stylegan2_layers import Upsample, doubled
 
 CHANNELS = {4: 6, 8: 7, 16: 5, 32: 3}
 
@@ -35,11 +36,17 @@ def image_and_gradient(generator, latents, noise="const"):
 @pytest.mark.parametrize(
     "taps", [(1.0, 3.0, 3.0, 1.0), (1.0, 2.0, 3.0, 4.0), (1.0, 1.0), (1.0, 2.0, 4.0, 4.0, 2.0, 3.0)], ids=len
 )
-def test_image_and_gradient_are_those_of_the_network_that_learns(noise, clamp, taps):
+@pytest.mark.parametrize("fold", [False, True], ids=["cpu", "gpu"])
+def test_image_and_gradient_are_those_of_the_network_that_learns(noise, clamp, taps, fold):
+    """In the form for CPUs and in that for GPUs, where a filter is part of the kernel before it."""
     generator = network(conv_clamp=clamp, resample_taps=taps)
     ws = torch.randn(3, generator.num_ws, 9, dtype=torch.float64)
     image, gradient = image_and_gradient(generator, ws, noise)
-    found, found_gradient = image_and_gradient(copy.deepcopy(generator).freeze(), ws, noise)
+    frozen = copy.deepcopy(generator).freeze()
+    for layer in frozen.convolutions:
+        layer.freeze(fold=fold)
+    assert {layer.frozen_filter is None for layer in frozen.convolutions[1::2]} == {fold}
+    found, found_gradient = image_and_gradient(frozen, ws, noise)
     torch.testing.assert_close(found, image, atol=1e-12, rtol=0)
     torch.testing.assert_close(found_gradient, gradient, atol=0, rtol=1e-9)
 
@@ -144,3 +151,13 @@ def test_one_feature_map_of_each_layer_is_kept():
     assert maps <= kept_bytes(generator) <= maps + small
     assert inputs <= kept_bytes(generator.freeze(recompute_from=4)) <= inputs + small
     assert kept_bytes(network(torch.float32).requires_grad_(False)) > 2 * maps
+
+
+@pytest.mark.parametrize(
+    "taps", [(1.0, 3.0, 3.0, 1.0), (1.0, 2.0, 3.0, 4.0), (1.0, 1.0), (1.0, 2.0, 4.0, 4.0, 2.0, 3.0)], ids=len
+)
+def test_sums_of_shifted_images_enlarge_as_a_transposed_convolution_does(taps):
+    enlarge = Upsample(taps).double()
+    image = torch.randn(2, 3, 5, 4, dtype=torch.float64)
+    found = doubled(doubled(image, enlarge.taps, dim=2), enlarge.taps, dim=3)
+    torch.testing.assert_close(found, enlarge(image), atol=1e-12, rtol=0)
