@@ -126,7 +126,7 @@ class Start:
             ConfigError: They would all be the same face.
         """
         place = self.latent or self.photo
-        is_one = self.is_mean and (place is None or not as_path(place).is_dir())
+        is_one = self.is_mean and not self.moved_by and (place is None or not as_path(place).is_dir())
         if count > 1 and is_one:
             raise ConfigError(
                 "Expected a start that is drawn (model.start.prior, or model.start.truncation above 0), or a "

@@ -106,3 +106,18 @@ def test_the_start_that_a_document_names_fits_into_the_one_of_edits(document: st
     # an option changes what it names
     starts = [Start(**{**shipped, **json.loads(words, parse_int=float)}) for words in told]
     assert [(start.latent, start.moved_by) for start in starts] == [("runs/demo/latents", "pocket")]
+
+
+def test_one_face_is_moved_otherwise_for_each_of_several(given: tuple[Path, Tensor]) -> None:
+    face = str(given[0] / "a.safetensors")
+    Start(latent=face, moved_by="pocket").check_count(2)
+    with pytest.raises(ConfigError, match="the same face"):
+        Start(latent=face).check_count(2)
+    module = StyleWav.from_sources(cohort_size=2, start=Start(latent=face, moved_by="pocket"))
+    assert module.prior is not None
+    heard = module.audio.embed_audio([MAN]).expand(2, -1)
+    w = given[1][:1].expand(2, -1)
+    seen = module.guide.embed_image(module.generator.synthesize(w))
+    noise = torch.cat([sample_noise(seed, 1, module.prior.latent_dim) for seed in (1, 2)])
+    one, other = module.prior.move(w, seen, heard, noise)
+    assert (one - other).norm() > 0.1
