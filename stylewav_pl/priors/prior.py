@@ -13,6 +13,8 @@ from stylewav_pl.priors.network import FlowNetwork
 from stylewav_pl.priors.voice_part import VoicePart
 
 FLOW_STEPS = 8
+# Of what a move fell short of: all of it takes women's faces to children's, as two directions pass by adults.
+COMPLETED = 0.5
 VOICE_DIRECTIONS = 2  # sex and age: what voices differ in, and so all that they may decide
 
 
@@ -177,10 +179,10 @@ class Prior(nn.Module):
         vectors: Float[Tensor, "clip embed"],
         targets: Float[Tensor, "clip embed"],
     ) -> Float[Tensor, "clip latent"]:
-        """Adds what :meth:`move` fell short of.
+        """Adds half of what :meth:`move` fell short of.
 
-        That is the least change of whitened w that closes the gap, by :attr:`image_map`, and has no part
-        along :attr:`held`.
+        That is half of the least change of whitened w that closes the gap, by :attr:`image_map`, and has no
+        part along :attr:`held`.
 
         Args:
             latents: What :meth:`move` returned.
@@ -191,7 +193,7 @@ class Prior(nn.Module):
             asked = torch.cat([self.directions @ self.image_map, self.held])
             inverse = torch.linalg.pinv(asked)[:, : len(self.directions)]  # [latent, direction]
             missing = self.part.missing(vectors.float(), targets.float())
-            completed: Tensor = latents + missing @ inverse.T @ self.w_scale.T
+            completed: Tensor = latents + COMPLETED * missing @ inverse.T @ self.w_scale.T
             return completed
 
     @property
