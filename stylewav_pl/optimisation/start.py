@@ -129,9 +129,10 @@ class Start:
         is_one = self.is_mean and not self.moved_by and (place is None or not as_path(place).is_dir())
         if count > 1 and is_one:
             raise ConfigError(
-                "Expected a start that is drawn (model.start.prior, or model.start.truncation above 0), or a "
-                f"folder of latents or photos, where each voice gets {count} faces (data.count): from one "
-                "start they would be the same face. Correct one of the two."
+                "Expected a start that is drawn (model.start.prior, or model.start.truncation above 0) or "
+                "moved (model.start.moved_by), or a folder of latents or photos, where each voice gets "
+                f"{count} faces (data.count): from one start they would be the same face. Correct one of the "
+                "two."
             )
 
     def check_layers(self, space: LatentSpace, generator: Generator) -> None:
@@ -198,10 +199,9 @@ def initial_latents(
             w = generator.map(z, truncation=start.truncation)
         elif start.truncation:
             own = generator.map(z, truncation=start.truncation)
-            candidates[live] = space.from_w(own, generator)
-            moved = prior.move(own, see(candidates)[live], targets[live], of_prior).to(mean)
-            candidates[live] = space.from_w(moved, generator)
-            w = prior.complete(moved, see(candidates)[live], targets[live]).to(mean)
+            look = _look_at(live, candidates, space, generator, see)
+            moved = prior.move(own, look(own), targets[live], of_prior)
+            w = prior.complete(moved, look, targets[live]).to(mean)
         else:
             w = prior.sample(targets[live], of_prior).to(mean)
         candidates[live] = (space.from_w if w.ndim == 2 else space.from_w_plus)(w, generator)
@@ -211,6 +211,19 @@ def initial_latents(
         better = similarities > highest
         best[better], highest[better] = candidates[better], similarities[better]
     return best
+
+
+def _look_at(
+    live: list[int], latents: Tensor, space: LatentSpace, generator: Generator, see: See
+) -> Callable[[Tensor], Tensor]:
+    """What the guide sees in the images of w of the clips that there are, in their slots of a cohort."""
+
+    def look(w: Tensor) -> Tensor:
+        cohort = latents.clone()
+        cohort[live] = space.from_w(w.to(latents), generator)
+        return see(cohort)[live]
+
+    return look
 
 
 def _candidate_noise(seeds: Sequence[int | None], count: int, width: int) -> Iterator[Tensor]:

@@ -1,6 +1,6 @@
 """The prior: from a vector of CLIP space to a w of the generator whose image should lie there."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,8 @@ from stylewav_pl.priors.network import FlowNetwork
 from stylewav_pl.priors.voice_part import VoicePart
 
 FLOW_STEPS = 8
-# Of what a move fell short of: all of it takes women's faces to children's, as two directions pass by adults.
-COMPLETED = 0.5
+# Of what a move fell short of. All of it takes women's faces to children's: two directions pass by adults.
+SHARES = (0.25, 0.5, 0.75, 1.0, 1.25)
 VOICE_DIRECTIONS = 2  # sex and age: what voices differ in, and so all that they may decide
 
 
@@ -176,25 +176,32 @@ class Prior(nn.Module):
     def complete(
         self,
         latents: Float[Tensor, "clip latent"],
-        vectors: Float[Tensor, "clip embed"],
+        see: Callable[[Tensor], Tensor],
         targets: Float[Tensor, "clip embed"],
     ) -> Float[Tensor, "clip latent"]:
-        """Adds half of what :meth:`move` fell short of.
+        """Adds what :meth:`move` fell short of, as far as images come nearer to their targets.
 
-        That is half of the least change of whitened w that closes the gap, by :attr:`image_map`, and has no
-        part along :attr:`held`.
+        The way is the least change of whitened w that closes the gap along :attr:`directions`, by
+        :attr:`image_map`, and has no part along :attr:`held`. How much of it each clip goes, none or one of
+        :data:`SHARES`, is decided by the cosine of its image with its whole target.
 
         Args:
             latents: What :meth:`move` returned.
-            vectors: What the guide sees in their images, unit norm.
+            see: Tells what the guide sees in the images of such latents, ``[clip, embed]``, unit norm.
             targets: See :meth:`sample`.
         """
         with torch.autocast(targets.device.type, enabled=False):
+            vectors, wanted = see(latents).float(), targets.float()
             asked = torch.cat([self.directions @ self.image_map, self.held])
             inverse = torch.linalg.pinv(asked)[:, : len(self.directions)]  # [latent, direction]
-            missing = self.part.missing(vectors.float(), targets.float())
-            completed: Tensor = latents + COMPLETED * missing @ inverse.T @ self.w_scale.T
-            return completed
+            way = self.part.missing(vectors, wanted) @ inverse.T @ self.w_scale.T
+            nearest, similarities = latents, (vectors * wanted).sum(dim=1)
+            for share in SHARES:
+                tried = latents + share * way
+                found = (see(tried).float() * wanted).sum(dim=1)
+                nearest = torch.where((found > similarities)[:, None], tried, nearest)
+                similarities = torch.maximum(found, similarities)
+            return nearest
 
     @property
     def part(self) -> VoicePart:

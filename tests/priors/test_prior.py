@@ -1,5 +1,6 @@
 """A prior: from vectors of CLIP space to w, and what it belongs to."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from stylewav_pl.optimisation.prior_start import Sources, prepare_prior
 from stylewav_pl.optimisation.start import Start, sample_noise
 from stylewav_pl.optimisation.voice_mean import mean_target, voice_directions, voice_targets
 from stylewav_pl.priors import Belongings, FlowNetwork, Prior, load_prior, save_prior
+from stylewav_pl.priors.prior import SHARES
 from stylewav_pl.runs.plan import clip_seed
 from stylewav_pl.types import Clip, ClipBatch
 from stylewav_pl.weights.digest import sha256_of
@@ -265,37 +267,57 @@ def linear_images(made: Prior, latents: torch.Tensor) -> torch.Tensor:
     return made.image_mean + white @ made.image_map.T
 
 
-def test_a_move_is_completed_by_the_least_change_that_arrives_half_way() -> None:
+def as_seen(made: Prior) -> Callable[[torch.Tensor], torch.Tensor]:
+    return lambda latents: F.normalize(linear_images(made, latents), dim=1)
+
+
+def test_a_move_is_completed_along_the_least_change_as_far_as_images_come_nearer() -> None:
     made = prior(6, 4)
-    made.image_map.normal_()
-    made.hear(torch.randn(6), torch.eye(6)[:2])
-    latents, targets = torch.randn(3, 4), F.normalize(torch.randn(3, 6), dim=1)
-    found = made.complete(latents, linear_images(made, latents), targets)
-    asked = made.image_mean + 0.9 * (targets + made.shift - made.image_mean)
-    half_way = (asked + linear_images(made, latents)) / 2
-    torch.testing.assert_close(linear_images(made, found)[:, :2], half_way[:, :2], rtol=1e-4, atol=1e-4)
-    white = torch.linalg.solve_triangular(made.w_scale, (found - latents).T, upper=False)  # [latent, clip]
+    made.image_map.normal_().mul_(0.2)
+    made.image_mean.copy_(torch.eye(6)[4])
+    made.hear(made.image_mean, torch.eye(6)[:2])
+    latents, others = torch.randn(2, 40, 4)
+    see = as_seen(made)
+    targets = see(others)
+    found = made.complete(latents, see, targets)
+    white = torch.linalg.solve_triangular(made.w_scale, (found - latents).T, upper=False).T  # [clip, latent]
+    closed = white @ made.image_map[:2].T
+    gap = made.image_mean + 0.9 * (targets + made.shift - made.image_mean) - see(latents)
+    shares = closed / gap[:, :2]
+    torch.testing.assert_close(shares[:, 0], shares[:, 1], rtol=1e-3, atol=1e-3)
+    expected = torch.tensor([0.0, *SHARES])
+    chosen = (shares[:, :1] - expected).abs().argmin(dim=1)
+    torch.testing.assert_close(shares[:, 0], expected[chosen], rtol=1e-3, atol=1e-3)
+    assert len(chosen.unique()) > 2, "each clip goes its own way"
     readings = made.image_map[:2]
-    within = readings.T @ torch.linalg.solve(readings @ readings.T, readings @ white)
-    torch.testing.assert_close(white, within, rtol=1e-3, atol=1e-4)
+    within = readings.T @ torch.linalg.solve(readings @ readings.T, readings @ white.T)
+    torch.testing.assert_close(white.T, within, rtol=1e-3, atol=1e-4)
+    full = (found - latents) / shares[:, :1].where(shares[:, :1] > 0.1, torch.ones(()))
+    moved = shares[:, 0] > 0.1
+    similarities = torch.stack(
+        [(see(latents + share * full) * targets).sum(dim=1) for share in expected.tolist()], dim=1
+    )
+    torch.testing.assert_close(
+        (see(found) * targets).sum(dim=1)[moved], similarities.amax(dim=1)[moved], rtol=1e-4, atol=1e-4
+    )
 
 
 def test_what_is_held_stays_where_it_is_and_the_voice_comes_nearer_all_the_same() -> None:
     made = prior(6, 4)
-    made.image_map.normal_()
-    made.hear(torch.randn(6), torch.eye(6)[:2])
+    made.image_map.normal_().mul_(0.2)
+    made.image_mean.copy_(torch.eye(6)[4])
+    made.hear(made.image_mean, torch.eye(6)[:2])
     made.held = F.normalize(torch.randn(1, 4))
-    latents, noise = torch.randn(2, 3, 4)
-    vectors, targets = (F.normalize(torch.randn(3, 6), dim=1) for _ in range(2))
+    latents, noise, others = torch.randn(3, 20, 4)
+    vectors, targets = as_seen(made)(latents), as_seen(made)(others)
     moved = made.move(latents, vectors, targets, noise)
-    found = made.complete(moved, linear_images(made, moved), targets)
+    found = made.complete(moved, as_seen(made), targets)
     for before, after in ((latents, moved), (moved, found)):
         white = torch.linalg.solve_triangular(made.w_scale, (after - before).T, upper=False).T
         assert white.abs().max() > 0.01
-        torch.testing.assert_close(white @ made.held.T, torch.zeros(3, 1), rtol=0, atol=1e-4)
-    asked = made.image_mean + 0.9 * (targets + made.shift - made.image_mean)
-    half_way = (asked + linear_images(made, moved)) / 2
-    torch.testing.assert_close(linear_images(made, found)[:, :2], half_way[:, :2], rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(white @ made.held.T, torch.zeros(20, 1), rtol=0, atol=1e-4)
+    nearer = ((as_seen(made)(found) - as_seen(made)(moved)) * targets).sum(dim=1)
+    assert (nearer >= 0).all() and nearer.max() > 0
 
 
 def test_a_goal_has_the_voice_s_part_and_the_image_s_rest() -> None:
