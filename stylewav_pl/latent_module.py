@@ -68,6 +68,10 @@ class LatentModule(LightningModule):
         self.speed.apply(self.device)
         self.check_optimizer(self.device)
 
+    def on_predict_start(self) -> None:
+        """Prepares the device as for the optimisation."""
+        self.speed.apply(self.device)
+
     def check_optimizer(self, device: torch.device) -> None:
         """Tries the optimiser on ``device``.
 
@@ -84,9 +88,7 @@ class LatentModule(LightningModule):
         """Takes one gradient step; through Lightning, which counts steps and knows the precision."""
         optimizer = cast(LightningOptimizer, self.optimizers())
         optimizer.zero_grad()
-        self.manual_backward(loss * self.speed.loss_scale)
-        if self.speed.loss_scale != 1 and self.latents.grad is not None:
-            self.latents.grad /= self.speed.loss_scale
+        self.manual_backward(loss)
         optimizer.step()
 
     # torch's overloads of state_dict differ between releases

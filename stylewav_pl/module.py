@@ -136,7 +136,9 @@ class StyleWav(LatentModule):
             early_stop,
             tuple(sorted(set(frame_steps))),
         )
-        self.renderer = Renderer(generator, guide, self.latent_space, noise, self.speed.compile)
+        self.renderer = Renderer(
+            generator, guide, self.latent_space, noise, self.speed.compile, self.speed.precision
+        )
         check_guides(guides, guide, prompts, combine)
         building.check_guidance(
             objective or Objective(), prompts, combine, early_stop, identity, self.latent_space

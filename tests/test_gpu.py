@@ -18,9 +18,12 @@ from torch import Tensor
 from stylewav_pl.cli import main
 from stylewav_pl.embedders import load_audio_embedder, load_image_text_embedder
 from stylewav_pl.embedders.identity import load_identity
+from stylewav_pl.embedders.linear import LinearImageTextEmbedder
 from stylewav_pl.face import Face, generate
 from stylewav_pl.generators import Generator, load_generator
 from stylewav_pl.optimisation.hardware import DTYPES, Precision, Speed
+from stylewav_pl.optimisation.latents import W
+from stylewav_pl.optimisation.rendering import Renderer
 from stylewav_pl.weights.registry import AUTO, STRONG_EAR, choose_ear
 
 pytestmark = pytest.mark.gpu
@@ -50,13 +53,15 @@ def apart(one: Tensor, other: Tensor) -> float:
     return float((one - other).norm() / other.norm())
 
 
-def image_and_gradient(generator: Generator, latents: Tensor, scale: float = 1.0) -> tuple[Tensor, Tensor]:
+def image_and_gradient(
+    generator: Generator, latents: Tensor, precision: Precision = "float32"
+) -> tuple[Tensor, Tensor]:
     """The images of latents, and the gradient of a mean that weighs every pixel differently."""
     latents = latents.clone().requires_grad_()
-    images = generator.synthesize(latents)
+    images = Renderer(generator, LinearImageTextEmbedder(), W(), precision=precision).render(latents)
     weights = torch.randn(images.shape, generator=torch.Generator().manual_seed(5)).to(images.device)
-    (gradient,) = torch.autograd.grad(scale * (images * weights).mean(), latents)
-    return images, gradient / scale
+    (gradient,) = torch.autograd.grad((images * weights).mean(), latents)
+    return images, gradient
 
 
 def some_ws(generator: Generator) -> Tensor:
@@ -69,10 +74,9 @@ def test_images_and_gradients_of_the_pocket_generator(precision: Precision) -> N
     generator = load_generator("pocket").freeze()
     latents = some_ws(generator)
     exact = image_and_gradient(generator, latents)
-    speed = Speed(precision)
-    speed.apply(DEVICE)
+    Speed(precision).apply(DEVICE)
     generator = load_generator("pocket").to(DEVICE).freeze(DTYPES[precision], float32_up_to=8)
-    there = image_and_gradient(generator, latents.to(DEVICE), speed.loss_scale)
+    there = image_and_gradient(generator, latents.to(DEVICE), precision)
     assert there[0].device.type == "cuda" and there[0].dtype == torch.float32
     of_images, of_gradients = PRECISIONS[precision]
     assert apart(there[0], exact[0]) < of_images and apart(there[1], exact[1]) < of_gradients

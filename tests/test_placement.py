@@ -19,6 +19,7 @@ from stylewav_pl.embedders.identity import load_identity
 from stylewav_pl.embedders.languagebind_published import load_languagebind
 from stylewav_pl.embedders.wav2clip import AudioNetwork, Wav2ClipEmbedder
 from stylewav_pl.generators import Generator, load_generator
+from stylewav_pl.generators.stylegan2_layers import ModulatedConvolution
 from stylewav_pl.optimisation.latents import Codes, LatentSpace, S, W, WPlus
 
 DEVICE = torch.device("cuda")
@@ -37,6 +38,9 @@ def moved(network: nn.Module, mode: FakeTensorMode) -> None:
                 if tensor is not None:
                     there = mode.from_tensor(tensor).to(DEVICE)
                     kept[name] = nn.Parameter(there, False) if isinstance(tensor, nn.Parameter) else there
+    for layer in getattr(network, "convolutions", ()):
+        if isinstance(layer, ModulatedConvolution) and layer.frozen_weight is not None:
+            layer.freeze(layer.frozen_weight.dtype, fold=True)  # as a move does
 
 
 def a_generator(name: str, folder: Path) -> Generator:
@@ -87,7 +91,7 @@ def test_what_images_and_texts_show_is_found_on_the_device(name: str) -> None:
     network = load_image_text_embedder(name)
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         moved(network, mode)
-        found = network.embed_image(torch.zeros(2, 3, 96, 96, device=DEVICE))
+        found = network.embed_image(torch.zeros(2, 3, 128, 128, device=DEVICE))
         assert found.device.type == network.embed_text(["a photo of a woman"]).device.type == "cuda"
 
 

@@ -24,7 +24,14 @@ from true_shapes import true_shapes
 
 from stylewav_pl.embedders.openclip import OpenClipEmbedder
 from stylewav_pl.generators import StyleGAN2
-from stylewav_pl.optimisation.hardware import DTYPES, Precision, compiled, cpu_precisions, keep_freed_memory
+from stylewav_pl.optimisation.hardware import (
+    DTYPES,
+    Precision,
+    Speed,
+    compiled,
+    cpu_precisions,
+    keep_freed_memory,
+)
 
 LEARNING_RATE = 0.1
 
@@ -100,13 +107,6 @@ def build(
     for precision in precisions:
         networks[precision] = copy.deepcopy(generator).freeze(DTYPES[precision], resolution // 16)
 
-    def again(latents: Tensor, mark: Callable[[], None]) -> Tensor:
-        generator.freeze(recompute_from=min(256, resolution))
-        try:
-            return Step(generator, guide, targets, resolution)(latents, mark)
-        finally:
-            generator.freeze()
-
     made = [
         Variant("reference loop", shapes.reference, keeps_memory=False, precision=None),
     ]
@@ -117,7 +117,8 @@ def build(
             Variant("ours, memory not kept", plain, keeps_memory=False),
         ]
     else:
-        made += [Variant("ours, recomputing from 256 px", again)]
+        frugal = copy.deepcopy(generator).freeze(recompute_from=min(256, resolution))
+        made += [Variant("ours, recomputing from 256 px", Step(frugal, guide, targets, resolution))]
     sizes = {
         f" at {size} px" if size < resolution else "": size for size in (resolution, coarse or resolution)
     }
@@ -273,10 +274,12 @@ def _keep(memory: bool, place: torch.device) -> None:
 
 
 def _allow_tf32(precision: Precision | None, place: torch.device) -> None:
-    """As :class:`Speed` does; of itself torch rounds the inputs of convolutions and no others."""
-    if place.type == "cuda":
-        torch.backends.cudnn.allow_tf32 = precision != "float32"
-        torch.backends.cuda.matmul.allow_tf32 = precision not in (None, "float32")
+    """As a run does; of itself torch rounds the inputs of convolutions and no others."""
+    if place.type != "cuda":
+        return
+    Speed(precision or "tfloat32").apply(place)
+    if precision is None:
+        torch.backends.cudnn.deterministic = torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def _status(name: str) -> int:

@@ -116,6 +116,7 @@ def _invert_all(names: dict[str, Path], asked: argparse.Namespace) -> None:
     from stylewav_pl.face.defaults import SPACES as BY_NAME
     from stylewav_pl.face.settings import device_of
     from stylewav_pl.generators import load_generator
+    from stylewav_pl.optimisation.hardware import Speed
     from stylewav_pl.optimisation.inversion import Inversion, invert, psnr
     from stylewav_pl.optimisation.prior_start import hash_of
     from stylewav_pl.optimisation.tuning import Tuning, tunable, tune, tuned
@@ -127,6 +128,7 @@ def _invert_all(names: dict[str, Path], asked: argparse.Namespace) -> None:
     settings = Inversion(**{name: value for name, value in given.items() if value is not None})
     encoder = None if settings.encoder is None else load_photo_encoder(settings.encoder)
     device = device_of(asked.device)
+    Speed().apply(device)
     generator = load_generator(asked.generator).to(device).freeze()
     if asked.tune:
         tunable(generator)

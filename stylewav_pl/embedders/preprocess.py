@@ -49,16 +49,54 @@ def clip_preprocess(
     """
     training = training or TrainingData()
     if images.shape[-2:] != (image_size, image_size):
-        images = F.interpolate(
-            images,
-            size=(image_size, image_size),
-            mode=training.interpolation,
-            antialias=True,
-            align_corners=False,
-        )
+        images = _resized(images, image_size, training.interpolation)
     mean = images.new_tensor(training.mean).view(3, 1, 1)
     deviation = images.new_tensor(training.deviation).view(3, 1, 1)
     return ((images + 1) / 2 - mean) / deviation
+
+
+def _resized(images: Tensor, image_size: int, mode: str) -> Tensor:
+    """Resizes with antialiasing; on a GPU by a matrix for each axis.
+
+    The gradient of torch's own function adds in an order there that is never the same twice.
+    """
+    if images.device.type == "cpu":
+        size = (image_size, image_size)
+        return F.interpolate(images, size=size, mode=mode, antialias=True, align_corners=False)
+    rows, columns = (  # [size, height], [size, width]
+        _constant_resize(length, image_size, mode, images.device, images.dtype)
+        for length in images.shape[-2:]
+    )
+    resized: Tensor = rows @ images @ columns.T
+    return resized
+
+
+@torch.compiler.assume_constant_result  # type: ignore[no-untyped-call,untyped-decorator,unused-ignore]
+def _constant_resize(
+    size: int, image_size: int, mode: str, device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    """As :func:`resize_matrix`; a compiled step keeps it instead of making it each time."""
+    return resize_matrix(size, image_size, mode, device, dtype)
+
+
+@lru_cache(maxsize=8)
+@torch.inference_mode(False)  # whoever asks first: the matrix must also serve where gradients are computed
+def resize_matrix(
+    size: int,
+    image_size: int,
+    mode: str = "bicubic",
+    device: torch.device | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Float[Tensor, "out size"]:
+    """The map of one axis that ``interpolate`` with antialiasing is.
+
+    >>> resize_matrix(4, 2, "bilinear").shape, resize_matrix(4, 2, "bilinear").sum(dim=1)
+    (torch.Size([2, 4]), tensor([1., 1.]))
+    """
+    with unset_fake_temporarily():  # as in reference_matrix
+        lines = torch.eye(size, dtype=torch.float64)[None, None]
+        found = F.interpolate(lines, size=(image_size, size), mode=mode, antialias=True, align_corners=False)
+        return found[0, 0].to(device, dtype)
 
 
 def reference_preprocess(

@@ -145,6 +145,8 @@ def build_system(settings: Mapping[str, Any], networks: Networks, size: int, pla
         guides=networks.guides,
         **settings,
     ).to(place)
+    if place.type == "cuda":
+        system.speed.apply(place)
     system.check_optimizer(place)
     return system
 

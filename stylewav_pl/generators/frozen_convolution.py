@@ -196,8 +196,12 @@ def with_filter(weight: Tensor, kernel: Tensor) -> Tensor:
     Returns:
         ``[in, out, taps + 2, taps + 2]``.
     """
-    planes = functional.conv_transpose2d(weight.flatten(0, 1)[:, None], kernel[None, None])
-    return planes.view(*weight.shape[:2], *planes.shape[2:])
+    size = weight.shape[-1] + len(kernel) - 1
+    found = weight.new_zeros(*weight.shape[:2], size, size)
+    for row, factors in enumerate(kernel):
+        for column, factor in enumerate(factors):  # sums, as a GPU may round the inputs of a convolution
+            found[..., row : row + 3, column : column + 3] += factor * weight
+    return found
 
 
 class FrozenToRGB(torch.autograd.Function):

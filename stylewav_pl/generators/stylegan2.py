@@ -15,9 +15,10 @@ from stylewav_pl.generators import recompute
 from stylewav_pl.generators.base import Noise, StyleLayer, Styles
 from stylewav_pl.generators.style_based import NOISE_MAP, GrownGenerator
 from stylewav_pl.generators.stylegan2_block import Block, checked_channels
-from stylewav_pl.generators.stylegan2_layers import BINOMIAL, ModulatedConvolution, ToRGB
+from stylewav_pl.generators.stylegan2_layers import ModulatedConvolution, ToRGB
 from stylewav_pl.generators.stylegan2_mapping import MappingNetwork
 from stylewav_pl.generators.stylegan2_names import layer_names, to_network_names, to_stored_names
+from stylewav_pl.generators.upsampling import BINOMIAL
 
 ARCHITECTURES = ("skip", "resnet", "orig")
 

@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stylewav_pl.generators.base import Noise, StyleLayer, Styles
-from stylewav_pl.generators.stylegan2_layers import ModulatedConvolution, Shortcut, ToRGB, Upsample
+from stylewav_pl.generators.stylegan2_layers import ModulatedConvolution, Shortcut, ToRGB
+from stylewav_pl.generators.upsampling import Upsample
 
 
 class Block(nn.Module):

@@ -22,11 +22,10 @@ from stylewav_pl.generators.frozen_convolution import (
     demodulation,
     frozen_convolution,
     frozen_to_rgb,
-    joins,
     with_filter,
 )
+from stylewav_pl.generators.upsampling import BINOMIAL, Upsample
 
-BINOMIAL = (1.0, 3.0, 3.0, 1.0)
 # buffers that hold what does not depend on the latent
 FROZEN = ("frozen_weight", "frozen_squares", "frozen_filter", "frozen_bias", "frozen_noise")
 
@@ -34,12 +33,6 @@ FROZEN = ("frozen_weight", "frozen_squares", "frozen_filter", "frozen_bias", "fr
 def normalize_second_moment(z: Float[Tensor, "clip z"]) -> Float[Tensor, "clip z"]:
     """Scales each row to a mean square of one: ``z / sqrt(mean(z^2) + 1e-8)``."""
     return z * (z.square().mean(dim=1, keepdim=True) + EPSILON).rsqrt()
-
-
-def resampling_filter(taps: Sequence[float] = BINOMIAL) -> Float[Tensor, " taps"]:
-    """The one-dimensional filter of all resampling, with sum 1."""
-    filter_taps = torch.tensor(taps)
-    return filter_taps / filter_taps.sum()
 
 
 def squared_sums(weight: Float[Tensor, "out in kernel kernel"]) -> Float[Tensor, "in out"]:
@@ -72,73 +65,6 @@ class EqualizedLinear(nn.Module):
     def forward(self, x: Float[Tensor, "clip in"]) -> Float[Tensor, "clip out"]:
         """``x (gain W)^T + gain b``."""
         return functional.linear(x, self.weight * self.weight_gain, self.bias * self.bias_gain)
-
-
-class Upsample(nn.Module):
-    """Doubles height and width: zeros between the pixels, then the resampling filter with gain 4.
-
-    Args:
-        taps: The filter in one dimension, of any scale.
-
-    Raises:
-        ValueError: The number of taps is odd, which would move the image by half a pixel.
-    """
-
-    taps: Tensor
-
-    def __init__(self, taps: Sequence[float] = BINOMIAL) -> None:
-        super().__init__()
-        if len(taps) % 2 or not taps:
-            raise ValueError(f"Expected a resampling filter with an even number of taps, found {list(taps)}.")
-        self.register_buffer("taps", 2 * resampling_filter(taps), persistent=False)
-        self.padding = len(taps) // 2 - 1
-
-    def forward(
-        self, image: Float[Tensor, "clip channels height width"]
-    ) -> Float[Tensor, "clip channels height2 width2"]:
-        """Transposed convolution with the filter as its kernel: zero insertion and filter in one step."""
-        if joins(image):
-            return doubled(doubled(image, self.taps, dim=2), self.taps, dim=3)
-        channels = image.shape[1]
-        return functional.conv_transpose2d(
-            image, self.kernel(channels), stride=2, padding=self.padding, groups=channels
-        )
-
-    def kernel(self, channels: int) -> Float[Tensor, "channels 1 taps taps"]:
-        """The filter in two dimensions, once for each channel."""
-        return torch.outer(self.taps, self.taps).expand(channels, 1, -1, -1)
-
-    def smooth(
-        self, x: Float[Tensor, "clip channels height width"]
-    ) -> Float[Tensor, "clip channels height2 width2"]:
-        """Only the filter, for an input that already holds the inserted zeros.
-
-        ``2 R + 1`` pixels become ``2 R``.
-        """
-        channels = x.shape[1]
-        row = self.taps.flip(0).expand(channels, 1, 1, -1)  # flipped: a convolution, where conv2d correlates
-        x = functional.conv2d(x, row, padding=(0, self.padding), groups=channels)
-        return functional.conv2d(x, row.transpose(2, 3), padding=(self.padding, 0), groups=channels)
-
-
-def doubled(image: Tensor, taps: Float[Tensor, " taps"], dim: int) -> Tensor:
-    """Does along one axis what :class:`Upsample` does, by sums of shifted images.
-
-    A compiler makes one pass over the image of them.
-    """
-    size, reach = image.shape[dim], len(taps) // 2
-    edges = (0, 0) * (image.ndim - 1 - dim) + (reach, reach)
-    padded = functional.pad(image, edges)
-    phases = []
-    for phase in (0, 1):  # of the new pixels: 2 m + phase = 2 i + tap - (reach - 1), solved for i
-        met = [tap for tap in range(len(taps)) if (phase + reach - 1 - tap) % 2 == 0]
-        shifts = [(phase + reach - 1 - tap) // 2 for tap in met]
-        parts = [
-            taps[tap] * padded.narrow(dim, reach + shift, size)
-            for tap, shift in zip(met, shifts, strict=True)
-        ]
-        phases.append(sum(parts[1:], parts[0]))
-    return torch.stack(phases, dim=dim + 1).flatten(dim, dim + 1)
 
 
 class ModulatedConvolution(nn.Module):
@@ -228,7 +154,7 @@ class ModulatedConvolution(nn.Module):
         weight = self.weight * self.weight_gain
         self.frozen_squares = squared_sums(weight).contiguous()
         self.frozen_bias, self.frozen_noise = GAIN * self.bias, GAIN * self.noise_strength * self.noise_const
-        self.frozen_filter = None
+        taps = None
         if self.upsample is not None:
             weight = weight.transpose(0, 1)
             if fold is None:
@@ -236,15 +162,16 @@ class ModulatedConvolution(nn.Module):
             if fold:
                 weight = with_filter(weight, self.upsample.kernel(1)[0, 0])
             else:
-                self.frozen_filter = self.upsample.kernel(len(self.bias)).flip(2, 3).to(dtype or weight.dtype)
+                taps = self.upsample.kernel(len(self.bias)).flip(2, 3).to(dtype or weight.dtype)
+        self.frozen_filter = taps  # never another in between: a thread may be rendering with it
         self.frozen_weight = weight.to(dtype or weight.dtype).contiguous(memory_format=torch.channels_last)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "ModulatedConvolution":
         """Freezes again on a device of another kind, where another form is the fastest."""
-        before = self.frozen_weight
+        before = self.weight.device.type
         moved: ModulatedConvolution = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        if before is not None and before.device.type != self.weight.device.type:
-            self.freeze(before.dtype)
+        if self.frozen_weight is not None and self.weight.device.type != before:
+            self.freeze(self.frozen_weight.dtype)
         return moved
 
     def thaw(self) -> None:

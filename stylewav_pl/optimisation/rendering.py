@@ -1,21 +1,25 @@
 """From latents to images to similarities, through the frozen networks."""
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.generators.base import Generator
-from stylewav_pl.optimisation.hardware import Compile, compiled
+from stylewav_pl.optimisation.hardware import Compile, Precision, compiled
 from stylewav_pl.optimisation.latents import LatentSpace
 from stylewav_pl.optimisation.objective import cosine_similarity
 
 Scored: TypeAlias = tuple[
     Float[Tensor, "cohort 3 height width"], Float[Tensor, "cohort embed"], Float[Tensor, " cohort"]
 ]
+
+
+UNSCALED_PIXELS = 16 * 16
 
 
 class Renderer:
@@ -27,6 +31,7 @@ class Renderer:
         space: How the latents become the generator's input.
         noise: The generator's noise inputs: its stored constants, or none.
         compile: Whether and how :attr:`compiled_render_and_score` is compiled.
+        precision: Of the generator's finest resolutions; in ``float16`` gradients inside it are scaled.
     """
 
     def __init__(
@@ -36,8 +41,10 @@ class Renderer:
         space: LatentSpace,
         noise: Literal["const", "none"] = "const",
         compile: Compile = False,
+        precision: Precision = "float32",
     ) -> None:
         self.generator, self.guide, self.space, self.noise = generator, guide, space, noise
+        self.precision = precision
         self.compiled_render_and_score = self.render_and_score
         if compile:
             self.compiled_render_and_score = compiled(self.render_and_score, compile)
@@ -46,8 +53,14 @@ class Renderer:
         self, latents: Float[Tensor, " clip *latent"], resolution: int | None = None
     ) -> Float[Tensor, "clip 3 height width"]:
         """Renders latents, RGB, about [-1, 1]; at full resolution unless told otherwise."""
-        ws_or_styles = self.space.expand(latents, self.generator)
-        return self.generator.synthesize(ws_or_styles, noise=self.noise, resolution=resolution)
+        if self.precision != "float16":
+            ws_or_styles = self.space.expand(latents, self.generator)
+            return self.generator.synthesize(ws_or_styles, noise=self.noise, resolution=resolution)
+        # of one of a million pixels the gradient is too small a number
+        factor = (resolution or self.generator.resolution) ** 2 / UNSCALED_PIXELS
+        ws_or_styles = self.space.expand(scaled_gradient(latents, 1 / factor), self.generator)
+        images = self.generator.synthesize(ws_or_styles, noise=self.noise, resolution=resolution)
+        return scaled_gradient(images, factor)
 
     @torch.no_grad()
     def constrain(self, latents: Float[Tensor, " clip *latent"]) -> None:
@@ -74,6 +87,33 @@ class Renderer:
         if images.shape[-1] == self.generator.resolution:
             return images.detach().clone()
         return self.render(latents)
+
+
+class ScaledGradient(torch.autograd.Function):
+    """Its input, whose gradient is multiplied by a factor."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
+        """Returns ``x`` itself."""
+        ctx.factor = factor
+        return x.view_as(x)
+
+    @staticmethod
+    @once_differentiable  # type: ignore[misc,untyped-decorator,unused-ignore]
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        """Returns the multiplied gradient."""
+        return gradients[0] * ctx.factor, None
+
+
+def scaled_gradient(x: Tensor, factor: float) -> Tensor:
+    """Returns ``x``, whose gradient will be multiplied by ``factor``.
+
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> scaled_gradient(x, 3.0).sum().backward()
+    >>> x.grad
+    tensor([3., 3.])
+    """
+    return ScaledGradient.apply(x, factor)  # type: ignore[no-any-return]
 
 
 def thumbnails(

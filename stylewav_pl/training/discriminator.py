@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stylewav_pl.generators.frozen_convolution import GAIN, SLOPE
-from stylewav_pl.generators.stylegan2_layers import EqualizedLinear, resampling_filter
+from stylewav_pl.generators.stylegan2_layers import EqualizedLinear
+from stylewav_pl.generators.upsampling import resampling_filter
 
 GROUP = 4  # faces that are compared with each other
 

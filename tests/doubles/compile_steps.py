@@ -20,7 +20,7 @@ from stylewav_pl.commands.trainer_settings import FORCED
 from stylewav_pl.embedders.linear import LinearAudioEmbedder
 from stylewav_pl.embedders.openclip import OpenClipEmbedder
 from stylewav_pl.errors import ConfigError
-from stylewav_pl.generators import StyleGAN2, frozen_convolution, stylegan2_layers
+from stylewav_pl.generators import StyleGAN2, frozen_convolution, upsampling
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.hardware import Speed, check_compiler
 from stylewav_pl.optimisation.latents import S, W
@@ -74,15 +74,18 @@ def steps_of_one_cohort():
 def one_graph():
     """How far a step's image, similarity and gradient are from those of one that is not compiled.
 
-    With the sums that are written for GPUs. An interruption of the compiled part would be an error.
+    In the form for GPUs. An interruption of the compiled part would be an error.
     """
     generator, guide, _ = networks()
     starts = torch.randn(2, 9, generator=torch.Generator().manual_seed(2))
     targets = torch.nn.functional.normalize(torch.ones(2, 16), dim=1)
     found = []
     for compiles in (False, True):
-        stylegan2_layers.joins = frozen_convolution.joins = lambda x, compiles=compiles: compiles
-        step = Renderer(generator.freeze(), guide, W()).render_and_score
+        upsampling.joins = frozen_convolution.joins = lambda x, compiles=compiles: compiles
+        generator.freeze()
+        for layer in generator.convolutions:
+            layer.freeze(fold=compiles)
+        step = Renderer(generator, guide, W()).render_and_score
         if compiles:
             step = torch.compile(step, fullgraph=True, backend="aot_eager", dynamic=False)
         leaf = starts.clone().requires_grad_()

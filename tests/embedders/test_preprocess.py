@@ -3,8 +3,14 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
-from stylewav_pl.embedders.preprocess import clip_preprocess, reference_matrix, reference_preprocess
+from stylewav_pl.embedders.preprocess import (
+    clip_preprocess,
+    reference_matrix,
+    reference_preprocess,
+    resize_matrix,
+)
 from stylewav_pl.errors import ConfigError
 
 
@@ -75,3 +81,15 @@ def test_clip_resizes_with_antialiasing() -> None:
     stripes = torch.tensor([-1.0, 1.0]).repeat(128).expand(1, 3, 256, 256)
     grey = clip_preprocess(stripes, 64)[0, 2] * 0.27577711 + 0.40821073
     torch.testing.assert_close(grey[:, 2:-2], torch.full((64, 60), 0.5), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(("size", "image_size"), [(128, 224), (1024, 224), (64, 32), (50, 37)])
+@pytest.mark.parametrize("mode", ["bicubic", "bilinear"])
+def test_a_matrix_for_each_axis_resizes_with_antialiasing(size: int, image_size: int, mode: str) -> None:
+    """What a GPU does instead, to add in the same order every time."""
+    images = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0)).double()
+    expected = F.interpolate(
+        images, size=(image_size, image_size), mode=mode, antialias=True, align_corners=False
+    )
+    matrix = resize_matrix(size, image_size, mode, dtype=torch.float64)
+    torch.testing.assert_close(matrix @ images @ matrix.T, expected, atol=1e-10, rtol=0)

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from stylewav_pl.generators import StyleGAN2
-from stylewav_pl.generators.stylegan2_layers import Upsample, doubled
+from stylewav_pl.generators.stylegan2_layers import ModulatedConvolution
+from stylewav_pl.generators.upsampling import Upsample, doubled
 
 CHANNELS = {4: 6, 8: 7, 16: 5, 32: 3}
 
@@ -161,3 +162,25 @@ def test_sums_of_shifted_images_enlarge_as_a_transposed_convolution_does(taps):
     image = torch.randn(2, 3, 5, 4, dtype=torch.float64)
     found = doubled(doubled(image, enlarge.taps, dim=2), enlarge.taps, dim=3)
     torch.testing.assert_close(found, enlarge(image), atol=1e-12, rtol=0)
+
+
+def test_a_layer_that_is_frozen_again_is_never_in_between():
+    """Another thread may be rendering with it."""
+    seen = []
+
+    class Watched(ModulatedConvolution):
+        def __setattr__(self, name, value):
+            seen.append((name, None if value is None else tuple(value.shape)))
+            super().__setattr__(name, value)
+
+    layer = network().convolutions[1]
+    layer.freeze()
+    layer.__class__ = Watched
+    layer.freeze()
+    assert ("frozen_filter", (7, 1, 4, 4)) in seen and ("frozen_filter", None) not in seen
+
+
+def test_a_move_to_another_device_and_type_leaves_one_type():
+    generator = network(torch.float32).freeze(torch.bfloat16, float32_up_to=4)
+    generator.to("meta", torch.float32)
+    assert {buffer.dtype for buffer in generator.buffers()} == {torch.float32}

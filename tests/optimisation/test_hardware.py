@@ -10,10 +10,14 @@ import torch
 from one_cohort import fit, optimise
 
 from stylewav_pl.cli import main
+from stylewav_pl.embedders.linear import LinearImageTextEmbedder
 from stylewav_pl.errors import ConfigError
+from stylewav_pl.generators import LinearGenerator
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation import hardware
 from stylewav_pl.optimisation.hardware import Speed
+from stylewav_pl.optimisation.latents import W
+from stylewav_pl.optimisation.rendering import Renderer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers.*")  # one cohort needs none
 
@@ -84,3 +88,27 @@ def test_a_precision_that_is_refused_leaves_no_run_behind(
     assert main([*words, "--trainer.accelerator", "cpu", "--model.speed.precision", "float16"]) == 2
     assert "float32" in capsys.readouterr().err
     assert not (run / "config.yaml").exists()
+
+
+class WatchedGenerator(LinearGenerator):
+    """Keeps the gradient that arrives at its images."""
+
+    arrived: torch.Tensor
+
+    def synthesize(self, ws_or_styles, noise="const", resolution=None):
+        images = super().synthesize(ws_or_styles, noise, resolution)
+        images.register_hook(lambda gradient: setattr(self, "arrived", gradient))
+        return images
+
+
+def test_gradients_inside_a_generator_in_float16_are_larger_and_outside_the_same() -> None:
+    generator = WatchedGenerator()
+    inside, outside = [], []
+    for precision in ("float32", "float16"):
+        latents = torch.ones(2, generator.w_dim, requires_grad=True)
+        renderer = Renderer(generator, LinearImageTextEmbedder(), W(), precision=precision)
+        renderer.render(latents).square().mean().backward()
+        inside.append(generator.arrived)
+        outside.append(latents.grad)
+    assert torch.equal(inside[1], inside[0] * generator.resolution**2 / 256)
+    torch.testing.assert_close(outside[1], outside[0], rtol=1e-6, atol=0)

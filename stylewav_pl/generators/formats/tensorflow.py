@@ -13,7 +13,7 @@ from torch import Tensor
 from stylewav_pl.errors import WeightsError
 from stylewav_pl.generators.formats.base import Format, Published, Variables, as_tensor, require, taps_of
 from stylewav_pl.generators.stylegan2 import ARCHITECTURES
-from stylewav_pl.generators.stylegan2_layers import BINOMIAL
+from stylewav_pl.generators.upsampling import BINOMIAL
 from stylewav_pl.weights.pickles import InertObject, brief
 
 SETTINGS = {
