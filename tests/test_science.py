@@ -79,8 +79,12 @@ def test_every_voice_has_a_face(demo: Path) -> None:
 
 
 def test_faces_move_towards_their_voices(demo: Path) -> None:
+    """Before the first step the prior has moved them; the steps follow what voices say alone."""
     gains = [float(row["similarity_end"]) - float(row["similarity_start"]) for row in rows(demo)]
-    assert sum(gain > 0 for gain in gains) >= 50 and np.mean(gains) > 0.003  # most was done by the prior
+    assert np.mean(gains) > 0
+    retrieval = json.loads((demo / "statistics.json").read_text("utf-8"))["retrieval"]
+    among_five = {entry["k"]: entry["share"]["value"] for entry in retrieval["hits"]}[5]
+    assert among_five > 0.15 and retrieval["median_rank"] < 20, "by chance .0625 and 40.5 of 80"
 
 
 def test_each_prompt_scores_higher_on_its_own_population(statistics: dict[str, Any]) -> None:

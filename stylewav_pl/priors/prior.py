@@ -14,7 +14,7 @@ from stylewav_pl.priors.voice_part import VoicePart
 
 FLOW_STEPS = 8
 # Of what a move fell short of. All of it takes women's faces to children's: two directions pass by adults.
-SHARES = (0.25, 0.5, 0.75, 1.0, 1.25)
+SHARES = (0.25, 0.5, 0.75)
 VOICE_DIRECTIONS = 2  # sex and age: what voices differ in, and so all that they may decide
 
 
