@@ -306,7 +306,7 @@ def table(figures: dict[str, Any]) -> str:
     """The figures as text."""
     lines = [", ".join(f"{name} {value}" for name, value in figures["machine"].items()), ""]
     lines += [
-        f"{'':<48}{'ms/clip-step':>13}{'spread':>17}{'per second':>12}{'ratio':>8}{'GB/clip':>9}{'latent':>9}"
+        f"{'':<48}{'ms/clip-step':>13}{'spread':>22}{'per second':>12}{'ratio':>8}{'GB/clip':>9}{'latent':>9}"
         f"{'cosine':>9}  parts"
     ]
     for name, row in figures["variants"].items():
@@ -319,7 +319,7 @@ def table(figures: dict[str, Any]) -> str:
         parts = ", ".join(f"{part} {1e3 * seconds:.4g}" for part, seconds in row["parts"].items())
         differences = "".join(f"{'-' if value is None else f'{value:.0e}':>9}" for value in differ)
         lines.append(
-            f"{name:<48}{1e3 * taken:>13.4g}{spread:>17}{1 / taken:>12.4g}"
+            f"{name:<48}{1e3 * taken:>13.4g}{spread:>22}{1 / taken:>12.4g}"
             f"{row['times the reference loop']:>8.2f}"
             f"{row['peak memory per clip [GB]']:>9.2f}{differences}  {parts}"
         )
