@@ -145,7 +145,7 @@ def build_system(settings: Mapping[str, Any], networks: Networks, size: int, pla
         guides=networks.guides,
         **settings,
     ).to(place)
-    if place.type == "cuda":
+    if place.type == "cuda":  # on a CPU it would change how the caller's whole process keeps memory
         system.speed.apply(place)
     system.check_optimizer(place)
     return system

@@ -76,7 +76,7 @@ class FrozenWeights(NamedTuple):
     @property
     def _crop(self) -> int:
         """Pixels at each edge that a transposed convolution with the filter in it has too many; else 0."""
-        return (int(self.weight.shape[-1]) - 3 + 1) // 2
+        return (int(self.weight.shape[-1]) - 2) // 2
 
     @property
     def _border(self) -> int:

@@ -100,6 +100,7 @@ class StyleGAN2(GrownGenerator):
 
     def __iter__(self) -> Iterator[Block]:
         """Iterates over the blocks, from 4 px to the full resolution."""
+        # not `yield from`, at which torch 2.14 interrupts a compiled step
         return iter(self.blocks)  # type: ignore[arg-type]  # nn.ModuleList forgets its element type
 
     @property
@@ -239,14 +240,7 @@ class StyleGAN2(GrownGenerator):
         resolution = self.checked_resolution(resolution)
         # precision is chosen in freeze, resolution by resolution
         with torch.autocast(self.constant.device.type, enabled=False):
-            self.check_noise_maps(noise)
-            x, image, styles = self._begin(ws_or_styles)
-            for block in self:  # not through `stages`: a compiler would stop at each of its results
-                x, image, styles = self._grow(block, x, image, styles, noise)
-                if block.resolution == resolution:
-                    break
-        assert image is not None  # `checked_resolution` knows those with colours
-        return image
+            return next(image for image in self.stages(ws_or_styles, noise) if image.shape[-1] == resolution)
 
     def stages(
         self, ws_or_styles: Float[Tensor, "clip ..."] | Styles, noise: Noise = "const"
@@ -256,21 +250,11 @@ class StyleGAN2(GrownGenerator):
         Arguments as in :meth:`synthesize`.
         """
         self.check_noise_maps(noise)
-        x, image, styles = self._begin(ws_or_styles)
+        styles = self.as_styles(ws_or_styles)
+        x = self.constant.expand(len(styles[0]), -1, -1, -1)  # [clip, channels, 4, 4]
+        image = None
         for block in self:
-            x, image, styles = self._grow(block, x, image, styles, noise)
+            own, styles = styles[: len(block.layers)], styles[len(block.layers) :]
+            x, image = recompute.run(block, x, image, own, noise, noise=noise)
             if image is not None:
                 yield image
-
-    def _begin(self, ws_or_styles: Float[Tensor, "clip ..."] | Styles) -> tuple[Tensor, None, Styles]:
-        """The features ``[clip, channels, 4, 4]`` before the first block, no image, and all styles."""
-        styles = self.as_styles(ws_or_styles)
-        return self.constant.expand(len(styles[0]), -1, -1, -1), None, styles
-
-    def _grow(
-        self, block: Block, x: Tensor, image: Tensor | None, styles: Styles, noise: Noise
-    ) -> tuple[Tensor, Tensor | None, Styles]:
-        """Features and image behind a block, and the styles that are left for the next ones."""
-        own, left = styles[: len(block.layers)], styles[len(block.layers) :]
-        x, image = recompute.run(block, x, image, own, noise, noise=noise)
-        return x, image, left
