@@ -1,11 +1,11 @@
 """The prior: from a vector of CLIP space to a w of the generator whose image should lie there."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -66,6 +66,7 @@ class Prior(nn.Module):
         network: The velocity of the flow.
         belongings: The networks that it was made for.
         held: How many directions of whitened w the moves leave alone.
+        questions: How many answers there are to each question about what voices say, such as sex and age.
     """
 
     w_mean: Tensor
@@ -77,10 +78,13 @@ class Prior(nn.Module):
     shift: Tensor
     directions: Tensor
     held: Tensor
+    words: Tensor
 
-    def __init__(self, network: FlowNetwork, belongings: Belongings, held: int = 0) -> None:
+    def __init__(
+        self, network: FlowNetwork, belongings: Belongings, held: int = 0, questions: Sequence[int] = ()
+    ) -> None:
         super().__init__()
-        self.network, self.belongings = network, belongings
+        self.network, self.belongings, self.questions = network, belongings, tuple(questions)
         embed, latent = network.embed_dim, network.latent_dim
         self.register_buffer("w_mean", torch.zeros(latent))
         self.register_buffer("w_scale", torch.eye(latent))  # [width, width]: whitened w to w
@@ -92,6 +96,8 @@ class Prior(nn.Module):
         self.register_buffer("ear_directions", torch.zeros(len(belongings.ears), VOICE_DIRECTIONS, embed))
         # [held, width], orthonormal: along them whitened w tells of what no voice says
         self.register_buffer("held", torch.zeros(held, latent))
+        # of all questions in turn: what the guide sees in each answer's words, unit norm
+        self.register_buffer("words", torch.zeros(sum(self.questions), embed))
         self.register_buffer("shift", torch.zeros(embed), persistent=False)
         self.register_buffer("directions", torch.zeros(VOICE_DIRECTIONS, embed), persistent=False)
         self.requires_grad_(False)
@@ -178,7 +184,7 @@ class Prior(nn.Module):
         latents: Float[Tensor, "clip latent"],
         see: Callable[[Tensor], Tensor],
         targets: Float[Tensor, "clip embed"],
-    ) -> Float[Tensor, "clip latent"]:
+    ) -> tuple[Float[Tensor, "clip latent"], Float[Tensor, "clip embed"]]:
         """Adds what :meth:`move` fell short of, as far as images come nearer to their targets.
 
         The way is the least change of whitened w that closes the gap along :attr:`directions`, by
@@ -189,19 +195,38 @@ class Prior(nn.Module):
             latents: What :meth:`move` returned.
             see: Tells what the guide sees in the images of such latents, ``[clip, embed]``, unit norm.
             targets: See :meth:`sample`.
+
+        Returns:
+            The latents, and what the guide sees in their images.
         """
         with torch.autocast(targets.device.type, enabled=False):
             vectors, wanted = see(latents).float(), targets.float()
             asked = torch.cat([self.directions @ self.image_map, self.held])
             inverse = torch.linalg.pinv(asked)[:, : len(self.directions)]  # [latent, direction]
             way = self.part.missing(vectors, wanted) @ inverse.T @ self.w_scale.T
-            nearest, similarities = latents, (vectors * wanted).sum(dim=1)
+            nearest, seen, similarities = latents, vectors, (vectors * wanted).sum(dim=1)
             for share in SHARES:
                 tried = latents + share * way
-                found = (see(tried).float() * wanted).sum(dim=1)
-                nearest = torch.where((found > similarities)[:, None], tried, nearest)
-                similarities = torch.maximum(found, similarities)
-            return nearest
+                found = see(tried).float()
+                nearer = (found * wanted).sum(dim=1) > similarities
+                nearest = torch.where(nearer[:, None], tried, nearest)
+                seen = torch.where(nearer[:, None], found, seen)
+                similarities = (seen * wanted).sum(dim=1)
+            return nearest, seen
+
+    def agree(
+        self, vectors: Float[Tensor, "clip embed"], targets: Float[Tensor, "clip embed"]
+    ) -> Bool[Tensor, " clip"]:
+        """Tells whether images answer all questions as their targets do: they are nearest to the same words.
+
+        Args:
+            vectors: What the guide sees in images, unit norm.
+            targets: Unit vectors of an audio encoder.
+        """
+        alike = torch.ones(len(vectors), dtype=torch.bool, device=vectors.device)
+        for words in self.words.to(vectors).split(self.questions):
+            alike &= (vectors @ words.T).argmax(dim=1) == (targets.to(vectors) @ words.T).argmax(dim=1)
+        return alike
 
     @property
     def part(self) -> VoicePart:

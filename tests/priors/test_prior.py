@@ -31,7 +31,9 @@ def prior(embed: int, latent: int, **belongings) -> Prior:
     made = Prior(
         FlowNetwork(embed, latent, width=16, blocks=2, hidden=24, frequencies=4),
         Belongings(**{"generator": "g", "guide": "c", **belongings}),
+        questions=(2, 3),
     )
+    made.words.copy_(F.normalize(torch.randn(5, embed, generator=torch.Generator().manual_seed(1)), dim=1))
     made.w_mean.normal_()
     made.w_scale.copy_(torch.randn(latent, latent).tril())
     made.image_mean.copy_(0.3 * torch.randn(embed))
@@ -75,6 +77,7 @@ def test_a_file_keeps_everything_and_nothing_learns(tmp_path: Path) -> None:
     made.ear_means.normal_()
     save_prior(tmp_path / "prior.safetensors", made)
     read = load_prior(tmp_path / "prior.safetensors")
+    assert read.questions == (2, 3)
     assert read.belongings == made.belongings and read.network.config == made.network.config
     for name, value in made.state_dict().items():
         torch.testing.assert_close(read.state_dict()[name], value, rtol=1e-3, atol=1e-3)
@@ -98,6 +101,8 @@ def damaged(path: Path, **changes) -> Path:
             "do not make one prior",
         ),
         ({"config": {"held": 10**9}}, "do not make one prior"),
+        ({"config": {"questions": [10**9]}}, "do not make one prior"),
+        ({"config": {"questions": [6, -1]}}, "do not make one prior"),
         ({"config": {"generator_sha256": None, "ears_sha256": 3}}, "do not make one prior"),
     ],
 )
@@ -181,7 +186,7 @@ def optimized(module: StyleWav, batch: ClipBatch):
 
 
 def test_without_a_step_the_prior_is_the_face() -> None:
-    module = wired(Start(prior="made above"), num_steps=0, seed=4)
+    module = wired(Start(prior="made above", draws=1), num_steps=0, seed=4)
     result = optimized(module, of_clips("a", None, "bb"))
     assert result.curves.shape == (2, 1)
     for row, id in enumerate(("a", "bb")):
@@ -214,6 +219,7 @@ def test_the_best_of_several_candidates_is_taken() -> None:
     ("settings", "words"),
     [
         ({"candidates": 2}, "candidates of 1 where every clip starts at the mean"),
+        ({"prior": "pocket", "draws": 0}, "model.start.draws"),
     ],
 )
 def test_contradictory_starts_are_refused(settings: dict, words: str) -> None:
@@ -279,7 +285,8 @@ def test_a_move_is_completed_along_the_least_change_as_far_as_images_come_nearer
     latents, others = torch.randn(2, 40, 4)
     see = as_seen(made)
     targets = see(others)
-    found = made.complete(latents, see, targets)
+    found, seen = made.complete(latents, see, targets)
+    torch.testing.assert_close(seen, see(found))
     white = torch.linalg.solve_triangular(made.w_scale, (found - latents).T, upper=False).T  # [clip, latent]
     closed = white @ made.image_map[:2].T
     gap = made.image_mean + 0.9 * (targets + made.shift - made.image_mean) - see(latents)
@@ -311,7 +318,7 @@ def test_what_is_held_stays_where_it_is_and_the_voice_comes_nearer_all_the_same(
     latents, noise, others = torch.randn(3, 20, 4)
     vectors, targets = as_seen(made)(latents), as_seen(made)(others)
     moved = made.move(latents, vectors, targets, noise)
-    found = made.complete(moved, as_seen(made), targets)
+    found, _ = made.complete(moved, as_seen(made), targets)
     for before, after in ((latents, moved), (moved, found)):
         white = torch.linalg.solve_triangular(made.w_scale, (after - before).T, upper=False).T
         assert white.abs().max() > 0.01
