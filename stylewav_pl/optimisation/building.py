@@ -142,6 +142,18 @@ def tuning_of(given: GivenStarts | None, batch: ClipBatch, speed: Speed) -> Delt
     return {}
 
 
+def check_tuned(
+    given: GivenStarts | None, ids: Sequence[str], cohort_size: int | Literal["auto"], speed: Speed
+) -> None:
+    """Refuses clips with generators of their own where they would share one, before anything is computed.
+
+    Raises:
+        ConfigError: One of them has one, and company, or a compiled step.
+    """
+    if given is not None and (cohort_size != 1 or speed.compile) and given.any_tuned(ids):
+        check_alone(cohort_size, speed)
+
+
 def check_spaces(guide: ImageTextEmbedder, audio: AudioEmbedder) -> None:
     """Compares the spaces of the two embedders.
 
