@@ -86,13 +86,14 @@ def parser() -> argparse.ArgumentParser:
         "--latent",
         metavar="PATH",
         help="the latent at which every face begins, or a folder with one for each file, by name "
-        "(.safetensors, .pt of e4e, projected_w.npz ...)",
+        "(.safetensors, .pt of e4e, projected_w.npz ...); with --model.start.moved_by pocket --steps 4 the "
+        "pocket prior moves it by what the voice says, and it stays more like itself",
     )
     options.add_argument(
         "--photo",
         metavar="PATH",
         help="an aligned picture of a face at which every face begins, or a folder with one for each file, "
-        "by name",
+        "by name; moved_by as beside --latent",
     )
     options.add_argument(
         "--text",
