@@ -238,7 +238,7 @@ def _noise(
 ) -> Iterator[Float[Tensor, "clip draw width"]]:
     """The noise of each candidate, of all clips together; only a single candidate has several draws."""
     drawn = [sample_noise(seed, candidates * draws, width) for seed in seeds if seed is not None]
-    yield from torch.stack(drawn).split(draws, dim=1)
+    yield from torch.split(torch.stack(drawn), draws, dim=1)
 
 
 def sample_noise(seed: int, count: int, width: int) -> Float[Tensor, "candidate z"]:

@@ -15,6 +15,7 @@ from stylewav_pl.priors.voice_part import VoicePart
 FLOW_STEPS = 8
 # Of what a move fell short of. All of it takes women's faces to children's: two directions pass by adults.
 SHARES = (0.25, 0.5, 0.75)
+LEAD = 0.1  # to another network a third of the images with less answer otherwise, and 3 % of those with more
 VOICE_DIRECTIONS = 2  # sex and age: what voices differ in, and so all that they may decide
 
 
@@ -185,11 +186,12 @@ class Prior(nn.Module):
         see: Callable[[Tensor], Tensor],
         targets: Float[Tensor, "clip embed"],
     ) -> tuple[Float[Tensor, "clip latent"], Float[Tensor, "clip embed"]]:
-        """Adds what :meth:`move` fell short of, as far as images come nearer to their targets.
+        """Adds of what :meth:`move` fell short of as little as makes images answer as their targets do.
 
         The way is the least change of whitened w that closes the gap along :attr:`directions`, by
-        :attr:`image_map`, and has no part along :attr:`held`. How much of it each clip goes, none or one of
-        :data:`SHARES`, is decided by the cosine of its image with its whole target.
+        :attr:`image_map`, and has no part along :attr:`held`. Each clip goes none of it or the least of
+        :data:`SHARES` with which its image agrees, see :meth:`agree`; where none does, as far as its image is
+        nearest to its whole target.
 
         Args:
             latents: What :meth:`move` returned.
@@ -204,28 +206,36 @@ class Prior(nn.Module):
             asked = torch.cat([self.directions @ self.image_map, self.held])
             inverse = torch.linalg.pinv(asked)[:, : len(self.directions)]  # [latent, direction]
             way = self.part.missing(vectors, wanted) @ inverse.T @ self.w_scale.T
-            nearest, seen, similarities = latents, vectors, (vectors * wanted).sum(dim=1)
+            taken, seen, agreed = latents, vectors, self.agree(vectors, wanted)
             for share in SHARES:
                 tried = latents + share * way
                 found = see(tried).float()
-                nearer = (found * wanted).sum(dim=1) > similarities
-                nearest = torch.where(nearer[:, None], tried, nearest)
-                seen = torch.where(nearer[:, None], found, seen)
-                similarities = (seen * wanted).sum(dim=1)
-            return nearest, seen
+                alike = self.agree(found, wanted)
+                nearer = (found * wanted).sum(dim=1) > (seen * wanted).sum(dim=1)
+                better = (~agreed & (alike | nearer))[:, None]
+                taken, seen = torch.where(better, tried, taken), torch.where(better, found, seen)
+                agreed |= alike
+            return taken, seen
 
     def agree(
         self, vectors: Float[Tensor, "clip embed"], targets: Float[Tensor, "clip embed"]
     ) -> Bool[Tensor, " clip"]:
-        """Tells whether images answer all questions as their targets do: they are nearest to the same words.
+        """Tells whether images answer all questions as their targets do, and clearly.
+
+        The words nearest to the target have to be nearer to the image than all others, by :data:`LEAD` of
+        one minus the cosine of the two words.
 
         Args:
             vectors: What the guide sees in images, unit norm.
             targets: Unit vectors of an audio encoder.
         """
+        vectors, targets = vectors.float(), targets.float()
         alike = torch.ones(len(vectors), dtype=torch.bool, device=vectors.device)
-        for words in self.words.to(vectors).split(self.questions):
-            alike &= (vectors @ words.T).argmax(dim=1) == (targets.to(vectors) @ words.T).argmax(dim=1)
+        for words in torch.split(self.words.to(vectors), list(self.questions)):
+            wanted = words[(targets @ words.T).argmax(dim=1)]
+            apart = wanted[:, None] - words  # [clip, answer, embed]
+            leads = (apart @ vectors[:, :, None])[:, :, 0] - LEAD * apart.square().sum(dim=2) / 2
+            alike &= (leads >= 0).all(dim=1)
         return alike
 
     @property

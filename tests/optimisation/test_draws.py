@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from stylewav_pl.optimisation.draws import Draws
 from stylewav_pl.priors import Belongings, FlowNetwork, Prior
 
-CLIPS, DRAWS, Z, W, EMBED = 7, 6, 3, 4, 5
+CLIPS, DRAWS, Z, W, EMBED = 16, 5, 3, 4, 5
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +30,24 @@ def moved_samples(z: Tensor) -> Tensor:
     return torch.cat([z, z[:, :1].square()], dim=1)
 
 
-def answers(prior: Prior, vector: Tensor) -> tuple[int, int]:
-    cosines = [float(vector @ word) for word in prior.words]
-    return cosines[:2].index(max(cosines[:2])), cosines[2:].index(max(cosines[2:]))
+def agrees(prior: Prior, vector: Tensor, target: Tensor) -> bool:
+    """Word by word: the target's answer is nearest to the image, and by a tenth of what two words differ."""
+    words = [word.tolist() for word in prior.words]
+
+    def cosine(one: list[float], other: list[float]) -> float:
+        return sum(a * b for a, b in zip(one, other, strict=True))
+
+    for question in (words[:2], words[2:]):
+        wanted = max(question, key=lambda word: cosine(word, target.tolist()))
+        for word in question:
+            lead = cosine(wanted, vector.tolist()) - cosine(word, vector.tolist())
+            if word != wanted and lead < 0.1 * (1 - cosine(wanted, word)):
+                return False
+    return True
 
 
 @pytest.mark.parametrize("own", [None, moved_samples])
-@pytest.mark.parametrize("room", [CLIPS, 11, 100])
+@pytest.mark.parametrize("room", [CLIPS, 21, 100])
 def test_the_first_draw_that_answers_as_the_voice_does_is_taken(own, room: int, prior: Prior) -> None:
     random = torch.Generator().manual_seed(1)
     targets = F.normalize(torch.randn(CLIPS, EMBED, generator=random), dim=1)
@@ -58,21 +69,18 @@ def test_the_first_draw_that_answers_as_the_voice_does_is_taken(own, room: int, 
             samples = own(noise[clip, :, :Z])
             moved = prior.move(samples, seen_in(samples), each, noise[clip, :, Z:])
             faces = prior.complete(moved, seen_in, each)[0]
-        alike = [answers(prior, vector) == answers(prior, target) for vector in seen_in(faces)]
+        alike = [agrees(prior, vector, target) for vector in seen_in(faces)]
         waited.append(alike.index(True) if any(alike) else None)
         torch.testing.assert_close(taken[clip], faces[waited[-1] or 0], rtol=1e-4, atol=1e-4)
     assert {0, None} < set(waited), "some wait, some agree at once, some never do"
     assert max(sizes) <= room
 
 
-def test_agreeing_means_the_same_answer_to_each_question(prior: Prior) -> None:
+def test_agreeing_means_a_clear_answer_of_the_same_words_to_each_question(prior: Prior) -> None:
     vectors, targets = F.normalize(torch.randn(2, 200, EMBED), dim=2)
-    expected = [
-        answers(prior, one) == answers(prior, other) for one, other in zip(vectors, targets, strict=True)
-    ]
+    expected = [agrees(prior, *pair) for pair in zip(vectors, targets, strict=True)]
     assert prior.agree(vectors, targets).tolist() == expected
     assert 10 < sum(expected) < 190
-    assert prior.agree(vectors, vectors).all()
 
 
 def test_without_questions_all_agree() -> None:
