@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from jsonargparse.typing import class_from_function
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
@@ -39,8 +40,9 @@ from stylewav_pl.session.networks import Networks
 from stylewav_pl.session.run_session import RunSession
 from stylewav_pl.session.settings import RunSettings
 
-# One object: each access makes another, and jsonargparse takes a second one for a clash of names.
-build_module = StyleWav.from_sources
+# Made once: each access to the method makes another object, which jsonargparse takes for a clash of names, and
+# to find the module where its class belongs it goes through the whole stack and every module that is loaded.
+ModuleFromSources = class_from_function(StyleWav.from_sources)
 
 Session = TypeVar("Session", bound=RunSession)
 
@@ -52,7 +54,7 @@ class ExperimentCLI(LightningCLI):
         """Parses and runs ``command``."""
         self.command, self.argv = command, expand_configs(options)
         super().__init__(
-            build_module,
+            ModuleFromSources,
             ClipDataModule,
             # it aborts on a second start; the run directory keeps the configuration
             save_config_callback=None,
