@@ -40,9 +40,12 @@ from stylewav_pl.session.networks import Networks
 from stylewav_pl.session.run_session import RunSession
 from stylewav_pl.session.settings import RunSettings
 
-# Made once: each access to the method makes another object, which jsonargparse takes for a clash of names, and
-# to find the module where its class belongs it goes through the whole stack and every module that is loaded.
+# Made once: each access to the method makes another object, which jsonargparse takes for a clash of names. To
+# find the module where the class belongs, it goes through the whole stack and all modules that are loaded.
 ModuleFromSources = class_from_function(StyleWav.from_sources)
+
+_Parser = tuple[LightningArgumentParser, dict[str, LightningArgumentParser], dict[str, list[str]]]
+_PARSERS: dict[str, _Parser] = {}  # by command; parsing leaves nothing in them
 
 Session = TypeVar("Session", bound=RunSession)
 
@@ -64,6 +67,13 @@ class ExperimentCLI(LightningCLI):
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
         )
+
+    def setup_parser(self, *details: Any) -> None:
+        """Takes the parser of an earlier command of this process: making one takes as long as parsing."""
+        if self.command not in _PARSERS:
+            super().setup_parser(*details)
+            _PARSERS[self.command] = self.parser, self._subcommand_parsers, self._subcommand_method_arguments
+        self.parser, self._subcommand_parsers, self._subcommand_method_arguments = _PARSERS[self.command]
 
     def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # Lightning's is static
         """Returns the command alone: parsers for all four take time at every start."""
