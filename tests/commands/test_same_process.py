@@ -67,8 +67,7 @@ def test_a_completion_script_leaves_the_commands_as_they_were(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = configured(config, capsys)
-    assert main(["--print-completion", "bash"]) == 0
-    scripts = [capsys.readouterr().out]
-    assert configured(config, capsys) == before
-    assert main(["--print-completion", "bash"]) == 0
-    assert capsys.readouterr().out == scripts[0]
+    for _ in range(2):
+        assert main(["--print-completion", "bash"]) == 0
+        assert "--model.num_steps" in capsys.readouterr().out
+        assert configured(config, capsys) == before
