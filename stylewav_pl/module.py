@@ -286,7 +286,7 @@ class StyleWav(LatentModule):
             score=self.guidance.candidate_score(batch, targets),
             prior=self.prior if self.start.prior else None,
             targets=targets,
-            see=lambda latents: self.renderer.render_and_score(latents, targets)[1],
+            see=lambda some: self.renderer.render_and_score(some, targets[: len(some)])[1],
         )
 
     def predict_step(

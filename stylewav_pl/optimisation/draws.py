@@ -23,7 +23,7 @@ class Draws:
             by itself.
         own_width: How many entries these are.
         look: Shows images to the guide.
-        room: How many it shows at once.
+        at_once: How many next draws of clips that still wait are looked at together; 0: one of each.
     """
 
     prior: Prior
@@ -31,13 +31,12 @@ class Draws:
     own: Own | None
     own_width: int
     look: Look
-    room: int
+    at_once: int
 
     def taken(self, noise: Float[Tensor, "clip draw width"]) -> Float[Tensor, "clip w"]:
         """Returns each clip's first draw that answers as its voice does, or else its first.
 
-        Which one that is does not depend on the other clips. The next draws of those that still wait share
-        the room.
+        Which one that is does not depend on the other clips.
 
         Args:
             noise: Of the draws of each clip, in the order in which they are looked at.
@@ -46,7 +45,7 @@ class Draws:
         waiting = (~self.prior.agree(seen, self.targets)).nonzero()[:, 0]
         first, draws = 1, noise.shape[1]
         while first < draws and len(waiting):
-            count = min(self.room // len(waiting), draws - first)
+            count = min(max(1, self.at_once // len(waiting)), draws - first)
             targets = self.targets[waiting].repeat_interleave(count, dim=0)
             found, seen = self._made(noise[waiting, first : first + count].flatten(end_dim=1), targets)
             alike = self.prior.agree(seen, targets).view(len(waiting), count)

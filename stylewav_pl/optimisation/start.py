@@ -199,12 +199,18 @@ def initial_latents(
     def own(z: Tensor) -> Tensor:
         return generator.map(z, truncation=start.truncation, cutoff=cutoff)
 
+    def look(w: Tensor) -> Tensor:
+        assert see is not None
+        return see(space.from_w(w.to(mean), generator))
+
+    # two draws take a processor as long as one after the other, and the second may not be needed
+    at_once = 0 if mean.device.type == "cpu" else len(seeds)
+
     def make(noise: Float[Tensor, "clip draw width"]) -> Tensor:
         if prior is None or targets is None or see is None:
             return own(noise[:, 0])
-        look = _look_at(means, space, generator, see)
-        draws = Draws(prior, targets[live], own if start.truncation else None, own_width, look, len(seeds))
-        return draws.taken(noise).to(mean)
+        each = own if start.truncation else None
+        return Draws(prior, targets[live], each, own_width, look, at_once).taken(noise).to(mean)
 
     best, highest = means.clone(), mean.new_full((len(seeds),), -torch.inf)
     draws = start.draws if prior is not None and start.candidates == 1 else 1
@@ -218,19 +224,6 @@ def initial_latents(
         better = similarities > highest
         best[better], highest[better] = candidates[better], similarities[better]
     return best
-
-
-def _look_at(
-    latents: Tensor, space: LatentSpace, generator: Generator, see: See
-) -> Callable[[Tensor], Tensor]:
-    """What the guide sees in the images of some w, in the first slots of a cohort with these latents."""
-
-    def look(w: Tensor) -> Tensor:
-        cohort = latents.clone()
-        cohort[: len(w)] = space.from_w(w.to(latents), generator)
-        return see(cohort)[: len(w)]
-
-    return look
 
 
 def _noise(
