@@ -44,10 +44,10 @@ FAULTS_OF_A_PATH = {
 WAITING = ("OMP_WAIT_POLICY", "PASSIVE")
 
 COMMANDS = {
-    "fit": ("experiment", "make a face for every clip, score them, write results and report"),
-    "validate": ("experiment", "check configuration, weights and data, print the plan; make nothing"),
-    "test": ("experiment", "score the images of a finished run again, with other prompts or another judge"),
-    "predict": ("experiment", "render the latents of a finished run again"),
+    "fit": ("engines", "make a face for every clip, score them, write results and report"),
+    "validate": ("engines", "check configuration, weights and data, print the plan; make nothing"),
+    "test": ("engines", "score the images of a finished run again, with other prompts or another judge"),
+    "predict": ("engines", "render the latents of a finished run again"),
     "generate": ("generate", "a face for each audio file: generate voice.wav -o out/"),
     "invert": ("invert", "latents of photos, to begin faces there: generate --latent"),
     "compare": ("compare", "what several generators make of the same voices, side by side"),

@@ -19,7 +19,7 @@ def serve() -> None:
     """Answers ``{"start": ...}`` with a process id and ``{"poll": id}`` with an exit code, or null while it
     runs."""
     gc.disable()  # an import makes no garbage
-    for name in ("stylewav_pl.commands.experiment", "stylewav_pl.report.figures", "stylewav_pl.cli", "attrs"):
+    for name in ("stylewav_pl.commands.engines", "stylewav_pl.report.figures", "stylewav_pl.cli", "attrs"):
         import_module(name)
     import_module("stylewav_pl.report.html")._environment().get_template("report.html.j2")
     import_module("PIL.Image").init()

@@ -22,13 +22,14 @@ from stylewav_pl.runs.finished import FinishedRun
 REPOSITORY = Path(__file__).resolve().parents[1]
 OWN_PARTS = "docs/own-parts.md"
 RATE = 16_000
+FENCED = re.MULTILINE | re.DOTALL
 Run = Callable[[str], dict[str, object]]
 
 
 def blocks(document: str, language: str) -> list[str]:
     """The fenced blocks of one language."""
     text = (REPOSITORY / document).read_text("utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, FENCED)
 
 
 @pytest.fixture
@@ -118,3 +119,16 @@ def test_words_of_documented_commands_are_known_to_the_networks_that_see_them() 
     texts = sorted({words for path in places for words in asked.findall(path.read_text("utf-8"))})
     assert len(texts) > 3
     load_image_text_embedder("pocket").embed_text(texts)  # refuses the words that it does not know
+
+
+def test_the_rooms_are_shown_in_the_order_that_is_checked() -> None:
+    (order,) = re.findall(r"^layers = \[\n(.*?)^\]", (REPOSITORY / "pyproject.toml").read_text(), FENCED)
+    (shown,) = [text for text in blocks("docs/architecture.md", "text") if text.startswith("__main__")]
+    assert shown.splitlines() == re.findall('"(.+)"', order)
+
+
+def test_no_page_makes_a_reader_fetch_anything_from_elsewhere() -> None:
+    """Zensical's page would fetch the program that draws Mermaid's figures."""
+    pages = [*(REPOSITORY / "docs").glob("*.md"), *(REPOSITORY / "examples").glob("*.ipynb")]
+    elsewhere = re.compile(r"```mermaid|!\[[^\]]*\]\(https?:|<(?:img|script|iframe|link)\b[^>]*https?:")
+    assert not {page.name: found for page in pages if (found := elsewhere.findall(page.read_text("utf-8")))}

@@ -67,7 +67,7 @@ def test_commands_are_known_and_their_configurations_exist(words: list[str]) -> 
 
 
 @pytest.mark.parametrize(
-    "words", [words for words in COMMAND_LINES if COMMANDS[words[1]][0] != "experiment"], ids=" ".join
+    "words", [words for words in COMMAND_LINES if COMMANDS[words[1]][0] != "engines"], ids=" ".join
 )
 def test_options_of_small_commands_are_understood(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     parse = argparse.ArgumentParser.parse_args

@@ -107,7 +107,7 @@ def overlay_runs(configs: Sequence[str], overlays: Sequence[str], output: Path) 
 
 def fit(configs: Sequence[str], folder: Path) -> None:
     """Makes one run, or goes on with it."""
-    from stylewav_pl.commands.experiment import perform
+    from stylewav_pl.commands.engines import perform
 
     print(f"{folder}: {' + '.join(configs)}", flush=True)
     named = [word for config in configs for word in ("--config", config)]

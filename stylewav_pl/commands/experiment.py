@@ -1,4 +1,4 @@
-"""``fit``, ``validate``, ``test`` and ``predict``: one experiment from one YAML, through LightningCLI."""
+"""One experiment from one YAML, through LightningCLI, whose processes make the cohorts."""
 
 import os
 from collections.abc import Callable
@@ -16,17 +16,15 @@ from stylewav_pl.commands.arguments import expand_configs, read_configs, run_nam
 from stylewav_pl.commands.collector import collect_as_usual
 from stylewav_pl.commands.own_configuration import remarks
 from stylewav_pl.commands.parsing import MODE, parse_settings
-from stylewav_pl.commands.quiet import quiet_lightning
 from stylewav_pl.commands.render import Rendering, render_again
 from stylewav_pl.commands.rescore import rescore
 from stylewav_pl.commands.run_options import add_run_options, check_command
-from stylewav_pl.commands.trainer_settings import FORCED, one_process
+from stylewav_pl.commands.trainer_settings import FORCED
 from stylewav_pl.commands.trainer_settings import to_user_error as trainer_error
-from stylewav_pl.commands.trusted_classes import without_working_folder
 from stylewav_pl.commands.validate import print_plan
 from stylewav_pl.commands.walk import walk
 from stylewav_pl.data import ClipDataModule
-from stylewav_pl.errors import ConfigError, StyleWavError
+from stylewav_pl.errors import StyleWavError
 from stylewav_pl.loggers import CsvLog, RunLogger
 from stylewav_pl.module import StyleWav
 from stylewav_pl.runs.directory import RunDirectory
@@ -134,8 +132,6 @@ class ExperimentCLI(LightningCLI):
         path = self.settings.path
         kwargs["logger"] = self.loggers(path)
         kwargs["default_root_dir"] = lightning_path(path)
-        if self.uses_ray:
-            kwargs |= one_process(self._get(self.config_init, "trainer"))
         try:
             return super().instantiate_trainer(**kwargs)
         except StyleWavError:
@@ -160,15 +156,6 @@ class ExperimentCLI(LightningCLI):
 
     def fit(self, model: StyleWav, datamodule: LightningDataModule, **kwargs: Any) -> None:
         """Makes a face for every clip that has none yet, and the report of all."""
-        if self.uses_ray:
-            # imported here: it builds on this module
-            from stylewav_pl.commands.ray_engine import fit_with_ray
-
-            return fit_with_ray(self)
-        if self.uses_workers:
-            raise ConfigError(
-                "--workers counts those of --engine ray. Add --engine ray, or take --trainer.devices N."
-            )
         with self.session as session:
             session.join()
             self.compare_with_own(session)
@@ -213,16 +200,6 @@ class ExperimentCLI(LightningCLI):
         """The settings of the run itself."""
         return RunSettings.read(self.config[self.command], run_name(self.argv))
 
-    @property
-    def uses_ray(self) -> bool:
-        """Whether Ray's workers make the cohorts, and not this process."""
-        return bool(self.command == "fit" and self._get(self.config, "engine") == "ray")
-
-    @property
-    def uses_workers(self) -> bool:
-        """Whether a number of workers was given, of which only Ray has any."""
-        return self._get(self.config, "workers") is not None
-
     @cached_property
     def session(self) -> RunSession:
         """This start of the run."""
@@ -253,26 +230,6 @@ class ExperimentCLI(LightningCLI):
         """Whether progress is shown: None where a terminal decides how."""
         enabled: bool | None = self._get(self.config_init, "progress").enabled
         return enabled
-
-
-def run(command: str, options: list[str]) -> int:
-    """Runs ``fit``, ``validate``, ``test`` or ``predict``.
-
-    Raises:
-        StyleWavError: Something that the user can mend.
-    """
-    perform(command, options)
-    return 0
-
-
-def perform(command: str, options: list[str]) -> ExperimentCLI:
-    """Runs an experiment, and returns it with its networks for what else is to be made of them.
-
-    Raises:
-        StyleWavError: Something that the user can mend.
-    """
-    with quiet_lightning(), without_working_folder():
-        return ExperimentCLI(command, options)
 
 
 def lightning_path(path: Path) -> str:

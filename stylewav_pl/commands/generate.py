@@ -86,13 +86,14 @@ def parser() -> argparse.ArgumentParser:
         "--latent",
         metavar="PATH",
         help="the latent at which every face begins, or a folder with one for each file, by name "
-        "(.safetensors, .pt of e4e, projected_w.npz ...)",
+        "(.safetensors, .pt of e4e, projected_w.npz ...); with --model.start.moved_by pocket --steps 4 the "
+        "pocket prior moves it by what the voice says, and it stays more like itself",
     )
     options.add_argument(
         "--photo",
         metavar="PATH",
         help="an aligned picture of a face at which every face begins, or a folder with one for each file, "
-        "by name",
+        "by name; moved_by as beside --latent",
     )
     options.add_argument(
         "--text",
@@ -147,7 +148,7 @@ def run(command: str, options: list[str]) -> int:
         raise ConfigError(_none_is_there(asked.files))
 
     import_open_clip()
-    from stylewav_pl.commands import experiment
+    from stylewav_pl.commands import engines
     from stylewav_pl.commands.after_generate import show
     from stylewav_pl.commands.generate_arguments import experiment_arguments
     from stylewav_pl.commands.places import files_of
@@ -164,7 +165,7 @@ def run(command: str, options: list[str]) -> int:
     if asked.output is None:
         asked.output = _beside(asked.files[0])
         print(f"The faces go to {asked.output} (-o DIR chooses another folder).", flush=True)
-    cli = experiment.perform("fit", experiment_arguments(asked, passed))
+    cli = engines.perform("fit", experiment_arguments(asked, passed))
     show(cli, video=asked.video, in_words=asked.prompts)
     print("A generated face is not a portrait of the speaker.", file=sys.stderr)
     return 0

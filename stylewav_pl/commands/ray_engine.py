@@ -58,8 +58,6 @@ class Place(LightningEnvironment):
 class WorkerCLI(ExperimentCLI):
     """The same experiment in the process of a worker."""
 
-    uses_ray = False
-
     def __init__(self, options: list[str], seat: Seat, take: Take, token: str) -> None:
         """Parses, builds and works until there is no more."""
         self.seat, self.take, self.token = seat, take, token

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Literal
 from urllib.parse import unquote
@@ -117,9 +118,12 @@ class Folder(FileSource):
     def _names_in_store(self) -> list[str] | None:
         self._ignored = Ignored(self.address)
         names = names_below(self.address)
-        if not names and not self.optional:
+        first = next(names, None)
+        if first is not None:
+            return sorted(sound_names(chain([first], names), self._ignored))
+        if not self.optional:
             raise _absent(self.address, "nothing")
-        return list(sound_names(names, self._ignored)) if names else None
+        return None
 
     def _told(self, names: Sequence[str]) -> list[Clip]:
         """Every file with what the table says.

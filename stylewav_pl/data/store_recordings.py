@@ -28,15 +28,17 @@ def is_in_store(place: str) -> bool:
     return bool(separator) and scheme in SCHEMES
 
 
-def names_below(folder: str) -> list[str]:
-    """Returns the names of all objects below an address, relative to it and sorted.
+def names_below(folder: str) -> Iterator[str]:
+    """Yields the names of all objects below an address, relative to it, in the order of the store.
+
+    No more than a few requests' worth of them is in memory at once.
 
     Raises:
         ConfigError: The store does not tell.
     """
     _check_online(f"What lies in {folder} cannot be asked")
     try:
-        return sorted(Objects(folder, f"the address {folder}").everything())
+        yield from Objects(folder, f"the address {folder}").everything()
     except OutputError as error:
         raise ConfigError(
             f"{folder} could not be listed: {_reason(error)}. Correct it, or try again."

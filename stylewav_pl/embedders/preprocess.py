@@ -8,9 +8,10 @@ repetition, then
   sizes than 224 are reached.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal
+from functools import lru_cache, wraps
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 from jaxtyping import Float
@@ -21,6 +22,7 @@ from torch.nn import functional as F
 from stylewav_pl.errors import ConfigError
 
 Preprocess = Literal["clip", "reference"]
+Make = TypeVar("Make", bound=Callable[..., Tensor])
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,26 @@ class TrainingData:
     mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
     deviation: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
     interpolation: str = "bicubic"
+
+
+def made_once(make: Make) -> Make:
+    """Keeps the matrices that a function makes; a compiled step takes them for constants.
+
+    Whoever asks first, and if only to count what a step takes, or without gradients: what is kept has
+    numbers, and gradients pass through it.
+    """
+
+    @lru_cache(maxsize=8)
+    @torch.inference_mode(False)
+    def kept(*asked: Any, **named: Any) -> Tensor:
+        with unset_fake_temporarily():
+            return make(*asked, **named)
+
+    @wraps(make)
+    def constant(*asked: Any, **named: Any) -> Tensor:
+        return kept(*asked, **named)
+
+    return cast(Make, torch.compiler.assume_constant_result(constant))  # type: ignore[no-untyped-call,unused-ignore]
 
 
 def clip_preprocess(
@@ -64,23 +86,13 @@ def _resized(images: Tensor, image_size: int, mode: str) -> Tensor:
         size = (image_size, image_size)
         return F.interpolate(images, size=size, mode=mode, antialias=True, align_corners=False)
     rows, columns = (  # [size, height], [size, width]
-        _constant_resize(length, image_size, mode, images.device, images.dtype)
-        for length in images.shape[-2:]
+        resize_matrix(length, image_size, mode, images.device, images.dtype) for length in images.shape[-2:]
     )
     resized: Tensor = rows @ images @ columns.T
     return resized
 
 
-@torch.compiler.assume_constant_result  # type: ignore[no-untyped-call,untyped-decorator,unused-ignore]
-def _constant_resize(
-    size: int, image_size: int, mode: str, device: torch.device, dtype: torch.dtype
-) -> Tensor:
-    """As :func:`resize_matrix`; a compiled step keeps it instead of making it each time."""
-    return resize_matrix(size, image_size, mode, device, dtype)
-
-
-@lru_cache(maxsize=8)
-@torch.inference_mode(False)  # whoever asks first: the matrix must also serve where gradients are computed
+@made_once
 def resize_matrix(
     size: int,
     image_size: int,
@@ -93,10 +105,9 @@ def resize_matrix(
     >>> resize_matrix(4, 2, "bilinear").shape, resize_matrix(4, 2, "bilinear").sum(dim=1)
     (torch.Size([2, 4]), tensor([1., 1.]))
     """
-    with unset_fake_temporarily():  # as in reference_matrix
-        lines = torch.eye(size, dtype=torch.float64)[None, None]
-        found = F.interpolate(lines, size=(image_size, size), mode=mode, antialias=True, align_corners=False)
-        return found[0, 0].to(device, dtype)
+    lines = torch.eye(size, dtype=torch.float64)[None, None]
+    found = F.interpolate(lines, size=(image_size, size), mode=mode, antialias=True, align_corners=False)
+    return found[0, 0].to(device, dtype)
 
 
 def reference_preprocess(
@@ -112,18 +123,11 @@ def reference_preprocess(
         raise ConfigError(
             f"preprocess 'reference' needs square images, found {height}x{width}. Use preprocess: clip."
         )
-    matrix: Tensor = _constant_matrix(height, image_size, images.device, images.dtype)
+    matrix: Tensor = reference_matrix(height, image_size, images.device, images.dtype)
     return matrix @ images @ matrix.T
 
 
-@torch.compiler.assume_constant_result  # type: ignore[no-untyped-call,untyped-decorator,unused-ignore]
-def _constant_matrix(size: int, image_size: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """As :func:`reference_matrix`; a compiled step keeps it instead of making it each time."""
-    return reference_matrix(size, image_size, device, dtype)
-
-
-@lru_cache(maxsize=8)
-@torch.inference_mode(False)  # whoever asks first: the matrix must also serve where gradients are computed
+@made_once
 def reference_matrix(
     size: int, image_size: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
 ) -> Float[Tensor, "out size"]:
@@ -137,10 +141,7 @@ def reference_matrix(
     >>> reference_matrix(64, 96)[:2, :2].tolist()
     [[1.0, 0.0], [0.5, 0.5]]
     """
-    with (
-        unset_fake_temporarily()
-    ):  # whoever asks first, and if only to count what a step takes: what is kept must have numbers
-        # In units of 1 / image_size of an old pixel every edge is a whole number.
-        new, old = torch.arange(image_size + 1)[:, None] * size, torch.arange(size + 1) * image_size
-        overlap = torch.minimum(new[1:], old[1:]) - torch.maximum(new[:-1], old[:-1])
-        return (overlap.clamp(min=0).double() / size).to(device, dtype)
+    # In units of 1 / image_size of an old pixel every edge is a whole number.
+    new, old = torch.arange(image_size + 1)[:, None] * size, torch.arange(size + 1) * image_size
+    overlap = torch.minimum(new[1:], old[1:]) - torch.maximum(new[:-1], old[:-1])
+    return (overlap.clamp(min=0).double() / size).to(device, dtype)

@@ -123,7 +123,7 @@ def _load(wanted: Wanted, state: tuple[str, ...]) -> Networks:
     guide = load_image_text_embedder(wanted.guide, preprocess=wanted.preprocess)
     generator = load_generator(wanted.generator)
     identity = None if wanted.identity is None else load_identity(wanted.identity).to(device)
-    guides = load_guides(wanted.guides)
+    guides = load_guides(wanted.guides, wanted.guide)
     for one in guides:
         one.network.to(device)
     networks = (generator.to(device), guide.to(device), audio.to(device))

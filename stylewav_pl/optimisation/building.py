@@ -65,6 +65,7 @@ def load_parts(
         WeightsError: A weight file is missing, damaged or of the wrong kind.
     """
     generator, guide, audio = sources.generator, sources.guide, sources.audio
+    others = load_guides(guides, guide)
     ear = load_audio_embedder(audio) if isinstance(audio, str) else audio
     prior = None
     if start is not None and start.prior_source is not None:
@@ -76,7 +77,7 @@ def load_parts(
     given = prepare_given(start, space, renders, guide, sha256, seed, noise)
     if isinstance(identity, str):
         identity = load_identity(identity)
-    return Parts(renders, guide, ear, prior, given, identity, load_guides(guides))
+    return Parts(renders, guide, ear, prior, given, identity, others)
 
 
 def check_counts(num_steps: int, cohort_size: int | Literal["auto"]) -> None:
@@ -140,6 +141,18 @@ def tuning_of(given: GivenStarts | None, batch: ClipBatch, speed: Speed) -> Delt
             check_alone(len(batch.slots), speed)
             return delta
     return {}
+
+
+def check_tuned(
+    given: GivenStarts | None, ids: Sequence[str], cohort_size: int | Literal["auto"], speed: Speed
+) -> None:
+    """Refuses clips with generators of their own where they would share one, before anything is computed.
+
+    Raises:
+        ConfigError: One of them has one, and company, or a compiled step.
+    """
+    if given is not None and (cohort_size != 1 or speed.compile) and given.any_tuned(ids):
+        check_alone(cohort_size, speed)
 
 
 def check_spaces(guide: ImageTextEmbedder, audio: AudioEmbedder) -> None:

@@ -1,7 +1,8 @@
 """Starts that are given: one latent for all clips, or one for each."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from stylewav_pl.data.photos import PhotoError
 from stylewav_pl.errors import ConfigError, WeightsError
 from stylewav_pl.generators.base import Generator
-from stylewav_pl.optimisation.latent_files import SUFFIXES, as_latent, read_latent
+from stylewav_pl.optimisation.latent_files import SUFFIXES, as_latent, has_tuning, read_latent
 from stylewav_pl.optimisation.latents import LatentSpace
 from stylewav_pl.optimisation.targets import drop_clips
 from stylewav_pl.optimisation.tuning import Delta, check_delta
@@ -35,6 +36,10 @@ class GivenStarts(ABC):
     def is_tuned(self) -> bool:
         """Whether it is known by now that each clip has a generator of its own."""
         return False
+
+    def any_tuned(self, ids: Iterable[str]) -> bool:
+        """Tells whether one of these clips has a generator of its own, without computing anything."""
+        return self.is_tuned
 
     def tuning(self, id: str) -> Delta:
         """Returns the change of the generator that belongs to a clip's latent; empty: none.
@@ -113,6 +118,16 @@ class GivenLatents(GivenStarts):
     def is_tuned(self) -> bool:
         """See :attr:`GivenStarts.is_tuned`; of a folder it is not known before a file is read."""
         return self.shared is not None and bool(self._tunings[self.place])
+
+    def any_tuned(self, ids: Iterable[str]) -> bool:
+        """See :meth:`GivenStarts.any_tuned`; of a folder the heads of files are read, up to the first."""
+        if self.shared is not None:
+            return self.is_tuned
+        for id in ids:
+            with suppress(WeightsError):  # a clip without a latent is skipped when its turn comes
+                if has_tuning(self._path(id)):
+                    return True
+        return False
 
     def prepare(self, ids: Sequence[str]) -> None:
         """See :meth:`GivenStarts.prepare`; forgets other clips: a full change is as large as a generator."""

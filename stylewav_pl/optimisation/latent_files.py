@@ -17,7 +17,7 @@ from torch import Tensor
 from stylewav_pl.errors import WeightsError, one_line
 from stylewav_pl.generators.base import Generator
 from stylewav_pl.optimisation.latents import Codes, LatentSpace, S, W, WPlus, style_sizes
-from stylewav_pl.optimisation.tuning import delta_in
+from stylewav_pl.optimisation.tuning import delta_in, is_part
 from stylewav_pl.weights.contents import is_safetensors, read_contents
 from stylewav_pl.weights.state_dict import read_state_dict
 
@@ -77,12 +77,31 @@ def read_latent(path: Path) -> StoredLatent:
     return StoredLatent(path, values, about, tuning)
 
 
+def has_tuning(path: Path) -> bool:
+    """Tells whether a file holds the change of a generator, too; only its head is read.
+
+    Raises:
+        WeightsError: The file is damaged.
+    """
+    if not is_safetensors(path):
+        return False
+    try:
+        with safe_open(path, framework="pt") as file:
+            return any(is_part(name) for name in file.keys())  # noqa: SIM118 - a file, not a dictionary
+    except SafetensorError as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: SafetensorError) -> WeightsError:
+    return WeightsError(f"{path} is damaged ({one_line(error)}). Make it again.")
+
+
 def _from_safetensors(path: Path) -> tuple[Tensor, dict[str, str], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
     except SafetensorError as error:
-        raise WeightsError(f"{path} is damaged ({one_line(error)}). Make it again.") from error
+        raise _damaged(path, error) from error
     tensors = read_state_dict(path)
     return _the_tensor(path, tensors), about, delta_in(tensors)
 

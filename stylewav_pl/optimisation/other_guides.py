@@ -15,6 +15,7 @@ from stylewav_pl.embedders.base import ImageTextEmbedder
 from stylewav_pl.embedders.preprocess import Preprocess
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.optimisation.loss import Seen, Term
+from stylewav_pl.optimisation.prior_start import hash_of
 from stylewav_pl.optimisation.prompts import Combine, Prompt
 from stylewav_pl.ranges import check_number
 
@@ -69,13 +70,41 @@ class WeightedGuide:
     name: str
 
 
-def load_guides(guides: Sequence[OtherGuide] | None) -> list[WeightedGuide]:
+def load_guides(guides: Sequence[OtherGuide] | None, beside: str | ImageTextEmbedder) -> list[WeightedGuide]:
     """Returns the networks of a setting.
 
+    Args:
+        guides: The setting.
+        beside: The guide itself.
+
     Raises:
+        ConfigError: Two of them, or one and the guide, are the same file.
         WeightsError: One is missing, damaged or of the wrong kind.
     """
+    check_files(guides or (), beside)
     return [guide.load() for guide in guides or ()]
+
+
+def check_files(guides: Sequence[OtherGuide], beside: str | ImageTextEmbedder) -> None:
+    """Refuses a network that would count twice under two names: files are compared by their content.
+
+    Those without a file (built in place, or the doubles of tests) are not compared.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    if not guides:
+        return
+    known = {hash_of(beside, "image_text"): f"model.guide ({beside})"}
+    for guide in guides:
+        found = hash_of(guide.source, "image_text")
+        if found is not None and found in known:
+            raise ConfigError(
+                f"Expected another CLIP model in model.guides than {known[found]}, found the same file at "
+                f"{guide.source}: it would count twice. Remove it, or name another; weights below 1 let the "
+                "guide count more than the others."
+            )
+        known[found] = f"model.guides ({guide.source})"
 
 
 def others_of(prompts: Sequence[Prompt]) -> list[Prompt]:

@@ -198,7 +198,16 @@ def changes(delta: Delta) -> dict[str, Tensor]:
 
 def delta_in(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Returns the change among the tensors of a latent's file; empty where there is none."""
-    return {name: value for name, value in tensors.items() if name.startswith(PREFIX)}
+    return {name: value for name, value in tensors.items() if is_part(name)}
+
+
+def is_part(name: str) -> bool:
+    """Tells whether the tensor of this name is part of a change.
+
+    >>> is_part("tuning.conv.weight.up"), is_part("latent")
+    (True, False)
+    """
+    return name.startswith(PREFIX)
 
 
 def check_delta(delta: Delta, generator: Generator, place: str) -> None:

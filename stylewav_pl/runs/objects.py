@@ -66,11 +66,16 @@ class Objects:
 
     def read(self, name: str) -> bytes | None:
         """Reads a small object; None where there is none."""
+        return self.latest(name)[0]
+
+    def latest(self, name: str) -> tuple[bytes | None, Any]:
+        """Reads a small object, and tells which version it is, by one request; None where there is none."""
         with self._told():
             try:
-                return bytes(self._library.get(self._store, name).bytes())
+                found = self._library.get(self._store, name)
+                return bytes(found.bytes()), _version(found.meta)
             except FileNotFoundError:
-                return None
+                return None, None
 
     def fetch(self, name: str, write: Callable[[bytes], object], size: int | None = None) -> bool:
         """Reads an object of any size piece by piece.

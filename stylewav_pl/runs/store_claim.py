@@ -15,6 +15,7 @@ from stylewav_pl.errors import ConfigError, OutputError, ProcessError, RunDirect
 from stylewav_pl.runs.objects import Objects, reason_of
 
 CLAIM = "claim.json"
+NOBODY = ""
 TRIAL = "trial-"  # how the names of objects begin that are there for a moment
 RENEW_SECONDS, LEASE_SECONDS, WATCH_SECONDS = 20.0, 120.0, 2.0
 LAST_SECONDS = 5.0  # what the end of a run waits for a renewal that the store does not answer
@@ -25,7 +26,8 @@ class Claim:
     """The right to work on the run in a store, renewed by a thread as long as the process lives.
 
     No clock is compared with another: a claim that nobody renews while it is watched for two minutes is
-    nobody's.
+    nobody's. One that was given up stays as an object that says so: no library at hand removes an object on a
+    condition, and without one the claim of whoever has just taken over might go.
 
     Args:
         objects: The store.
@@ -103,8 +105,8 @@ class Claim:
         if self._lost is not None:
             return  # the same, or it is another's
         with suppress(OutputError):
-            if self._version is not None and self.objects.version(CLAIM) == self._version:
-                self.objects.remove(CLAIM)
+            if self._version is not None:
+                self.objects.write(CLAIM, self._content(released=True), over=self._version)
         self._version = None
 
     def _keep(self) -> None:
@@ -117,35 +119,40 @@ class Claim:
 
     def _own(self, content: bytes) -> Any:
         """Returns the version that is there, if this process has written it and the answer was lost."""
-        version = self.objects.version(CLAIM)
-        return version if self.objects.read(CLAIM) == content else None
+        found, version = self.objects.latest(CLAIM)
+        return version if found == content else None
 
     def _take_over(self, say: Callable[[str], None]) -> None:
-        found = self.objects.version(CLAIM)
-        owner = self._owner()
-        if owner != self.owner:
+        found, owner = self._holder()
+        if owner not in (NOBODY, self.owner):
             say(f"{self.objects.url} is claimed by {owner}; it is watched for {LEASE_SECONDS:.0f} s.")
-            found = self._watch(found, owner)
+            found = self._watch(found)
         self._version = self.objects.write(CLAIM, self._content(), over=found, anew=found is None)
         if self._version is None:
             raise self._in_use(owner)
 
-    def _watch(self, found: Any, owner: str) -> Any:
-        """Returns the version that is nobody's any more; None where it was given up meanwhile."""
+    def _watch(self, found: Any) -> Any:
+        """Returns the version that is nobody's any more; None where there is none."""
         began = time.monotonic()
-        while found is not None and time.monotonic() - began < LEASE_SECONDS:
+        while time.monotonic() - began < LEASE_SECONDS:
             time.sleep(WATCH_SECONDS)
-            current = self.objects.version(CLAIM)
-            if current not in (None, found):
+            current, owner = self._holder()
+            if owner == NOBODY:
+                return current
+            if current != found:
                 raise self._in_use(owner)
-            found = current
         return found
 
-    def _owner(self) -> str:
+    def _holder(self) -> tuple[Any, str]:
+        """Returns the version of the claim that is there (None: there is none), and whose it is."""
+        content, version = self.objects.latest(CLAIM)
+        if content is None:
+            return None, NOBODY
         try:
-            return str(json.loads(self.objects.read(CLAIM) or b"{}")["owner"])
-        except (ValueError, KeyError, TypeError):
-            return "somebody"
+            said = json.loads(content)
+            return version, NOBODY if said.get("released") else str(said["owner"])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return version, "somebody"
 
     def _in_use(self, owner: str) -> RunDirectoryError:
         return RunDirectoryError(
@@ -153,9 +160,10 @@ class Claim:
             "--results."
         )
 
-    def _content(self) -> bytes:
+    def _content(self, released: bool = False) -> bytes:
+        """What is written; never the same twice, or versions by content would be the same, too."""
         self._count += 1
-        said = {"owner": self.owner, "token": self._token, "renewed": self._count}
+        said = {"owner": self.owner, "token": self._token, "renewed": self._count, "released": released}
         return json.dumps(said).encode("utf-8")
 
 

@@ -15,6 +15,7 @@ from stylewav_pl.data import ClipDataModule
 from stylewav_pl.errors import ConfigError, Stopped, StyleWavError
 from stylewav_pl.files import remove_litter
 from stylewav_pl.module import StyleWav
+from stylewav_pl.optimisation.building import check_tuned
 from stylewav_pl.optimisation.prompts import check_columns
 from stylewav_pl.processes.coordinator import Coordinator
 from stylewav_pl.processes.participant import Participant
@@ -130,12 +131,13 @@ class RunSession:
         """Returns every clip of the sources.
 
         Raises:
-            ConfigError: There is none, and no earlier start had one; or no clip has a label that a prompt
-                names.
+            ConfigError: There is none, and no earlier start had one; no clip has a label that a prompt names;
+                or clips side by side have generators of their own.
         """
         clips = self.data.list_clips()
         check_columns(self.model.guidance.vectors.columns, clips)
         ids = [clip.id for clip in clips]
+        check_tuned(self.model.given, ids, self.data.cohort_size, self.model.speed)
         if not ids and (self.settings.begins_anew or "plan" not in self.run.read_manifest()):
             raise ConfigError(nothing_listed(self.data.early_skips, self.data.ignored))
         return ids

@@ -12,7 +12,7 @@ from PIL import Image
 
 from stylewav_pl.cli import main
 from stylewav_pl.commands.after_generate import Voice, put_in_words, starts_of, voices_of
-from stylewav_pl.commands.experiment import perform
+from stylewav_pl.commands.engines import perform
 from stylewav_pl.embedders.linear import LinearImageTextEmbedder
 from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.runs.rows import read_results

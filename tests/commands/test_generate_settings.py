@@ -1,5 +1,6 @@
 """``generate`` takes every setting of an experiment, so that no message recommends what it refuses."""
 
+import csv
 import re
 from functools import cache
 from pathlib import Path
@@ -8,11 +9,13 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
+from safetensors.torch import save_file
 
 from stylewav_pl.cli import main
 from stylewav_pl.commands.completion import _Parsers
 from stylewav_pl.commands.generate import parser, split
 from stylewav_pl.errors import ConfigError
+from stylewav_pl.generators import load_generator
 
 LINEAR = ("--generator", "linear", "--guide", "linear", "--audio-encoder", "linear", "--device", "cpu")
 
@@ -36,6 +39,20 @@ def test_settings_and_overlays_join_the_files(voice: Path, tmp_path: Path) -> No
     kept = yaml.safe_load((out / "config.yaml").read_text())
     assert kept["model"]["num_steps"] == 2
     assert kept["model"]["latent_space"]["class_path"].endswith(".WPlus")
+
+
+def test_a_given_face_is_moved_by_the_words_that_help_names(voice: Path, tmp_path: Path) -> None:
+    help = " ".join(parser().format_help().split())
+    (words,) = re.findall(r"with (--model\.start\.moved_by pocket --steps \d+)", help)
+    mean = load_generator("pocket").w_mean
+    save_file({"latent": mean}, tmp_path / "me.safetensors")
+    out, given = tmp_path / "out", ["--latent", str(tmp_path / "me.safetensors")]
+    assert main(["generate", str(voice), "-o", str(out), *given, *words.split(), "--device", "cpu"]) == 0
+    kept = yaml.safe_load((out / "config.yaml").read_text())["model"]
+    assert (kept["start"]["latent"], kept["start"]["moved_by"]) == (given[1], "pocket")
+    (similarities,) = csv.reader((out / "curves.csv").read_text().splitlines()[1:])
+    before, *after = map(float, similarities[1:])
+    assert len(after) == 4 and after[-1] > before + 0.05, "four small steps alone would hardly move it"
 
 
 def test_other_sources_are_refused(voice: Path) -> None:

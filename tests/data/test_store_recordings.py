@@ -284,3 +284,25 @@ def test_what_is_not_there_is_skipped_and_a_store_that_refuses_ends_the_run(
         Folder("s3://bucket/nothing").list_clips()
     with pytest.raises(ConfigError, match=r"in a store \(s3, gs, az\) or on a disk, found the address http"):
         Folder("https://example.org/voices")
+
+
+class Name(str):
+    """A name that is counted while somebody keeps it."""
+
+    kept, most = 0, 0
+
+    def __init__(self, text: str) -> None:
+        Name.kept += 1
+        Name.most = max(Name.most, Name.kept)
+
+    def __del__(self) -> None:
+        Name.kept -= 1
+
+
+def test_of_a_large_listing_only_the_sounds_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = ["b.wav", *(f"notes/{number}.txt" for number in range(500)), "a.wav"]
+    monkeypatch.setattr(Objects, "everything", lambda self: (Name(name) for name in listed))
+    folder = Folder("s3://bucket/large")
+    assert [clip.id for clip in folder.list_clips()] == ["a", "b"]
+    assert "500 .txt" in str(folder.ignored[0])
+    assert Name.most < 10

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 
 from stylewav_pl.embedders.preprocess import (
@@ -93,3 +94,13 @@ def test_a_matrix_for_each_axis_resizes_with_antialiasing(size: int, image_size:
     )
     matrix = resize_matrix(size, image_size, mode, dtype=torch.float64)
     torch.testing.assert_close(matrix @ images @ matrix.T, expected, atol=1e-10, rtol=0)
+
+
+def test_a_matrix_is_made_once_with_numbers_whoever_asks_first() -> None:
+    """A step that is only counted, or that is compiled, has tensors without numbers."""
+    with FakeTensorMode():
+        first = resize_matrix(6, 3)
+    assert resize_matrix(6, 3) is first and resize_matrix(6, 2) is not first
+    torch.testing.assert_close(first.sum(dim=1), torch.ones(3))
+    step = torch.compile(lambda lines: resize_matrix(6, 3) @ lines, backend="eager", fullgraph=True)
+    torch.testing.assert_close(step(torch.eye(6)), first)

@@ -16,12 +16,13 @@ from stylewav_pl.generators import LinearGenerator
 from stylewav_pl.module import StyleWav
 from stylewav_pl.optimisation.loss import Seen
 from stylewav_pl.optimisation.objective import Objective
-from stylewav_pl.optimisation.other_guides import OtherGuide, WeightedGuide
+from stylewav_pl.optimisation.other_guides import OtherGuide, WeightedGuide, check_files, load_guides
 from stylewav_pl.optimisation.prompts import Prompt
 from stylewav_pl.optimisation.start import Start
 from stylewav_pl.optimisation.views import Views
 from stylewav_pl.session.networks import Networks
 from stylewav_pl.types import Clip, ClipBatch
+from stylewav_pl.weights.registry import resolve
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers.*")  # one cohort needs none
 VOICE, SMILE = Prompt(audio="clip"), Prompt(text="a smile", weight=0.5)
@@ -136,6 +137,20 @@ def test_a_guide_without_weight_or_named_twice() -> None:
     twice = [WeightedGuide(Counting(), 1.0, "same")] * 2
     with pytest.raises(ConfigError, match="names same more than once"):
         StyleWav(LinearGenerator(), CountingGuide(), CountingAudio(), 1, prompts=[VOICE, SMILE], guides=twice)
+
+
+def test_a_network_counts_once_whatever_its_name(tmp_path: Path) -> None:
+    file = resolve("pocket-judge", "image_text")
+    (tmp_path / "copy.pt").write_bytes(file.read_bytes())
+    (tmp_path / "link.pt").symlink_to(file)
+    for other in ("pocket-judge", str(file), str(tmp_path / "copy.pt"), str(tmp_path / "link.pt")):
+        with pytest.raises(ConfigError, match=r"than model\.guide \(pocket-judge\), found the same file"):
+            check_files([OtherGuide("pocket"), OtherGuide(other)], "pocket-judge")
+    with pytest.raises(ConfigError, match=r"than model\.guides \(pocket-judge\), found .* at .*copy\.pt"):
+        load_guides([OtherGuide("pocket-judge"), OtherGuide(str(tmp_path / "copy.pt"))], CountingGuide())
+    with pytest.raises(ConfigError, match="would count twice"):
+        StyleWav.from_sources(guides=[OtherGuide("pocket")], prompts=[VOICE, SMILE])
+    check_files([OtherGuide("pocket"), OtherGuide("linear")], "pocket-judge")
 
 
 def test_their_hashes_are_kept_and_none_of_them_is_an_independent_judge() -> None:

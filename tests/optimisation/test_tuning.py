@@ -191,14 +191,16 @@ def test_a_full_change_may_be_larger_than_any_latent(tmp_path: Path, monkeypatch
         read_latent(tmp_path / "b.pt")
 
 
-def perform(command: str, run: Path, size: int, *words: str) -> int:
-    """On ``network.safetensors`` and ``me.png`` beside the run."""
+def perform(command: str, run: Path, size: int, *words: str, latent: Path | None = None) -> int:
+    """On ``network.safetensors`` and ``me.png`` (or latents) beside the run."""
     source = {"class_path": "BuiltinVoices", "init_args": {"per_sex": 1, "seconds": 0.6}}
     start = {
         "photo": str(run.with_name("me.png")),
         "inversion": {"steps": 5, "perceptual": 0.0, "candidates": 8},
         "tuning": {"steps": 8, "learning_rate": 0.02, "rank": 2},
     }
+    if latent is not None:
+        start = {"latent": str(latent)}
     places = ["--run", str(run), "--trainer.accelerator", "cpu", "--data.num_workers", "0", "--threads", "1"]
     network = str(run.with_name("network.safetensors"))
     networks = ["--model.generator", network, "--model.guide", "linear", "--model.audio", "linear"]
@@ -229,6 +231,10 @@ def test_a_run_is_resumed_and_rendered_again(tmp_path: Path, capsys: pytest.Capt
     assert "has a generator of its own" in capsys.readouterr().err
     assert perform("fit", tmp_path / "many", 2) == 2
     assert "data.cohort_size is 2" in capsys.readouterr().err
+    for command, size, told in (("validate", 2, "data.cohort_size is 2"), ("validate", 1, "")):
+        assert perform(command, tmp_path / "edited", size, latent=run / "latents") == (2 if told else 0)
+        assert told in capsys.readouterr().err
+    assert not (tmp_path / "edited").exists(), "told before anything is computed"
 
 
 def test_invert_tunes_and_keeps_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,6 +54,10 @@ def hashed(store: Objects, cohort: int) -> list[str]:
     return json.loads(lines[2])["hashed"] if len(lines) > 2 else []
 
 
+def is_released(url: str) -> bool:
+    return json.loads(Objects(url).read(CLAIM))["released"]
+
+
 def cohorts(run: Path) -> list[int]:
     lines = [line for path in run.glob("journal/*.index") for line in path.read_bytes().splitlines()]
     return [int(line.split()[0]) for line in lines]
@@ -65,7 +69,7 @@ def test_another_machine_goes_on_and_no_byte_tells(
     server.spoilt = {("PUT", "000001.json"): 2, ("GET", "000000.json"): 1}
     assert fit("first", "--results", url) == 0
     store = Objects(url)
-    assert store.numbers("cohorts") == [0, 1, 2] and store.read(CLAIM) is None
+    assert store.numbers("cohorts") == [0, 1, 2] and is_released(url)
     assert store.read("results.csv") == (place / "first" / "results.csv").read_bytes()
     assert server.spoilt[("PUT", "000001.json")] == 0, "it was tried again"
 
@@ -111,7 +115,7 @@ def test_another_run_is_refused(
     assert fit("run", "--results", url, "--restart") == 5
     assert "--restart moves nothing there" in capsys.readouterr().err
     assert (place / "run" / "results.csv").exists() and not (place / "run.old-1").exists()
-    assert Objects(url).read(CLAIM) is None
+    assert is_released(url)
 
 
 @pytest.mark.parametrize("url", ["runs/x", "https://example.org/x", "ftp://host/x", "s3:/bucket", "s3://"])
@@ -163,7 +167,28 @@ def test_a_claim_that_is_given_up_meanwhile_is_taken_at_once(
     second.acquire(print)
     assert clock.now == store_claim.WATCH_SECONDS
     second.release()
-    assert Objects(url).read(CLAIM) is None
+    assert is_released(url)
+
+
+def test_a_claim_that_is_taken_over_in_the_last_moment_stays(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever gives its own up has been asleep for long, and another takes over before its last request."""
+    first, second = (Claim(Objects(url), place) for place in ("here", "there"))
+    first.acquire(print)
+
+    def after_the_other(request):
+        def late(*words, **more):
+            second._version = Objects(url).write(CLAIM, second._content(), over=first._version)
+            return request(*words, **more)
+
+        return late
+
+    for request in ("write", "remove"):
+        monkeypatch.setattr(first.objects, request, after_the_other(getattr(first.objects, request)))
+    first.release()
+    second.renew()
+    assert not is_released(url)
 
 
 def test_a_claim_that_nobody_renews_is_taken_over_and_its_owner_ends(
@@ -223,7 +248,7 @@ def test_a_claim_is_renewed_whatever_the_run_does(
 
     monkeypatch.setattr(run_session, phase, long)
     assert fit("run", "--results", f"{url}-{phase}") == 0
-    assert Objects(f"{url}-{phase}").read(CLAIM) is None
+    assert is_released(f"{url}-{phase}")
 
 
 def test_who_loses_the_claim_while_it_plans_ends_and_writes_nothing(
@@ -325,7 +350,7 @@ def test_a_claim_of_which_an_answer_was_lost_is_kept(url: str, monkeypatch: pyte
     claim.renew()
     monkeypatch.undo()
     claim.release()
-    assert Objects(url).read(CLAIM) is None
+    assert is_released(url)
 
 
 def test_a_run_whose_store_is_gone_does_not_ask_it_once_more(url: str, server: Flaky) -> None:
