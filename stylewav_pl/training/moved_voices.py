@@ -1,13 +1,15 @@
 """The same sentence from another mouth: recordings with another vocal tract and another pitch.
 
-Nobody knows the sex and age of such a voice; the strong ear, which has heard thousands of people, says what
-it sounds like. So an encoder hears the whole range between children, women and men instead of those few who
-were recorded, and neither pitch nor timbre alone is a shortcut.
+Nobody knows the sex and age of a voice that was moved far; the strong ear, which has heard thousands of
+people, says what it sounds like. So an encoder hears the whole range between children, women and men instead
+of those few who were recorded, and neither pitch nor timbre alone is a shortcut. The strong ear itself learns
+from voices that were moved so little that they keep sex and age.
 """
 
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import soxr
@@ -21,11 +23,27 @@ from stylewav_pl.training.pitch_shift import SAMPLE_RATE, shift_pitch
 from stylewav_pl.training.recording_conditions import middle
 from stylewav_pl.training.recordings import Recording
 
-TRACT = 0.14  # of the logarithm of all formants, to both sides: 15 %
-SEMITONES = 8.0  # to both sides, beside what another tract does to the pitch
 HEARD_SECONDS = 5.0
 AT_ONCE = 16
 Wave = Float[np.ndarray, " _"]
+
+
+class Reach(NamedTuple):
+    """How far voices are moved.
+
+    Attributes:
+        tract: Of the logarithm of all formants, to both sides.
+        down: Semitones, beside what another tract does to the pitch.
+        up: The same upwards.
+    """
+
+    tract: float
+    down: float
+    up: float
+
+
+ANYBODY = Reach(0.14, 8.0, 8.0)  # formants by 15 %: no longer the same sex and age
+THE_SAME = Reach(0.05, 3.0, 6.0)  # another person of this sex and age, or the same in another mood
 
 
 def move_voice(wave: Wave, tract: float, semitones: float) -> Wave:
@@ -42,7 +60,9 @@ def move_voice(wave: Wave, tract: float, semitones: float) -> Wave:
     return shift_pitch(soxr.resample(wave, SAMPLE_RATE, SAMPLE_RATE / tract), semitones)
 
 
-def moved_at_random(recordings: Sequence[Recording], copy: int, seed: int, cache: Path) -> list[np.ndarray]:
+def moved_at_random(
+    recordings: Sequence[Recording], copy: int, seed: int, cache: Path, reach: Reach = ANYBODY
+) -> list[np.ndarray]:
     """Makes one copy of each recording, or reads it.
 
     Args:
@@ -50,6 +70,7 @@ def moved_at_random(recordings: Sequence[Recording], copy: int, seed: int, cache
         copy: Number of the copy.
         seed: Decides, with the number of recording and copy, how each is moved.
         cache: Folder that keeps the copies, each by what was moved and how.
+        reach: How far.
 
     Returns:
         int16, mono, 16 kHz.
@@ -58,7 +79,8 @@ def moved_at_random(recordings: Sequence[Recording], copy: int, seed: int, cache
     moved = []
     for number, recording in enumerate(tqdm(recordings, desc=f"moved voices {copy}", disable=None)):
         random = np.random.default_rng([seed, copy, number])
-        tract, semitones = np.exp(random.uniform(-TRACT, TRACT)), random.uniform(-SEMITONES, SEMITONES)
+        tract = np.exp(random.uniform(-reach.tract, reach.tract))
+        semitones = random.uniform(-reach.down, reach.up)
         told = sha256(recording.waveform.tobytes() + np.array([tract, semitones]).tobytes())
         file = cache / f"{told.hexdigest()[:32]}.npy"
         if not file.is_file():

@@ -18,7 +18,7 @@ from stylewav_pl.embedders import LinearAudioEmbedder, LinearImageTextEmbedder
 from stylewav_pl.embedders.wav2clip import AudioNetwork
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.pocket.voices import Sex, draw_speaker, speak
-from stylewav_pl.training import audio_tuning, recordings_evaluation
+from stylewav_pl.training import audio_tuning, moved_voices, recordings_evaluation, speaker
 from stylewav_pl.training.audio import save_encoder
 from stylewav_pl.training.face_targets import (
     FaceTargets,
@@ -27,7 +27,7 @@ from stylewav_pl.training.face_targets import (
     make_face_targets,
     text_loss,
 )
-from stylewav_pl.training.moved_voices import heard_by, move_voice, moved_at_random
+from stylewav_pl.training.moved_voices import ANYBODY, THE_SAME, heard_by, move_voice, moved_at_random
 from stylewav_pl.training.people_bank import group_weights, make_people_bank
 from stylewav_pl.training.pitch_shift import log_envelope, shift_pitch
 from stylewav_pl.training.recording_conditions import (
@@ -47,6 +47,7 @@ from stylewav_pl.training.recordings_evaluation import (
     under,
 )
 from stylewav_pl.training.recordings_figures import Answer, figures, measures
+from stylewav_pl.training.voice_bank import VoiceBank
 from stylewav_pl.weights.store import read_weights
 
 RATE = 16_000
@@ -320,6 +321,34 @@ def test_moved_voices_are_kept_by_what_was_moved(folder: Folder, tmp_path: Path)
     swapped = moved_at_random([other, one], 0, 0, tmp_path)
     again = moved_at_random([one, other], 0, 0, tmp_path)
     assert all(map(np.array_equal, first, again)) and len(swapped[0]) != len(first[1])
+
+
+def test_voices_that_keep_sex_and_age_are_moved_less(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everyone = read_recordings(folder(2))
+    monkeypatch.setattr(
+        moved_voices, "move_voice", lambda wave, tract, up: np.array([np.log(tract), up / 10])
+    )
+    for reach, formants, down, up in ((THE_SAME, 0.05, 3, 6), (ANYBODY, 0.14, 8, 8)):
+        told = np.array([moved_at_random(everyone, i, 0, tmp_path / str(up), reach) for i in range(20)])
+        tract, semitones = told.reshape(-1, 2).T / 32767
+        assert 0.8 * formants < np.abs(tract).max() <= 1.001 * formants
+        assert 0.8 * down < -10 * semitones.min() <= down and 0.8 * up < 10 * semitones.max() <= up
+
+
+def test_the_strong_ear_hears_kinds_of_voices_by_their_shares() -> None:
+    people = [Person("a", "female", 30.0), Person("b", "female", 8.0), Person("c", "male", 30.0)]
+    kinds = np.array([0, 1])
+    bank = VoiceBank(np.zeros((2, 8), np.int16), kinds, np.array([9.0, 70.0]), kinds)
+    rows = [np.full((3, 4), number, np.float32) for number in range(5)]
+    told = speaker.gathered(people, rows[:3], rows[3:], bank, np.full((2, 4), 9.0, np.float32))
+    assert told.weight.sum() == pytest.approx(1.0)
+    assert told.weight[:9].sum() == pytest.approx(speaker.SHARES["recorded"])
+    assert told.weight[9:15].sum() == pytest.approx(speaker.SHARES["moved"])
+    assert told.weight[0] / told.weight[1] == pytest.approx(speaker.GROUP_SHARES["woman"])
+    assert told.vectors[:, 0].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 9, 9]
+    assert told.years.tolist() == [30.0, 8.0, 30.0] * 5 + [9.0, 70.0]
 
 
 def test_groups_are_drawn_by_their_shares() -> None:
