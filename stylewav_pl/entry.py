@@ -1,5 +1,6 @@
 """The first instructions of the command ``stylewav-pl``, before it can answer anything in its own words."""
 
+import gc
 import signal
 from types import ModuleType
 
@@ -11,6 +12,7 @@ def main() -> int:
     """
     cli = _loaded()
     code: int = cli.main()
+    gc.freeze()  # the process ends with all that it loaded: to look for garbage there takes a second or two
     return code
 
 

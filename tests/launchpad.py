@@ -11,7 +11,9 @@ import os
 import signal
 import sys
 import threading
+from contextlib import redirect_stdout, suppress
 from importlib import import_module
+from io import StringIO
 from typing import NoReturn
 
 
@@ -23,6 +25,7 @@ def serve() -> None:
         import_module(name)
     import_module("stylewav_pl.report.html")._environment().get_template("report.html.j2")
     import_module("PIL.Image").init()
+    prepare_parser()
     gc.enable()
     gc.freeze()  # or every child looks through all that was imported, again and again
     print("ready", flush=True)
@@ -35,6 +38,14 @@ def serve() -> None:
             become(**request["start"])
         else:
             print(child, flush=True)
+
+
+def prepare_parser() -> None:
+    """Makes the parser that every child would make."""
+    from stylewav_pl.commands.experiment import ExperimentCLI
+
+    with redirect_stdout(StringIO()), suppress(SystemExit):
+        ExperimentCLI("fit", ["--print_config"])
 
 
 def become(words: list[str], environment: dict[str, str], log: str, prelude: str) -> None:

@@ -80,7 +80,7 @@ def test_a_whole_optimisation_is_timed(figures: Figures) -> None:
 
 
 def test_coarse_steps_are_weighed_against_exact_ones(figures: Figures) -> None:
-    found = figures("progressive", "--targets", "1", "--steps", "4")
+    found = figures("progressive", "--targets", "1", "--steps", "3")
     tables = [rows for rows in found.values() if isinstance(rows, dict)]
     assert len(tables) == 4
     for rows in tables:

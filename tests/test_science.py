@@ -21,10 +21,12 @@ from stylewav_pl.generators import load_generator
 from stylewav_pl.pictures.images import from_picture
 from stylewav_pl.pocket.voices import Speaker, held_out_children, held_out_speakers, training_speakers
 from stylewav_pl.runs.directory import RunDirectory
+from stylewav_pl.runs.finished import FinishedRun
 from stylewav_pl.training.base_rates import SEX, BaseRates, RandomFaces, answer, measure, measure_run
 from stylewav_pl.training.nuisance import embed
 
 BOY, GIRL = "this is a photo of a boy", "this is a photo of a girl"
+AGES = [f"this is a photo of {whom}" for whom in ("a child", "an adult", "an old person")]
 PROMPT_OF = {"male": BOY, "female": GIRL}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # 80 faces: about 40 seconds of one free core
@@ -117,6 +119,23 @@ def test_most_faces_are_nearest_to_the_right_prompt(demo: Path, statistics: dict
     assert statistics["faces_right"] == right
     for sex in ("male", "female"):
         assert statistics["observed"]["accuracy_by_label"][sex]["share"]["value"] >= 0.75
+
+
+def test_images_answer_as_what_was_heard_does(demo: Path) -> None:
+    """Of the voices that are nearest to a prompt, as many images as may be hoped for are so, too."""
+    run, judged = FinishedRun(demo), {row["id"]: row for row in rows(demo)}
+    words = run.prompts()
+    for texts in ((BOY, GIRL), AGES):
+        by_guide, by_judge = [], []
+        for _, cohort in run.embeddings():
+            asked = np.stack([words[text] for text in texts])
+            heard = (cohort.targets @ asked.T).argmax(axis=1)
+            by_guide += ((cohort.images @ asked.T).argmax(axis=1) == heard).tolist()
+            scores = [[float(judged[id][f"score: {text}"]) for text in texts] for id in cohort.ids]
+            by_judge += (np.argmax(scores, axis=1) == heard).tolist()
+        assert len(by_guide) == 80
+        assert np.mean(by_guide) >= 0.97, texts
+        assert np.mean(by_judge) >= 0.85, texts
 
 
 def test_children_look_like_children(demo: Path) -> None:

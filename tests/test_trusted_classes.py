@@ -325,7 +325,9 @@ assert main(words) == 2
 assert "own_package" not in sys.modules
 sys.path.append(sys.argv[2])
 os.environ["PYTHONPATH"] += os.pathsep + sys.argv[2]
-sys.exit(main(words))
+code = main(words)
+gc.freeze()  # nor does it look for any at its end
+sys.exit(code)
 """
 
 

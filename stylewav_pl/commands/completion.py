@@ -53,6 +53,10 @@ class _Parsers(ExperimentCLI):
         """Returns all commands of the experiments."""
         return LightningCLI.subcommands()
 
+    def setup_parser(self, *details: Any) -> None:
+        """Makes a parser that nobody else has: it is changed, and of no use after a script was made of it."""
+        LightningCLI.setup_parser(self, *details)
+
     def parse_arguments(self, parser: Any, args: Any) -> None:
         """Ends before anything is parsed.
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from jsonargparse.typing import class_from_function
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
@@ -37,8 +38,12 @@ from stylewav_pl.session.networks import Networks
 from stylewav_pl.session.run_session import RunSession
 from stylewav_pl.session.settings import RunSettings
 
-# One object: each access makes another, and jsonargparse takes a second one for a clash of names.
-build_module = StyleWav.from_sources
+# Made once: each access to the method makes another object, which jsonargparse takes for a clash of names. To
+# find the module where the class belongs, it goes through the whole stack and all modules that are loaded.
+ModuleFromSources = class_from_function(StyleWav.from_sources)
+
+_Parser = tuple[LightningArgumentParser, dict[str, LightningArgumentParser], dict[str, list[str]]]
+_PARSERS: dict[str, _Parser] = {}  # by command; parsing leaves nothing in them
 
 Session = TypeVar("Session", bound=RunSession)
 
@@ -50,7 +55,7 @@ class ExperimentCLI(LightningCLI):
         """Parses and runs ``command``."""
         self.command, self.argv = command, expand_configs(options)
         super().__init__(
-            build_module,
+            ModuleFromSources,
             ClipDataModule,
             # it aborts on a second start; the run directory keeps the configuration
             save_config_callback=None,
@@ -60,6 +65,13 @@ class ExperimentCLI(LightningCLI):
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
         )
+
+    def setup_parser(self, *details: Any) -> None:
+        """Takes the parser of an earlier command of this process: making one takes as long as parsing."""
+        if self.command not in _PARSERS:
+            super().setup_parser(*details)
+            _PARSERS[self.command] = self.parser, self._subcommand_parsers, self._subcommand_method_arguments
+        self.parser, self._subcommand_parsers, self._subcommand_method_arguments = _PARSERS[self.command]
 
     def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # Lightning's is static
         """Returns the command alone: parsers for all four take time at every start."""

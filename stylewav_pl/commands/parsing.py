@@ -66,6 +66,9 @@ def parse_settings(
             f"A file of settings that the configuration names cannot be read: {one_line(error)}. Expected "
             "UTF-8 YAML."
         ) from error
+    finally:
+        # where another word was refused it would still be there when the next command of this process parses
+        vars(parser).pop("print_config", None)
     check_classes(parsed[argv[0]])
     check_settings(parsed[argv[0]], options)
     return parsed

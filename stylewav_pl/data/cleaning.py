@@ -4,6 +4,7 @@ The same signal is judged (silence, the loudest part) and embedded.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
@@ -109,6 +110,7 @@ def remove_below(block: Block, rate: int, frequency: float) -> Block:
     return filtered
 
 
+@lru_cache(maxsize=64)  # recordings have few rates, and to design a filter takes as long as to apply it
 def _sections(rate: int, frequency: float) -> Float[np.ndarray, "section 6"]:
     sections: Float[np.ndarray, "section 6"] = signal.butter(
         ORDER, frequency, "highpass", fs=rate, output="sos"

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from stylewav_pl.errors import ConfigError
 from stylewav_pl.generators.base import Generator
+from stylewav_pl.optimisation.draws import Draws
 from stylewav_pl.optimisation.inversion import Inversion
 from stylewav_pl.optimisation.latents import LatentSpace, S, WPlus
 from stylewav_pl.optimisation.tuning import Tuning
@@ -36,6 +37,9 @@ class Start:
         prior: Source of a prior (``pocket``, or a file): a clip starts at what it draws for the clip's target
             from the clip's seed, which is nearly right at once; with ``truncation`` at the clip's own sample,
             moved by what the voice says alone, so that the rest is as in random samples; ``null``: none.
+        draws: With a prior and a single candidate: how often a clip draws at most, until the guide reads the
+            same answers from the face as from the voice, boy or girl, and child, adult or old person. It
+            starts at the first draw that agrees, or else at its first.
         moved_by: Source of a prior that moves each start, whichever it is, in the first step, by what the
             voice says alone: the beginning of an edit, whose terms compare with the start itself; ``null``:
             none.
@@ -57,6 +61,7 @@ class Start:
     truncation: float = 0.0
     candidates: int = 1
     prior: str | None = None
+    draws: int = 8
     moved_by: str | None = None
     latent: str | None = None
     photo: str | None = None
@@ -68,6 +73,7 @@ class Start:
         """Checks the values."""
         check_number("model.start.truncation", self.truncation, least=0, most=1)
         check_number("model.start.candidates", self.candidates, least=1, most=MOST_CANDIDATES)
+        check_number("model.start.draws", self.draws, least=1, most=MOST_CANDIDATES)
         check_number("model.start.truncation_cutoff", self.truncation_cutoff, least=0)
         drawn = self.prior is not None or self.truncation > 0
         if self.is_given and (drawn or (self.latent is not None and self.photo is not None)):
@@ -186,24 +192,25 @@ def initial_latents(
     live = [slot for slot, seed in enumerate(seeds) if seed is not None]
     if start.is_mean or not live:
         return means
-    best, highest = means.clone(), mean.new_full((len(seeds),), -torch.inf)
     own_width = generator.z_dim if start.truncation else 0
     width = own_width + (0 if prior is None else prior.latent_dim)
-    for drawn in _candidate_noise(seeds, start.candidates, width):  # [clip, width]
-        noise = drawn.to(mean)
-        z, of_prior = noise[:, :own_width], noise[:, own_width:]
+    cutoff = start.truncation_cutoff
+
+    def own(z: Tensor) -> Tensor:
+        return generator.map(z, truncation=start.truncation, cutoff=cutoff)
+
+    def make(noise: Float[Tensor, "clip draw width"]) -> Tensor:
+        if prior is None or targets is None or see is None:
+            return own(noise[:, 0])
+        look = _look_at(means, space, generator, see)
+        draws = Draws(prior, targets[live], own if start.truncation else None, own_width, look, len(seeds))
+        return draws.taken(noise).to(mean)
+
+    best, highest = means.clone(), mean.new_full((len(seeds),), -torch.inf)
+    draws = start.draws if prior is not None and start.candidates == 1 else 1
+    for noise in _noise(seeds, start.candidates, draws, width):
+        w = make(noise.to(mean))
         candidates = means.clone()
-        if start.truncation_cutoff is not None:
-            w = generator.map(z, truncation=start.truncation, cutoff=start.truncation_cutoff)
-        elif prior is None or targets is None or see is None:
-            w = generator.map(z, truncation=start.truncation)
-        elif start.truncation:
-            own = generator.map(z, truncation=start.truncation)
-            look = _look_at(live, candidates, space, generator, see)
-            moved = prior.move(own, look(own), targets[live], of_prior)
-            w = prior.complete(moved, look, targets[live]).to(mean)
-        else:
-            w = prior.sample(targets[live], of_prior).to(mean)
         candidates[live] = (space.from_w if w.ndim == 2 else space.from_w_plus)(w, generator)
         if start.candidates == 1:
             return candidates
@@ -214,22 +221,24 @@ def initial_latents(
 
 
 def _look_at(
-    live: list[int], latents: Tensor, space: LatentSpace, generator: Generator, see: See
+    latents: Tensor, space: LatentSpace, generator: Generator, see: See
 ) -> Callable[[Tensor], Tensor]:
-    """What the guide sees in the images of w of the clips that there are, in their slots of a cohort."""
+    """What the guide sees in the images of some w, in the first slots of a cohort with these latents."""
 
     def look(w: Tensor) -> Tensor:
         cohort = latents.clone()
-        cohort[live] = space.from_w(w.to(latents), generator)
-        return see(cohort)[live]
+        cohort[: len(w)] = space.from_w(w.to(latents), generator)
+        return see(cohort)[: len(w)]
 
     return look
 
 
-def _candidate_noise(seeds: Sequence[int | None], count: int, width: int) -> Iterator[Tensor]:
-    """The noise of each candidate, of all clips together."""
-    noise = [sample_noise(seed, count, width) for seed in seeds if seed is not None]
-    yield from torch.stack(noise, dim=1)
+def _noise(
+    seeds: Sequence[int | None], candidates: int, draws: int, width: int
+) -> Iterator[Float[Tensor, "clip draw width"]]:
+    """The noise of each candidate, of all clips together; only a single candidate has several draws."""
+    drawn = [sample_noise(seed, candidates * draws, width) for seed in seeds if seed is not None]
+    yield from torch.split(torch.stack(drawn), draws, dim=1)
 
 
 def sample_noise(seed: int, count: int, width: int) -> Float[Tensor, "candidate z"]:

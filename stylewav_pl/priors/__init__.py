@@ -48,9 +48,12 @@ def _built(config: dict[str, Any], tensors: Mapping[str, Tensor]) -> Prior:
     belongings = Belongings.from_config(config)
     blocks = int(config["network"]["blocks"])
     layers = max(blocks, len(belongings.ears) - len(tensors["ear_means"]))
-    held = int(config["held"])
-    layers = max(layers, held - len(tensors["held"]))
-    return build_checked(lambda: Prior(FlowNetwork(**config["network"]), belongings, held), tensors, layers)
+    held, questions = int(config["held"]), tuple(map(int, config["questions"]))
+    if min(questions, default=1) < 1:
+        raise ValueError(f"a question has {min(questions)} answers")
+    layers = max(layers, held - len(tensors["held"]), sum(questions) - len(tensors["words"]))
+    network = config["network"]
+    return build_checked(lambda: Prior(FlowNetwork(**network), belongings, held, questions), tensors, layers)
 
 
 def save_prior(path: Path, prior: Prior) -> None:
@@ -61,7 +64,12 @@ def save_prior(path: Path, prior: Prior) -> None:
         path,
         kind=KIND,
         architecture=ARCHITECTURE,
-        config={"network": dict(prior.network.config), "held": len(prior.held), **prior.belongings.config},
+        config={
+            "network": dict(prior.network.config),
+            "held": len(prior.held),
+            "questions": list(prior.questions),
+            **prior.belongings.config,
+        },
         tensors=prior.state_dict(),
         dtype=torch.float16,
     )

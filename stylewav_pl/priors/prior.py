@@ -1,11 +1,11 @@
 """The prior: from a vector of CLIP space to a w of the generator whose image should lie there."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -15,6 +15,9 @@ from stylewav_pl.priors.voice_part import VoicePart
 FLOW_STEPS = 8
 # Of what a move fell short of. All of it takes women's faces to children's: two directions pass by adults.
 SHARES = (0.25, 0.5, 0.75)
+# Of the distance of two words. Of images with less, two in five answer otherwise to another network; of those
+# with more, one in twenty.
+LEAD = 0.05
 VOICE_DIRECTIONS = 2  # sex and age: what voices differ in, and so all that they may decide
 
 
@@ -66,6 +69,7 @@ class Prior(nn.Module):
         network: The velocity of the flow.
         belongings: The networks that it was made for.
         held: How many directions of whitened w the moves leave alone.
+        questions: How many answers there are to each question about what voices say, such as sex and age.
     """
 
     w_mean: Tensor
@@ -77,10 +81,13 @@ class Prior(nn.Module):
     shift: Tensor
     directions: Tensor
     held: Tensor
+    words: Tensor
 
-    def __init__(self, network: FlowNetwork, belongings: Belongings, held: int = 0) -> None:
+    def __init__(
+        self, network: FlowNetwork, belongings: Belongings, held: int = 0, questions: Sequence[int] = ()
+    ) -> None:
         super().__init__()
-        self.network, self.belongings = network, belongings
+        self.network, self.belongings, self.questions = network, belongings, tuple(questions)
         embed, latent = network.embed_dim, network.latent_dim
         self.register_buffer("w_mean", torch.zeros(latent))
         self.register_buffer("w_scale", torch.eye(latent))  # [width, width]: whitened w to w
@@ -92,6 +99,8 @@ class Prior(nn.Module):
         self.register_buffer("ear_directions", torch.zeros(len(belongings.ears), VOICE_DIRECTIONS, embed))
         # [held, width], orthonormal: along them whitened w tells of what no voice says
         self.register_buffer("held", torch.zeros(held, latent))
+        # of all questions in turn: what the guide sees in each answer's words, unit norm
+        self.register_buffer("words", torch.zeros(sum(self.questions), embed))
         self.register_buffer("shift", torch.zeros(embed), persistent=False)
         self.register_buffer("directions", torch.zeros(VOICE_DIRECTIONS, embed), persistent=False)
         self.requires_grad_(False)
@@ -178,30 +187,58 @@ class Prior(nn.Module):
         latents: Float[Tensor, "clip latent"],
         see: Callable[[Tensor], Tensor],
         targets: Float[Tensor, "clip embed"],
-    ) -> Float[Tensor, "clip latent"]:
-        """Adds what :meth:`move` fell short of, as far as images come nearer to their targets.
+    ) -> tuple[Float[Tensor, "clip latent"], Float[Tensor, "clip embed"]]:
+        """Adds of what :meth:`move` fell short of as little as makes images answer as their targets do.
 
         The way is the least change of whitened w that closes the gap along :attr:`directions`, by
-        :attr:`image_map`, and has no part along :attr:`held`. How much of it each clip goes, none or one of
-        :data:`SHARES`, is decided by the cosine of its image with its whole target.
+        :attr:`image_map`, and has no part along :attr:`held`. Each clip goes none of it or the least of
+        :data:`SHARES` with which its image agrees, see :meth:`agree`; where none does, as far as its image is
+        nearest to its whole target.
 
         Args:
             latents: What :meth:`move` returned.
             see: Tells what the guide sees in the images of such latents, ``[clip, embed]``, unit norm.
             targets: See :meth:`sample`.
+
+        Returns:
+            The latents, and what the guide sees in their images.
         """
         with torch.autocast(targets.device.type, enabled=False):
             vectors, wanted = see(latents).float(), targets.float()
             asked = torch.cat([self.directions @ self.image_map, self.held])
             inverse = torch.linalg.pinv(asked)[:, : len(self.directions)]  # [latent, direction]
             way = self.part.missing(vectors, wanted) @ inverse.T @ self.w_scale.T
-            nearest, similarities = latents, (vectors * wanted).sum(dim=1)
+            taken, seen, agreed = latents, vectors, self.agree(vectors, wanted)
             for share in SHARES:
                 tried = latents + share * way
-                found = (see(tried).float() * wanted).sum(dim=1)
-                nearest = torch.where((found > similarities)[:, None], tried, nearest)
-                similarities = torch.maximum(found, similarities)
-            return nearest
+                found = see(tried).float()
+                alike = self.agree(found, wanted)
+                nearer = (found * wanted).sum(dim=1) > (seen * wanted).sum(dim=1)
+                better = (~agreed & (alike | nearer))[:, None]
+                taken, seen = torch.where(better, tried, taken), torch.where(better, found, seen)
+                agreed |= alike
+            return taken, seen
+
+    def agree(
+        self, vectors: Float[Tensor, "clip embed"], targets: Float[Tensor, "clip embed"]
+    ) -> Bool[Tensor, " clip"]:
+        """Tells whether images answer all questions as their targets do, and clearly.
+
+        The words nearest to the target have to be nearer to the image than all others, by :data:`LEAD` of
+        one minus the cosine of the two words.
+
+        Args:
+            vectors: What the guide sees in images, unit norm.
+            targets: Unit vectors of an audio encoder.
+        """
+        vectors, targets = vectors.float(), targets.float()
+        alike = torch.ones(len(vectors), dtype=torch.bool, device=vectors.device)
+        for words in torch.split(self.words.to(vectors), list(self.questions)):
+            wanted = words[(targets @ words.T).argmax(dim=1)]
+            apart = wanted[:, None] - words  # [clip, answer, embed]
+            leads = (apart @ vectors[:, :, None])[:, :, 0] - LEAD * apart.square().sum(dim=2) / 2
+            alike &= (leads >= 0).all(dim=1)
+        return alike
 
     @property
     def part(self) -> VoicePart:

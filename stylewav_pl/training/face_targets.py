@@ -6,6 +6,7 @@ neither learned nor asked for. Where a child's sex cannot be heard, the mean is 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -106,8 +107,7 @@ def make_face_targets(
     return FaceTargets(torch.cat(embeddings), torch.cat(sexes), torch.cat(ages))
 
 
-@dataclass(frozen=True)
-class Prompts:
+class Prompts(NamedTuple):
     """The words by which sex and age are asked, embedded.
 
     Attributes:

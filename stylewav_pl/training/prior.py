@@ -15,12 +15,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from stylewav_pl.embedders import AudioEmbedder, load_audio_embedder
+from stylewav_pl.embedders import AudioEmbedder, load_audio_embedder, load_image_text_embedder
 from stylewav_pl.embedders.preprocess import Preprocess
 from stylewav_pl.errors import WeightsError
 from stylewav_pl.optimisation.voice_mean import mean_target, voice_directions, voice_targets
 from stylewav_pl.priors import Belongings, FlowNetwork, Prior, save_prior
 from stylewav_pl.priors.prior import VOICE_DIRECTIONS
+from stylewav_pl.training.face_targets import embed_prompts
 from stylewav_pl.training.learning_rates import damped_cosine
 from stylewav_pl.training.loop import run_steps
 from stylewav_pl.training.prior_samples import Samples, make_samples
@@ -94,8 +95,9 @@ def train(
         state.unlink(missing_ok=True)
     made = make_samples(kept, belongings, generator, clip_model, samples, seed, device, progress)
     flow = FlowNetwork(made.vectors.shape[1], made.latents.shape[1], **(network or {}))
-    prior = Prior(flow, belongings)
-    measure(prior, made, [load_audio_embedder(ear) for ear in heard.values()])
+    prompts = embed_prompts(load_image_text_embedder(clip_model))
+    prior = Prior(flow, belongings, questions=tuple(map(len, prompts)))
+    measure(prior, made, [load_audio_embedder(ear) for ear in heard.values()], prompts)
     training = PriorTraining.begin(prior, made, seed, device)
     first = training.restore(state) if state.is_file() else 0
     run_steps(
@@ -121,8 +123,13 @@ def _is_there(ear: str | Path) -> bool:
 
 
 @torch.no_grad()
-def measure(prior: Prior, samples: Samples, ears: Sequence[AudioEmbedder]) -> None:
-    """Writes the means, how w is whitened, what follows from it, and what is held, into a prior."""
+def measure(
+    prior: Prior,
+    samples: Samples,
+    ears: Sequence[AudioEmbedder],
+    questions: Sequence[Float[Tensor, "_ embed"]],
+) -> None:
+    """Writes the means, how w is whitened, what follows from it, what is held, and words into a prior."""
     mean, centred = samples.latents.mean(dim=0), samples.latents - samples.latents.mean(dim=0)
     covariance = centred.T @ centred / len(centred)
     covariance += EPSILON * covariance.diagonal().mean() * torch.eye(len(covariance))
@@ -132,6 +139,7 @@ def measure(prior: Prior, samples: Samples, ears: Sequence[AudioEmbedder]) -> No
     white = whitened(samples.latents, prior)
     prior.image_map.copy_((samples.vectors - prior.image_mean).T @ white / len(white))
     prior.held = held_directions(white, samples.answers)
+    prior.words.copy_(torch.cat(list(questions)))
     for row, ear in enumerate(ears):
         heard = voice_targets(ear)
         prior.ear_means[row] = mean_target(heard)

@@ -13,6 +13,7 @@ import_open_clip()
 assert "open_clip" in sys.modules
 print([name for name in sys.modules if name.partition(".")[0] == "wandb"])
 import wandb
+gc.freeze()  # nor does it look for any at its end
 """
 
 

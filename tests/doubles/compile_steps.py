@@ -4,6 +4,7 @@ compiled.
 Run as a script in a folder with voices: ``python compile_steps.py FOLDER`` writes ``FOLDER/found.json``.
 """
 
+import gc
 import json
 import shutil
 import sys
@@ -124,3 +125,4 @@ if __name__ == "__main__":
     except ConfigError as obstacle:
         found = {"obstacle": str(obstacle)}
     (place / "found.json").write_text(json.dumps(found))
+    gc.freeze()  # this process ends: it need not look for garbage once more

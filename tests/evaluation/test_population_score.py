@@ -132,6 +132,7 @@ sys.path.insert(0, sys.argv[3])
 from pathlib import Path
 from group_of_two import answer
 answer(Path(sys.argv[1]), int(sys.argv[2]))
+gc.freeze()  # nor does it look for any at its end
 """
 
 

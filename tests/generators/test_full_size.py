@@ -16,6 +16,7 @@ import gc, resource, sys
 gc.disable()  # an import makes no garbage
 import torch
 from stylewav_pl.generators import load_generator
+gc.freeze()
 gc.enable()
 
 generator = load_generator(sys.argv[1])

@@ -15,12 +15,14 @@ from stylewav_pl.data.window import Window
 from stylewav_pl.embedders import load_audio_embedder, load_image_text_embedder
 from stylewav_pl.generators import load_generator
 from stylewav_pl.optimisation.prior_start import Sources, prepare_prior
+from stylewav_pl.pocket.faces import PROMPT_SETS
 from stylewav_pl.pocket.voices import held_out_speakers, speak
 from stylewav_pl.priors import load_prior
 from stylewav_pl.weights.digest import sha256_of
 from stylewav_pl.weights.registry import resolve
 
 ADVICE = "The generator or the CLIP model was trained again: run `stylewav-pl pocket train prior`."
+AGE = "child-adult-old"
 PROMPTS = ["this is a photo of a girl", "this is a photo of a boy"]
 
 
@@ -29,6 +31,13 @@ def test_it_belongs_to_the_shipped_networks() -> None:
     assert about.generator == sha256_of(resolve("pocket", "generator")), ADVICE
     assert about.guide == sha256_of(resolve("pocket", "image_text")), ADVICE
     assert sha256_of(resolve("pocket", "audio")) in about.ears, ADVICE
+
+
+def test_it_asks_for_sex_and_age_in_the_guide_s_words() -> None:
+    prior, guide = load_prior("pocket"), load_image_text_embedder("pocket")
+    asked = torch.cat([guide.embed_text(PROMPT_SETS[name].prompts()) for name in ("boy-girl", AGE)])
+    assert prior.questions == (2, 3)
+    torch.testing.assert_close(prior.words, asked, rtol=0, atol=1e-3)
 
 
 def test_draws_sound_like_their_voices_and_vary() -> None:

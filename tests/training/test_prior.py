@@ -41,6 +41,7 @@ def test_it_says_what_it_belongs_to(trained: Path) -> None:
     assert made.belongings.generator == sha256_of(resolve("pocket", "generator"))
     assert made.belongings.guide == sha256_of(resolve("pocket", "image_text"))
     assert made.belongings.ears == (sha256_of(resolve("pocket", "audio")),)
+    assert made.questions == (2, 3), "sex and age"
     assert list(trained.parent.iterdir()) == [trained]
 
 
@@ -69,8 +70,10 @@ def test_w_is_whitened() -> None:
     latents = torch.randn(4000, 5) @ mixed + 3
     answers = torch.randint(2, (4000, 1))
     samples = prior.Samples(latents, F.normalize(torch.randn(4000, 6), dim=1), answers)
-    made = prior.Prior(prior.FlowNetwork(6, 5, **SMALL), prior.Belongings("g", "c"))
-    prior.measure(made, samples, [])
+    made = prior.Prior(prior.FlowNetwork(6, 5, **SMALL), prior.Belongings("g", "c"), questions=(2,))
+    words = F.normalize(torch.randn(2, 6), dim=1)
+    prior.measure(made, samples, [], [words])
+    torch.testing.assert_close(made.words, words)
     white = prior.PriorTraining.begin(made, samples, 0, "cpu").white
     torch.testing.assert_close(white.mean(dim=0), torch.zeros(5), atol=1e-3, rtol=0)
     torch.testing.assert_close(white.T @ white / 4000, torch.eye(5), atol=0.02, rtol=0)
