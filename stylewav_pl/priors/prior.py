@@ -15,9 +15,8 @@ from stylewav_pl.priors.voice_part import VoicePart
 FLOW_STEPS = 8
 # Of what a move fell short of. All of it takes women's faces to children's: two directions pass by adults.
 SHARES = (0.25, 0.5, 0.75)
-# Of the distance of two words. Of images with less, two in five answer otherwise to another network; of those
-# with more, one in twenty.
-LEAD = 0.05
+# Of the distance of two words. Images with less often answer otherwise to another network, or after a few steps.
+LEAD = 0.1
 VOICE_DIRECTIONS = 2  # sex and age: what voices differ in, and so all that they may decide
 
 

@@ -46,7 +46,7 @@ MOVED = 2  # further copies of each, from other mouths of the same sex and age; 
 SYNTHETIC = 2500  # synthetic voices
 # Moved voices are the other women and children that so few recorded people leave out; many synthetic voices
 # blur what tells real ones apart, fewer of them make the built-in children adults.
-SHARES = {"recorded": 0.55, "moved": 0.25, "synthetic": 0.2}
+SHARES = {"recorded": 0.5, "moved": 0.25, "synthetic": 0.25}
 # How often each group of recorded people is drawn. With equal shares a third of the women were taken for
 # children.
 GROUP_SHARES = {"girl": 1.0, "boy": 1.0, "teenager": 0.5, "woman": 4.0, "man": 1.5}

@@ -31,7 +31,7 @@ def moved_samples(z: Tensor) -> Tensor:
 
 
 def agrees(prior: Prior, vector: Tensor, target: Tensor) -> bool:
-    """Word by word: the target's answer is nearest, by a twentieth of what two words differ."""
+    """Word by word: the target's answer is nearest, by a tenth of what two words differ."""
     words = [word.tolist() for word in prior.words]
 
     def cosine(one: list[float], other: list[float]) -> float:
@@ -41,7 +41,7 @@ def agrees(prior: Prior, vector: Tensor, target: Tensor) -> bool:
         wanted = max(question, key=lambda word: cosine(word, target.tolist()))
         for word in question:
             lead = cosine(wanted, vector.tolist()) - cosine(word, vector.tolist())
-            if word != wanted and lead < 0.05 * (1 - cosine(wanted, word)):
+            if word != wanted and lead < 0.1 * (1 - cosine(wanted, word)):
                 return False
     return True
 
