@@ -34,7 +34,7 @@ class Draws:
     at_once: int
 
     def taken(self, noise: Float[Tensor, "clip draw width"]) -> Float[Tensor, "clip w"]:
-        """Returns each clip's first draw that answers as its voice does, or else its first.
+        """Returns each clip's first draw that answers as its voice does, or else the one that nearly does.
 
         Which one that is does not depend on the other clips.
 
@@ -42,16 +42,20 @@ class Draws:
             noise: Of the draws of each clip, in the order in which they are looked at.
         """
         taken, seen = self._made(noise[:, 0], self.targets)
-        waiting = (~self.prior.agree(seen, self.targets)).nonzero()[:, 0]
+        leads = self.prior.leads(seen, self.targets)
+        waiting = (leads < 0).nonzero()[:, 0]
         first, draws = 1, noise.shape[1]
         while first < draws and len(waiting):
             count = min(max(1, self.at_once // len(waiting)), draws - first)
             targets = self.targets[waiting].repeat_interleave(count, dim=0)
             found, seen = self._made(noise[waiting, first : first + count].flatten(end_dim=1), targets)
-            alike = self.prior.agree(seen, targets).view(len(waiting), count)
-            done, which = alike.any(dim=1), alike.float().argmax(dim=1)
-            taken[waiting[done]] = found.view(len(waiting), count, -1)[done, which[done]]
-            waiting, first = waiting[~done], first + count
+            # the first of the largest: of those that agree all have 0
+            highest, which = self.prior.leads(seen, targets).view(len(waiting), count).max(dim=1)
+            better = highest > leads[waiting]
+            clips = waiting[better]
+            taken[clips] = found.view(len(waiting), count, -1)[better, which[better]]
+            leads[clips] = highest[better]
+            waiting, first = waiting[highest < 0], first + count
         return taken
 
     def _made(

@@ -15,7 +15,7 @@ from stylewav_pl.priors.voice_part import VoicePart
 FLOW_STEPS = 8
 # Of what a move fell short of. All of it takes women's faces to children's: two directions pass by adults.
 SHARES = (0.25, 0.5, 0.75)
-# Of the distance of two words. Images with less often answer otherwise to another network, or after a few steps.
+# Of the distance of two words. With less, other networks often answer otherwise, or the guide some steps later.
 LEAD = 0.1
 VOICE_DIRECTIONS = 2  # sex and age: what voices differ in, and so all that they may decide
 
@@ -221,23 +221,29 @@ class Prior(nn.Module):
     def agree(
         self, vectors: Float[Tensor, "clip embed"], targets: Float[Tensor, "clip embed"]
     ) -> Bool[Tensor, " clip"]:
-        """Tells whether images answer all questions as their targets do, and clearly.
+        """Tells whether images answer all questions as their targets do, and clearly: see :meth:`leads`."""
+        return self.leads(vectors, targets) >= 0
+
+    def leads(
+        self, vectors: Float[Tensor, "clip embed"], targets: Float[Tensor, "clip embed"]
+    ) -> Float[Tensor, " clip"]:
+        """Returns by how much images answer all questions as their targets do; below 0: they do not, clearly.
 
         The words nearest to the target have to be nearer to the image than all others, by :data:`LEAD` of
-        one minus the cosine of the two words.
+        one minus the cosine of the two words. The smallest lead beyond that counts, or 0 where it is larger.
 
         Args:
             vectors: What the guide sees in images, unit norm.
             targets: Unit vectors of an audio encoder.
         """
         vectors, targets = vectors.float(), targets.float()
-        alike = torch.ones(len(vectors), dtype=torch.bool, device=vectors.device)
+        smallest = vectors.new_zeros(len(vectors))
         for words in torch.split(self.words.to(vectors), list(self.questions)):
             wanted = words[(targets @ words.T).argmax(dim=1)]
-            apart = wanted[:, None] - words  # [clip, answer, embed]
+            apart = wanted[:, None] - words  # [clip, answer, embed]; zero for the answer itself
             leads = (apart @ vectors[:, :, None])[:, :, 0] - LEAD * apart.square().sum(dim=2) / 2
-            alike &= (leads >= 0).all(dim=1)
-        return alike
+            smallest = torch.minimum(smallest, leads.amin(dim=1))
+        return smallest
 
     @property
     def part(self) -> VoicePart:

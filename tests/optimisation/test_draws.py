@@ -30,25 +30,28 @@ def moved_samples(z: Tensor) -> Tensor:
     return torch.cat([z, z[:, :1].square()], dim=1)
 
 
-def agrees(prior: Prior, vector: Tensor, target: Tensor) -> bool:
-    """Word by word: the target's answer is nearest, by a tenth of what two words differ."""
+def lead(prior: Prior, vector: Tensor, target: Tensor) -> float:
+    """Word by word: how much nearer the target's answer is than others, less a tenth of their difference."""
     words = [word.tolist() for word in prior.words]
 
     def cosine(one: list[float], other: list[float]) -> float:
         return sum(a * b for a, b in zip(one, other, strict=True))
 
+    smallest = 0.0
     for question in (words[:2], words[2:]):
         wanted = max(question, key=lambda word: cosine(word, target.tolist()))
         for word in question:
-            lead = cosine(wanted, vector.tolist()) - cosine(word, vector.tolist())
-            if word != wanted and lead < 0.1 * (1 - cosine(wanted, word)):
-                return False
-    return True
+            if word != wanted:
+                nearer = cosine(wanted, vector.tolist()) - cosine(word, vector.tolist())
+                smallest = min(smallest, nearer - 0.1 * (1 - cosine(wanted, word)))
+    return smallest
 
 
 @pytest.mark.parametrize("own", [None, moved_samples])
 @pytest.mark.parametrize("at_once", [0, CLIPS, 37])
-def test_the_first_draw_that_answers_as_the_voice_does_is_taken(own, at_once: int, prior: Prior) -> None:
+def test_the_first_draw_that_answers_as_the_voice_does_is_taken_or_the_one_that_nearly_does(
+    own, at_once: int, prior: Prior
+) -> None:
     random = torch.Generator().manual_seed(1)
     targets = F.normalize(torch.randn(CLIPS, EMBED, generator=random), dim=1)
     width = Z if own else 0
@@ -69,16 +72,19 @@ def test_the_first_draw_that_answers_as_the_voice_does_is_taken(own, at_once: in
             samples = own(noise[clip, :, :Z])
             moved = prior.move(samples, seen_in(samples), each, noise[clip, :, Z:])
             faces = prior.complete(moved, seen_in, each)[0]
-        alike = [agrees(prior, vector, target) for vector in seen_in(faces)]
-        waited.append(alike.index(True) if any(alike) else None)
-        torch.testing.assert_close(taken[clip], faces[waited[-1] or 0], rtol=1e-4, atol=1e-4)
+        leads = [lead(prior, vector, target) for vector in seen_in(faces)]
+        best = leads.index(max(leads))
+        waited.append(best if leads[best] == 0 else None)
+        torch.testing.assert_close(taken[clip], faces[best], rtol=1e-4, atol=1e-4)
     assert {0, None} < set(waited), "some wait, some agree at once, some never do"
     assert max(sizes) <= max(CLIPS, at_once)
 
 
 def test_agreeing_means_a_clear_answer_of_the_same_words_to_each_question(prior: Prior) -> None:
     vectors, targets = F.normalize(torch.randn(2, 200, EMBED), dim=2)
-    expected = [agrees(prior, *pair) for pair in zip(vectors, targets, strict=True)]
+    leads = [lead(prior, *pair) for pair in zip(vectors, targets, strict=True)]
+    torch.testing.assert_close(prior.leads(vectors, targets), torch.tensor(leads), rtol=0, atol=1e-5)
+    expected = [one == 0 for one in leads]
     assert prior.agree(vectors, targets).tolist() == expected
     assert 10 < sum(expected) < 190
 
