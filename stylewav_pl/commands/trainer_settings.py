@@ -46,6 +46,8 @@ REFUSED = {
     "accumulate_grad_batches": Refused((1,), "cohorts share no gradient. Set data.cohort_size."),
     "gradient_clip_val": Refused((None, 0, 0.0), "clips share no gradient. Lower the optimiser's "
                                  "learning rate."),
+    "precision": Refused((None, 32, "32", "32-true"), "latents, targets and losses are float32. Set "
+                         "model.speed.precision."),
 }  # fmt: skip
 
 

@@ -34,6 +34,11 @@ def load_prior(source: str | Path) -> Prior:
         raise WeightsError(
             f"{path} holds the architecture {file.architecture!r}, but {ARCHITECTURE!r} is needed here."
         )
+    if missing := sorted({"held", "questions"} - file.config.keys()):
+        raise WeightsError(
+            f"{path} is a prior of an earlier version: it does not say {' and '.join(missing)}. Train it "
+            "again with `stylewav-pl pocket train prior`."
+        )
     check_finite_tensors(file.tensors, path)
     try:
         return _built(dict(file.config), file.tensors).eval()

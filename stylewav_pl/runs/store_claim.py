@@ -127,9 +127,11 @@ class Claim:
         if owner not in (NOBODY, self.owner):
             say(f"{self.objects.url} is claimed by {owner}; it is watched for {LEASE_SECONDS:.0f} s.")
             found = self._watch(found)
-        self._version = self.objects.write(CLAIM, self._content(), over=found, anew=found is None)
+        content = self._content()
+        self._version = self.objects.write(CLAIM, content, over=found, anew=found is None)
+        self._version = self._version or self._own(content)
         if self._version is None:
-            raise self._in_use(owner)
+            raise self._in_use(self._holder()[1] or "a run that has just ended")
 
     def _watch(self, found: Any) -> Any:
         """Returns the version that is nobody's any more; None where there is none."""

@@ -1,7 +1,7 @@
 """The work behind the studio's page: hears a voice and lets faces grow, by the one Python call."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,7 +9,7 @@ from typing import Any
 
 from stylewav_pl.data.audio import decode
 from stylewav_pl.face import Face, generate
-from stylewav_pl.face.defaults import PRIOR_START, defaults
+from stylewav_pl.face.defaults import PRIOR_START, defaults, named_start
 from stylewav_pl.face.networks import Networks
 from stylewav_pl.face.settings import Asked, prepare
 from stylewav_pl.optimisation.start import Start
@@ -175,10 +175,24 @@ class Desk:
         """Returns how many steps are taken."""
         if settings.steps is not None:
             return settings.steps
-        from_prior = settings.beginning.place == PRIOR_START and self.prepare().prior is not None
+        from_prior = self._begins_at_prior(settings)
         if from_prior and not settings.has_words:
             return PRIOR_STEPS
         return int(defaults(from_prior, settings.has_words).model["num_steps"])
+
+    def same_start(self, start: str | Start | None, settings: Settings) -> Start:
+        """Returns a start that any voice has: at the first sample, and not at one that suits what is heard.
+
+        Args:
+            start: The one that is asked for.
+            settings: What else is asked for.
+        """
+        if start is None:
+            start = defaults(self._begins_at_prior(settings), settings.has_words).model["start"]
+        return replace(named_start(start) if isinstance(start, str) else start, draws=1, candidates=1)
+
+    def _begins_at_prior(self, settings: Settings) -> bool:
+        return settings.beginning.place == PRIOR_START and self.prepare().prior is not None
 
     def _growing(
         self, path: str, settings: Settings, wants_end: Callable[[], bool], title: str = ""
@@ -193,6 +207,8 @@ class Desk:
         self, path: str, settings: Settings, steps: int, on_step: OnStep, **more: Any
     ) -> Sequence[Face]:
         with settings.asked() as asked:
+            if settings.control:
+                asked["start"] = self.same_start(asked.get("start"), settings)
             found = generate(
                 path,
                 steps=steps,

@@ -27,6 +27,8 @@ PLUGINS = "lightning.fabric.plugins.environments"
         ("barebones", "true", "keeps records"),
         ("accumulate_grad_batches", "4", "data.cohort_size"),
         ("gradient_clip_val", "1", "learning rate"),
+        ("precision", "bf16-mixed", "model.speed.precision"),
+        ("precision", "64-true", "model.speed.precision"),
     ],
 )
 @pytest.mark.parametrize("command", ["fit", "validate"])

@@ -143,7 +143,7 @@ def test_a_network_counts_once_whatever_its_name(tmp_path: Path) -> None:
     file = resolve("pocket-judge", "image_text")
     (tmp_path / "copy.pt").write_bytes(file.read_bytes())
     (tmp_path / "link.pt").symlink_to(file)
-    for other in ("pocket-judge", str(file), str(tmp_path / "copy.pt"), str(tmp_path / "link.pt")):
+    for other in ("pocket-judge", str(file), str(tmp_path / "copy.pt"), tmp_path / "link.pt"):
         with pytest.raises(ConfigError, match=r"than model\.guide \(pocket-judge\), found the same file"):
             check_files([OtherGuide("pocket"), OtherGuide(other)], "pocket-judge")
     with pytest.raises(ConfigError, match=r"than model\.guides \(pocket-judge\), found .* at .*copy\.pt"):

@@ -103,6 +103,7 @@ def damaged(path: Path, **changes) -> Path:
         ({"config": {"held": 10**9}}, "do not make one prior"),
         ({"config": {"questions": [10**9]}}, "do not make one prior"),
         ({"config": {"questions": [6, -1]}}, "do not make one prior"),
+        ({"config": {"questions": 5}}, "do not make one prior"),
         ({"config": {"generator_sha256": None, "ears_sha256": 3}}, "do not make one prior"),
     ],
 )
@@ -110,6 +111,17 @@ def test_damaged_files_are_refused(changes: dict, words: str, tmp_path: Path) ->
     save_prior(tmp_path / "prior.safetensors", prior(6, 5))
     with pytest.raises(WeightsError, match=words):
         load_prior(damaged(tmp_path / "prior.safetensors", **changes))
+
+
+def test_a_file_of_before_there_were_questions_is_called_old_and_not_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "prior.safetensors"
+    save_prior(path, prior(6, 5))
+    file = read_weights(path, "prior")
+    config = {name: value for name, value in file.config.items() if name != "questions"}
+    tensors = {name: value for name, value in file.tensors.items() if name != "words"}
+    save_weights(path, kind="prior", architecture=file.architecture, config=config, tensors=tensors)
+    with pytest.raises(WeightsError, match=r"an earlier version: it does not say questions\. Train it again"):
+        load_prior(path)
 
 
 def test_files_of_another_kind_are_refused() -> None:

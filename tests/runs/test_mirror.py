@@ -170,6 +170,24 @@ def test_a_claim_that_is_given_up_meanwhile_is_taken_at_once(
     assert is_released(url)
 
 
+def test_who_comes_second_to_a_released_claim_is_told_who_came_first(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = (Claim(Objects(url), place) for place in ("here", "there", "elsewhere"))
+    first.acquire(print)
+    first.release()
+    write = second.objects.write
+
+    def after_the_other(name, *words, **more):
+        if more.get("over") and name == CLAIM:
+            third.acquire(print)
+        return write(name, *words, **more)
+
+    monkeypatch.setattr(second.objects, "write", after_the_other)
+    with pytest.raises(RunDirectoryError, match=r"in use by .*:elsewhere"):
+        second.acquire(print)
+
+
 def test_a_claim_that_is_taken_over_in_the_last_moment_stays(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -351,6 +369,11 @@ def test_a_claim_of_which_an_answer_was_lost_is_kept(url: str, monkeypatch: pyte
     monkeypatch.undo()
     claim.release()
     assert is_released(url)
+    monkeypatch.setattr(claim.objects, "check_conditions", lambda name: None)
+    monkeypatch.setattr(Objects, "write", lambda *words, **more: write(*words, **more) and None)
+    claim.acquire(print)
+    monkeypatch.undo()
+    claim.renew()
 
 
 def test_a_run_whose_store_is_gone_does_not_ask_it_once_more(url: str, server: Flaky) -> None:

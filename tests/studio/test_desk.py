@@ -6,15 +6,19 @@ from itertools import pairwise
 from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from torch import Tensor
 
 from stylewav_pl import generate
 from stylewav_pl.callbacks.writer import latent_file
 from stylewav_pl.errors import ConfigError
+from stylewav_pl.face.defaults import PRIOR_START
+from stylewav_pl.generators.style_based import StyleBasedGenerator
 from stylewav_pl.optimisation import photo_start
 from stylewav_pl.optimisation.inversion import Inversion
 from stylewav_pl.studio.beginning import KEPT, MEAN, PHOTO, SAMPLES, SAVED, Beginning
@@ -178,6 +182,26 @@ def test_a_control_follows_the_faces_and_leaves_no_file(
     assert "<button" not in shown.other  # what is kept are the visitor's own
     assert shown.own.count("download=") == 3 and shown.own != shown.other
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("place", "words"), [(PRIOR_START, ""), (SAMPLES, "a person with glasses")])
+def test_a_control_begins_at_the_same_samples(
+    desk: Desk, voice: Path, place: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither drawn again nor chosen by the voice, which is another one."""
+    samples: list[Tensor] = []
+    drawn = StyleBasedGenerator.map
+
+    def seen(self: StyleBasedGenerator, z: Tensor, **settings: Any) -> Tensor:
+        samples.append(drawn(self, z, **settings))
+        return samples[-1]
+
+    monkeypatch.setattr(StyleBasedGenerator, "map", seen)
+    asked = Settings(3, 1, 0, control=True, beginning=Beginning(place), words=words)
+    *_, shown = desk.grow(str(voice), asked)
+    assert shown.other
+    own, control = [one for one in samples if len(one) == 3]
+    torch.testing.assert_close(own, control, rtol=0, atol=0)
 
 
 def test_faces_stay_as_they_are_where_the_visitor_wants_it(desk: Desk, voice: Path) -> None:
