@@ -15,7 +15,7 @@ from stylewav_pl.priors.voice_part import VoicePart
 FLOW_STEPS = 8
 # Of what a move fell short of. All of it takes women's faces to children's: two directions pass by adults.
 SHARES = (0.25, 0.5, 0.75)
-# Of the distance of two words. With less, other networks often answer otherwise, or the guide some steps later.
+# Of the distance of two words. With less, others often answer otherwise, or the guide itself some steps on.
 LEAD = 0.1
 VOICE_DIRECTIONS = 2  # sex and age: what voices differ in, and so all that they may decide
 
