@@ -97,7 +97,7 @@ def check_files(guides: Sequence[OtherGuide], beside: str | ImageTextEmbedder) -
         return
     known = {hash_of(beside, "image_text"): f"model.guide ({beside})"}
     for guide in guides:
-        found = hash_of(guide.source, "image_text")
+        found = hash_of(guide.source, "image_text", setting="")  # no class: a name or a file
         if found is not None and found in known:
             raise ConfigError(
                 f"Expected another CLIP model in model.guides than {known[found]}, found the same file at "
