@@ -415,6 +415,7 @@ def test_a_recording_that_has_changed_is_told_and_its_face_kept(
     assert own_voices.main("fit") == 0
     assert f"1 recording has changed since its face was made, which is kept: {path}." in told()
     assert main(["verify", str(own_voices.path)]) == 0
+    assert f"1 recording has changed since its face was made: {path}\n" in told()
     assert own_voices.results() == before
 
 

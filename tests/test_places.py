@@ -93,7 +93,7 @@ def test_check_takes_files_folders_tables_and_patterns(
         ("shard.tar", r"shard\.tar: ignored 2 members \(1 \.wav\.data, 1 \.wav\.label\)"),
         ("archives", r"archives: ignored 2 files \(1 \.tar\.gz, 1 \.zip\).*unpack them"),
         ("texts", r"texts: ignored 2 files \(2 \.txt\)"),
-        ("empty", "every source of data is empty"),
+        ("empty", r"every source of data is empty \(\S+/empty\)\. Put audio files there"),
     ],
 )
 @pytest.mark.parametrize("command", ["check", "validate", "shards"])

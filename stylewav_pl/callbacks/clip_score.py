@@ -75,7 +75,7 @@ class ClipScore(Callback):
             return
         judge = guide if self.judge_source is None else self.judge_source
         if isinstance(judge, str):
-            judge = load_image_text_embedder(judge, device=str(device))
+            judge = load_image_text_embedder(judge, device=str(device), setting="--clip_score.judge")
         if not isinstance(judge, ImageTextEmbedder):
             raise ConfigError(
                 f"Expected a CLIP model as judge, found {type(judge).__name__}. Correct clip_score.judge."

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
+from stylewav_pl.commands.help import DATA, MODEL
 from stylewav_pl.commands.options import Options
 from stylewav_pl.commands.quick_imports import import_open_clip
 from stylewav_pl.errors import ConfigError
@@ -28,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="Every setting of an experiment can follow, too: --model.latent_space S --writer.image webp; "
         "stylewav-pl fit --help tells them.",
     )
+    options.others = [entry.option for entry in (*MODEL, *DATA)]
     options.add_argument(
         "files",
         nargs="+",

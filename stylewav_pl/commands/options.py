@@ -5,7 +5,7 @@ It is argparse's, which also names the option that was meant.
 
 import argparse
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from stylewav_pl.commands.nearest import did_you_mean
@@ -14,7 +14,13 @@ _UNKNOWN = re.compile(r"unrecognized arguments: (-\S+)")
 
 
 class Options(argparse.ArgumentParser):
-    """Options of one command, those of its actions included."""
+    """Options of one command, those of its actions included.
+
+    Attributes:
+        others: Options that it takes beside its own, to be named where they were meant.
+    """
+
+    others: Sequence[str] = ()
 
     def error(self, message: str) -> NoReturn:
         """Ends with exit code 2, usage, and a sentence."""
@@ -31,6 +37,7 @@ class Options(argparse.ArgumentParser):
         return asked, unknown
 
     def _known(self) -> Iterator[str]:
+        yield from self.others
         for action in self._actions:
             yield from action.option_strings
             if isinstance(action, argparse._SubParsersAction):

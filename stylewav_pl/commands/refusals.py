@@ -125,9 +125,8 @@ class Refusal:
         if classes and (unknown := _UNKNOWN_ARGUMENT.search(self.text)):
             known = settings_of(classes[-1])
             listed = did_you_mean(unknown[1], known) or f" It has: {', '.join(known)}."
-            return (
-                f"{self._at(unknown[1])}{_short(classes[-1])} in {name} has no setting {unknown[1]}.{listed}"
-            )
+            place = self._at(name, unknown[1])
+            return f"{place}{_short(classes[-1])} in {name} has no setting {unknown[1]}.{listed}"
         if classes and (missing := _MISSING.search(self.text)):
             return f"{self._at(name)}{_short(classes[-1])} in {name} also needs {missing[1]}."
         for inner in keys[1:]:
@@ -137,7 +136,7 @@ class Refusal:
 
     def _wrong_type(self, name: str, last: str, hint: Any) -> str:
         found = self._found()
-        place = self._at(last)
+        place = self._at(name.partition(" ")[0], last)
         if unquoted := self._unquoted(name, last, hint):
             return unquoted
         meant = nearest_class(found, hint) if _NO_CLASS.search(self.text) else []
@@ -178,11 +177,18 @@ class Refusal:
         found = (action for action in self.parser._actions if action.dest == name)
         return getattr(next(found, None), "_typehint", Any)
 
-    def _at(self, name: str) -> str:
-        """Where the last configuration that has a setting has it; empty for the command line's own."""
-        if any(word.startswith(f"--{name}") for word in self.words):
+    def _at(self, name: str, inner: str = "") -> str:
+        """Where the last configuration that has a setting has it; empty for the command line's own.
+
+        Args:
+            name: The setting.
+            inner: The part of it that is looked for.
+        """
+        told = inner or name
+        whole = {word.partition("=")[0].removesuffix("+") for word in self.words}
+        if f"--{name}" in whole or any(word.startswith(f"--{told}") for word in self.words):
             return ""
-        places = [place for document in self.documents if (place := document.place_of(name))]
+        places = [place for document in self.documents if (place := document.place_of(told))]
         return f"{places[-1]}: " if places else ""
 
 

@@ -61,8 +61,11 @@ def told(checked: "Checked", cohorts: int, clips: int) -> list[str]:
             f"{checked.unknown} cohorts were written by an earlier version, which recorded no hashes: "
             "nothing is known about their files."
         )
-    if checked.changed:
-        lines.append(
-            f"{len(checked.changed)} recordings changed since their faces were made: {checked.changed[0]} ..."
+    if count := len(checked.changed):
+        what = (
+            "1 recording has changed since its face was"
+            if count == 1
+            else f"{count} recordings have changed since their faces were"
         )
+        lines.append(f"{what} made: {checked.changed[0]}{', ...' if count > 1 else ''}")
     return lines

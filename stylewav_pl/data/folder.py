@@ -75,6 +75,7 @@ class Folder(FileSource):
         self.values = tuple(values)
         self.prefix = prefix
         self._ignored: Ignored | None = None
+        self._is_empty = False
 
     def list_clips(self) -> list[Clip]:
         """See :meth:`ClipSource.list_clips`; sorted by relative path.
@@ -86,6 +87,7 @@ class Folder(FileSource):
         names = self._names_in_store() if self.address else self._names_on_disk()
         if names is None:
             return []
+        self._is_empty = not names and not self._ignored and not self.optional
         if self.labels == "csv":
             assert self._ignored is not None
             self._ignored.counts.subtract({".csv": 1})  # the table of labels is read
@@ -98,7 +100,8 @@ class Folder(FileSource):
         """See :attr:`ClipSource.ignored`."""
         if self._ignored is None:
             self.list_clips()
-        return [self._ignored] if self._ignored else []
+        found = self._ignored
+        return [found] if found is not None and (found or self._is_empty) else []
 
     @property
     def uses_network(self) -> bool:

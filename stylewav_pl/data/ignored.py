@@ -23,12 +23,12 @@ _SUFFIX = re.compile(r"\.\w{1,12}")
 
 @dataclass(slots=True)
 class Ignored:
-    """What was not looked at in one place.
+    """What was not looked at in one place, or that nothing is there.
 
     Attributes:
-        place: A folder or a shard, as shown to people.
-        noun: What is counted: file, member.
-        counts: How many of which kind; see :func:`kind_of`.
+        place: A folder, a table or a shard, as shown to people.
+        noun: What is counted: file, member, row.
+        counts: How many of which kind; see :func:`kind_of`. None at all: the place is empty.
     """
 
     place: str
@@ -45,6 +45,8 @@ class Ignored:
         return bool(self.counts)
 
     def __str__(self) -> str:
+        if not self.counts:
+            return printable(f"{self.place}: empty, not one {self.noun} is there.")
         told = [f"{count:,} {kind}" for kind, count in self.counts.most_common(MAX_TOLD)]
         more = ", ..." if len(self.counts) > MAX_TOLD else ""
         count = self.counts.total()

@@ -1,12 +1,13 @@
 """Recordings named by a table of the user's own."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from stylewav_pl.data.folder import FileSource
+from stylewav_pl.data.ignored import Ignored
 from stylewav_pl.data.store_recordings import is_in_store
 from stylewav_pl.data.table_text import LINE
 from stylewav_pl.data.tables import fetched_table, listed, open_table
@@ -43,6 +44,7 @@ class Manifest(FileSource):
         self.root = _root(root, self.address, self.path)
         self.traits = traits
         self._in_store = is_in_store(self.root)
+        self._is_empty = False
 
     def list_clips(self) -> list[Clip]:
         """See :meth:`ClipSource.list_clips`; in the order of the table.
@@ -79,7 +81,13 @@ class Manifest(FileSource):
                     told[key],
                 )
             )
+        self._is_empty = not clips
         return clips
+
+    @property
+    def ignored(self) -> Sequence[Ignored]:
+        """See :attr:`ClipSource.ignored`; known when the clips are listed."""
+        return [Ignored(self.address or str(self.path), "row")] if self._is_empty else []
 
     @property
     def uses_network(self) -> bool:

@@ -59,7 +59,7 @@ def load_audio_embedder(source: str | Path, device: str = "cpu") -> AudioEmbedde
 
 
 def load_image_text_embedder(
-    source: str | Path, device: str = "cpu", preprocess: Preprocess = "clip"
+    source: str | Path, device: str = "cpu", preprocess: Preprocess = "clip", setting: str | None = None
 ) -> ImageTextEmbedder:
     """A frozen CLIP model for images and texts.
 
@@ -71,6 +71,7 @@ def load_image_text_embedder(
         device: Where it will run.
         preprocess: How images become the network's input, see :mod:`stylewav_pl.embedders.preprocess`; the
             double has no choice.
+        setting: See :func:`~stylewav_pl.weights.registry.resolve`.
 
     Raises:
         WeightsError: The source is unknown, damaged, or of another kind or architecture.
@@ -81,7 +82,7 @@ def load_image_text_embedder(
     from stylewav_pl.embedders.openclip import OpenClipEmbedder, pocket_vocabulary, read_pocket_clip
     from stylewav_pl.embedders.openclip_published import load_published_clip
 
-    name, path = parse_open_clip(source), resolve(source, "image_text")
+    name, path = parse_open_clip(source), resolve(source, "image_text", setting)
     if name or not is_own_format(path):
         return load_published_clip(name, path, preprocess).to(device)
     file = _read(path, "image_text", "openclip")

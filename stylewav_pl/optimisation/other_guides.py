@@ -97,7 +97,8 @@ def check_files(guides: Sequence[OtherGuide], beside: str | ImageTextEmbedder) -
         return
     known = {hash_of(beside, "image_text"): f"model.guide ({beside})"}
     for guide in guides:
-        found = hash_of(str(guide.source), "image_text")  # in Python it may be a path
+        # in Python it may be a path, and it never is a class: a name or a file
+        found = hash_of(str(guide.source), "image_text", setting="")
         if found is not None and found in known:
             raise ConfigError(
                 f"Expected another CLIP model in model.guides than {known[found]}, found the same file at "

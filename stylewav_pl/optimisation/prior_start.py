@@ -78,8 +78,14 @@ def prepare_prior(source: str | Path, sources: Sources, audio: AudioEmbedder) ->
     return prior
 
 
-def hash_of(source: object, kind: str) -> str | None:
-    """SHA-256 of a network's file; None where it was built in place."""
+def hash_of(source: object, kind: str, setting: str | None = None) -> str | None:
+    """SHA-256 of a network's file; None where it was built in place.
+
+    Args:
+        source: A name, a file or a network.
+        kind: See :func:`~stylewav_pl.weights.registry.resolve`.
+        setting: See :func:`~stylewav_pl.weights.registry.resolve`.
+    """
     if not isinstance(source, str) or source == UNTRAINED:
         return None
-    return sha256_of(resolve(source, kind))
+    return sha256_of(resolve(source, kind, setting))

@@ -9,7 +9,14 @@ import torch
 from stylewav_pl.data import ClipDataModule
 from stylewav_pl.data.ignored import Ignored
 from stylewav_pl.embedders.base import ImageTextEmbedder
-from stylewav_pl.errors import ConfigError, RunDirectoryError, StrictError, TooManySkipsError, printable_lines
+from stylewav_pl.errors import (
+    ConfigError,
+    RunDirectoryError,
+    StrictError,
+    TooManySkipsError,
+    printable,
+    printable_lines,
+)
 from stylewav_pl.evaluation.findings import Findings, compute_findings
 from stylewav_pl.evaluation.heard import QUESTIONS
 from stylewav_pl.evaluation.prompts import REPORT_NOTICE, PromptSet, judge_note
@@ -208,7 +215,10 @@ def nothing_listed(skips: Sequence[Skip], ignored: Sequence[Ignored] = ()) -> st
     """Why there is no clip at all: nothing was there, or what was there is damaged, refused or no sound."""
     rest = "".join(f"\n{one}" for one in ignored[:MOST_SKIPS_TOLD])
     if not skips:
-        why = "nothing that is there is a sound" if ignored else "every source of data is empty"
+        why = "nothing that is there is a sound"
+        if not any(ignored):  # what is left are empty places, which fit into the sentence
+            places = ", ".join(printable(one.place) for one in ignored[:MOST_SKIPS_TOLD])
+            why, rest = f"every source of data is empty{f' ({places})' if places else ''}", ""
         return f"No audio was found: {why}. Put audio files there, or correct the paths.{rest}"
     others = f"\n({len(skips) - MOST_SKIPS_TOLD} more like these)" if len(skips) > MOST_SKIPS_TOLD else ""
     return (

@@ -108,7 +108,7 @@ def choose_ear(source: str) -> str:
     return SMALL_EAR if SPEAKER_ENCODER.path is None else STRONG_EAR
 
 
-def resolve(source: str | Path, kind: str) -> Path:
+def resolve(source: str | Path, kind: str, setting: str | None = None) -> Path:
     """Finds the weight file that ``source`` means; weights of others are fetched if they are not there yet.
 
     A registry name comes first; write ``./pocket`` for a file of that name.
@@ -118,6 +118,8 @@ def resolve(source: str | Path, kind: str) -> Path:
             of the ``open_clip`` library (see :mod:`.open_clip_name`).
         kind: ``generator``, ``image_text``, ``audio``, ``prior``, ``identity`` (also of ``image_text``),
             ``photo_encoder`` or ``speaker``.
+        setting: Which option of an experiment takes a class in this place, for the message; by default the
+            one of the kind, none if empty.
 
     Raises:
         WeightsError: ``source`` is neither a name of this kind nor an existing file, or cannot be fetched.
@@ -138,10 +140,11 @@ def resolve(source: str | Path, kind: str) -> Path:
     if path.is_file():
         check_readable(path)
         return path
-    if _CLASS_PATH.fullmatch(str(source)) and path.suffix not in WEIGHT_SUFFIXES and kind in SETTINGS:
+    setting = SETTINGS.get(kind) if setting is None else setting
+    if _CLASS_PATH.fullmatch(str(source)) and path.suffix not in WEIGHT_SUFFIXES and setting:
         raise WeightsError(
-            f"{source} is no weight name of kind {kind!r} and no file. If it is a class, say so: "
-            f"{SETTINGS[kind]}.class_path {source} (in a configuration: {{class_path: {source}}})."
+            f"{source} is no weight name of kind {kind!r} and no file. If it is a class, an experiment says "
+            f"so: {setting}.class_path {source} (in a configuration: {{class_path: {source}}})."
         )
     names = ", ".join(sorted(named)) or "there is none"
     also = f", or {FORMS}" if kind in CLIP_KINDS else ""

@@ -88,6 +88,21 @@ def test_every_option_that_a_message_names_is_taken(
     assert_taken(error.replace(f"no option {options[0]}", ""))
 
 
+@pytest.mark.parametrize(
+    ("option", "meant"),
+    [
+        ("--latent_space", "--model.latent_space"),
+        ("--cohort-size", "--data.cohort_size"),
+        ("--stesp", "--steps"),
+    ],
+)
+def test_a_setting_without_its_section_is_named_with_it(
+    option: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["generate", "voice.wav", option, "3"]) == 2
+    assert f"there is no option {option}. Did you mean {meant}" in capsys.readouterr().err
+
+
 def test_another_configuration_of_the_run_is_told_with_options_that_are_taken(
     voice: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -80,9 +80,14 @@ WRONG = [
     (["--model.optimizer", "Adam", "--model.optimizer.lr", "1e308"],
      "Expected model.optimizer.lr of at least 0"),
     # a class in place of a name
-    (["--model.audio", "my.Class"], "If it is a class, say so: --model.audio.class_path my.Class"),
+    (["--model.audio", "my.Class"],
+     "If it is a class, an experiment says so: --model.audio.class_path my.Class"),
     (["--model.guide", "my.Class"], "--model.guide.class_path my.Class"),
     (["--model.generator", "my.Class"], "--model.generator.class_path my.Class"),
+    (["--clip_score.judge", "my.Class"], "--clip_score.judge.class_path my.Class"),
+    (["--model.guides", "[{source: my.Class}]"], "or the path of an existing file"),
+    # a key of the command line whose name stands in the file, too
+    (["--model.guides", "[{guide: my.Class}]"], "has no setting guide"),
     (["--model.audio.class_path", "my.Class"], "no package my is installed here"),
     (["--model.audio", "my-weights.pt"], "or the path of an existing file; found 'my-weights.pt'"),
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tars import tar_bytes, write_tar
 
-from stylewav_pl.data import ClipDataModule, Folder, Population, Sample, Shards, VggSound
+from stylewav_pl.data import ClipDataModule, Folder, Manifest, Population, Sample, Shards, VggSound
 from stylewav_pl.data.ignored import MAX_KINDS, OTHERS, Ignored
 from stylewav_pl.runs.identity import differences
 
@@ -46,6 +46,17 @@ def test_a_folder_tells_the_files_of_other_kinds(tmp_path: Path) -> None:
     assert str(Folder(folder).ignored[0]).startswith(f"{folder}: ignored 6 files (2 .txt, 1 ")
     assert Folder(tmp_path / "none", optional=True).ignored == []
     assert Folder(touch(tmp_path / "w", "a.wav")).ignored == []
+
+
+def test_what_is_empty_beside_others_is_told(tmp_path: Path) -> None:
+    full, empty = touch(tmp_path / "full", "a.wav"), touch(tmp_path / "empty", ".hidden.txt")
+    (table := tmp_path / "table.csv").write_text("path,sex\n")
+    data = ClipDataModule([Folder(full), Folder(empty), Folder(empty, optional=True), Manifest(table)])
+    assert len(data.list_clips()) == 1
+    assert [str(one) for one in data.ignored] == [
+        f"{empty}: empty, not one file is there.",
+        f"{table}: empty, not one row is there.",
+    ]
 
 
 def test_the_table_of_labels_is_not_ignored(tmp_path: Path) -> None:
