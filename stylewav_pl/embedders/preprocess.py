@@ -59,7 +59,8 @@ def made_once(make: Make) -> Make:
     def constant(*asked: Any, **named: Any) -> Tensor:
         return kept(*asked, **named)
 
-    return cast(Make, torch.compiler.assume_constant_result(constant))  # type: ignore[no-untyped-call,unused-ignore]
+    marked = torch.compiler.assume_constant_result(constant)  # type: ignore[no-untyped-call,unused-ignore]
+    return cast(Make, marked)
 
 
 def clip_preprocess(

@@ -209,6 +209,8 @@ class Prior(nn.Module):
             way = self.part.missing(vectors, wanted) @ inverse.T @ self.w_scale.T
             taken, seen, agreed = latents, vectors, self.agree(vectors, wanted)
             for share in SHARES:
+                if agreed.all():
+                    break
                 tried = latents + share * way
                 found = see(tried).float()
                 alike = self.agree(found, wanted)

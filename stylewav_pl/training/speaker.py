@@ -173,11 +173,12 @@ def embed_voices(
     moved = []
     for copy in range(MOVED):
         file = folder / f"moved-{len(waves)}-{seed}-{copy}.npy"
+        others: list[np.ndarray] = []  # none are needed where their vectors are kept
         if not (resume and file.is_file()):
-            others = moved_at_random(recordings, copy, seed, folder / "moved", THE_SAME)
-            waves = [wave.astype(np.float32) / 32768 for wave in others]
+            made = moved_at_random(recordings, copy, seed, folder / "moved", THE_SAME)
+            others = [wave.astype(np.float32) / 32768 for wave in made]
         numbers = [seed, COPIES + 1 + copy]
-        moved.append(_kept(file, encoder, waves, numbers, resume, progress, as_it_is=copy == 0))
+        moved.append(_kept(file, encoder, others, numbers, resume, progress, as_it_is=copy == 0))
     count = min(SYNTHETIC, len(bank))
     spoken = [bank.waveforms[row].astype(np.float32) / 32768 for row in range(count)]
     file = folder / f"synthetic-{count}-{seed}.npy"
